@@ -1,0 +1,93 @@
+"""Every error nshot raises on purpose. What was found, what was expected, what to type.
+
+    NshotError                  exit 1
+      InputError                exit 2: the user's input or request; carries every fault at once
+      ModelNotFound             exit 2: no such model here, or no hub to ask
+      Locked                    exit 2: another run holds the output folder
+      RunFailed                 exit 3: something broke while running; the partial board is kept
+        WorkerLost              the worker process died (killed, out of memory)
+        DidNotLearn             training left the model no better than it started
+        Diverged                the loss stopped being a number
+      CannotAdapt               a method cannot work here; its row says why
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class NshotError(Exception):
+    """Base of all errors nshot raises on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with an input: where, what was found, what was expected, what to do."""
+
+    found: str
+    expected: str = ""
+    do: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.found}" if self.where else self.found]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.do:
+            lines.append(f"  try:      {self.do}")
+        return "\n".join(lines)
+
+
+class InputError(NshotError):
+    """The user's input has faults: all of them, in one message."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[Fault] | Fault | str) -> None:
+        if isinstance(faults, str):
+            faults = [Fault(faults)]
+        elif isinstance(faults, Fault):
+            faults = [faults]
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class ModelNotFound(InputError):
+    """A model that is not at hand and cannot be fetched."""
+
+
+class Locked(InputError):
+    """Another process is writing to the same output folder."""
+
+
+class RunFailed(NshotError):
+    """Something broke while running; what was finished is kept."""
+
+    exit_code = 3
+
+
+class WorkerLost(RunFailed):
+    """The worker process died under a job."""
+
+
+class DidNotLearn(RunFailed):
+    """A trained method that is no better on its own training data than before training."""
+
+
+class Diverged(RunFailed):
+    """A loss that is not a finite number."""
+
+
+class CannotAdapt(NshotError):
+    """A method that cannot work on this task, model or machine; the row carries the sentence."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the nearest known name, or the list of known names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(names)}"

@@ -1,0 +1,248 @@
+"""The contract: what a method is, and what it is lent while it adapts.
+
+A method is a frozen pydantic value: its fields are its settings, its verb is `adapt`. Nested
+methods are nested values, in Python, JSON and YAML alike::
+
+    {"method": "ppo", "start": {"method": "instruct"}, "reward": {"method": "reward"}}
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    model_serializer,
+)
+
+from nshot.errors import Fault, InputError, nearest
+from nshot.models.base import Ability, Models
+from nshot.predictors.base import Predictor
+from nshot.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trial, digest
+
+T = TypeVar("T")
+Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
+"""What learning changes: nothing; a head on frozen features; parameters beside the base; the base."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does, measured: the ground of every forecast."""
+
+    lm_tokens: float
+    """Language-model tokens a second, forward only."""
+    train_tokens: float
+    """Language-model tokens a second, forward and backward through the whole depth."""
+    encoder_tokens: float
+    """Encoder tokens a second."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """All that `why_not` and `forecast` may know before anything is run."""
+
+    task: Task
+    labelled: int
+    unlabelled: int
+    per_label: int
+    test: int
+    tokens: float
+    """Mean tokens of an input."""
+    longest: int
+    """Tokens of the longest input."""
+    base: ModelRef | None
+    abilities: frozenset[Ability]
+    context: int
+    layers: int
+    encoder: ModelRef | None
+    rates: Rates
+    background: int = 0
+    preferences: int = 0
+
+
+@dataclass(frozen=True)
+class Built:
+    """A method adapted: what answers, and what it took (in full, though it may be from the store)."""
+
+    job: str
+    predictor: Predictor
+    cost: Cost
+    folder: Path
+    notes: tuple[str, ...] = ()
+    tried: tuple[Trial, ...] = ()
+
+
+class Workbench(Protocol):
+    """What a method is lent while it adapts. Budgets are in trials and steps, never in seconds."""
+
+    @property
+    def models(self) -> Models:
+        """Opens models."""
+        ...
+
+    @property
+    def base(self) -> ModelRef | None:
+        """The language model to adapt."""
+        ...
+
+    @property
+    def encoder(self) -> ModelRef | None:
+        """The encoder to take features from."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """This job's own folder, for checkpoints and what the predictor needs to stay on disk."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random inside the job."""
+        ...
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+        """Adapt another method, or take the same job from the store: charged in full, spent once."""
+        ...
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """A value several jobs need (features): made once, charged as if cold to each user."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Say on the row what a reader must know of this job (texts cut, a smaller batch)."""
+        ...
+
+    def trained(self, parameters: int) -> None:
+        """Report how many parameters were trained."""
+        ...
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Say how far this job is, for the display and its log."""
+        ...
+
+
+class Method(BaseModel, ABC):
+    """One way to adapt. Subclasses are one file each, named like the file, with their paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    name: ClassVar[str]
+    rung: ClassVar[Rung]
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify"})
+    needs: ClassVar[frozenset[Ability]] = frozenset()
+    needs_encoder: ClassVar[bool] = False
+    trains: ClassVar[Trains] = "nothing"
+    learns: ClassVar[bool] = True
+    """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
+    version: ClassVar[int] = 1
+    """Stands in the job's hash: raise it when the same settings give other answers."""
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """What `tune.py` may try, by field; a field the user sets is pinned. First value: the default."""
+    search_folds: ClassVar[int] = 4
+    about: ClassVar[str] = ""
+    """Half a line for `nshot methods`."""
+
+    def why_not(self, brief: Brief) -> str | None:
+        """One sentence when this cannot work here, else None. Subclasses add to `super()`."""
+        if brief.task.kind not in self.kinds:
+            return f"answers tasks of kind {' or '.join(sorted(self.kinds))}, not {brief.task.kind}"
+        if self.needs and brief.base is None:
+            return "needs a language model, and none was given"
+        if missing := self.needs - brief.abilities:
+            return f"the language model cannot {' or '.join(sorted(missing))}"
+        if self.needs_encoder and brief.encoder is None:
+            return "needs a sentence encoder, and none was given"
+        return None
+
+    def forecast(self, brief: Brief) -> Cost:
+        """What one `adapt` on `brief.labelled` examples will cost, from the machine's rates.
+
+        `use_forecast` is what answering the test set will cost.
+        """
+        return Cost(seconds=0.1)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """What answering `brief.test` inputs will cost."""
+        return Cost(seconds=0.01)
+
+    @abstractmethod
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Learn from `shots` and return what answers.
+
+        Raises `CannotAdapt`, `DidNotLearn` or `Diverged` with the sentence for the row.
+        """
+
+    @model_serializer(mode="wrap")
+    def _with_name(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {"method": self.name, **handler(self)}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Name -> class, cheapest first. Loads a method's module when it is first asked for."""
+
+    load: Mapping[str, Callable[[], type[Method]]] = field(default_factory=dict)
+
+    def __iter__(self) -> Any:
+        return iter(self.load)
+
+    def __getitem__(self, name: str) -> type[Method]:
+        """The class of a method; `InputError` with the nearest name for an unknown one."""
+        if name not in self.load:
+            raise InputError(Fault(f"unknown method '{name}'", do=nearest(name, self.load)))
+        return self.load[name]()
+
+    def build(self, spec: Mapping[str, Any]) -> Method:
+        """A method from ``{"method": NAME, **settings}``; all wrong settings in one `InputError`."""
+        settings = dict(spec)
+        cls = self[str(settings.pop("method"))]
+        try:
+            return cls.model_validate(settings, context={"table": self})
+        except ValidationError as error:
+            raise InputError([_fault(cls, e) for e in error.errors()]) from None
+
+
+def _fault(cls: type[Method], error: Any) -> Fault:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
+    return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected=str(error["msg"]))
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Any:
+    """A nested method written as data becomes a value, through the closed table in the context."""
+    if isinstance(value, Mapping) and "method" in value and info.context:
+        return info.context["table"].build(value)
+    return value
+
+
+Nested: TypeAlias = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
+"""Annotation of a field that holds another method."""
+
+
+def spec(method: Method) -> dict[str, Any]:
+    """The method as plain JSON data: its name and every setting, nested methods alike."""
+    return method.model_dump(mode="json")
+
+
+def spec_hash(method: Method) -> str:
+    """Name of the spec, with the versions of all methods in it."""
+    return digest(json.dumps(spec(method), sort_keys=True), json.dumps(_versions(method)))
+
+
+def _versions(method: Method) -> list[Any]:
+    nested = [getattr(method, name) for name in type(method).model_fields]
+    return [
+        [method.name, method.version],
+        *[_versions(value) for value in nested if isinstance(value, Method)],
+    ]

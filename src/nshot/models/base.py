@@ -1,0 +1,179 @@
+"""The waist: what every model behind nshot can be asked, whatever engine it runs on.
+
+Nothing here imports torch; the engines do, late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.types import ModelRef, Prompt
+
+Ability: TypeAlias = Literal["score", "generate", "hidden", "logits", "train", "images"]
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to continue a prompt. Temperature 0 is greedy; `stop` strings end the text."""
+
+    max_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One generated text, with what it took."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-likelihoods (nats, float64, natural log, summed over tokens) of the answers to one prompt.
+
+    `tokens_in` is the length of the request as a server would be sent it: prompt and answers,
+    without what was saved by sharing. `cut` says that the prompt was longer than the context.
+    """
+
+    logprobs: Floats
+    tokens_in: int
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Hidden states of prompts, float32 arrays of shape (prompts, layers, width).
+
+    `last` at the last token of the prompt, `mean` over all its tokens.
+    """
+
+    last: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    tokens_in: tuple[int, ...]
+
+
+class PrefixState(Protocol):
+    """Keys and values that stand before every prompt: a soft prompt, or a shared cached text."""
+
+    @property
+    def length(self) -> int:
+        """Number of positions it occupies."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """A language model, ready to be asked. Read-only: nothing asked of it changes it."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        ...
+
+    @property
+    def can(self) -> frozenset[Ability]:
+        """What it can be asked; a remote model may lack ``score``."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        ...
+
+    @property
+    def layers(self) -> int:
+        """Number of transformer blocks; 0 where unknown."""
+        ...
+
+    def count(self, prompts: Sequence[Prompt]) -> list[int]:
+        """Tokens of each prompt."""
+        ...
+
+    def logprobs(
+        self,
+        prompts: Sequence[Prompt],
+        answers: Sequence[Sequence[str]],
+        prefix: PrefixState | None = None,
+    ) -> list[Scores]:
+        """Log-likelihood of each of a prompt's answers; raises `CannotAdapt` without ``score``."""
+        ...
+
+    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
+        """A continuation of each prompt."""
+        ...
+
+    def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
+        """Hidden states after the given blocks (1 = after the first, ``layers`` = after the last)."""
+        ...
+
+
+class Encoder(Protocol):
+    """A frozen encoder of texts."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(texts, width), unit length rows, each independent of the others in the batch."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens read of each text, after cutting at the encoder's limit."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A base model lent for training: the live module, its tokenizer, its identity.
+
+    `module` is a transformers causal language model and `tokenizer` its tokenizer (typed loosely:
+    no torch at this height). `trained` are the names of parameters set free by `Models.train`.
+    """
+
+    ref: ModelRef
+    module: Any
+    tokenizer: Any
+    device: str
+    trained: tuple[str, ...] = ()
+
+
+class Models(Protocol):
+    """Opens models; one base per (name, quantisation, device, dtype) in memory."""
+
+    def open(self, ref: ModelRef) -> LanguageModel:
+        """A language model, with the ref's deltas applied whenever it answers."""
+        ...
+
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """A sentence encoder."""
+        ...
+
+    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
+        """Lend the base of `ref` for training and take it back unchanged.
+
+        `names` are glob patterns over parameter names of the base to set free (``requires_grad``);
+        all others are frozen. Adapters put on inside come off, freed weights are restored:
+        `fingerprint(ref)` is equal before and after.
+        """
+        ...
+
+    def fingerprint(self, ref: ModelRef) -> str:
+        """SHA-256 over the base's parameters as they are in memory now."""
+        ...
+
+    def resident_bytes(self) -> dict[str, int]:
+        """Bytes of weights in memory by model name: what a cold start would have to load."""
+        ...

@@ -1,0 +1,333 @@
+"""The frozen nouns that travel between the rooms of the house. No torch, no I/O.
+
+A row of a user's file becomes an :class:`Example`; what is wanted of it is a :class:`Task`;
+what a method may learn from is :class:`Shots`, a type that has no place for a test example.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["classify", "generate", "rank"]
+Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
+Form: TypeAlias = str
+"""``trained``, ``deployed``, ``merged``, ``gguf:Q4_0``: in which form a method was measured."""
+
+RUNGS: tuple[Rung, ...] = (
+    "trivial",
+    "prompt",
+    "fewshot",
+    "peft",
+    "finetune",
+    "align",
+    "compress",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture by reference: its bytes stay on disk, its hash says whether they changed."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[Image, ...] = ()
+
+
+Prompt: TypeAlias = str | tuple[Turn, ...]
+"""What a language model is given: raw text, or turns that go through its chat template."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What is asked. One of `fields`, `turns` or `images` carries the content.
+
+    `fields` are named texts in the order in which a prompt shows them; `answers` are the
+    candidates of a task of kind ``rank``.
+    """
+
+    fields: tuple[tuple[str, str], ...] = ()
+    turns: tuple[Turn, ...] = ()
+    images: tuple[Image, ...] = ()
+    answers: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All texts of the input in one string: what an encoder or a bag of words reads."""
+        return "\n".join([text for _, text in self.fields] + [turn.text for turn in self.turns])
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input with what is known about its answer.
+
+    `targets` holds the label (classify) or every reference (generate); `grades` one number per
+    ``input.answers`` (rank). No split, fold or draw separates two examples of one `group`.
+    """
+
+    id: str
+    input: Input
+    targets: tuple[str, ...] = ()
+    grades: tuple[float, ...] = ()
+    group: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The first target: the label of a classify row."""
+        return self.targets[0]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A class: its name as it stands in the data, and how a prompt says it."""
+
+    name: str
+    description: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The name as words: ``card_arrival`` -> ``card arrival``."""
+        return " ".join(self.name.replace("_", " ").replace("-", " ").split()) or self.name
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is wanted. Holds no examples.
+
+    `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
+    `answer_name` names the answer (``Sentiment``).
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[Label, ...] = ()
+    instruction: str = ""
+    metric: str = "accuracy"
+    system: str = ""
+    field_names: tuple[tuple[str, str], ...] = ()
+    answer_name: str = "Label"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The labels' names, in the task's order: the order of every score vector."""
+        return tuple(label.name for label in self.labels)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One cut of the shots: learn from `shots`, look at `dev`."""
+
+    shots: Shots
+    dev: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Shots:
+    """All a method may learn from.
+
+    `labelled` counts every label a method sees: there is no free development set.
+    `unlabelled` are train rows outside the draw with their targets removed, never test rows.
+    `preferences` are ranked examples; `background` are examples of other classes or tasks.
+    """
+
+    labelled: tuple[Example, ...] = ()
+    unlabelled: tuple[Example, ...] = ()
+    preferences: tuple[Example, ...] = ()
+    background: tuple[Example, ...] = ()
+
+    def folds(self, k: int = 4, seed: int = 0) -> tuple[Fold, ...]:
+        """`k` cuts, stratified by label, never through a group; () where some label has one shot.
+
+        Each labelled example is in exactly one `dev`. With fewer than `k` groups of the rarest
+        label there are as many folds as that. Preferences (no labels) are cut the same way.
+        """
+        if not self.labelled:
+            return tuple(
+                Fold(replace(self, preferences=kept), dev)
+                for kept, dev in _cuts(self.preferences, k, seed)
+            )
+        return tuple(
+            Fold(replace(self, labelled=kept), dev) for kept, dev in _cuts(self.labelled, k, seed)
+        )
+
+
+def _cuts(
+    examples: Sequence[Example], k: int, seed: int
+) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
+    """(kept, held out) pairs of a stratified, grouped k-fold cut."""
+    fold_of = stratified_folds(examples, k, seed)
+    cuts = []
+    for fold in range(max(fold_of.values(), default=0) + 1):
+        dev = tuple(e for e in examples if fold_of[e.id] == fold)
+        kept = tuple(e for e in examples if fold_of[e.id] != fold)
+        if dev and kept:
+            cuts.append((kept, dev))
+    return cuts
+
+
+def stratified_folds(examples: Sequence[Example], k: int, seed: int) -> dict[str, int]:
+    """The fold of each example id: stratified by first target, whole groups, seeded.
+
+    `k` falls to the number of groups of the rarest label, so that no fold's remainder lacks one.
+    """
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.group or f"id:{example.id}", []).append(example)
+    by_label: dict[str, list[str]] = {}
+    for name, members in groups.items():
+        by_label.setdefault(members[0].targets[0] if members[0].targets else "", []).append(name)
+    k = min([k, *(len(names) for names in by_label.values())])
+    rng = random.Random(f"folds:{seed}")
+    fold_of: dict[str, int] = {}
+    start = 0
+    for label in sorted(by_label):
+        names = sorted(by_label[label])
+        rng.shuffle(names)
+        for position, name in enumerate(names):
+            for example in groups[name]:
+                fold_of[example.id] = (start + position) % k
+        start += len(names)
+    return fold_of
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train and test rows of one task, with a fingerprint of everything in them.
+
+    `test` is empty when the rows are too few to hold any out: then repeated folds measure
+    (`mode` is ``folds``). `notes` says in words what was found and repaired.
+    """
+
+    train: tuple[Example, ...]
+    test: tuple[Example, ...]
+    mode: Literal["file", "holdout", "folds"]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What was put on a base model: a PEFT folder, changed weights, a soft prompt.
+
+    `sha256` names the content, `folder` is where it lies now.
+    """
+
+    kind: Literal["peft", "weights"]
+    folder: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """Which model: engine, name (id, folder or address), revision, quantisation, deltas in order."""
+
+    engine: str
+    name: str
+    revision: str = ""
+    quant: str | None = None
+    deltas: tuple[Delta, ...] = ()
+
+    @property
+    def base(self) -> ModelRef:
+        """The same model without its deltas."""
+        return replace(self, deltas=())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says of one input.
+
+    `answer`: the label, the text, or the best of the given answers. `scores`: one per label of
+    the task (classify) or per given answer (rank), higher is better; empty for generate.
+    """
+
+    answer: str
+    scores: tuple[float, ...] = ()
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something took. `seconds` as if nothing had been cached; `spent_seconds` as it was."""
+
+    seconds: float = 0.0
+    spent_seconds: float = 0.0
+    peak_bytes: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    trained_params: int = 0
+    disk_bytes: int = 0
+    money: float = 0.0
+
+    def then(self, after: Cost) -> Cost:
+        """This, followed by `after`: sums, but peaks take the maximum."""
+        return Cost(
+            seconds=self.seconds + after.seconds,
+            spent_seconds=self.spent_seconds + after.spent_seconds,
+            peak_bytes=max(self.peak_bytes, after.peak_bytes),
+            tokens_in=self.tokens_in + after.tokens_in,
+            tokens_out=self.tokens_out + after.tokens_out,
+            trained_params=max(self.trained_params, after.trained_params),
+            disk_bytes=self.disk_bytes + after.disk_bytes,
+            money=self.money + after.money,
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting that the search tried, and its score on the folds of the shots."""
+
+    settings: Mapping[str, Any]
+    score: float | None
+    chosen: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method on one draw of shots, as it answered the test examples.
+
+    `points[i]` are the metric's statistics of test example `i` (see `metrics.py`).
+    """
+
+    job: str
+    method: str
+    spec: Mapping[str, Any]
+    rung: Rung
+    form: Form
+    parent: str | None
+    fingerprint: str
+    unit: Literal["example", "pair", "episode"]
+    shots: int | None
+    draw: int
+    ids: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    points: tuple[tuple[float, ...], ...]
+    build: Cost
+    use: Cost
+    train_score: float | None = None
+    tried: tuple[Trial, ...] = ()
+    notes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def digest(*parts: str | bytes) -> str:
+    """A short stable name for content: the first 16 hex digits of SHA-256, parts kept apart."""
+    h = hashlib.sha256()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        h.update(len(raw).to_bytes(8, "little"))
+        h.update(raw)
+    return h.hexdigest()[:16]
