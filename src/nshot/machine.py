@@ -1,0 +1,140 @@
+"""What this computer has: device, dtype, threads, memory. The only room that names a device."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+
+
+def device() -> str:
+    """Where models run: ``cuda`` when there is one, else ``cpu``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def dtype() -> str:
+    """The dtype models are loaded in: bfloat16 where the device has it in hardware, else float32."""
+    return "bfloat16" if device() == "cuda" else "float32"
+
+
+def threads() -> int:
+    """Cores this process may use; `NSHOT_THREADS` sets another number."""
+    if said := os.environ.get("NSHOT_THREADS"):
+        return max(1, int(said))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_threads() -> int:
+    """Set torch to `threads()` and return the number, which stands in every job's hash."""
+    import torch
+
+    count = threads()
+    torch.set_num_threads(count)
+    return count
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and torch."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def identity() -> dict[str, Any]:
+    """What must be equal for the same bytes to come out: it stands in every job's hash."""
+    return {"device": device(), "dtype": dtype(), "threads": threads()}
+
+
+def describe() -> dict[str, Any]:
+    """The machine and the versions, for the report."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {}
+    for package in ("nshot", "torch", "transformers", "peft", "scikit-learn", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "absent"
+    return {
+        **identity(),
+        "processor": _processor(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now."""
+    if not _STATUS.exists():
+        return _peak_bytes()
+    return _status("VmRSS")
+
+
+def _status(key: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _peak_bytes() -> int:
+    if _STATUS.exists():
+        return _status("VmHWM")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def _reset_peak() -> None:
+    """Linux forgets the high-water mark on request; elsewhere the peak is the process's."""
+    try:
+        _CLEAR_REFS.write_text("5")
+    except OSError:
+        return
+
+
+class Meter:
+    """Wall seconds and peak memory of one stretch of work."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.peak_bytes = 0
+        self.grown_bytes = 0
+
+    @contextmanager
+    def running(self) -> Iterator[Meter]:
+        """Measure what happens inside: `peak_bytes`, and `grown_bytes` above where it began."""
+        _reset_peak()
+        before, start = resident_bytes(), time.perf_counter()
+        try:
+            yield self
+        finally:
+            self.seconds += time.perf_counter() - start
+            peak = _peak_bytes()
+            self.peak_bytes = max(self.peak_bytes, peak)
+            self.grown_bytes = max(self.grown_bytes, peak - before, 0)
