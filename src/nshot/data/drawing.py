@@ -1,0 +1,70 @@
+"""Shots out of the train rows: n per label, the same few first whatever n is."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nshot.errors import Fault, InputError
+from nshot.types import Example, Shots
+
+
+def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str]) -> Shots:
+    """`n` labelled rows per label (None: all rows), the rest unlabelled, from train `rows`.
+
+    Depends on the rows, not on their order. The draw of 4 is the beginning of the draw of 8 under
+    one seed, label after label in turn. Rows of one group count as one source: a label takes one
+    row from each of its groups before a second from any, and what is left of a group that was
+    drawn from is not used at all, so that no group has both labelled and unlabelled rows.
+    `labels` are the task's label names; none (kind generate): `n` rows in all.
+
+    Raises `InputError` naming every label with fewer than `n` rows.
+    """
+    if n is None:
+        return Shots(labelled=tuple(rows))
+    if faults := too_few(Counter(_stratum(row, labels) for row in rows), n, labels):
+        raise InputError(faults)
+    queues = [_queue(rows, label, seed, labels) for label in labels or ("",)]
+    labelled = tuple(queue[turn] for turn in range(n) for queue in queues)
+    touched = {row.group or row.id for row in labelled}
+    rest = sorted((row for row in rows if (row.group or row.id) not in touched), key=_by_id)
+    return Shots(labelled, tuple(replace(row, targets=(), grades=()) for row in rest))
+
+
+def too_few(counts: Counter[str], n: int, labels: Sequence[str]) -> list[Fault]:
+    """One fault for each label with fewer than `n` rows in `counts`."""
+    return [
+        Fault(
+            f"{f'label {label!r}' if label else 'the train file'} has {counts[label]} train "
+            f"row{'s' * (counts[label] != 1)}, --shots asks for {n}",
+            expected=f"at least {n} for each label, after duplicates and held-out rows are gone",
+            do=f"--shots {min(counts[name] for name in labels or ('',)) or 'all'}, or more rows",
+        )
+        for label in labels or ("",)
+        if counts[label] < n
+    ]
+
+
+def _stratum(row: Example, labels: Sequence[str]) -> str:
+    return row.label if labels else ""
+
+
+def _by_id(row: Example) -> str:
+    return row.id
+
+
+def _queue(rows: Sequence[Example], label: str, seed: int, labels: Sequence[str]) -> list[Example]:
+    """The label's rows in the order of drawing: first rows of all groups, then second ones."""
+    groups: dict[str, list[Example]] = {}
+    for row in sorted(rows, key=_by_id):
+        if _stratum(row, labels) == label:
+            groups.setdefault(row.group or f"id:{row.id}", []).append(row)
+    rng = random.Random(f"draw:{seed}:{label}")
+    names = sorted(groups)
+    rng.shuffle(names)
+    for name in names:
+        rng.shuffle(groups[name])
+    depth = max(map(len, groups.values()), default=0)
+    return [groups[name][i] for i in range(depth) for name in names if i < len(groups[name])]
