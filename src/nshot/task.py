@@ -78,6 +78,7 @@ def decode(raw: bytes, path: Path) -> str:
         return raw[mark:].decode("utf-8")
     except UnicodeDecodeError as error:
         offset = mark + error.start
+        line = raw.count(b"\n", 0, offset) + 1
         encoding = _likely_encoding(raw)
         fixed = path.with_name(f"{path.stem}.utf8{path.suffix}")
         raise InputError(
@@ -85,7 +86,7 @@ def decode(raw: bytes, path: Path) -> str:
                 f"byte 0x{raw[offset]:02x} at offset {offset} is not UTF-8",
                 expected="a file in UTF-8",
                 do=f"iconv -f {encoding} -t UTF-8 '{path}' > '{fixed}'",
-                where=f"{path}, line {raw.count(b'\n', 0, offset) + 1}",
+                where=f"{path}, line {line}",
             )
         ) from None
 
@@ -233,7 +234,7 @@ def _data(reader: _Reader, root: Node, node: Node | None) -> DataKeys:
     )
     named = [*keys.text, *(c for c in (keys.label, keys.group, keys.id) if c)]
     for column in sorted({c for c in named if named.count(c) > 1}):
-        reader.fault(data["text"] if "text" in data else root, f"column '{column}' has two uses")
+        reader.fault(data.get("text", root), f"column '{column}' has two uses")
     return keys
 
 

@@ -28,8 +28,8 @@ def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str
         raise InputError(faults)
     queues = [_queue(rows, label, seed, labels) for label in labels or ("",)]
     labelled = tuple(queue[turn] for turn in range(n) for queue in queues)
-    touched = {row.group or row.id for row in labelled}
-    rest = sorted((row for row in rows if (row.group or row.id) not in touched), key=_by_id)
+    touched = {_source(row) for row in labelled}
+    rest = sorted((row for row in rows if _source(row) not in touched), key=_by_id)
     return Shots(labelled, tuple(replace(row, targets=(), grades=()) for row in rest))
 
 
@@ -51,16 +51,21 @@ def _stratum(row: Example, labels: Sequence[str]) -> str:
     return row.label if labels else ""
 
 
+def _source(row: Example) -> tuple[str, str]:
+    """The row's group, or the row alone."""
+    return ("id", row.id) if row.group is None else ("group", row.group)
+
+
 def _by_id(row: Example) -> str:
     return row.id
 
 
 def _queue(rows: Sequence[Example], label: str, seed: int, labels: Sequence[str]) -> list[Example]:
     """The label's rows in the order of drawing: first rows of all groups, then second ones."""
-    groups: dict[str, list[Example]] = {}
+    groups: dict[tuple[str, str], list[Example]] = {}
     for row in sorted(rows, key=_by_id):
         if _stratum(row, labels) == label:
-            groups.setdefault(row.group or f"id:{row.id}", []).append(row)
+            groups.setdefault(_source(row), []).append(row)
     rng = random.Random(f"draw:{seed}:{label}")
     names = sorted(groups)
     rng.shuffle(names)

@@ -157,8 +157,16 @@ def cost_to_json(cost: Cost) -> Json:
 
 def cost_from_json(data: Mapping[str, Any]) -> Cost:
     """The inverse of `cost_to_json`."""
-    floats = ("seconds", "spent_seconds", "money")
-    return Cost(**{k: float(v) if k in floats else v for k, v in data.items()})
+    return Cost(
+        seconds=float(data["seconds"]),
+        spent_seconds=float(data["spent_seconds"]),
+        peak_bytes=data["peak_bytes"],
+        tokens_in=data["tokens_in"],
+        tokens_out=data["tokens_out"],
+        trained_params=data["trained_params"],
+        disk_bytes=data["disk_bytes"],
+        money=float(data["money"]),
+    )
 
 
 def measurement_to_json(measurement: Measurement) -> Json:
