@@ -31,5 +31,5 @@ class Extends(Protocol):
     """A predictor to which classes can be added without retraining."""
 
     def extend(self, examples: Sequence[Example]) -> Predictor:
-        """A new predictor that also knows the examples' labels; the old ones' weights are unchanged."""
+        """A new predictor that also knows the examples' labels; the old weights are unchanged."""
         ...

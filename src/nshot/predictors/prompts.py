@@ -106,14 +106,19 @@ def _find(words: str, text: str) -> re.Match[str] | None:
     return re.search(rf"(?<!\w){re.escape(words)}{end}", text)
 
 
-def stops(task: Task, format: Format, input: Input) -> tuple[str, ...]:
-    """Where a generated answer ends: before the next demonstration a model would invent."""
+def first_answer(task: Task, format: Format, input: Input, text: str) -> str:
+    """A generated text up to where a model goes on to invent the next demonstration."""
+    if format != "chat":
+        for name, _ in input.fields[:1]:
+            text = text.split(f"\n{field_name(task, name)}:")[0]
+    return text.strip()
+
+
+def stops(task: Task, format: Format) -> tuple[str, ...]:
+    """What ends the generation of an answer: in a chat its turn does."""
     if format == "chat":
         return ()
-    if task.kind == "classify":
-        return ("\n",)
-    names = [field_name(task, name) for name, _ in input.fields[:1]]
-    return ("\n\n", *(f"\n{name}:" for name in names))
+    return ("\n",) if task.kind == "classify" else ("\n\n",)
 
 
 def field_name(task: Task, name: str) -> str:

@@ -1,0 +1,196 @@
+"""Where features come from: counted n-grams, a sentence encoder, a language model's hidden states.
+
+Each row of features depends on its own input only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from nshot.errors import Fault, InputError
+from nshot.models.base import Floats, Models
+from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json
+from nshot.predictors.prompts import render
+from nshot.types import Input, ModelRef, Task
+
+Pooling: TypeAlias = Literal["last", "mean"]
+
+NGRAMS: Mapping[str, tuple[int, int]] = {"word": (1, 2), "char_wb": (2, 4)}
+"""Words and pairs of words; and, within words, two to four characters: no tokeniser is needed for
+Korean, whose words carry their particles with them."""
+TERMS = 50_000
+"""Most frequent terms kept of each kind."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """(inputs, width) float array or CSR matrix, and the tokens read of each input."""
+
+    matrix: Any
+    tokens_in: tuple[int, ...]
+
+
+class Source(Protocol):
+    """Turns inputs into features."""
+
+    def read(self, inputs: Sequence[Input]) -> Features:
+        """One row of features per input."""
+        ...
+
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """What `source_from` needs to make it again, as JSON; may put files into `folder`."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Its arrays, by names that begin with ``source.``."""
+        ...
+
+
+@dataclass(frozen=True)
+class TfIdf:
+    """Term frequency (1 + log) times inverse document frequency of word and character n-grams.
+
+    `terms` and `idf` per kind of n-gram in `NGRAMS`; each kind's part of a row has unit length.
+    """
+
+    terms: Mapping[str, tuple[str, ...]]
+    idf: Mapping[str, Floats]
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> TfIdf:
+        """Count the terms of `texts`, as scikit-learn's TfidfVectorizer does."""
+        terms: dict[str, tuple[str, ...]] = {}
+        idf: dict[str, Floats] = {}
+        for analyzer in NGRAMS:
+            vectorizer = _vectorizer(analyzer)
+            try:
+                vectorizer.fit(texts)
+            except ValueError:  # No text has a term of this kind ("?" has no word).
+                terms[analyzer], idf[analyzer] = (), np.zeros(0)
+                continue
+            terms[analyzer] = tuple(vectorizer.get_feature_names_out().tolist())
+            idf[analyzer] = np.asarray(vectorizer.idf_, dtype=np.float64)
+        return cls(terms, idf)
+
+    def read(self, inputs: Sequence[Input]) -> Features:
+        """(inputs, terms) CSR matrix; no tokens of any model are read."""
+        from scipy.sparse import csr_matrix, hstack
+
+        texts = [input.text for input in inputs]
+        parts = [vectorizer.transform(texts) for vectorizer in self._vectorizers]
+        empty = csr_matrix((len(texts), 0))
+        return Features(hstack([empty, *parts], format="csr"), (0,) * len(texts))
+
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """The terms, in the order of the columns."""
+        return {"source": "tfidf", "terms": {kind: list(t) for kind, t in self.terms.items()}}
+
+    def arrays(self) -> Arrays:
+        """The inverse document frequencies of each kind."""
+        return {f"source.idf.{kind}": idf for kind, idf in self.idf.items()}
+
+    @cached_property
+    def _vectorizers(self) -> list[Any]:
+        made = []
+        for kind in NGRAMS:
+            if self.terms[kind]:
+                vectorizer = _vectorizer(kind, self.terms[kind])
+                vectorizer.idf_ = self.idf[kind]
+                made.append(vectorizer)
+        return made
+
+
+def _vectorizer(analyzer: str, terms: tuple[str, ...] | None = None) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        analyzer=analyzer,
+        ngram_range=NGRAMS[analyzer],
+        sublinear_tf=True,
+        max_features=TERMS if terms is None else None,
+        vocabulary=None if terms is None else {term: i for i, term in enumerate(terms)},
+    )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sentence encoder's vectors of unit length, of all the texts of an input together."""
+
+    models: Models
+    ref: ModelRef
+
+    def read(self, inputs: Sequence[Input]) -> Features:
+        """(inputs, width) float32."""
+        encoder = self.models.encoder(self.ref)
+        texts = [input.text for input in inputs]
+        return Features(encoder.encode(texts), tuple(encoder.count(texts)))
+
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """Which encoder."""
+        return {"source": "encoded", "ref": ref_to_json(self.ref, folder)}
+
+    def arrays(self) -> Arrays:
+        """None: the encoder's weights are the encoder's."""
+        return {}
+
+
+@dataclass(frozen=True)
+class HiddenStates:
+    """A language model's hidden states while it reads the plain prompt that asks the input.
+
+    `layer` counts blocks from 1; ``last`` is the state at the prompt's last token, where the model
+    is about to answer, ``mean`` the mean over all tokens.
+    """
+
+    task: Task
+    models: Models
+    ref: ModelRef
+    layer: int
+    pooling: Pooling
+
+    def read(self, inputs: Sequence[Input]) -> Features:
+        """(inputs, width) float32."""
+        prompts = [render(self.task, "plain", input) for input in inputs]
+        hidden = self.models.open(self.ref).hidden(prompts, [self.layer])
+        states = hidden.last if self.pooling == "last" else hidden.mean
+        return Features(states[:, 0, :], hidden.tokens_in)
+
+    def settings(self, folder: Path) -> dict[str, Any]:
+        """Which model, which block, which pooling."""
+        return {
+            "source": "hidden",
+            "ref": ref_to_json(self.ref, folder),
+            "layer": self.layer,
+            "pooling": self.pooling,
+        }
+
+    def arrays(self) -> Arrays:
+        """None: the model's weights are the model's."""
+        return {}
+
+
+def source_from(saved: Saved, models: Models) -> Source:
+    """The source that a saved predictor names; `InputError` for an unknown one."""
+    data = saved.settings["source"]
+    match data["source"]:
+        case "tfidf":
+            terms = {kind: tuple(data["terms"][kind]) for kind in NGRAMS}
+            return TfIdf(terms, {kind: array(saved, f"source.idf.{kind}") for kind in NGRAMS})
+        case "encoded":
+            return Encoded(models, ref_from_json(data["ref"], saved.folder))
+        case "hidden":
+            ref = ref_from_json(data["ref"], saved.folder)
+            return HiddenStates(saved.task, models, ref, data["layer"], data["pooling"])
+    raise InputError(
+        Fault(
+            f"unknown source of features '{data['source']}'",
+            expected="tfidf, encoded or hidden",
+            where=str(saved.folder),
+        )
+    )

@@ -1,0 +1,178 @@
+"""How a predictor lies on disk: ``nshot.json``, ``arrays.safetensors``, and nothing executable."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.data.rows import task_from_json, task_to_json
+from nshot.errors import Fault, InputError
+from nshot.types import Delta, ModelRef, Task
+
+FORMAT = 1
+"""Raised when a folder written today could not be read by yesterday's code."""
+RECORD = "nshot.json"
+ARRAYS = "arrays.safetensors"
+UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".npz", ".ckpt"})
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A predictor's folder, read: its kind, task, settings (JSON) and arrays by name."""
+
+    folder: Path
+    kind: str
+    task: Task
+    settings: Mapping[str, Any]
+    arrays: Arrays = field(default_factory=dict)
+
+
+def write(
+    folder: Path, kind: str, task: Task, settings: Mapping[str, Any], arrays: Arrays | None = None
+) -> None:
+    """Write a predictor's record and arrays, the record last: with it the folder is whole."""
+    from safetensors.numpy import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if arrays:
+        plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        _replace(folder / ARRAYS, save(plain))
+    record = {"format": FORMAT, "kind": kind, "task": task_to_json(task), "settings": settings}
+    text = json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True)
+    _replace(folder / RECORD, text.encode("utf-8"))
+
+
+def read(folder: Path) -> Saved:
+    """Read a predictor's folder; `InputError` for what is missing, newer or able to run code."""
+    record = _record(folder)
+    if unsafe := sorted(p.name for p in folder.rglob("*") if p.suffix.lower() in UNSAFE):
+        raise InputError(
+            Fault(
+                f"{unsafe[0]} in the folder can run code when it is read",
+                expected="safetensors and JSON only",
+                do="delete it, or take the folder that nshot wrote",
+                where=str(folder),
+            )
+        )
+    arrays = _arrays(folder / ARRAYS) if (folder / ARRAYS).exists() else {}
+    return Saved(folder, record["kind"], task_from_json(record["task"]), record["settings"], arrays)
+
+
+def array(saved: Saved, name: str) -> NDArray[Any]:
+    """One array of a saved predictor; `InputError` when its file or the array is missing."""
+    if name not in saved.arrays:
+        raise InputError(
+            Fault(
+                f"no array '{name}'",
+                expected=f"{ARRAYS} beside {RECORD}",
+                do="copy the whole folder again",
+                where=str(saved.folder),
+            )
+        )
+    return saved.arrays[name]
+
+
+def ref_to_json(ref: ModelRef, folder: Path) -> dict[str, Any]:
+    """A model's name as JSON; its deltas are copied in, so that `folder` stands alone."""
+    return {
+        "engine": ref.engine,
+        "name": ref.name,
+        "revision": ref.revision,
+        "quant": ref.quant,
+        "deltas": [_copied(delta, folder, i) for i, delta in enumerate(ref.deltas)],
+    }
+
+
+def ref_from_json(data: Mapping[str, Any], folder: Path) -> ModelRef:
+    """The inverse of `ref_to_json`; a delta outside `folder` is refused."""
+    ref = ModelRef(data["engine"], data["name"], data["revision"], data["quant"])
+    return replace(ref, deltas=tuple(_delta(d, folder) for d in data["deltas"]))
+
+
+def _copied(delta: Delta, folder: Path, index: int) -> dict[str, Any]:
+    source, root = Path(delta.folder).resolve(), folder.resolve()
+    name = f"delta-{index}"
+    if source.is_relative_to(root):
+        name = str(source.relative_to(root))
+    else:
+        root.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+        shutil.copytree(source, fresh, dirs_exist_ok=True)
+        shutil.rmtree(root / name, ignore_errors=True)
+        os.replace(fresh, root / name)
+    return {"kind": delta.kind, "folder": name, "sha256": delta.sha256}
+
+
+def _delta(data: Mapping[str, Any], folder: Path) -> Delta:
+    root = folder.resolve()
+    place = (root / data["folder"]).resolve()
+    if not place.is_relative_to(root):
+        raise InputError(Fault("a path leads out of the folder", where=str(folder / RECORD)))
+    if not place.is_dir():
+        raise InputError(
+            Fault(f"no folder {data['folder']}", do="copy the whole folder again", where=str(root))
+        )
+    return Delta(data["kind"], str(place), data["sha256"])
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    if not path.is_file():
+        raise InputError(
+            Fault(
+                f"no {RECORD}",
+                expected="a folder that `nshot compare` or `nshot adapt` wrote",
+                do="name the folder `winner` of a run's output",
+                where=str(folder),
+            )
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(Fault(f"not JSON: {error}", where=str(path))) from None
+    if not isinstance(record, dict) or not {"format", "kind", "task", "settings"} <= set(record):
+        raise InputError(
+            Fault(
+                "not a predictor's record", expected="format, kind, task, settings", where=str(path)
+            )
+        )
+    if not isinstance(record["format"], int) or record["format"] > FORMAT:
+        raise InputError(
+            Fault(
+                f"format {record['format']}",
+                expected=f"at most {FORMAT}",
+                do="pip install --upgrade nshot",
+                where=str(path),
+            )
+        )
+    return record
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(path.read_bytes()))
+    except SafetensorError as error:
+        raise InputError(
+            Fault(f"not safetensors: {error}", do="copy the whole folder again", where=str(path))
+        ) from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write under another name first: a reader sees the old file or the new one."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_bytes(content)
+    os.replace(fresh, path)

@@ -1,0 +1,64 @@
+"""A linear head on frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nshot.models.base import Floats, Models
+from nshot.predictors.features import Source, source_from
+from nshot.predictors.folder import Saved, array, write
+from nshot.predictors.scores import classified, log_softmax
+from nshot.types import Input, Prediction, Task
+
+
+@dataclass(frozen=True)
+class LabelHead:
+    """log softmax(features @ weights + bias).
+
+    `weights` (width, labels) and `bias` (labels,), float64. A head that was fitted on standardised
+    features has the standardisation in them (`standardised`).
+    """
+
+    task: Task
+    source: Source
+    weights: Floats
+    bias: Floats
+
+    @classmethod
+    def standardised(
+        cls,
+        task: Task,
+        source: Source,
+        weights: Floats,
+        bias: Floats,
+        mean: Floats,
+        deviation: Floats,
+    ) -> LabelHead:
+        """A head for raw features x from one for (x - mean) / deviation, both (width,)."""
+        folded = weights / deviation[:, None]
+        return cls(task, source, folded, bias - mean @ folded)
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """The most probable label of each input; scores are log-probabilities."""
+        if not inputs:
+            return []
+        features = self.source.read(inputs)
+        matrix = features.matrix.astype(np.float64)
+        logits = np.asarray(matrix @ self.weights) + self.bias
+        return classified(self.task, log_softmax(logits), features.tokens_in)
+
+    def save(self, folder: Path) -> None:
+        """Weights and the source's arrays as safetensors, the rest as JSON."""
+        settings = {"source": self.source.settings(folder)}
+        arrays = {**self.source.arrays(), "weights": self.weights, "bias": self.bias}
+        write(folder, "label_head", self.task, settings, arrays)
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> LabelHead:
+        """The predictor that `save` wrote."""
+        source = source_from(saved, models)
+        return cls(saved.task, source, array(saved, "weights"), array(saved, "bias"))

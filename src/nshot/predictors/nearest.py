@@ -1,0 +1,161 @@
+"""By likeness: to the mean of each label, or to the nearest labelled examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.errors import Fault, InputError
+from nshot.models.base import Floats, Models
+from nshot.predictors.features import Source, source_from
+from nshot.predictors.folder import Saved, array, write
+from nshot.predictors.scores import classified, log_softmax
+from nshot.types import Example, Input, Label, Prediction, Task
+
+TEMPERATURE = 0.05
+"""Cosines lie close together: divided by this they make usable probabilities (the scale of 20 that
+sentence-transformers trains its cosines with). It changes no answer."""
+EPSILON = 1e-2
+"""Votes that a label without any neighbour is given, so that its log-probability is finite."""
+
+
+def unit(matrix: NDArray[np.floating]) -> Floats:
+    """Rows at unit length, float64; a row of zeros stays."""
+    rows = np.asarray(matrix, dtype=np.float64)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(length > 0, length, 1))
+
+
+def cosines(queries: NDArray[np.floating], known: NDArray[np.floating]) -> Floats:
+    """(queries, known), rounded to 1e-6: the size of the batch must not part equals."""
+    return np.asarray(np.round(unit(queries) @ unit(known).T, 6))
+
+
+def neighbours(likeness: Floats, k: int) -> NDArray[np.intp]:
+    """(queries, k) indices of the likest, the likest first and the first of equals before."""
+    return np.argsort(-likeness, axis=1, kind="stable")[:, :k]
+
+
+def class_means(vectors: NDArray[np.floating], targets: NDArray[np.intp], count: int) -> Floats:
+    """(count, width): the mean of each label's unit vectors. Every label needs one."""
+    rows = unit(vectors)
+    return np.stack([rows[targets == label].mean(axis=0) for label in range(count)])
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The label whose prototype has the greatest cosine with the input.
+
+    `prototypes` (labels, width). Prototypical Networks' rule with cosine for distance
+    (Snell et al. 2017, eq. 1-2).
+    """
+
+    task: Task
+    source: Source
+    prototypes: Floats
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """Scores are log softmax(cosine / `TEMPERATURE`)."""
+        if not inputs:
+            return []
+        features = self.source.read(inputs)
+        likeness = cosines(features.matrix, self.prototypes)
+        return classified(self.task, log_softmax(likeness / TEMPERATURE), features.tokens_in)
+
+    def extend(self, examples: Sequence[Example]) -> Nearest:
+        """Also knows the examples' labels; the prototypes it had are the same bytes."""
+        task, fresh = _extended(self.task, examples)
+        names = [label.name for label in fresh]
+        vectors = self.source.read([example.input for example in examples]).matrix
+        targets = np.array([names.index(example.label) for example in examples])
+        prototypes = class_means(vectors, targets, len(fresh))
+        return replace(self, task=task, prototypes=np.concatenate([self.prototypes, prototypes]))
+
+    def save(self, folder: Path) -> None:
+        """Prototypes as safetensors, the rest as JSON."""
+        settings = {"source": self.source.settings(folder)}
+        arrays = {**self.source.arrays(), "prototypes": self.prototypes}
+        write(folder, "nearest", self.task, settings, arrays)
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> Nearest:
+        """The predictor that `save` wrote."""
+        return cls(saved.task, source_from(saved, models), array(saved, "prototypes"))
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The label that most of the `k` nearest labelled examples have; the likest parts equals.
+
+    `vectors` (examples, width) and `targets` (examples,), indices of labels.
+    """
+
+    task: Task
+    source: Source
+    vectors: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    k: int
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """Scores are the logarithm of each label's share of the votes."""
+        if not inputs:
+            return []
+        features = self.source.read(inputs)
+        votes = self._votes(cosines(features.matrix, self.vectors))
+        shares = votes / votes.sum(axis=1, keepdims=True)
+        return classified(self.task, np.log(shares), features.tokens_in)
+
+    def extend(self, examples: Sequence[Example]) -> Vote:
+        """Also knows the examples' labels; the vectors it had are the same bytes."""
+        task, _ = _extended(self.task, examples)
+        vectors = self.source.read([example.input for example in examples]).matrix
+        targets = np.array([task.label_names.index(e.label) for e in examples], dtype=np.int64)
+        return replace(
+            self,
+            task=task,
+            vectors=np.concatenate([self.vectors, vectors]),
+            targets=np.concatenate([self.targets, targets]),
+        )
+
+    def _votes(self, likeness: Floats) -> Floats:
+        """(inputs, labels): whole votes, and less than half a vote for the likest example."""
+        votes = np.full((len(likeness), len(self.task.labels)), EPSILON)
+        best = np.zeros_like(votes)
+        chosen = neighbours(likeness, self.k)
+        rows = np.arange(len(likeness))
+        for place in chosen.T:
+            labels = self.targets[place]
+            votes[rows, labels] += 1
+            best[rows, labels] = np.maximum(best[rows, labels], (1 + likeness[rows, place]) / 4.1)
+        return np.asarray(votes + best)
+
+    def save(self, folder: Path) -> None:
+        """Vectors and targets as safetensors, the rest as JSON."""
+        settings = {"source": self.source.settings(folder), "k": self.k}
+        arrays = {**self.source.arrays(), "vectors": self.vectors, "targets": self.targets}
+        write(folder, "vote", self.task, settings, arrays)
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> Vote:
+        """The predictor that `save` wrote."""
+        source = source_from(saved, models)
+        vectors, targets = array(saved, "vectors"), array(saved, "targets")
+        return cls(saved.task, source, vectors, targets, saved.settings["k"])
+
+
+def _extended(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple[Label, ...]]:
+    """The task with the examples' labels behind its own; `InputError` if it has one of them."""
+    names = list(dict.fromkeys(example.label for example in examples))
+    if known := [name for name in names if name in task.label_names]:
+        raise InputError(
+            [
+                Fault(f"the label '{name}' is known already", do="add new labels only")
+                for name in known
+            ]
+        )
+    fresh = tuple(Label(name) for name in names)
+    return replace(task, labels=task.labels + fresh), fresh

@@ -1,0 +1,226 @@
+"""A language model asked with a prompt: labels by log-likelihood, texts by generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.data.rows import example_from_json, example_to_json
+from nshot.errors import CannotAdapt
+from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models
+from nshot.predictors.base import Predictor
+from nshot.predictors.features import Encoded
+from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json, write
+from nshot.predictors.nearest import Vote, cosines, neighbours
+from nshot.predictors.prompts import (
+    Format,
+    first_answer,
+    label_answers,
+    parse_label,
+    render,
+    stops,
+)
+from nshot.predictors.scores import classified, log_softmax
+from nshot.types import Example, Input, ModelRef, Prediction, Prompt, Task
+
+Calibration: TypeAlias = Literal["none", "content_free", "batch"]
+CALIBRATIONS: tuple[Calibration, ...] = get_args(Calibration)
+
+CONTENT_FREE = ("N/A", "[MASK]", "")
+"""Inputs that say nothing (Zhao et al. 2021, section 5)."""
+
+
+def content_free_offsets(logprobs: Floats) -> Floats:
+    """Log of the mean probability of each label over content-free inputs, (inputs, labels) given.
+
+    Zhao et al. 2021, "Calibrate Before Use", https://arxiv.org/abs/2102.09690, eq. 1 with
+    W = diag(p_cf)^-1 and b = 0: dividing by p_cf is subtracting its logarithm.
+    """
+    return np.asarray(np.logaddexp.reduce(log_softmax(logprobs), axis=0) - np.log(len(logprobs)))
+
+
+def batch_offsets(logprobs: Floats) -> Floats:
+    """Mean log-probability of each label over unlabelled inputs, (inputs, labels) given.
+
+    Zhou et al. 2023, "Batch Calibration", https://arxiv.org/abs/2309.17249, in logarithms.
+    """
+    return np.asarray(log_softmax(logprobs).mean(axis=0))
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Shows each input its `k` nearest examples of `pool`, the nearest last, next to the input.
+
+    `vectors` (pool, width) are the pool's, from the same encoder that reads the inputs.
+    """
+
+    encoder: Encoded
+    pool: tuple[Example, ...]
+    vectors: NDArray[np.float32]
+    k: int
+
+    def nearest(self, inputs: Sequence[Input]) -> list[tuple[Example, ...]]:
+        """The demonstrations of each input."""
+        likeness = cosines(self.encoder.read(inputs).matrix, self.vectors)
+        return [tuple(self.pool[i] for i in row[::-1]) for row in neighbours(likeness, self.k)]
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """Asks a language model, with fixed or retrieved demonstrations or none.
+
+    A classify task is answered by the label whose text the model finds most likely after the
+    prompt, `offsets` (one per label, log-probabilities) taken off first. A model that cannot score
+    is asked to write the label; what names no label is the answer "" without scores. A generate
+    task is answered by up to `max_tokens` generated tokens.
+    """
+
+    task: Task
+    models: Models
+    ref: ModelRef
+    format: Format = "plain"
+    demos: tuple[Example, ...] = ()
+    retrieval: Retrieval | None = None
+    offsets: tuple[float, ...] = ()
+    max_tokens: int = 64
+
+    def prompts(self, inputs: Sequence[Input]) -> list[Prompt]:
+        """The prompt of each input."""
+        if self.retrieval is None:
+            return [render(self.task, self.format, input, self.demos) for input in inputs]
+        return [
+            render(self.task, self.format, input, demos)
+            for input, demos in zip(inputs, self.retrieval.nearest(inputs), strict=True)
+        ]
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """Equal prompts are asked once. Scores are log-probabilities over the labels."""
+        if not inputs:
+            return []
+        model = self.models.open(self.ref)
+        if self.task.kind == "classify" and "score" in model.can:
+            logprobs, tokens = self._scored(model, inputs)
+            offsets = np.array(self.offsets) if self.offsets else 0.0
+            return classified(self.task, log_softmax(logprobs - offsets), tokens)
+        return self._written(model, inputs)
+
+    def calibrate(self, how: Calibration, unlabelled: Sequence[Input]) -> Prompted:
+        """The same with offsets measured by `how`; `unlabelled` must not be its demonstrations.
+
+        Unchanged with ``none``, for tasks without labels and models that cannot score. Raises
+        `CannotAdapt` when ``batch`` is given no input.
+        """
+        model = self.models.open(self.ref)
+        if how == "none" or self.task.kind != "classify" or "score" not in model.can:
+            return replace(self, offsets=())
+        if not unlabelled:
+            raise CannotAdapt(f"no input to measure the {how} calibration on")
+        if how == "content_free":
+            logprobs, _ = self._scored(model, content_free(unlabelled[0]))
+            return replace(self, offsets=tuple(content_free_offsets(logprobs).tolist()))
+        logprobs, _ = self._scored(model, unlabelled)
+        return replace(self, offsets=tuple(batch_offsets(logprobs).tolist()))
+
+    @property
+    def beside(self) -> dict[str, Predictor]:
+        """What to measure beside this, by name: without it the model is credited for the search."""
+        if self.retrieval is None or self.task.kind != "classify":
+            return {}
+        shown, names = self.retrieval, self.task.label_names
+        targets = np.array([names.index(example.label) for example in shown.pool], dtype=np.int64)
+        vote = Vote(self.task, shown.encoder, shown.vectors, targets, shown.k)
+        return {"the k-NN vote of the same demonstrations": vote}
+
+    def _scored(self, model: LanguageModel, inputs: Sequence[Input]) -> tuple[Floats, list[int]]:
+        """(inputs, labels) log-likelihoods, and the length of each request."""
+        prompts = self.prompts(inputs)
+        different = list(dict.fromkeys(prompts))
+        answers = label_answers(self.task, self.format)
+        scores = dict(
+            zip(different, model.logprobs(different, [answers] * len(different)), strict=True)
+        )
+        logprobs = np.stack([scores[prompt].logprobs for prompt in prompts])
+        return logprobs, [scores[prompt].tokens_in for prompt in prompts]
+
+    def _written(self, model: LanguageModel, inputs: Sequence[Input]) -> list[Prediction]:
+        stop = () if self._ends_itself else stops(self.task, self.format)
+        how = Decoding(self._length(model), stop=stop)
+        prompts = self.prompts(inputs)
+        different = list(dict.fromkeys(prompts))
+        written = dict(zip(different, model.generate(different, how), strict=True))
+        return [
+            self._heard(input, written[prompt])
+            for input, prompt in zip(inputs, prompts, strict=True)
+        ]
+
+    @property
+    def _ends_itself(self) -> bool:
+        """A model that was trained to write this task's answers; a label is trained without end."""
+        return bool(self.ref.deltas) and self.task.kind == "generate"
+
+    def _length(self, model: LanguageModel) -> int:
+        """Tokens to generate: of the longest label and two to spare, or `max_tokens`."""
+        if self.task.kind != "classify":
+            return self.max_tokens
+        return max(model.count(label_answers(self.task, self.format))) + 2
+
+    def _heard(self, input: Input, completion: Completion) -> Prediction:
+        text = completion.text.strip()
+        if self.task.kind == "classify":
+            text = parse_label(self.task, text) or ""
+        elif not self._ends_itself:
+            text = first_answer(self.task, self.format, input, text)
+        return Prediction(text, tokens_in=completion.tokens_in, tokens_out=completion.tokens_out)
+
+    def save(self, folder: Path) -> None:
+        """Prompt, demonstrations and offsets as JSON; the pool's vectors; the model's deltas."""
+        settings = {
+            "ref": ref_to_json(self.ref, folder),
+            "format": self.format,
+            "demos": [example_to_json(demo) for demo in self.demos],
+            "offsets": list(self.offsets),
+            "max_tokens": self.max_tokens,
+            "retrieval": None,
+        }
+        arrays: Arrays = {}
+        if self.retrieval is not None:
+            settings["retrieval"] = {
+                "encoder": ref_to_json(self.retrieval.encoder.ref, folder / "encoder"),
+                "pool": [example_to_json(example) for example in self.retrieval.pool],
+                "k": self.retrieval.k,
+            }
+            arrays = {"pool": self.retrieval.vectors}
+        write(folder, "prompted", self.task, settings, arrays)
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> Prompted:
+        """The predictor that `save` wrote."""
+        settings = saved.settings
+        return cls(
+            saved.task,
+            models,
+            ref_from_json(settings["ref"], saved.folder),
+            settings["format"],
+            tuple(example_from_json(demo) for demo in settings["demos"]),
+            _retrieval(saved, models) if settings["retrieval"] else None,
+            tuple(settings["offsets"]),
+            settings["max_tokens"],
+        )
+
+
+def content_free(like: Input) -> list[Input]:
+    """Inputs with the fields of `like`, or one user turn, that say nothing."""
+    names = [name for name, _ in like.fields] or ["text"]
+    return [Input(fields=tuple((name, text) for name in names)) for text in CONTENT_FREE]
+
+
+def _retrieval(saved: Saved, models: Models) -> Retrieval:
+    data = saved.settings["retrieval"]
+    ref = ref_from_json(data["encoder"], saved.folder / "encoder")
+    pool = tuple(example_from_json(example) for example in data["pool"])
+    return Retrieval(Encoded(models, ref), pool, array(saved, "pool"), data["k"])
