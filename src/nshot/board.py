@@ -1,0 +1,192 @@
+"""Measurements, decision and advice put together: leaderboard.json and what stands behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nshot.decide import Column, Decision, advise, cost_of, decide, view_of
+from nshot.errors import NshotError
+from nshot.leaderboard import SCHEMA, Entry, Floats, Size, confusion, matrix, shown, summary
+from nshot.method import Trains
+from nshot.methods import TABLE
+from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request, Wish
+from nshot.types import Measurement
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run as it stands: finished, interrupted or half-way."""
+
+    prepared: Prepared
+    entries: Sequence[Entry]
+    delivered: Entry | None
+    fresh: Floats | None
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.prepared.request
+
+    def columns(self, size: Size, wish: Wish, allow: Mapping[Trains, bool]) -> list[Column]:
+        """What the decision sees of the methods measured at a size."""
+        found = []
+        for entry in self.entries:
+            if entry.measured.get(size):
+                row = summary(entry, self.prepared.task, [size], {})
+                found.append(
+                    Column(
+                        entry.name,
+                        matrix(entry, size, self.prepared.task),
+                        cost_of(view_of(row, entry.method.trains), wish),
+                        deterministic=not entry.method.learns and not entry.tried,
+                        allowed=allow.get(entry.method.trains, True),
+                    )
+                )
+        return found
+
+    def board(self) -> dict[str, Any]:
+        """leaderboard.json as things stand."""
+        prepared, request = self.prepared, self.request
+        intervals = {}
+        decision: Decision | None = None
+        columns: list[Column] = []
+        for size in prepared.sizes:
+            columns = self.columns(size, request.wish, {})
+            if columns:
+                decision = self._decide(columns, size)
+                intervals[size] = {
+                    c.name: (decision.low[c.name], decision.high[c.name]) for c in columns
+                }
+        rows = [summary(entry, prepared.task, prepared.sizes, intervals) for entry in self.entries]
+        for row in rows:
+            if row["status"] == "skipped" and row["reason"] is None:
+                row["reason"] = "not reached: the run was interrupted"
+        advice: dict[str, Any] | None = None
+        if decision is not None and columns:
+            advice = self._advice(columns, decision, rows)
+        if self.delivered is not None:
+            rows.append(self._delivered_row(intervals))
+        return {
+            "schema": SCHEMA,
+            "fingerprint": prepared.split.fingerprint,
+            "task": self._task_summary(),
+            "methods": rows,
+            "advice": advice,
+        }
+
+    def _decide(self, columns: Sequence[Column], size: Size) -> Decision:
+        request = self.request
+        tried = sum(1 for e in self.entries if e.measured.get(size) or e.failed)
+        fresh = self.fresh if size == self.prepared.largest else None
+        give_up = 0.0 if request.wish == "accuracy" else request.give_up
+        return decide(columns, give_up=give_up, tried=max(tried, len(columns)), fresh=fresh)
+
+    def _advice(
+        self, columns: Sequence[Column], decision: Decision, rows: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        views = {
+            row["name"]: view_of(row, TABLE[row["name"]].trains)
+            for row in rows
+            if row["status"] == "ok"
+        }
+        return advise(
+            columns,
+            decision,
+            costs=views,
+            wish=self.request.wish,
+            mode=self.prepared.split.mode,
+            curves={row["name"]: row["curve"] for row in rows if row["status"] == "ok"},
+        )
+
+    def _task_summary(self) -> dict[str, Any]:
+        prepared = self.prepared
+        task, rows = prepared.task, prepared.split
+        return {
+            "name": task.name,
+            "kind": task.kind,
+            "metric": task.metric,
+            "labels": [{"name": x.name, "description": x.description} for x in task.labels],
+            "train": len(rows.train),
+            "test": len(rows.test) or len(rows.train),
+            "mode": rows.mode,
+            "shots": [shown(size) for size in prepared.sizes],
+            "seeds": prepared.request.seeds,
+            "notes": list(rows.notes),
+        }
+
+    def _delivered_row(self, intervals: Mapping[Size, Any]) -> dict[str, Any]:
+        entry = self.delivered
+        if entry is None:
+            raise NshotError("no winner was delivered")
+        row = summary(entry, self.prepared.task, [None], {})
+        if not self.prepared.split.test:
+            row["score"], row["per_seed"], row["use_seconds_per_1000"] = None, [], None
+            row["notes"].append("no test rows were held out: it saw all of them")
+        return row
+
+    def points(self) -> dict[str, Any]:
+        """What `nshot advise` decides on again."""
+        largest = self.prepared.largest
+        columns = self.columns(largest, "balanced", {})
+        return {
+            "methods": {
+                c.name: {"points": c.points.tolist(), "deterministic": c.deterministic}
+                for c in columns
+            },
+            "tried": sum(1 for e in self.entries if e.measured.get(largest) or e.failed),
+        }
+
+    def details(self, pick: str) -> dict[str, Any]:
+        """What the report shows of the pick, and what one needs to doubt the board."""
+        prepared, rows = self.prepared, self.prepared.split
+        known = {example.id: example for example in (rows.test or rows.train)}
+        entry = next(e for e in self.entries if e.name == pick)
+        measurement = entry.measured[prepared.largest][0]
+        body: dict[str, Any] = {
+            "models": {
+                "language model": prepared.setting.base and prepared.setting.base.name,
+                "encoder": prepared.setting.encoder and prepared.setting.encoder.name,
+            },
+            "seeds": list(range(prepared.request.seeds)),
+            "fold_plan": _fold_plan(prepared),
+            "mistakes": _mistakes(measurement, known),
+        }
+        if prepared.task.kind == "classify":
+            labels = {key: example.label for key, example in known.items()}
+            body["confusion"] = confusion(prepared.task, measurement, labels)
+        return body
+
+
+def _fold_plan(prepared: Prepared) -> str:
+    rows = prepared.split
+    if rows.mode == "folds":
+        return (
+            f"no test file and {len(rows.train)} rows: every row is answered by a model that did"
+            f" not see it ({FOLDS} folds, {SLOW_FOLDS} for methods of minutes, repeated)"
+        )
+    return f"{len(rows.train)} rows to draw from, {len(rows.test)} held out for the test"
+
+
+def _mistakes(measurement: Measurement, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for key, prediction in zip(measurement.ids, measurement.predictions, strict=True):
+        example = known[key]
+        if prediction.answer not in example.targets:
+            found.append(
+                {
+                    "id": key,
+                    "text": example.input.text,
+                    "expected": " / ".join(example.targets),
+                    "answer": prediction.answer,
+                    "score": max(prediction.scores) if prediction.scores else None,
+                }
+            )
+    return found
+
+
+def dump(body: Mapping[str, Any]) -> str:
+    """JSON as it is written to disk; raises `ValueError` for a number that is not finite."""
+    return json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False)

@@ -1,0 +1,198 @@
+"""Measurements on the same test examples, side by side, and what was skipped and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.method import Method, spec
+from nshot.metrics import metric_of, points, score
+from nshot.types import Form, Measurement, Task, Trial
+
+SCHEMA = 1
+Floats = NDArray[np.float64]
+Size: TypeAlias = int | None
+"""Shots per label; None: all rows."""
+Status: TypeAlias = Literal["ok", "skipped", "failed"]
+
+
+@dataclass
+class Entry:
+    """One method of a run, filled as its jobs end.
+
+    `measured` has the draws' measurements for each size of shots; `searched` the bodies of the
+    searches behind them (their seconds are charged once).
+    """
+
+    method: Method
+    measured: dict[Size, list[Measurement]] = field(default_factory=dict)
+    tried: tuple[Trial, ...] = ()
+    chosen: Mapping[str, Any] | None = None
+    search_seconds: dict[Size, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    reason: str | None = None
+    failed: bool = False
+    broken: bool = False
+    """Failed by raising, as opposed to a finding (did not learn): the run ends with exit code 3."""
+    forecast_seconds: float | None = None
+    form: Form = "trained"
+    parent: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.method.name
+
+    def status(self, size: Size) -> Status:
+        """``ok`` with a measurement at `size`."""
+        if self.measured.get(size):
+            return "ok"
+        return "failed" if self.failed else "skipped"
+
+
+def matrix(entry: Entry, size: Size, task: Task) -> Floats:
+    """(draws, examples) points, examples in the order of the ids.
+
+    Draws with the very same points of a method that searched its settings on one draw are one
+    draw: how much other shots would move it was not seen.
+    """
+    metric = metric_of(task)
+    rows = []
+    for measurement in entry.measured[size]:
+        order = np.argsort(np.array(measurement.ids))
+        stats = np.array(measurement.points, dtype=np.float64)[order]
+        rows.append(points(metric, stats))
+    stacked = np.stack(rows)
+    same = (stacked == stacked[0]).all()
+    return stacked[:1] if same else stacked
+
+
+def draw_scores(entry: Entry, size: Size, task: Task) -> list[float]:
+    """The score of each draw."""
+    metric = metric_of(task)
+    return [
+        score(metric, np.array(measurement.points, dtype=np.float64))
+        for measurement in entry.measured.get(size, [])
+    ]
+
+
+def shown(size: Size) -> int | str:
+    """A size as the JSON has it."""
+    return "all" if size is None else size
+
+
+def summary(
+    entry: Entry,
+    task: Task,
+    sizes: Sequence[Size],
+    intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
+) -> dict[str, Any]:
+    """The entry as a row of leaderboard.json; it stands at the last of `sizes`."""
+    largest = sizes[-1]
+    status = entry.status(largest)
+    scores = draw_scores(entry, largest, task)
+    low, high = intervals.get(largest, {}).get(entry.name, (None, None))
+    return {
+        "name": entry.name,
+        "rung": entry.method.rung,
+        "settings": _settings(entry),
+        "status": status,
+        "reason": entry.reason,
+        "score": float(np.mean(scores)) if scores else None,
+        "low": low,
+        "high": high,
+        "per_seed": scores,
+        "curve": _curve(entry, task, sizes, intervals),
+        "tried": [
+            {"settings": dict(t.settings), "score": t.score, "chosen": t.chosen, "note": t.note}
+            for t in entry.tried
+        ],
+        **_costs(entry.measured.get(largest, []), entry.search_seconds.get(largest, 0.0)),
+        "forecast_seconds": entry.forecast_seconds,
+        "form": entry.form,
+        "parent": entry.parent,
+        "notes": list(dict.fromkeys([*entry.notes, *_said(entry, largest)])),
+        "beside": _beside(entry, largest),
+    }
+
+
+def _settings(entry: Entry) -> dict[str, Any]:
+    body = dict(entry.chosen or spec(entry.method))
+    body.pop("method", None)
+    return body
+
+
+def _curve(
+    entry: Entry,
+    task: Task,
+    sizes: Sequence[Size],
+    intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
+) -> list[dict[str, Any]]:
+    curve = []
+    for size in sizes:
+        scores = draw_scores(entry, size, task)
+        if scores:
+            low, high = intervals.get(size, {}).get(entry.name, (None, None))
+            curve.append(
+                {"shots": shown(size), "score": float(np.mean(scores)), "low": low, "high": high}
+            )
+    return curve
+
+
+def _costs(measured: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:
+    """Medians over the draws; to build is one adaptation and the search before it."""
+    if not measured:
+        return dict.fromkeys(
+            ("train_score", "trained_params", "build_seconds", "spent_seconds", "build_peak_bytes",
+             "use_seconds_per_1000", "tokens_per_request", "disk_bytes")
+        )  # fmt: skip
+    rows = sum(len(m.ids) for m in measured)
+    trains = [m.train_score for m in measured if m.train_score is not None]
+    return {
+        "train_score": float(np.mean(trains)) if trains else None,
+        "trained_params": max(m.build.trained_params for m in measured),
+        "build_seconds": float(np.median([m.build.seconds for m in measured])) + search_seconds,
+        "spent_seconds": sum(m.build.spent_seconds + m.use.seconds for m in measured)
+        + search_seconds,
+        "build_peak_bytes": max(m.build.peak_bytes for m in measured),
+        "use_seconds_per_1000": (
+            float(np.median([m.use.seconds / len(m.ids) for m in measured])) * 1000
+            if rows
+            else None
+        ),
+        "tokens_per_request": (
+            sum(m.use.tokens_in + m.use.tokens_out for m in measured) / rows if rows else None
+        ),
+        "disk_bytes": max(m.build.disk_bytes for m in measured),
+    }
+
+
+def _said(entry: Entry, size: Size) -> list[str]:
+    return [note for m in entry.measured.get(size, []) for note in m.notes]
+
+
+def _beside(entry: Entry, size: Size) -> dict[str, float]:
+    """Mean over the draws of what stands beside the method."""
+    rows = [m.extra.get("beside", {}) for m in entry.measured.get(size, [])]
+    return (
+        {what: float(np.mean([r[what] for r in rows if what in r])) for what in rows[0]}
+        if rows
+        else {}
+    )
+
+
+def confusion(task: Task, measurement: Measurement, expected: Mapping[str, str]) -> dict[str, Any]:
+    """Counts[i][j]: examples of label i answered j; a last column for answers that are no label."""
+    names = list(task.label_names)
+    index = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names) + 1), dtype=int)
+    for key, prediction in zip(measurement.ids, measurement.predictions, strict=True):
+        counts[index[expected[key]], index.get(prediction.answer, len(names))] += 1
+    if not counts[:, -1].any():
+        counts = counts[:, :-1]
+        return {"labels": names, "counts": counts.tolist()}
+    return {"labels": names, "answers": [*names, "(no label)"], "counts": counts.tolist()}

@@ -1,0 +1,240 @@
+"""What was asked for, read and checked whole before anything is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import yaml
+
+from nshot.data import load, split
+from nshot.errors import Fault, InputError, nearest
+from nshot.leaderboard import Size, shown
+from nshot.method import Method
+from nshot.methods import TABLE
+from nshot.models.catalog import resolve
+from nshot.types import Split, Task, stratified_folds
+from nshot.worker import Setting
+
+MANY = 16
+"""Shots per label when the user names no number and has more rows than that."""
+FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
+"""Without test rows: folds for every method, and folds and repeats for methods of minutes."""
+Wish: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `shots` None chooses; a None inside it means all rows."""
+
+    task: str
+    test: str | None = None
+    text: tuple[str, ...] = ()
+    label: str | None = None
+    group: str | None = None
+    model: str | None = None
+    encoder: str | None = None
+    methods: tuple[str, ...] | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    shots: tuple[Size, ...] | None = None
+    seeds: int = 3
+    test_limit: int | None = None
+    minutes: float | None = None
+    out: str | None = None
+    give_up: float = 0.02
+    wish: Wish = "balanced"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was found free of faults; nothing has been written."""
+
+    request: Request
+    setting: Setting
+    methods: tuple[Method, ...]
+    sizes: tuple[Size, ...]
+    out: Path
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.setting.task
+
+    @property
+    def split(self) -> Split:
+        """The rows."""
+        return self.setting.split
+
+    @property
+    def largest(self) -> Size:
+        """Where the board stands."""
+        return self.sizes[-1]
+
+
+def prepare(request: Request) -> Prepared:
+    """Read and check everything the request names. Raises `InputError` with all faults at once."""
+    faults: list[Fault] = []
+    methods: tuple[Method, ...] = ()
+    try:
+        methods = chosen_methods(request)
+    except InputError as error:
+        faults += error.faults
+    faults += _number_faults(request)
+    asked: Any = None if request.shots is None else [n for n in request.shots if n is not None]
+    try:
+        loaded = load(
+            request.task,
+            test=request.test,
+            text=request.text,
+            label=request.label,
+            group=request.group,
+            shots=asked,
+        )
+    except InputError as error:
+        raise InputError([*faults, *error.faults]) from None
+    rows = split(loaded.task, loaded.train, loaded.test, test_limit=request.test_limit)
+    rows = replace(rows, notes=(*loaded.notes, *rows.notes))
+    sizes = _sizes(request, loaded.task, rows)
+    faults += _shot_faults(request, loaded.task, rows)
+    if faults:
+        raise InputError(faults)
+    base, encoder = _models(request, methods)
+    out = Path(request.out or Path("runs") / loaded.task.name)
+    _same_data(out, rows)
+    return Prepared(
+        request, Setting(loaded.task, rows, base, encoder), methods, sizes, out.resolve()
+    )
+
+
+def chosen_methods(request: Request) -> tuple[Method, ...]:
+    """The methods of a request with the settings the user pinned, in the table's order."""
+    names = list(TABLE) if request.methods is None else list(request.methods)
+    faults: list[Fault] = []
+    built: dict[str, Method] = {}
+    for name in dict.fromkeys([*names, *request.settings]):
+        if name not in names:
+            faults.append(Fault(f"a setting for '{name}', which is not among the methods"))
+            continue
+        try:
+            built[name] = TABLE.build({"method": name, **request.settings.get(name, {})})
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    order = list(TABLE)
+    return tuple(built[name] for name in sorted(built, key=order.index))
+
+
+def _number_faults(request: Request) -> list[Fault]:
+    numbers: list[tuple[str, float | None]] = [
+        ("--seeds", request.seeds),
+        ("--test-limit", request.test_limit),
+        ("--minutes", request.minutes),
+        *[("--shots", size) for size in request.shots or ()],
+    ]
+    return [
+        Fault(f"{flag} {number}", expected="a number above 0")
+        for flag, number in numbers
+        if number is not None and number <= 0
+    ]
+
+
+def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
+    if request.shots is not None:
+        return tuple(sorted(set(request.shots), key=lambda n: float("inf") if n is None else n))
+    if task.kind != "classify" or len(rows.train) <= MANY * len(task.labels):
+        return (None,)
+    return (min(MANY, *_drawable(task, rows)),)
+
+
+def _drawable(task: Task, rows: Split) -> list[int]:
+    """For each label, how many rows every draw can count on."""
+    pools = [rows.train]
+    if rows.mode == "folds":
+        fold_of = stratified_folds(rows.train, SLOW_FOLDS, 0)
+        pools = [
+            tuple(e for e in rows.train if fold_of[e.id] != fold)
+            for fold in range(max(fold_of.values(), default=0) + 1)
+        ]
+    return [min(sum(e.label == name for e in pool) for pool in pools) for name in task.label_names]
+
+
+def _shot_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
+    largest = max((n for n in request.shots or () if n is not None), default=0)
+    if task.kind != "classify" or not largest:
+        return []
+    after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
+    return [
+        Fault(
+            f"label '{name}' has {count} rows {after}, fewer than --shots {largest}",
+            do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
+        )
+        for name, count in zip(task.label_names, _drawable(task, rows), strict=True)
+        if count < largest
+    ]
+
+
+def _models(request: Request, methods: Sequence[Method]) -> tuple[Any, Any]:
+    """The language model and the encoder, if any method asks for one or the user named it."""
+    needs_base = bool(request.model) or any(method.needs for method in methods)
+    needs_encoder = bool(request.encoder) or any(method.needs_encoder for method in methods)
+    base = resolve(request.model, "lm") if needs_base else None
+    return base, resolve(request.encoder, "encoder") if needs_encoder else None
+
+
+def _same_data(out: Path, rows: Split) -> None:
+    """A folder holds runs on one set of rows; the same request again continues it."""
+    if out.exists() and not out.is_dir():
+        raise InputError(Fault(f"{out} is a file", expected="a folder", do="--out DIR"))
+    setting = out / "data" / "setting.json"
+    if setting.exists():
+        found = json.loads(setting.read_text(encoding="utf-8"))["fingerprint"]
+        if found != rows.fingerprint:
+            raise InputError(
+                Fault(
+                    f"{out} holds a run on other rows ({found[:8]}, these are"
+                    f" {rows.fingerprint[:8]})",
+                    do="give another --out, or remove that folder",
+                )
+            )
+    elif out.exists() and any(path.name != "lock" for path in out.iterdir()):
+        raise InputError(Fault(f"{out} is not empty and is no nshot run", do="give another --out"))
+
+
+def request_yaml(prepared: Prepared) -> str:
+    """The request as YAML that `nshot compare` takes back; paths relative to the run folder."""
+    request = prepared.request
+    body = {key: value for key, value in asdict(request).items() if value not in (None, (), {})}
+    body.pop("out", None)
+    for key in ("task", "test"):
+        if key in body:
+            body[key] = os.path.relpath(Path(body[key]).resolve(), prepared.out)
+    body["shots"] = [shown(size) for size in prepared.sizes]
+    body["methods"] = [method.name for method in prepared.methods]
+    return yaml.safe_dump(
+        {"compare": json.loads(json.dumps(body))}, sort_keys=False, allow_unicode=True
+    )
+
+
+def read_request(path: Path) -> Request:
+    """The request in an ``nshot.yaml``. Raises `InputError` with unknown keys."""
+    body = yaml.safe_load(path.read_text(encoding="utf-8"))["compare"]
+    known = set(Request.__dataclass_fields__)
+    if unknown := [key for key in body if key not in known]:
+        raise InputError(
+            [
+                Fault(f"unknown key '{key}'", do=nearest(key, known), where=str(path))
+                for key in unknown
+            ]
+        )
+    for key in ("task", "test"):
+        if key in body:
+            body[key] = str((path.parent / body[key]).resolve())
+    body["shots"] = tuple(None if size == "all" else size for size in body["shots"])
+    for key in ("methods", "text"):
+        body[key] = tuple(body[key]) if body.get(key) else None if key == "methods" else ()
+    return Request(**body)

@@ -1,0 +1,507 @@
+"""The loop: a request -> jobs in a worker, in order and within a budget -> a board in a folder.
+
+Wall time decides only which jobs start. Everything a job's result depends on stands in its name,
+so the same request run again, after whatever interruption, does only what is not done.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from nshot.board import Standing, dump
+from nshot.budget import Budget, Forecast, words
+from nshot.data.rows import measurement_from_json
+from nshot.errors import CannotAdapt, RunFailed, WorkerLost
+from nshot.leaderboard import Entry, Size, matrix, shown, summary
+from nshot.measure import Answered, joined
+from nshot.method import Brief, Method, spec
+from nshot.methods import TABLE
+from nshot.request import (
+    FOLDS,
+    SLOW_FOLDS,
+    SLOW_REPEATS,
+    Prepared,
+    request_yaml,
+)
+from nshot.store import Store, locked, write_atomic
+from nshot.tune import open_settings, trials
+from nshot.types import Measurement
+from nshot.worker import Cut, Job, WorkerProcess, rates_of, trials_of
+
+CONFIRMATIONS = 2
+"""Fresh draws that the pick is measured on, after it was chosen."""
+
+
+class Display(Protocol):
+    """Who is told what runs, what is done, what is left."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
+    def start(self, what: str, done: int, total: int) -> None:
+        """A piece of work begins; `done` of `total` pieces are behind it."""
+        ...
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """How far the piece is."""
+        ...
+
+    def finish(self, what: str, outcome: str) -> None:
+        """It ended."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def start(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Nothing."""
+
+    def finish(self, what: str, outcome: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished (or interrupted) run: its board, its folder, and the exit code it deserves."""
+
+    board: Mapping[str, Any]
+    folder: Path
+    exit_code: int
+
+    @property
+    def pick(self) -> str:
+        """The recommended method."""
+        return str(self.board["advice"]["pick"])
+
+
+# ------------------------------------------------------------------ the run
+
+
+class _Finding(RunFailed):
+    """A failure that is a result (did not learn, cannot adapt): kept, and no fault of the run."""
+
+
+def _search_job(method: Method, size: Size, number: int, cut: Cut | None) -> Job:
+    """The search behind a draw. Its spec holds only what the user pinned: the rest is open."""
+    pinned = {key: value for key, value in spec(method).items() if key in method.model_fields_set}
+    return Job("search", {"method": method.name, **pinned}, size, number if cut else 0, cut)
+
+
+def _slow(method: Method) -> bool:
+    """Methods of minutes: those that score or train the language model for every row."""
+    return bool(method.needs & {"score", "train", "generate"})
+
+
+class Run:
+    """One request being carried out in its folder."""
+
+    def __init__(
+        self, prepared: Prepared, display: Display, command: str, lock: int | None = None
+    ) -> None:
+        self.prepared = prepared
+        self.display = display
+        self.command = command
+        self.started = time.time()
+        self.store = Store(prepared.out)
+        self.worker = WorkerProcess(prepared.out, lock)
+        self.entries = [Entry(method) for method in prepared.methods]
+        self.delivered: Entry | None = None
+        self.fresh: Any = None
+        prepared.setting.write(prepared.out)
+        write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
+        hello = self._ask({"ask": "hello"})
+        self.machine = hello["machine"]
+        self.context = prepared.setting.context(hello["identity"])
+        self.measured_rates = self._rates(hello["identity"])
+        self.budget = Budget(prepared.request.minutes)
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        event = self.worker.ask(request, self.display.progress)
+        if event["event"] == "failed":
+            raise RunFailed(event["reason"])
+        return event["body"]  # type: ignore[no-any-return]
+
+    def _rates(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """Measured once for a folder: forecasts do not move between a run and its resumption."""
+        path = self.prepared.out / "data" / "rates.json"
+        if not path.exists():
+            write_atomic(path, json.dumps({**identity, **self._ask({"ask": "rates"})}))
+        return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+    # ---- what a method would need
+
+    def brief(self, size: Size) -> Brief:
+        """What methods may know before they run."""
+        task, rows = self.prepared.task, self.prepared.split
+        pool = [sum(e.label == name for e in rows.train) for name in task.label_names] or [
+            len(rows.train)
+        ]
+        share = 1.0 if rows.mode != "folds" else 1 - 1 / FOLDS
+        per_label = int(min(pool) * share) if size is None else size
+        labelled = int(sum(pool) * share) if size is None else size * max(len(pool), 1)
+        body, setting = self.measured_rates, self.prepared.setting
+        return Brief(
+            task=task,
+            labelled=labelled,
+            unlabelled=max(0, int(len(rows.train) * share) - labelled),
+            per_label=per_label,
+            test=len(rows.test) or len(rows.train),
+            tokens=body["tokens"],
+            longest=int(body["longest"]),
+            base=setting.base,
+            abilities=frozenset(body["abilities"]),
+            context=int(body["context"]),
+            layers=int(body["layers"]),
+            encoder=setting.encoder,
+            rates=rates_of(body),
+        )
+
+    def forecast(self, method: Method, size: Size) -> Forecast:
+        """Seconds, from the machine's measured rates."""
+        brief = self.brief(size)
+        cuts, repeats = self.cuts(method), self.repeats(method)
+        build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
+        count = trials(method) if brief.per_label > 1 else 1
+        search = 0.0
+        if count > 1:
+            k = min(method.search_folds, brief.per_label)
+            part = replace(brief, labelled=brief.labelled * (k - 1) // k, test=brief.labelled // k)
+            one = method.forecast(part).seconds + method.use_forecast(part).seconds
+            search = count * k * one
+        if cuts[0] is None:
+            return Forecast(search, build, use, repeats)
+        return Forecast(search * len(cuts) * repeats, build * len(cuts), use, repeats)
+
+    def cuts(self, method: Method) -> list[Cut | None]:
+        """No cut where test rows exist; else the folds, fewer for methods of minutes."""
+        if self.prepared.split.mode != "folds":
+            return [None]
+        folds = SLOW_FOLDS if _slow(method) else FOLDS
+        smallest = min(_counts(self.prepared), default=folds)
+        folds = max(2, min(folds, smallest))
+        return [Cut(folds, index) for index in range(folds)]
+
+    def repeats(self, method: Method) -> int:
+        """Draws of a method: one where no shot and no seed matters."""
+        if not method.learns:
+            return 1
+        seeds = self.prepared.request.seeds
+        folds = self.prepared.split.mode == "folds"
+        return min(seeds, SLOW_REPEATS) if folds and _slow(method) else seeds
+
+    # ---- the loop
+
+    def go(self) -> None:
+        """Every method at the largest size, draw by draw; then the smaller sizes."""
+        prepared = self.prepared
+        stages = [
+            (size, number)
+            for size in reversed(prepared.sizes)
+            for number in range(prepared.request.seeds)
+        ]
+        total, done = len(stages) * len(self.entries), 0
+        for size, number in stages:
+            for entry in self.entries:
+                done += 1
+                if number < self.repeats(entry.method):
+                    self._advance(entry, size, number, done - 1, total)
+            self.write()
+
+    def _advance(self, entry: Entry, size: Size, number: int, done: int, total: int) -> None:
+        """One method on one draw, unless it cannot, may not or failed before."""
+        largest = size == self.prepared.largest
+        if entry.failed or (entry.reason and largest) or (number and not entry.measured.get(size)):
+            return
+        if not largest and not entry.measured.get(self.prepared.largest):
+            return
+        reason = entry.method.why_not(self.brief(size)) or self._no_time(entry, size, number)
+        if reason:
+            self._leave(entry, size, number, reason)
+            return
+        what = f"{entry.name} · {shown(size)} shots · draw {number}"
+        self.display.start(what, done, total)
+        start = time.monotonic()
+        try:
+            measurement = self._draw(entry, size, number)
+        except (CannotAdapt, RunFailed) as error:
+            self._fail(entry, size, error)
+            self.display.finish(what, f"failed: {error}")
+            return
+        entry.measured.setdefault(size, []).append(measurement)
+        spent = time.monotonic() - start
+        scores = summary(entry, self.prepared.task, [size], {})["per_seed"]
+        self.display.finish(what, f"{100 * scores[-1]:.1f} % in {words(spent)}")
+
+    def _no_time(self, entry: Entry, size: Size, number: int) -> str | None:
+        forecast = self.forecast(entry.method, size)
+        entry.forecast_seconds = entry.forecast_seconds or forecast.total
+        if all(self._stored(entry, size, number, cut) for cut in self.cuts(entry.method)):
+            return None
+        one = forecast.build + forecast.use + (forecast.search if number == 0 else 0.0)
+        return self.budget.refusal(entry.name, one)
+
+    def _stored(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> bool:
+        """A finished job costs nothing: a resumed run with little time keeps what it had."""
+        chosen = entry.method
+        if open_settings(chosen):
+            found = self.store.get(_search_job(chosen, size, number, cut).name(self.context))
+            if found is None or found[0] == "failed":
+                return found is not None
+            chosen = TABLE.build(found[1]["spec"])
+        job = Job("measure", spec(chosen), size, number, cut)
+        return self.store.get(job.name(self.context)) is not None
+
+    def _leave(self, entry: Entry, size: Size, number: int, reason: str) -> None:
+        if size == self.prepared.largest and number == 0:
+            entry.reason = reason
+            self.display.say(f"{entry.name}: skipped: {reason}")
+        else:
+            entry.notes.append(f"{shown(size)} shots, draw {number}: not run: {reason}")
+
+    def _fail(self, entry: Entry, size: Size, error: Exception) -> None:
+        """At the largest size the row has failed; at a smaller one the row says so."""
+        final = isinstance(error, _Finding)
+        if size == self.prepared.largest:
+            entry.failed, entry.reason = True, str(error)
+            entry.measured.pop(size, None)
+        else:
+            entry.notes.append(f"{shown(size)} shots: failed: {error}")
+        entry.broken = entry.broken or not final
+
+    def _draw(self, entry: Entry, size: Size, number: int) -> Measurement:
+        """Search and measure, on every cut, as one measurement of all test examples."""
+        start, forecast = time.monotonic(), self.forecast(entry.method, size)
+        bodies = []
+        for cut in self.cuts(entry.method):
+            chosen = self._tuned(entry, size, number, cut)
+            job = Job("measure", spec(chosen), size, number, cut)
+            bodies.append(measurement_from_json(self.result(job)))
+        one = forecast.build + forecast.use + (forecast.search if number == 0 else 0.0)
+        self.budget.learn(entry.name, one, time.monotonic() - start)
+        return bodies[0] if len(bodies) == 1 else _out_of_fold(bodies)
+
+    def _tuned(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> Method:
+        """The method with its settings: searched on draw 0, or inside each training fold."""
+        if not open_settings(entry.method):
+            return entry.method
+        body = self.result(_search_job(entry.method, size, number, cut))
+        first = number == 0 and (cut is None or cut.index == 0)
+        if first and size == self.prepared.largest:
+            entry.tried, entry.chosen = trials_of(body), body["spec"]
+            if body["note"]:
+                entry.notes.append(body["note"])
+        if number == 0:
+            folds = 1 if cut is None else cut.folds
+            entry.search_seconds[size] = (
+                entry.search_seconds.get(size, 0.0) + body["seconds"] / folds
+            )
+        return TABLE.build(body["spec"])
+
+    def result(self, job: Job) -> dict[str, Any]:
+        """A job's body, from the store or from the worker."""
+        name = job.name(self.context)
+        known = self.store.get(name)
+        if known is None or (job.do == "deploy" and not (self.store.root / "winner").exists()):
+            body = {"ask": "job", "job": asdict(job)}
+            event = self.worker.ask(body, self.display.progress)
+            if event["event"] == "done":
+                return event["body"]  # type: ignore[no-any-return]
+            raise _Finding(event["reason"]) if event["final"] else RunFailed(event["reason"])
+        state, stored = known
+        if state == "failed":
+            raise _Finding(stored["reason"])
+        return stored
+
+    def board(self) -> dict[str, Any]:
+        """leaderboard.json as things stand."""
+        return self._standing().board()
+
+    def _standing(self) -> Standing:
+        return Standing(self.prepared, self.entries, self.delivered, self.fresh)
+
+    def write(self) -> dict[str, Any]:
+        """Write leaderboard.json, points.json and details.json as things stand."""
+        standing = self._standing()
+        board, root = standing.board(), self.prepared.out
+        if board["advice"] is not None:
+            doubt = {
+                "machine": self.machine,
+                "command": self.command,
+                "started": self.started,
+                "finished": time.time(),
+                "elapsed_seconds": time.time() - self.started,
+            }
+            details = {**doubt, **standing.details(board["advice"]["pick"])}
+            write_atomic(root / "details.json", dump(details))
+            write_atomic(root / "points.json", dump(standing.points()))
+            write_atomic(root / "leaderboard.json", dump(board))
+        return board
+
+    # ---- the winner
+
+    def confirm(self, pick: str) -> None:
+        """Two fresh draws of the pick: its score without the luck of having been chosen."""
+        import numpy as np
+
+        prepared = self.prepared
+        entry = next(e for e in self.entries if e.name == pick)
+        if prepared.split.mode == "folds" or prepared.largest is None or not entry.method.learns:
+            return
+        fresh = Entry(entry.method)
+        for number in range(prepared.request.seeds, prepared.request.seeds + CONFIRMATIONS):
+            one = self.forecast(entry.method, prepared.largest)
+            if self.budget.refusal(pick, one.build + one.use):
+                return
+            self.display.start(f"{pick} · fresh draw {number}", 0, CONFIRMATIONS)
+            measurement = self._draw(fresh, prepared.largest, number)
+            fresh.measured.setdefault(prepared.largest, []).append(measurement)
+            self.display.finish(f"{pick} · fresh draw {number}", "done")
+        points = matrix(fresh, prepared.largest, prepared.task)
+        self.fresh = np.repeat(points, CONFIRMATIONS, axis=0) if len(points) == 1 else points
+
+    def deliver(self, pick: str) -> None:
+        """Refit the pick on all labelled rows, save it as the winner, measure what was saved."""
+        entry = next(e for e in self.entries if e.name == pick)
+        chosen = TABLE.build(entry.chosen) if entry.chosen else entry.method
+        self.display.start(f"{pick} · refit on all rows as the winner", 0, 1)
+        body = self.result(Job("deploy", spec(chosen), None, 0, form="deployed"))
+        measurement = measurement_from_json(body)
+        self.delivered = Entry(chosen, form="deployed", parent=pick)
+        self.delivered.measured[None] = [measurement]
+        self.display.finish(f"{pick} · refit on all rows as the winner", "saved in winner/")
+
+    def ensure_pick(self) -> None:
+        """The pick is never null: where every method failed, the majority class stands."""
+        largest = self.prepared.largest
+        if any(entry.measured.get(largest) for entry in self.entries):
+            return
+        if all(entry.name != "majority" for entry in self.entries):
+            entry = Entry(TABLE.build({"method": "majority"}))
+            entry.notes.append("added because nothing else could be measured")
+            self.entries.append(entry)
+            self._advance(entry, largest, 0, 0, 1)
+
+    @property
+    def exit_code(self) -> int:
+        """3 when something broke, though the board stands."""
+        return 3 if any(entry.broken for entry in self.entries) else 0
+
+
+def _counts(prepared: Prepared) -> list[int]:
+    return [
+        sum(e.label == name for e in prepared.split.train) for name in prepared.task.label_names
+    ]
+
+
+def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
+    """The folds of one repeat as one measurement: every example answered once."""
+    whole = joined([Answered(p.ids, p.predictions, p.points, p.use) for p in parts])
+    build = parts[0].build
+    count = len(parts)
+    return replace(
+        parts[0],
+        job="+".join(p.job for p in parts),
+        ids=whole.ids,
+        predictions=whole.predictions,
+        points=whole.stats,
+        use=whole.use,
+        build=replace(
+            build,
+            seconds=sum(p.build.seconds for p in parts) / count,
+            spent_seconds=sum(p.build.spent_seconds for p in parts),
+            peak_bytes=max(p.build.peak_bytes for p in parts),
+        ),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+    )
+
+
+@contextmanager
+def opened(prepared: Prepared, display: Display, command: str) -> Iterator[Run]:
+    """A run that holds its folder's lock; its worker ends with it."""
+    with locked(prepared.out) as lock:
+        _sweep(prepared.out)
+        run = None
+        try:
+            run = Run(prepared, display, command, lock)
+            yield run
+        finally:
+            if run is not None:
+                run.worker.stop()
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a killed run left half-written: names that nothing reads."""
+    for pattern in (".*.tmp", ".*.old", "*/.*.tmp", "*/.*.old"):
+        for path in root.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result:
+    """Run a prepared request to its end. Ctrl-C leaves the board of what was measured."""
+    from nshot.report import write as write_report
+
+    with opened(prepared, display, command) as run:
+        code = 0
+        try:
+            run.go()
+            run.ensure_pick()
+            pick = run.board()["advice"]["pick"]
+            run.confirm(pick)
+            run.deliver(pick)
+        except KeyboardInterrupt:
+            display.say("interrupted: the board shows what was measured; the same command goes on")
+            code = 130
+        except (WorkerLost, RunFailed) as error:
+            display.say(f"failed: {error}")
+            code = 3
+        board = run.write()
+        if board["advice"] is None:
+            raise RunFailed("interrupted before anything was measured")
+        write_report(prepared.out)
+        return Result(board, prepared.out, code or run.exit_code)
+
+
+def plan(prepared: Prepared, display: Display) -> list[dict[str, Any]]:
+    """The forecast table: what each method would take, or why it would not run.
+
+    Measures this machine's rates in a temporary folder; nothing stays.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        there = replace(prepared, out=Path(folder) / "plan")
+        with opened(there, display, "") as run:
+            return [_planned(run, method) for method in prepared.methods]
+
+
+def _planned(run: Run, method: Method) -> dict[str, Any]:
+    size = run.prepared.largest
+    forecast = run.forecast(method, size)
+    return {
+        "name": method.name,
+        "rung": method.rung,
+        "why_not": method.why_not(run.brief(size)),
+        "candidates": trials(method),
+        "search": forecast.search,
+        "build": forecast.build,
+        "use": forecast.use,
+        "total": sum(run.forecast(method, each).total for each in run.prepared.sizes),
+    }

@@ -1,0 +1,480 @@
+"""One job at a time, in a process that keeps its models loaded between jobs.
+
+The parent writes one JSON object a line to standard input and reads JSON events from standard
+output. When the parent goes, so does the worker; when the worker is killed, the parent says so on
+the row and starts a fresh one (`WorkerProcess`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nshot import machine
+from nshot.data import draw
+from nshot.data.rows import (
+    example_to_json,
+    measurement_to_json,
+    prediction_to_json,
+    task_to_json,
+    write_rows,
+)
+from nshot.errors import CannotAdapt, DidNotLearn, Diverged, RunFailed
+from nshot.job import Job, Setting, cut_rows
+from nshot.measure import Answered, answer, train_score, value
+from nshot.method import Built, Method, spec, spec_hash
+from nshot.models.base import Models
+from nshot.predictors.base import Predictor
+from nshot.store import Store, folder_bytes, write_atomic, write_folder
+from nshot.tune import search
+from nshot.types import (
+    Cost,
+    Example,
+    Fold,
+    Measurement,
+    ModelRef,
+    Prediction,
+    Shots,
+    Task,
+    digest,
+)
+
+T = TypeVar("T")
+CHECKED = 50
+"""Inputs in a winner's check.jsonl."""
+
+
+class Bench:
+    """The workbench of one job (`method.Workbench`)."""
+
+    def __init__(self, worker: Worker, job: str, seed: int) -> None:
+        self._worker = worker
+        self._job = job
+        self.seed = seed
+        self.folder = worker.store.scratch(job)
+        self.charged = 0.0
+        self.notes: list[str] = []
+        self.parameters = 0
+        self.nested = Cost()
+
+    @property
+    def models(self) -> Models:
+        """Opens models."""
+        return self._worker.models
+
+    @property
+    def base(self) -> ModelRef | None:
+        """The language model to adapt."""
+        return self._worker.setting.base
+
+    @property
+    def encoder(self) -> ModelRef | None:
+        """The encoder to take features from."""
+        return self._worker.setting.encoder
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+        """Adapt a nested method, or load it: charged in full, spent once."""
+        job = digest(
+            "nested", spec_hash(method), _shots_digest(task, shots), self._worker.context,
+            str(self.seed),
+        )  # fmt: skip
+        known = self._worker.store.get(job)
+        folder = self._worker.store.predictor_folder(job)
+        if known is None or not folder.exists():
+            self._build(job, role, method, task, shots, folder)
+            known = self._worker.store.get(job)
+        else:
+            self.charged += known[1]["seconds"]
+        if known is None:
+            raise RunFailed(f"{role}: the store did not keep {method.name}")
+        body = known[1]
+        cost = Cost(seconds=body["seconds"], trained_params=body["trained_params"])
+        self.nested = self.nested.then(cost)
+        return Built(job, self._worker.load(folder), cost, folder, tuple(body["notes"]))
+
+    def _build(
+        self, job: str, role: str, method: Method, task: Task, shots: Shots, folder: Path
+    ) -> None:
+        inner = Bench(self._worker, job, self.seed)
+        meter = machine.Meter()
+        with meter.running():
+            predictor = method.adapt(task, shots, inner)
+        write_folder(folder, predictor.save)
+        self.charged += inner.charged
+        body = {
+            "role": role,
+            "spec": spec(method),
+            "seconds": meter.seconds + inner.charged,
+            "trained_params": max(inner.parameters, inner.nested.trained_params),
+            "notes": inner.notes,
+        }
+        self._worker.store.put(job, "nested", "ok", body)
+        shutil.rmtree(inner.folder, ignore_errors=True)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """Made once in this worker, charged as if cold to each job that asks."""
+        known = self._worker.shelf.get(key)
+        if known is None:
+            start = time.perf_counter()
+            made = make()
+            self._worker.shelf[key] = (made, time.perf_counter() - start)
+            return made
+        made, seconds = known
+        self.charged += seconds
+        return made  # type: ignore[no-any-return]
+
+    def note(self, sentence: str) -> None:
+        """Kept once on the row."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def trained(self, parameters: int) -> None:
+        """The most that any part of the job trained."""
+        self.parameters = max(self.parameters, parameters)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """To the parent, for its display."""
+        self._worker.tell({"event": "progress", "done": done, "total": total, "what": what})
+
+
+def _shots_digest(task: Task, shots: Shots) -> str:
+    rows = (shots.labelled, shots.unlabelled, shots.preferences, shots.background)
+    parts = [task_to_json(task), *[[example_to_json(e) for e in part] for part in rows]]
+    return digest(json.dumps(parts, ensure_ascii=False, sort_keys=True))
+
+
+class Worker:
+    """What lives in the worker process: the data, the models, the store."""
+
+    def __init__(self, root: Path, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self.store = Store(root)
+        self.setting = Setting.read(self.store.root)
+        self.tell = tell
+        self.shelf: dict[str, tuple[Any, float]] = {}
+        self.identity = machine.identity()
+        machine.use_threads()
+        self.context = self.setting.context(self.identity)
+
+    @cached_property
+    def models(self) -> Models:
+        """All models of this process."""
+        from nshot.models import open_models
+
+        return open_models()
+
+    def load(self, folder: Path) -> Predictor:
+        """A saved predictor on this process's models."""
+        from nshot.predictors import load
+
+        return load(folder, self.models)
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Do a job and keep its result; returns the stored body."""
+        name = job.name(self.context)
+        machine.seed_everything(job.draw)
+        self._warm(job.method)
+        body = {"search": self._search, "measure": self._measure, "deploy": self._deploy}[job.do](
+            job, name
+        )
+        self.store.put(name, job.do, "ok", body)
+        shutil.rmtree(self.store.root / "scratch" / name, ignore_errors=True)
+        return body
+
+    def _warm(self, method: Method) -> None:
+        """Load what the method needs before its clock starts: loading is the same for all."""
+        setting = self.setting
+        if method.needs and setting.base is not None:
+            self.models.open(setting.base).count(["warm"])
+        if method.needs_encoder and setting.encoder is not None:
+            self.models.encoder(setting.encoder).encode(["warm"])
+
+    def _needed_bytes(self, method: Method) -> int:
+        """Weights a cold start of this method would have to hold."""
+        setting, held = self.setting, self.models.resident_bytes()
+        names = [setting.base.name] if method.needs and setting.base else []
+        names += [setting.encoder.name] if method.needs_encoder and setting.encoder else []
+        return sum(held.get(name, 0) for name in names)
+
+    def shots(self, job: Job) -> tuple[Shots, tuple[Example, ...]]:
+        """What the job may learn from, and what it must answer."""
+        rows, answered = cut_rows(self.setting, job.cut, job.draw)
+        labels = self.setting.task.label_names
+        return draw(rows, job.shots, job.draw, labels), answered
+
+    def _adapt(self, job: Job, name: str, shots: Shots) -> tuple[Predictor, Cost, Bench]:
+        bench = Bench(self, name, job.draw)
+        meter = machine.Meter()
+        with meter.running():
+            predictor = job.method.adapt(self.setting.task, shots, bench)
+        cost = Cost(
+            seconds=meter.seconds + bench.charged,
+            spent_seconds=meter.seconds,
+            peak_bytes=meter.grown_bytes + self._needed_bytes(job.method),
+            trained_params=max(bench.parameters, bench.nested.trained_params),
+        )
+        return predictor, cost, bench
+
+    def _search(self, job: Job, name: str) -> dict[str, Any]:
+        shots, _ = self.shots(job)
+        start = time.perf_counter()
+        ledger = _Ledger(self, job, name)
+        tuned = search(job.method, self.setting.task, shots, ledger.answer)
+        return {
+            "spec": spec(tuned.method),
+            "tried": [asdict(trial) for trial in tuned.tried],
+            "note": tuned.note,
+            "seconds": ledger.seconds,
+            "spent_seconds": time.perf_counter() - start,
+        }
+
+    def _measure(self, job: Job, name: str) -> dict[str, Any]:
+        shots, test = self.shots(job)
+        predictor, build, bench = self._adapt(job, name, shots)
+        build = replace(build, disk_bytes=self._saved_bytes(predictor, name))
+        answered = answer(predictor, self.setting.task, test)
+        train = train_score(predictor, self.setting.task, shots.labelled) if job.draw == 0 else None
+        extra = {"beside": self._beside(predictor, test)} if hasattr(predictor, "beside") else {}
+        return self._body(job, name, answered, build, bench.notes, train, extra)
+
+    def _body(
+        self,
+        job: Job,
+        name: str,
+        answered: Answered,
+        build: Cost,
+        notes: Sequence[str],
+        train: float | None,
+        extra: Mapping[str, Any],
+        parent: str | None = None,
+    ) -> dict[str, Any]:
+        method = job.method
+        measurement = Measurement(
+            job=name,
+            method=method.name,
+            spec=spec(method),
+            rung=method.rung,
+            form=job.form,
+            parent=parent,
+            fingerprint=self.setting.split.fingerprint,
+            unit="example",
+            shots=job.shots,
+            draw=job.draw,
+            ids=answered.ids,
+            predictions=answered.predictions,
+            points=answered.stats,
+            build=build,
+            use=answered.use,
+            train_score=train,
+            notes=tuple(notes),
+            extra=extra,
+        )
+        return measurement_to_json(measurement)
+
+    def _beside(self, predictor: Any, test: Sequence[Example]) -> dict[str, float]:
+        """Scores of the simpler predictors a method wants printed beside it."""
+        task = self.setting.task
+        return {
+            what: value(task, answer(other, task, test).stats)
+            for what, other in predictor.beside.items()
+        }
+
+    def _saved_bytes(self, predictor: Predictor, name: str) -> int:
+        folder = self.store.scratch(name) / "size"
+        write_folder(folder, predictor.save)
+        size = folder_bytes(folder)
+        shutil.rmtree(folder)
+        return size
+
+    def _deploy(self, job: Job, name: str) -> dict[str, Any]:
+        """Refit on all rows, save as the winner, load it again and measure what was loaded."""
+        rows = self.setting.split.train
+        shots = draw(rows, job.shots, job.draw, self.setting.task.label_names)
+        predictor, build, bench = self._adapt(job, name, shots)
+        folder = self.store.root / "winner"
+        write_folder(folder, lambda place: self._deliver(place, predictor, job))
+        build = replace(build, disk_bytes=folder_bytes(folder))
+        test = self.setting.split.test
+        answered = answer(self.load(folder), self.setting.task, test)
+        return self._body(job, name, answered, build, bench.notes, None, {}, job.method.name)
+
+    def _deliver(self, place: Path, predictor: Predictor, job: Job) -> None:
+        predictor.save(place)
+        inputs = [e.input for e in (self.setting.split.test or self.setting.split.train)[:CHECKED]]
+        told = predictor.predict(inputs)
+        rows = [
+            {"input": example_to_json(Example(str(i), said))["input"], **prediction_to_json(p)}
+            for i, (said, p) in enumerate(zip(inputs, told, strict=True))
+        ]
+        write_rows(place / "check.jsonl", rows)
+        write_atomic(place / "method.json", json.dumps(spec(job.method), indent=1))
+
+    def rates(self) -> dict[str, float]:
+        """Tokens a second of this machine with these models, and the lengths of the inputs."""
+        rows = [e.input.text for e in self.setting.split.train[:64]]
+        rates = {"lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0,
+                 "context": 0.0, "layers": 0.0}  # fmt: skip
+        abilities: list[str] = []
+        if self.setting.encoder is not None:
+            encoder = self.models.encoder(self.setting.encoder)
+            counts = encoder.count(rows)
+            rates["encoder_tokens"] = _rate(lambda: encoder.encode(rows), sum(counts))
+            rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
+        if self.setting.base is not None:
+            model = self.models.open(self.setting.base)
+            abilities = sorted(model.can)
+            counts = model.count(rows)
+            rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
+            rates["context"], rates["layers"] = model.context, model.layers
+            if "score" in model.can:
+                few = rows[:16]
+                rates["lm_tokens"] = _rate(
+                    lambda: model.logprobs(few, [[" yes", " no"]] * len(few)), sum(counts[:16])
+                )
+        return {**rates, "abilities": abilities}  # type: ignore[dict-item]
+
+
+def _rate(work: Callable[[], object], tokens: int) -> float:
+    """Tokens a second of the faster of two runs: the first also warms."""
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return tokens / max(min(seconds), 1e-6)
+
+
+class _Ledger:
+    """Answers the search's candidates, each fold a stored job of its own: a kill loses one fold."""
+
+    def __init__(self, worker: Worker, job: Job, name: str) -> None:
+        self._worker, self._job, self._name = worker, job, name
+        self.seconds = 0.0
+
+    def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:
+        """Predictions of the fold's dev rows."""
+        from nshot.data.rows import prediction_from_json
+
+        trial = digest("trial", self._name, spec_hash(candidate), str(index))
+        known = self._worker.store.get(trial)
+        if known is None:
+            known = self._keep(trial, candidate, fold)
+        state, body = known
+        self.seconds += body["seconds"]
+        if state == "failed":
+            raise CannotAdapt(body["reason"])
+        return [prediction_from_json(row) for row in body["predictions"]]
+
+    def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, dict[str, Any]]:
+        worker, start = self._worker, time.perf_counter()
+        machine.seed_everything(self._job.draw)
+        bench = Bench(worker, trial, self._job.draw)
+        body: dict[str, Any]
+        try:
+            predictor = candidate.adapt(worker.setting.task, fold.shots, bench)
+            predictions = predictor.predict([example.input for example in fold.dev])
+            state, body = "ok", {"predictions": [prediction_to_json(p) for p in predictions]}
+        except (CannotAdapt, DidNotLearn, Diverged) as error:
+            state, body = "failed", {"reason": str(error)}
+        body["seconds"] = time.perf_counter() - start + bench.charged
+        worker.store.put(trial, "trial", state, body)
+        shutil.rmtree(bench.folder, ignore_errors=True)
+        return state, body
+
+
+def _serve(root: Path) -> None:
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to the log, not between the events
+
+    def tell(event: Mapping[str, Any]) -> None:
+        events.write(json.dumps(event, ensure_ascii=True) + "\n")
+        events.flush()
+
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    worker: Worker | None = None
+    while True:
+        request = requests.get()
+        try:
+            worker = worker or Worker(root, tell)
+            tell({"event": "done", "body": _handle(worker, request)})
+        except (CannotAdapt, DidNotLearn, Diverged) as error:
+            _keep_failure(worker, request, str(error))
+            tell({"event": "failed", "final": True, "reason": str(error)})
+        except Exception as error:
+            traceback.print_exc()
+            tell({"event": "failed", "final": False, "reason": _reason(error)})
+
+
+def _listen(requests: queue.Queue[dict[str, Any]]) -> None:
+    """Read requests; when the parent is gone there is nobody to work for."""
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(0)
+
+
+def _handle(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
+    if request["ask"] == "hello":
+        return {"identity": worker.identity, "machine": machine.describe()}
+    if request["ask"] == "rates":
+        return worker.rates()
+    job = Job.read(request["job"])
+    with _logged(worker.store.log(job.name(worker.context))):
+        return worker.run(job)
+
+
+def _keep_failure(worker: Worker | None, request: Mapping[str, Any], reason: str) -> None:
+    """A method that cannot learn here will not tomorrow: the finding is kept like a score."""
+    if worker is not None and "job" in request:
+        job = Job.read(request["job"])
+        worker.store.put(job.name(worker.context), job.do, "failed", {"reason": reason})
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Send what is printed (also by C libraries) to the job's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with path.open("a") as log:
+        os.dup2(log.fileno(), 2)
+        os.dup2(log.fileno(), 1)
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def main() -> None:
+    """``python -m nshot.worker DIR``: started by the parent, never by hand."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    _serve(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
