@@ -1,0 +1,569 @@
+"""leaderboard.json and details.json -> one HTML page that needs nothing else and asks no network.
+
+The page's order is the reader's: the pick and why, the board, what scores cost, what more shots
+did, where the pick errs, what the search tried, what is not there, and all one needs to doubt it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from nshot.report import charts
+from nshot.report.markup import Markup, element, join
+from nshot.report.numbers import Style, figure, finite, number, say
+from nshot.report.rows import Row, delivered, listed, mapped, marks, measured, missing, series
+from nshot.report.table import board_table, dictionary, settings_text
+
+_VERDICTS = {
+    "settled": (
+        "Settled",
+        "What doubt is left is smaller than the difference you asked to see.",
+    ),
+    "leaning": ("Leaning", "The best buy as measured; another method could still be better."),
+    "cannot_tell": (
+        "Cannot tell",
+        "Half of the methods or more could still be the best. Take the pick as a sensible start.",
+    ),
+}
+_MODES = {
+    "file": "a test file of its own",
+    "holdout": "rows held out of the data",
+    "folds": "repeated stratified folds of the data",
+}
+_FIRST_MISTAKES = 24
+
+
+def render(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    """The page of a run.
+
+    `board` is leaderboard.json (docs/leaderboard.md), `details` is details.json: machine, command,
+    seeds, fold_plan, confusion, mistakes, log, times. What is absent from either is left out.
+    """
+    sections = [
+        ("board", "Board", _board(board)),
+        ("delivered", "As delivered", _delivered(board)),
+        ("cost", "Cost", _cost(board)),
+        ("shots", "Shots", _shots(board)),
+        ("confusion", "Confusion", _confusion(board, details)),
+        ("mistakes", "Mistakes", _mistakes(board, details)),
+        ("search", "Search", _search(board)),
+        ("missing", "Not measured", _missing(board)),
+        ("doubt", "Doubt", _doubt(board, details)),
+    ]
+    present = [(name, words, body) for name, words, body in sections if body]
+    links = [element("a", words, at={"href": f"#{name}"}) for name, words, _ in present]
+    body = element(
+        "body",
+        element("a.skip", "To the board", at={"href": "#board"}),
+        _masthead(board),
+        element("nav", *links, at={"aria-label": "Parts of this page"}),
+        element("main", _verdict(board), *(body for _, _, body in present)),
+        element("script", Markup(_asset("report.js"))),
+    )
+    page = element("html", _head(board), body, at={"lang": "en"})
+    return f"<!doctype html>\n{page}\n"
+
+
+def _asset(name: str) -> str:
+    return files("nshot.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _head(board: Mapping[str, Any]) -> Markup:
+    """The head. The policy lets only this page's own script run, and lets nothing be fetched."""
+    script = hashlib.sha256(_asset("report.js").encode()).digest()
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{base64.b64encode(script).decode()}'"
+    )
+    viewport = "width=device-width, initial-scale=1"
+    return element(
+        "head",
+        element("meta", at={"charset": "utf-8"}),
+        element("meta", at={"http-equiv": "Content-Security-Policy", "content": policy}),
+        element("meta", at={"name": "viewport", "content": viewport}),
+        element("meta", at={"name": "color-scheme", "content": "light dark"}),
+        element("link", at={"rel": "icon", "href": "data:,"}),
+        element("title", f"{_task(board).get('name') or 'task'} · nshot report"),
+        element("style", Markup(_asset("report.css"))),
+    )
+
+
+def _task(board: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapped(board.get("task"))
+
+
+def _masthead(board: Mapping[str, Any]) -> Markup:
+    task = _task(board)
+    facts: list[Markup] = [element("span", str(task.get("kind", "")))]
+    if listed(task.get("labels")):
+        facts.append(element("span", f"{len(task['labels'])} labels"))
+    for key, words in (
+        ("train", " rows to learn from"),
+        ("test", " test rows"),
+        ("seeds", " draws"),
+    ):
+        facts.append(element("span", number(board, f"/task/{key}", "tokens"), words))
+    if shots := listed(task.get("shots")):
+        facts.append(element("span", "shots " + ", ".join(map(str, shots))))
+    return element(
+        "header.masthead",
+        element("p.mark", "nshot"),
+        element("p.task", str(task.get("name") or "unnamed task")),
+        element("p.facts", *facts),
+    )
+
+
+def _section(name: str, title: str, lede: str, *content: str) -> Markup:
+    head = element("header", element("h2", title), element("p", lede))
+    return element("section", head, *content, at={"id": name})
+
+
+def _verdict(board: Mapping[str, Any]) -> Markup:
+    advice = mapped(board.get("advice"))
+    pick = next((row for row in measured(board) if row.role == "pick"), None)
+    if advice.get("pick") is None or pick is None:
+        return element(
+            "section.verdict.v-none",
+            element("h1", "Nothing was measured"),
+            _reasons(advice),
+            element("p", "No method has a score; the reasons stand under ",
+                    element("a", "Not measured", at={"href": "#missing"}), "."),
+        )  # fmt: skip
+    badge, meaning = _VERDICTS.get(str(advice.get("verdict")), ("No verdict", ""))
+    words = element(
+        "div.words",
+        element("p.badge", badge),
+        element("h1", element("span", "Use "), element("code", _breakable(pick.name))),
+        element("p.meaning", meaning),
+        _reasons(advice),
+        _settle(board),
+    )
+    return element(
+        f"section.verdict.v-{advice.get('verdict')}",
+        words,
+        element("div.evidence", _corrected(board), _contest(board, pick), _facts(board, pick)),
+        at={"id": "pick"},
+    )
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break after its underscores, for narrow screens."""
+    return join(*(join(part, Markup("_<wbr>")) for part in name.split("_")[:-1]),
+                name.split("_")[-1])  # fmt: skip
+
+
+def _reasons(advice: Mapping[str, Any]) -> Markup:
+    reasons = [element("li", str(reason)) for reason in listed(advice.get("reasons"))]
+    return element("ul.reasons", *reasons) if reasons else Markup("")
+
+
+def _settle(board: Mapping[str, Any]) -> Markup:
+    if finite(mapped(board.get("advice")).get("more_test_labels")) is None:
+        return Markup("")
+    count = number(board, "/advice/more_test_labels", "tokens")
+    return element("p.settle", "About ", count, " more test labels would settle it.")
+
+
+def _corrected(board: Mapping[str, Any]) -> Markup:
+    metric = str(_task(board).get("metric", "score")).replace("_", " ")
+    low, high = (number(board, f"/advice/corrected_{end}", "score") for end in ("low", "high"))
+    return element(
+        "div.corrected",
+        element("p.big", number(board, "/advice/corrected_score", "score"), element("small", "%")),
+        element(
+            "p.what",
+            element("strong", f"{metric} to expect on new inputs"),
+            element("span", "95 % interval ", low, " to ", high),
+            element("span", "already lowered by what winning a contest flatters"),
+        ),
+    )
+
+
+def _contest(board: Mapping[str, Any], pick: Row) -> Markup:
+    """Every method's score on one line, and under it the corrected interval of the pick."""
+    found, advice = marks(measured(board)), mapped(board.get("advice"))
+    score, low, high = (finite(advice.get(f"corrected_{end}")) for end in ("score", "low", "high"))
+    if len(found) < 2 or score is None:
+        return Markup("")
+    drawn = charts.strip(found, charts.Mark(pick.name, "pick", score, low, high))
+    words = "Every method as measured; under the axis, what to expect of the pick."
+    return element("figure.contest", drawn, element("figcaption", words, _legend()))
+
+
+def _legend() -> Markup:
+    keys = (("pick", "pick"), ("could", "could be best"), ("out", "ruled out"))
+    return element(
+        "span.legend",
+        *(element("span.key", element(f"i.k-{role}"), words) for role, words in keys),
+    )
+
+
+def _facts(board: Mapping[str, Any], pick: Row) -> Markup:
+    shown: tuple[tuple[str, str, Style], ...] = (
+        ("build_seconds", "to build", "seconds"),
+        ("use_seconds_per_1000", "to answer 1,000", "seconds"),
+        ("tokens_per_request", "tokens a request", "tokens"),
+        ("trained_params", "trained parameters", "count"),
+        ("disk_bytes", "on disk", "bytes"),
+    )
+    pairs = [
+        element(
+            "div", element("dt", words), element("dd", number(board, f"{pick.path}/{key}", style))
+        )
+        for key, words, style in shown
+    ]
+    return element("dl.facts", *pairs)
+
+
+def _board(board: Mapping[str, Any]) -> Markup:
+    found = measured(board)
+    lede = (
+        "Every method answered the same test inputs. Line: the 95 % interval; large mark: the mean "
+        "score; small dots: one for each draw of the shots. Click a heading to sort."
+    )
+    if not found:
+        return _section("board", "The board", "No method has been measured.")
+    return _section("board", "The board", lede, _legend(), board_table(board, found))
+
+
+def _delivered(board: Mapping[str, Any]) -> Markup:
+    found = delivered(board)
+    if not found:
+        return Markup("")
+    heads = (
+        "Delivered as",
+        "Score, %",
+        "Against its measurement",
+        "Answer 1,000",
+        "On disk",
+        "Note",
+    )
+    body = []
+    by_name = {row.name: row for row in measured(board)}
+    for row in found:
+        parent = by_name.get(str(row.data.get("parent") or row.name))
+        known = row.score is not None and parent is not None and parent.score is not None
+        change = (row.score or 0.0) - (parent.score or 0.0) if known and parent else None
+        notes = [str(row.data.get("reason") or ""), *map(str, listed(row.data.get("notes")))]
+        cells = (
+            join(element("code", row.name), " ", str(row.data.get("form"))),
+            _with_interval(board, row),
+            join(figure(change, "points"), " points" if change is not None else ""),
+            number(board, f"{row.path}/use_seconds_per_1000", "seconds"),
+            number(board, f"{row.path}/disk_bytes", "bytes"),
+            " ".join(note for note in notes if note),
+        )
+        body.append(element("tr", *(element("td", cell) for cell in cells)))
+    lede = (
+        "The pick, fitted again with its settings on all labelled rows, and measured as it is "
+        "handed over. It took no part in the choice."
+    )
+    table = _table("The winner as delivered", heads, body)
+    return _section("delivered", "The winner as delivered", lede, table)
+
+
+def _with_interval(board: Mapping[str, Any], row: Row) -> Markup:
+    score, low, high = (
+        number(board, f"{row.path}/{key}", "score") for key in ("score", "low", "high")
+    )
+    if finite(row.data.get("low")) is None:
+        return score
+    return join(score, " ", element("small", "(", low, " to ", high, ")"))
+
+
+def _table(caption: str, heads: Sequence[str], body: Sequence[Markup]) -> Markup:
+    row = element("tr", *(element("th", head, at={"scope": "col"}) for head in heads))
+    table = element(
+        "table.plain",
+        element("caption.unseen", caption),
+        element("thead", row),
+        element("tbody", *body),
+    )
+    return element(
+        "div.scroll", table, at={"tabindex": "0", "role": "region", "aria-label": caption}
+    )
+
+
+def _cost(board: Mapping[str, Any]) -> Markup:
+    found = measured(board)
+    figures = []
+    for key, title, words in (
+        ("use_seconds_per_1000", "Cost to serve", "time to answer 1,000 inputs"),
+        ("build_seconds", "Cost to build", "time to build, search included"),
+    ):
+        shown = marks(found, key)
+        wide = charts.scatter(shown, f"Score against {words}", words)
+        narrow = charts.scatter(shown, f"Score against {words}", words, width=340, height=380)
+        if wide:
+            drawn = join(element("div.wide", wide), element("div.narrow", narrow))
+            figures.append(element("figure", element("h3", title), drawn))
+    if not figures:
+        return Markup("")
+    lede = (
+        "Up is better, left is cheaper. The dashed steps join the methods that no cheaper one "
+        "reaches (ringed): everything under the steps costs more and scores less. Both axes of "
+        "time are logarithmic: one line is ten times the one before."
+    )
+    return _section("cost", "What a score costs", lede, _legend(), element("div.pair", *figures))
+
+
+def _shots(board: Mapping[str, Any]) -> Markup:
+    lines = series(measured(board))
+    if not lines:
+        return Markup("")
+    scale = charts.curves_axis(lines)
+    panels = [element("div.panel", charts.curve_panel(line, lines, scale)) for line in lines]
+    lede = (
+        "Score, in percent, over examples of each label; all other methods in grey behind. "
+        "The same test inputs at every size. What still rises would gain from more training labels."
+    )
+    return _section("shots", "What more shots did", lede, element("div.panels", *panels))
+
+
+def _confusion(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
+    found = mapped(details.get("confusion"))
+    labels = [str(label) for label in listed(found.get("labels"))]
+    counts = [[int(count) for count in line] for line in listed(found.get("counts"))]
+    if not labels or not any(map(any, counts)):
+        return Markup("")
+    pick = str(mapped(board.get("advice")).get("pick"))
+    drawn = charts.confusion(labels, counts, f"Confusion of {pick} on the test inputs")
+    said = {"tabindex": "0", "role": "region", "aria-label": "Confusion matrix"}
+    box = element("div.scroll.matrix", drawn, at=said)
+    lede = (
+        "Rows: what was expected. Columns: what was answered. The diagonal is right; a cell's "
+        "strength is its share of the row."
+    )
+    content = element("div.confusing", box, _pairs(labels, counts))
+    return _section("confusion", "What the pick confuses", lede, content)
+
+
+def _pairs(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
+    wrong = sorted(
+        ((count, sum(line), expected, labels[i])
+         for expected, line in zip(labels, counts, strict=True)
+         for i, count in enumerate(line) if count and labels[i] != expected),
+        key=lambda pair: (-pair[0], pair[1], pair[2], pair[3]),
+    )  # fmt: skip
+    if not wrong:
+        return element("p", "It confused nothing on these test inputs.")
+    items = []
+    for count, total, expected, answer in wrong[:10]:
+        link = element(
+            "a",
+            element("b", expected), " answered as ", element("b", answer),
+            at={"href": "#mistakes", "data-expected": expected, "data-answer": answer},
+        )  # fmt: skip
+        items.append(element("li", link, element("span", f" {count} of {total}")))
+    return element("div.pairs", element("h3", "Most confused"), element("ol", *items))
+
+
+def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
+    found = [mapped(one) for one in listed(details.get("mistakes"))]
+    found.sort(key=lambda one: -(finite(one.get("score")) or 0.0))
+    if not found:
+        return Markup("")
+    items = [_mistake(one) for one in found]
+    shown = [element("ol.mistakes", *items[:_FIRST_MISTAKES])]
+    if rest := items[_FIRST_MISTAKES:]:
+        more = element("ol.mistakes", *rest, at={"start": _FIRST_MISTAKES + 1})
+        shown.append(element("details.more", element("summary", f"The other {len(rest)}"), more))
+    search = element(
+        "p.find",
+        element("label", "Search ", at={"for": "find"}),
+        element("input", at={"id": "find", "type": "search", "placeholder": "text, label or id"}),
+        element("output", f"{len(found)} shown", at={"for": "find", "id": "found"}),
+    )
+    lede = (
+        f"Test inputs that {mapped(board.get('advice')).get('pick')} got wrong, "
+        "the highest score first. Read them before you trust the numbers: some labels may be wrong."
+    )
+    return _section("mistakes", "What the pick gets wrong", lede, search, *shown)
+
+
+def _mistake(one: Mapping[str, Any]) -> Markup:
+    expected, answer = str(one.get("expected", "")), str(one.get("answer", ""))
+    score = finite(one.get("score"))
+    return element(
+        "li",
+        element("p.text", str(one.get("text", "")), at={"dir": "auto"}),
+        element(
+            "p.said",
+            element("span.expected", "expected ", element("b", expected)),
+            element("span.answer", "answered ", element("b", answer)),
+            element("span", f"score {score:.3g}") if score is not None else "",
+            element("span.id", str(one.get("id", ""))),
+        ),
+        at={"data-expected": expected, "data-answer": answer},
+    )
+
+
+def _search(board: Mapping[str, Any]) -> Markup:
+    blocks = []
+    for row in measured(board):
+        tried = [mapped(one) for one in listed(row.data.get("tried"))]
+        if tried:
+            blocks.append(_tried(board, row, tried))
+    if not blocks:
+        return Markup("")
+    lede = (
+        "Settings were searched on folds of the shots, never on test inputs. Scores here are those "
+        "of the folds, so they are not comparable with the board."
+    )
+    return _section("search", "What the search tried", lede, element("div.tried", *blocks))
+
+
+def _tried(board: Mapping[str, Any], row: Row, tried: Sequence[Mapping[str, Any]]) -> Markup:
+    known = [(score, bool(one.get("chosen"))) for one in tried
+             if (score := finite(one.get("score"))) is not None]  # fmt: skip
+    drawn = (
+        charts.trials(known, charts.axis([score for score, _ in known])) if known else Markup("")
+    )
+    low, high = min(known, default=(None,))[0], max(known, default=(None,))[0]
+    spread = f"{say(low, 'score')} to {say(high, 'score')} %" if known else "no score"
+    summary = element(
+        "summary",
+        element("code", row.name),
+        element("span", f"{len(tried)} tried"),
+        drawn,
+        element("span", spread),
+    )
+    body = [
+        element(
+            "tr.chosen" if one.get("chosen") else "tr",
+            element("td", settings_text(mapped(one.get("settings")))),
+            element("td.num", number(board, f"{row.path}/tried/{i}/score", "score")),
+            element("td", " ".join(filter(None, ("chosen" if one.get("chosen") else "",
+                                                 str(one.get("note") or ""))))),
+        )
+        for i, one in enumerate(tried)
+    ]  # fmt: skip
+    heads = ("Settings", "Score on folds, %", "")
+    return element("details", summary, _table(f"Settings tried for {row.name}", heads, body))
+
+
+def _missing(board: Mapping[str, Any]) -> Markup:
+    found = missing(board)
+    if not found:
+        return Markup("")
+    body = [
+        element(
+            "tr",
+            element("td", element("code", row.name)),
+            element(
+                "td",
+                element(f"span.status.s-{row.data.get('status')}", str(row.data.get("status"))),
+            ),
+            element("td", str(row.data.get("reason") or "no reason was given")),
+            element("td", number(board, f"{row.path}/forecast_seconds", "seconds")),
+        )
+        for row in found
+    ]
+    table = _table("Methods without a score", ("Method", "Status", "Why", "Forecast"), body)
+    lede = "Not measured is not bad: these methods took no part in the choice."
+    return _section("missing", "What was not measured", lede, table)
+
+
+def _doubt(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
+    lede = "How these numbers came about, and what to hold against them."
+    blocks = [
+        _block("The task", _task_facts(board)),
+        _block("The test", _test_facts(board, details)),
+        _block("The decision", _decision_facts(board)),
+        _block("The machine", _machine_facts(details)),
+        _block("The run", _run_facts(details)),
+    ]
+    notes = [str(note) for note in listed(_task(board).get("notes"))]
+    notes += [
+        f"{row.name}: {note}" for row in measured(board) for note in listed(row.data.get("notes"))
+    ]
+    extra = [_labels(board), _log(details)]
+    if notes:
+        items = element("ul", *(element("li", note) for note in notes))
+        blocks.append(element("div.block.notes", element("h3", "Notes"), items))
+    if command := details.get("command"):
+        shown = command if isinstance(command, str) else shlex.join(map(str, listed(command)))
+        extra.insert(0, element("div.command", element("h3", "The command"), element("pre", shown)))
+    return _section(
+        "doubt", "Everything needed to doubt it", lede, element("div.blocks", *blocks), *extra
+    )
+
+
+def _block(title: str, facts: Mapping[str, Any]) -> Markup:
+    facts = {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+    if not facts:
+        return Markup("")
+    return element("div.block", element("h3", title), dictionary(facts))
+
+
+def _task_facts(board: Mapping[str, Any]) -> dict[str, Any]:
+    task = _task(board)
+    return {
+        "name": task.get("name"),
+        "kind": task.get("kind"),
+        "metric": task.get("metric"),
+        "labels": len(listed(task.get("labels"))) or None,
+        "shots of each label": task.get("shots"),
+        "draws": task.get("seeds"),
+    }
+
+
+def _test_facts(board: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+    task = _task(board)
+    return {
+        "measured on": _MODES.get(str(task.get("mode")), task.get("mode")),
+        "test rows": task.get("test"),
+        "rows to learn from": task.get("train"),
+        "fold plan": details.get("fold_plan"),
+        "seeds": details.get("seeds"),
+        "fingerprint of the split": board.get("fingerprint"),
+    }
+
+
+def _decision_facts(board: Mapping[str, Any]) -> dict[str, Any]:
+    """What the advice says beyond what stands at the top of the page."""
+    told = {"pick", "reasons", "verdict", "corrected_score", "corrected_low", "corrected_high"}
+    advice = mapped(board.get("advice"))
+    return {key.replace("_", " "): value for key, value in advice.items() if key not in told}
+
+
+def _machine_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    machine = dict(mapped(details.get("machine")))
+    versions = mapped(machine.pop("versions", None))
+    memory = finite(machine.pop("memory_bytes", None))
+    if memory is not None:
+        machine["memory"] = say(memory, "bytes")
+    return {**machine, **versions}
+
+
+def _run_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    elapsed = finite(details.get("elapsed_seconds"))
+    return {
+        "started": details.get("started"),
+        "finished": details.get("finished"),
+        "took": say(elapsed, "seconds") if elapsed is not None else None,
+    }
+
+
+def _labels(board: Mapping[str, Any]) -> Markup:
+    labels = [mapped(one) for one in listed(_task(board).get("labels"))]
+    if not labels:
+        return Markup("")
+    facts = {str(one.get("name")): one.get("description") or "no description" for one in labels}
+    return element("details", element("summary", f"The {len(labels)} labels"), dictionary(facts))
+
+
+def _log(details: Mapping[str, Any]) -> Markup:
+    log = details.get("log")
+    if not log:
+        return Markup("")
+    lines = log if isinstance(log, str) else "\n".join(
+        one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in listed(log)
+    )  # fmt: skip
+    return element("details", element("summary", "The log of the run"), element("pre", lines))

@@ -1,0 +1,167 @@
+"""The board as a table that sorts, and that becomes cards on a phone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nshot.report import charts
+from nshot.report.markup import Markup, element, join
+from nshot.report.numbers import Style, figure, finite, number, under
+from nshot.report.rows import Row, listed, mapped, mark, marks
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures: `key` in leaderboard.json, heading, how a figure is written."""
+
+    key: str
+    head: str
+    style: Style
+    tip: str
+
+
+COLUMNS = (
+    Column(
+        "build_seconds", "Build", "seconds", "time to build, its search included, nothing cached"
+    ),
+    Column("use_seconds_per_1000", "Serve 1k", "seconds", "time to answer 1,000 inputs"),
+    Column("tokens_per_request", "Tokens", "tokens", "language-model tokens a request"),
+    Column("trained_params", "Trained", "count", "parameters trained"),
+    Column("build_peak_bytes", "Memory", "bytes", "peak memory while building"),
+    Column("disk_bytes", "Disk", "bytes", "size of the saved method"),
+)
+
+
+def board_table(board: Mapping[str, Any], found: Sequence[Row]) -> Markup:
+    """The measured rows, best score first."""
+    scale = charts.marks_axis(marks(found))
+    body = [_row(board, row, scale) for row in found]
+    table = element(
+        "table.board",
+        element("caption.unseen", "All measured methods, best score first"),
+        element("thead", _heads(scale), at={"role": "rowgroup"}),
+        element("tbody", *body, at={"role": "rowgroup"}),
+        at={"role": "table"},  # said again: on a phone the rows are laid out as cards
+    )
+    return element("div.scroll.boardbox", table,
+                   at={"tabindex": "0", "role": "region", "aria-label": "The board"})  # fmt: skip
+
+
+def _heads(scale: charts.Axis) -> Markup:
+    heads = [
+        _head("Method", "the method's name", "ascending"),
+        _head("Score, %", "mean score on the test inputs", "descending", "descending"),
+        element("th.scale", charts.scale_strip(scale),
+                at={"scope": "col", "role": "columnheader", "aria-label": "Interval and draws"}),
+        _head("Rung", "family of the method", "ascending"),
+        _head("Gap", "score on its own training examples minus score on test, points", "ascending"),
+        *(_head(column.head, column.tip, "ascending") for column in COLUMNS),
+        element("th", "Settings", at={"scope": "col", "role": "columnheader"}),
+    ]  # fmt: skip
+    return element("tr", *heads, at={"role": "row"})
+
+
+def _head(words: str, tip: str, first: str, sorted_by: str = "none") -> Markup:
+    button = element("button", words, at={"type": "button", "title": tip})
+    said = {"scope": "col", "role": "columnheader", "aria-sort": sorted_by, "data-first": first}
+    return element("th", button, at=said)
+
+
+def _row(board: Mapping[str, Any], row: Row, scale: charts.Axis) -> Markup:
+    drawn = mark(row)
+    train = finite(row.data.get("train_score"))
+    gap = train - row.score if train is not None and row.score is not None else None
+    cells = [
+        _cell("Method", _name(board, row), row.name, "th.method"),
+        _cell("Score, %", _score(board, row), row.score, "td.num.score"),
+        _cell("Interval", charts.whisker(drawn, scale) if drawn else "", None, "td.interval"),
+        _cell("Rung", element("span.rung", str(row.data.get("rung") or "")), row.data.get("rung")),
+        _cell("Train − test", figure(gap, "points"), gap, "td.num"),
+        *(
+            _cell(column.tip.capitalize(), number(board, f"{row.path}/{column.key}", column.style),
+                  finite(row.data.get(column.key)), "td.num")
+            for column in COLUMNS
+        ),
+        _cell("Settings", _settings(row), None, "td.settings"),
+    ]  # fmt: skip
+    return element(f"tr.r-{row.role}", *cells, at={"role": "row", "data-name": row.name})
+
+
+def _cell(label: str, content: str, sort: Any, name: str = "td") -> Markup:
+    """A cell with what it sorts by; without a value it has none, and sorts last either way."""
+    role = "rowheader" if name.startswith("th") else "cell"
+    value = json.dumps(sort) if isinstance(sort, float) else sort
+    said = {"role": role, "data-label": label, "data-sort": value}
+    if role == "rowheader":
+        said["scope"] = "row"
+    return element(name, content, at=said)
+
+
+def _name(board: Mapping[str, Any], row: Row) -> Markup:
+    badges = []
+    if row.role != "out":
+        words = {"pick": "pick", "could": "could be best"}[row.role]
+        badges.append(element(f"span.tag.t-{row.role}", words))
+    if row.frontier:
+        tip = "no cheaper method scores as high"
+        badges.append(element("span.tag.t-frontier", "frontier", at={"title": tip}))
+    beside = [
+        element(
+            "span.beside", f"{words}: ", number(board, under(f"{row.path}/beside", words), "score")
+        )
+        for words in mapped(row.data.get("beside"))
+    ]
+    return join(element("code", row.name), element("span.tags", *badges), *beside)
+
+
+def _score(board: Mapping[str, Any], row: Row) -> Markup:
+    score = element("b", number(board, f"{row.path}/score", "score"))
+    if finite(row.data.get("low")) is None:
+        return score
+    low, high = (number(board, f"{row.path}/{end}", "score") for end in ("low", "high"))
+    return join(score, " ", element("small", low, "–", high))
+
+
+def _settings(row: Row) -> Markup:
+    settings, notes = mapped(row.data.get("settings")), listed(row.data.get("notes"))
+    if not settings and not notes:
+        return element("span.none", "none")
+    count = f"{len(settings)} settings" if len(settings) != 1 else "1 setting"
+    words = count if settings else "notes"
+    if settings and notes:
+        words += f", {len(notes)} note{'s' if len(notes) > 1 else ''}"
+    content = [dictionary(settings)] if settings else []
+    content += [element("p.note", str(note)) for note in notes]
+    return element("details", element("summary", words), *content)
+
+
+def dictionary(facts: Mapping[str, Any]) -> Markup:
+    """Names and values as a list of definitions."""
+    pairs = [
+        element("div", element("dt", str(key)), element("dd", value_text(value)))
+        for key, value in facts.items()
+    ]
+    return element("dl.pairs-of", *pairs)
+
+
+def settings_text(settings: Mapping[str, Any]) -> Markup:
+    """Settings in one line: ``rank 16 · rate 0.0005``."""
+    parts = [element("span", element("i", key), " ", value_text(value))
+             for key, value in settings.items()]  # fmt: skip
+    return element("span.setting", *parts) if parts else element("span.none", "defaults")
+
+
+def value_text(value: Any) -> str:
+    """A value of a settings mapping as words."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "none"
+    if isinstance(value, (list, tuple)) and all(
+        isinstance(one, (str, int, float)) for one in value
+    ):
+        return ", ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False)
