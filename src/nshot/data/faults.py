@@ -1,0 +1,65 @@
+"""Faults of rows, gathered so that one message tells them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from nshot.errors import Fault, InputError
+
+Place: TypeAlias = int | str
+"""Where in a file or folder: a line (or row) number, or the name of a file."""
+
+_SHOWN_PLACES = 8
+_SHOWN_KINDS = 20
+
+
+class Faults:
+    """What is wrong with the rows read so far. The same fault in many rows is told once."""
+
+    def __init__(self) -> None:
+        self._single: list[Fault] = []
+        self._placed: dict[tuple[Path, str, Fault], list[Place]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._single or self._placed)
+
+    def add(self, *faults: Fault) -> None:
+        """Note faults of a whole file or task."""
+        self._single += faults
+
+    def at(
+        self, path: Path, unit: str, place: Place, found: str, expected: str = "", do: str = ""
+    ) -> None:
+        """Note a fault of one row; `unit` says what `place` counts (``line``, ``row``, ``file``)."""
+        self._placed.setdefault((path, unit, Fault(found, expected, do)), []).append(place)
+
+    def stop(self) -> None:
+        """Raise `InputError` with everything noted, if anything was."""
+        if not self:
+            return
+        kinds: dict[tuple[Path, str], int] = {}
+        faults = list(self._single)
+        for (path, unit, fault), places in self._placed.items():
+            alike = (path, fault.expected)
+            kinds[alike] = kinds.get(alike, 0) + 1
+            if kinds[alike] <= _SHOWN_KINDS:
+                where = _where(path, unit, places)
+                faults.append(Fault(fault.found, fault.expected, fault.do, where))
+        faults += [
+            Fault(f"{count - _SHOWN_KINDS} more faults like these", expected, where=str(path))
+            for (path, expected), count in kinds.items()
+            if count > _SHOWN_KINDS
+        ]
+        raise InputError(faults)
+
+
+def _where(path: Path, unit: str, places: Sequence[Place]) -> str:
+    """``train.csv, lines 3, 9 and 14``."""
+    shown = [str(place) for place in places[:_SHOWN_PLACES]]
+    if rest := len(places) - len(shown):
+        return f"{path}, {unit}s {', '.join(shown)} and {rest} more"
+    if len(shown) == 1:
+        return f"{path}, {unit} {shown[0]}"
+    return f"{path}, {unit}s {', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,104 @@
+"""When two rows are the same row: equal but for case, white space, punctuation and Unicode form."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from nshot.types import Example, Input, digest
+
+
+def sameness(input: Input) -> str:
+    """A name that two inputs share when they differ only in what a reader would not notice.
+
+    Texts are folded one by one (see `fold`), so that premise and hypothesis stay apart; pictures
+    count by their content.
+    """
+    texts = [fold(text) for _, text in input.fields]
+    texts += [f"{turn.role} {fold(turn.text)}" for turn in input.turns]
+    pictures = [*input.images, *(image for turn in input.turns for image in turn.images)]
+    return digest(*texts, "/", *(image.sha256 for image in pictures), "/", *input.answers)
+
+
+def fold(text: str) -> str:
+    """NFKC, case folded, punctuation (Unicode P*) and runs of white space as one space.
+
+    Symbols (``+``, ``$``, emoji) stay. A text of nothing but punctuation keeps it.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(plain.translate(_punctuation()).split()) or " ".join(plain.split())
+
+
+@lru_cache(maxsize=1)
+def _punctuation() -> dict[int, str]:
+    points = range(sys.maxunicode + 1)
+    return {point: " " for point in points if unicodedata.category(chr(point))[0] == "P"}
+
+
+def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """Rows without those that say the same as an earlier row with the same answer.
+
+    Rows that say the same and are answered differently are kept, put into one group, so that no
+    split, fold or draw parts them. Returns the rows and notes in words.
+    """
+    copies: dict[str, list[Example]] = {}
+    dropped: set[str] = set()
+    for row in sorted(rows, key=lambda row: row.id):  # so that which one stays is not the order's
+        kept = copies.setdefault(sameness(row.input), [])
+        if any(row.targets == other.targets and row.grades == other.grades for other in kept):
+            dropped.add(row.id)
+        else:
+            kept.append(row)
+    notes = []
+    if dropped:
+        notes.append(
+            f"{len(dropped)} train rows say the same as another with the same answer: dropped"
+        )
+    conflicts = [kept for kept in copies.values() if len(kept) > 1]
+    if conflicts:
+        notes.append(_conflict_note(conflicts))
+    return _joined([row for row in rows if row.id not in dropped], conflicts), notes
+
+
+def _conflict_note(conflicts: Sequence[Sequence[Example]]) -> str:
+    first = conflicts[0]
+    answers = ", ".join(dict.fromkeys(row.targets[0] for row in first if row.targets))
+    return (
+        f"{len(conflicts)} texts stand in the train rows with more than one answer, kept: look at "
+        f"{shown(first[0])} ({answers})"
+    )
+
+
+def shown(row: Example, width: int = 60) -> str:
+    """The beginning of a row's text, quoted, for a message; a picture by its path."""
+    text = " ".join(row.input.text.split()) or ", ".join(i.path for i in row.input.images)
+    return repr(text if len(text) <= width else text[: width - 1] + "…")
+
+
+def _joined(rows: list[Example], conflicts: Sequence[Sequence[Example]]) -> list[Example]:
+    """The rows, with the groups that a conflict touches made one."""
+    root: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while (parent := root.setdefault(name, name)) != name:
+            name = parent
+        return name
+
+    for kept in conflicts:
+        names = sorted(find(_group(row)) for row in kept)
+        for name in names:
+            root[name] = names[0]
+    in_conflict = {row.id for kept in conflicts for row in kept}
+    return [
+        replace(row, group=find(_group(row)))
+        if row.group is not None or row.id in in_conflict
+        else row
+        for row in rows
+    ]
+
+
+def _group(row: Example) -> str:
+    return f"same:{row.id}" if row.group is None else row.group

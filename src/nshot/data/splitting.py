@@ -1,0 +1,155 @@
+"""Examples become a `Split`: no text, and no group, on both sides."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from nshot.data.rows import dumps, example_to_json, task_to_json
+from nshot.data.same import sameness, shown, without_copies
+from nshot.types import Example, Image, Split, Task, digest
+
+HOLD_OUT_FROM = 400
+"""Rows from which some are held out when there is no test file; below it, folds measure."""
+HELD_OUT_SHARE = 0.4
+HELD_OUT_ROWS = 200
+
+_Mode: TypeAlias = Literal["file", "holdout", "folds"]
+_Stratum: TypeAlias = Callable[[Example], str]
+
+
+def split(
+    task: Task,
+    train: Sequence[Example],
+    test: Sequence[Example] | None,
+    *,
+    seed: int = 0,
+    test_limit: int | None = None,
+) -> Split:
+    """Train and test rows that share neither a text nor a group.
+
+    With a `test`: train rows that say the same as a test row (see `data.same`), or are of a group
+    of the test, are dropped from train. Without: from 400 rows on the larger of 40 % and 200 rows
+    is held out, stratified by label, groups whole; below, `test` stays empty and the mode is
+    ``folds``. `test_limit` keeps a seeded part of the test, stratified by label. The fingerprint
+    depends on the task and the content of the rows, not on their order or place on disk.
+    """
+    notes: list[str] = []
+    stratum = _stratum(task)
+    rows, found = without_copies(_apart(train, test, notes) if test else train)
+    notes += found
+    answered: Sequence[Example] = test or ()
+    mode: _Mode = "file" if test else "folds"
+    if not test and len(rows) >= HOLD_OUT_FROM:
+        mode = "holdout"
+        rows, answered = _hold_out(rows, stratum, seed)
+        notes.append(f"no test file: {len(answered)} of {len(rows) + len(answered)} rows held out")
+    if test_limit is not None and len(answered) > test_limit:
+        notes.append(f"{test_limit} of {len(answered)} test rows are used (--test-limit)")
+        answered = _limited(answered, test_limit, stratum, seed)
+    fingerprint = _fingerprint(task, rows, answered)
+    return Split(tuple(rows), tuple(answered), mode, fingerprint, tuple(notes))
+
+
+def _stratum(task: Task) -> _Stratum:
+    """What rows are stratified by: the label, or nothing where answers are free text."""
+    return (lambda row: row.label) if task.kind == "classify" else (lambda row: "")
+
+
+def _limited(rows: Sequence[Example], limit: int, stratum: _Stratum, seed: int) -> list[Example]:
+    """`limit` of the rows, each label by its share, in the order they came in."""
+    strata: dict[str, list[str]] = {}
+    for row in rows:
+        strata.setdefault(stratum(row), []).append(row.id)
+    wanted = _shares({name: len(ids) for name, ids in strata.items()}, limit)
+    chosen: set[str] = set()
+    for name, ids in strata.items():
+        rng = random.Random(f"limit:{seed}:{name}")
+        chosen.update(rng.sample(sorted(ids), wanted[name]))
+    return [row for row in rows if row.id in chosen]
+
+
+def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) -> list[Example]:
+    """The train rows that neither repeat a test row nor belong to one of its groups."""
+    said = {sameness(row.input) for row in test}
+    groups = {row.group for row in test if row.group is not None}
+    if copies := len(test) - len(said):
+        notes.append(f"{copies} test rows say the same as another test row: kept")
+    repeated = {row.id for row in train if sameness(row.input) in said}
+    if repeated:
+        first = next(row for row in train if row.id in repeated)
+        notes.append(
+            f"{len(repeated)} train rows say the same as a test row, dropped from train: "
+            f"look at {shown(first)}"
+        )
+    fresh = [row for row in train if row.id not in repeated]
+    kept = [row for row in fresh if row.group not in groups]
+    if len(kept) < len(fresh):
+        notes.append(
+            f"{len(fresh) - len(kept)} train rows are of a group that the test has too: dropped"
+        )
+    return kept
+
+
+def _hold_out(
+    rows: Sequence[Example], stratum: _Stratum, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """(train, held out): stratified, whole groups, every label still in train."""
+    units: dict[str, list[Example]] = {}
+    for row in sorted(rows, key=lambda row: row.id):
+        units.setdefault(f"id:{row.id}" if row.group is None else f"of:{row.group}", []).append(row)
+    by_label: dict[str, list[str]] = {}
+    for name in sorted(units):
+        by_label.setdefault(stratum(units[name][0]), []).append(name)
+    size = max(round(HELD_OUT_SHARE * len(rows)), HELD_OUT_ROWS)
+    counts = {label: sum(len(units[n]) for n in names) for label, names in by_label.items()}
+    held: set[str] = set()
+    for label, room in sorted(_shares(counts, size).items()):
+        names = by_label[label]
+        random.Random(f"holdout:{seed}:{label}").shuffle(names)
+        for name in names:
+            if len(units[name]) <= room:
+                room -= len(units[name])
+                held.add(name)
+    _give_back(units, held, stratum)
+    out = {row.id for name in held for row in units[name]}
+    return [row for row in rows if row.id not in out], [row for row in rows if row.id in out]
+
+
+def _give_back(units: dict[str, list[Example]], held: set[str], stratum: _Stratum) -> None:
+    """Return to train one unit of each label that would be only in the test."""
+    known = {stratum(row) for name in units.keys() - held for row in units[name]}
+    for name in sorted(held):
+        labels = {stratum(row) for row in units[name]}
+        if not labels <= known:
+            known |= labels
+            held.discard(name)
+
+
+def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
+    """`size` cut in proportion to `counts`, by largest remainder; one for each if there is room."""
+    total = sum(counts.values())
+    exact = {name: size * count / total for name, count in counts.items()}
+    wanted = {name: max(1, int(share)) for name, share in exact.items()}
+    while (gap := size - sum(wanted.values())) > 0:
+        open_ = [name for name in sorted(counts) if wanted[name] < counts[name]]
+        wanted[min(open_, key=lambda name: wanted[name] - exact[name])] += 1
+    while gap < 0:
+        wanted[max(sorted(counts), key=lambda name: wanted[name] - exact[name])] -= 1
+        gap += 1
+    return wanted
+
+
+def _fingerprint(task: Task, train: Sequence[Example], test: Sequence[Example]) -> str:
+    def content(rows: Sequence[Example]) -> str:
+        return digest(*sorted(dumps(example_to_json(_placeless(row))) for row in rows))
+
+    return digest(dumps(task_to_json(task)), content(train), content(test))
+
+
+def _placeless(row: Example) -> Example:
+    """The row with its pictures known by content only."""
+    images = tuple(Image("", image.sha256) for image in row.input.images)
+    return replace(row, input=replace(row.input, images=images)) if images else row

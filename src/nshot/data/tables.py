@@ -1,0 +1,338 @@
+"""Files and folders become tables: named columns, rows, and where each row stands."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from nshot.data.faults import Faults, Place
+from nshot.errors import Fault, InputError
+from nshot.task import decode
+from nshot.types import Image
+
+Row: TypeAlias = dict[str, Any]
+
+PICKLED = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt"})
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+IMAGE_COLUMN = "image"
+_CELL_LIMIT = 2**31 - 1
+_MAGIC = (
+    (b"\x80\x02", "a pickle"),
+    (b"\x80\x03", "a pickle"),
+    (b"\x80\x04", "a pickle"),
+    (b"\x80\x05", "a pickle"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"\x93NUMPY", "a numpy array"),
+)
+
+
+@dataclass
+class Table:
+    """Rows of one file: `places[i]` is where row i stands, counted in `unit`.
+
+    `broken` says that rows were left out because they could not be read.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[Row] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    unit: str = "line"
+    broken: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def read_table(path: Path, faults: Faults) -> Table | None:
+    """Read a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file, or a folder of classes.
+
+    Notes in `faults` every line that cannot be read; None when nothing can be.
+    """
+    if path.is_dir():
+        return _folder(path, faults)
+    try:
+        raw = _bytes(path)
+        table = _READERS[path.suffix.lower()](path, raw, faults)
+    except InputError as error:
+        faults.add(*error.faults)
+        return None
+    if table is not None and not table.rows and not table.broken:
+        faults.add(Fault("no rows", expected="a row for each example", where=str(path)))
+    return table if table is not None and table.rows else None
+
+
+def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
+    """The content of a file of a known kind. Raises `InputError`: absent, empty, pickled, unknown."""
+    suffix, where = path.suffix.lower(), str(path)
+    kinds = ", ".join(known or _READERS)
+    if not path.exists():
+        near = sorted(p.name for p in path.parent.glob("*") if p.suffix in _READERS)[:8]
+        have = f"{path.parent} has {', '.join(near)}" if near else ""
+        raise InputError(Fault("no such file", expected=f"one of {kinds}", do=have, where=where))
+    if suffix in PICKLED:
+        raise InputError(_pickled(f"a {suffix} file is, or may hold, a pickle", kinds, where))
+    with path.open("rb") as file:
+        head = file.read(8)
+    kind = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    if kind == "a pickle":
+        raise InputError(_pickled("this is a pickle", kinds, where))
+    if suffix not in (known or _READERS):
+        do = f"jq -c '.[]' '{path}' > '{path.with_suffix('.jsonl')}'" if suffix == ".json" else ""
+        found = f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
+        raise InputError(Fault(found, expected=f"one of {kinds}", do=do, where=where))
+    if kind:
+        raise InputError(Fault(f"this is {kind}", expected=f"text of kind {suffix}", where=where))
+    if not head:
+        raise InputError(Fault("the file is empty", expected="a row for each example", where=where))
+    return path.read_bytes()
+
+
+def _pickled(found: str, kinds: str, where: str) -> Fault:
+    return Fault(
+        f"{found}: it can run code when it is opened, so nshot does not open it",
+        expected=f"one of {kinds}",
+        do="write the rows as .jsonl: one JSON object per line",
+        where=where,
+    )
+
+
+def _jsonl(path: Path, raw: bytes, faults: Faults) -> Table:
+    table = Table(path, ())
+    columns: dict[str, None] = {}
+    for number, line in enumerate(decode(raw, path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _json_object(line)
+        except (ValueError, RecursionError) as error:
+            table.broken = True
+            faults.at(
+                path,
+                "line",
+                number,
+                f"not a JSON object: {getattr(error, 'msg', None) or error}",
+                expected='one object per line, such as {"text": "...", "label": "..."}',
+            )
+            continue
+        columns.update(dict.fromkeys(row))
+        table.rows.append(row)
+        table.places.append(number)
+    table.columns = tuple(columns)
+    return table
+
+
+def _json_object(line: str) -> Row:
+    row = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+    if not isinstance(row, dict):
+        raise ValueError(f"a JSON {_JSON_NAMES.get(type(row), 'value')}")
+    if "\\ud" in line or "\\uD" in line:
+        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair raises ValueError
+    return row
+
+
+_JSON_NAMES = {list: "list", str: "text", int: "number", float: "number", type(None): "null"}
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key stands twice")
+    return row
+
+
+def _no_constant(name: str) -> None:
+    """NaN, as some writers put for a value that is missing."""
+
+
+def _csv(path: Path, raw: bytes, faults: Faults) -> Table | None:
+    return _separated(path, decode(raw, path), ",", csv.QUOTE_MINIMAL, faults)
+
+
+def _tsv(path: Path, raw: bytes, faults: Faults) -> Table | None:
+    """Tabs; quotes group cells where that reads without a fault, else they are plain text."""
+    text, trial = decode(raw, path), Faults()
+    table = _separated(path, text, "\t", csv.QUOTE_MINIMAL, trial)
+    if not trial:
+        return table
+    table = _separated(path, text, "\t", csv.QUOTE_NONE, faults)
+    if table is not None:
+        table.notes.append(f"{path.name}: quotes are read as plain text")
+    return table
+
+
+def _separated(path: Path, text: str, comma: str, quoting: int, faults: Faults) -> Table | None:
+    """A header and rows of as many cells. None when the header itself is at fault."""
+    with _long_cells():
+        records = _records(path, text, comma, quoting, faults)
+        header, first = next(records, ([], 1))
+        if not _sound_header(path, header, first, faults):
+            return None
+        table = Table(path, tuple(header))
+        for cells, line in records:
+            if len(cells) == len(header) and cells is not _BROKEN:
+                table.rows.append(dict(zip(header, cells, strict=True)))
+                table.places.append(line)
+                continue
+            table.broken = True
+            if cells is not _BROKEN:
+                faults.at(
+                    path,
+                    "line",
+                    line,
+                    f"{len(cells)} cells, the header has {len(header)}",
+                    expected='a cell that holds a separator or a line end in quotes: "like, this"',
+                )
+    return table
+
+
+_BROKEN: list[str] = []
+"""Stands for a record that could not be read; told apart by identity."""
+
+
+def _records(
+    path: Path, text: str, comma: str, quoting: int, faults: Faults
+) -> Iterator[tuple[list[str], int]]:
+    """(cells, first line) of each record that is not blank."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=comma, quoting=quoting, strict=True
+    )
+    while True:
+        first = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            open_ended = "unexpected end of data" in str(error)
+            problem = "a quote opened here is never closed" if open_ended else str(error)
+            faults.at(
+                path,
+                "line",
+                first,
+                f"malformed: {problem}",
+                expected='a quote inside quotes doubled: "say ""hello"""',
+            )
+            yield _BROKEN, first
+            continue
+        if cells:
+            yield cells, first
+
+
+def _sound_header(path: Path, header: list[str], line: int, faults: Faults) -> bool:
+    names = [name.strip() for name in header]
+    if not names:
+        faults.add(Fault("the file has no header", where=f"{path}, line {line}"))
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.at(
+            path,
+            "line",
+            line,
+            f"{names.count(name)} columns have the name '{name}'",
+            expected="a header with a name of its own for each column",
+        )
+    return bool(names) and len(set(names)) == len(names)
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """The csv module's limit of 128 KiB a cell lifted, and put back."""
+    before = csv.field_size_limit(_CELL_LIMIT)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _parquet(path: Path, raw: bytes, faults: Faults) -> Table | None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            Fault(
+                "parquet files need pyarrow, which is not installed",
+                do="pip install 'nshot[parquet]'",
+                where=str(path),
+            )
+        ) from None
+    try:
+        content = pyarrow.parquet.read_table(pyarrow.BufferReader(raw))
+        columns = {name: content.column(name).to_pylist() for name in content.column_names}
+    except (pyarrow.ArrowException, ValueError, KeyError) as error:
+        raise InputError(Fault(f"not a parquet file: {error}", where=str(path))) from None
+    _name_classes(columns, content.schema.metadata or {})
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return Table(path, tuple(columns), rows, list(range(1, len(rows) + 1)), unit="row")
+
+
+def _name_classes(columns: dict[str, list[Any]], metadata: dict[bytes, bytes]) -> None:
+    """Put names for the numbers of ClassLabel columns, which Hugging Face keeps in the metadata."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return
+    for name, feature in features.items():
+        if name in columns and isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            names = feature.get("names") or []
+            columns[name] = [
+                names[v] if isinstance(v, int) and 0 <= v < len(names) else v for v in columns[name]
+            ]
+
+
+_READERS = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv, ".parquet": _parquet}
+
+
+def _folder(path: Path, faults: Faults) -> Table | None:
+    """One sub-folder per class: each ``.txt`` file, or each picture, is a row."""
+    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    expected = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"
+    if not classes:
+        faults.add(Fault("the folder has no sub-folders", expected, where=str(path)))
+        return None
+    table = Table(path, (), unit="file")
+    others = 0
+    for folder in classes:
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+        before = len(table.rows)
+        for file in files:
+            row = _file_row(file, faults)
+            others += row is None
+            if row:
+                table.rows.append({**row, "label": folder.name})
+                table.places.append(file.relative_to(path).as_posix())
+        if len(table.rows) == before:
+            faults.at(path, "folder", folder.name, "no .txt file and no picture in it", expected)
+    kinds = {next(iter(row)) for row in table.rows}
+    if len(kinds) > 1:
+        faults.add(Fault("texts and pictures side by side", "one of the two", where=str(path)))
+        return None
+    if others:
+        table.notes.append(f"{others} files of {path.name} are neither .txt nor pictures: not used")
+    table.columns = (*kinds, "label")
+    return table if table.rows else None
+
+
+def _file_row(file: Path, faults: Faults) -> Row | None:
+    if file.suffix.lower() in PICTURES:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        return {IMAGE_COLUMN: Image(str(file), content)}
+    if file.suffix.lower() != ".txt":
+        return None
+    try:
+        return {"text": decode(file.read_bytes(), file)}
+    except InputError as error:
+        faults.add(*error.faults)
+        return {"text": None}
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a ``.txt`` file, without the last line end."""
+    text = decode(_bytes(path, known=(".txt",)), path).replace("\r\n", "\n")
+    return text.removesuffix("\n").split("\n")
