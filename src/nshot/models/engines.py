@@ -1,0 +1,64 @@
+"""One `Models` over all engines: each reference goes to the engine that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from nshot.errors import Fault, InputError, nearest
+from nshot.models.base import Encoder, LanguageModel, Models, Trainable
+from nshot.types import ModelRef
+
+
+def _hf() -> Models:
+    from nshot.models.hf import HFModels
+
+    return HFModels()
+
+
+def _fake() -> Models:
+    from nshot.models.fake import FakeModels
+
+    return FakeModels()
+
+
+ENGINES: Mapping[str, Callable[[], Models]] = {"hf": _hf, "fake": _fake}
+
+
+class Engines:
+    """Loads an engine when a model of it is first asked for."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Models] = {}
+
+    def _of(self, ref: ModelRef) -> Models:
+        if ref.engine not in ENGINES:
+            raise InputError(
+                Fault(f"unknown engine '{ref.engine}'", do=nearest(ref.engine, ENGINES))
+            )
+        if ref.engine not in self._running:
+            self._running[ref.engine] = ENGINES[ref.engine]()
+        return self._running[ref.engine]
+
+    def open(self, ref: ModelRef) -> LanguageModel:
+        """A language model, with the ref's deltas applied whenever it answers."""
+        return self._of(ref).open(ref)
+
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """A sentence encoder."""
+        return self._of(ref).encoder(ref)
+
+    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
+        """Lend the base of `ref` for training and take it back unchanged."""
+        return self._of(ref).train(ref, names)
+
+    def fingerprint(self, ref: ModelRef) -> str:
+        """SHA-256 over the base's parameters as they are in memory now."""
+        return self._of(ref).fingerprint(ref)
+
+    def resident_bytes(self) -> dict[str, int]:
+        """Bytes of weights in memory by model name."""
+        held: dict[str, int] = {}
+        for models in self._running.values():
+            held |= models.resident_bytes()
+        return held

@@ -1,0 +1,167 @@
+"""Putting things on a base model, and taking them off so that nothing of them stays.
+
+Adapters, hooks and freed weights all go through one door: `Bare` remembers how the module was
+built and where each weight lies, and puts that back. It does not trust what was put on to undo
+itself, so it also holds after an exception in the middle of a training step.
+"""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nshot.errors import Fault, InputError
+from nshot.models.cache import NOTHING, CachedPrefix, from_cache
+from nshot.types import Delta
+
+
+class Bare:
+    """A module as it is now: its submodules, hooks, flags, configuration and weights.
+
+    Weights are remembered by reference; only those named in `free` are copied, since they are
+    about to be changed in place.
+    """
+
+    def __init__(self, module: torch.nn.Module, free: Sequence[str] = ()) -> None:
+        self._module = module
+        self._state = [(m, _shallow(m.__dict__)) for m in module.modules()]
+        self._config = copy.deepcopy(module.config.__dict__)
+        self._weights = [(p, p.data, p.requires_grad) for p in module.parameters()]
+        self._sums = checksums(module)
+        names = set(free)
+        for name, parameter in module.named_parameters():
+            if name in names:
+                parameter.data = parameter.data.clone()
+
+    def put_back(self) -> bool:
+        """Restore all of it. False when a weight was changed where it lay: then load it again."""
+        for module, state in self._state:
+            _restore(module.__dict__, state)
+        self._module.config.__dict__.clear()
+        self._module.config.__dict__.update(self._config)
+        for parameter, data, requires_grad in self._weights:
+            parameter.data = data
+            parameter.grad = None
+            parameter.requires_grad_(requires_grad)
+        return checksums(self._module) == self._sums
+
+
+def _shallow(state: dict[str, Any]) -> dict[str, Any]:
+    """A copy one level down: the tables of submodules, parameters and hooks are copied too."""
+    return {k: v.copy() if isinstance(v, dict | OrderedDict) else v for k, v in state.items()}
+
+
+def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
+    for key in now.keys() - before.keys():
+        del now[key]
+    for key, value in before.items():
+        if isinstance(value, dict | OrderedDict) and isinstance(now.get(key), dict):
+            now[key].clear()  # the same table: handles of hooks point at it
+            now[key].update(value)
+        else:
+            now[key] = value
+
+
+def checksums(module: torch.nn.Module) -> list[int]:
+    """One number per parameter, which a changed weight changes: far cheaper than `fingerprint`."""
+    words = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    with torch.no_grad():
+        return [
+            int(p.data.contiguous().view(words[p.element_size()]).sum(dtype=torch.int64))
+            for p in module.parameters()
+        ]
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """SHA-256 over the names, shapes, dtypes and bytes of the module's parameters."""
+    h = hashlib.sha256()
+    for name, parameter in sorted(module.named_parameters()):
+        h.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+        raw = parameter.data.contiguous().cpu().view(torch.uint8).numpy()
+        h.update(raw.data)
+    return h.hexdigest()
+
+
+def matching(module: torch.nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Names of the parameters that match glob patterns; each must match some, else `InputError`."""
+    names = [name for name, _ in module.named_parameters()]
+    faults = [
+        Fault(f"no parameter matches '{pattern}'", expected=f"names such as {names[-1]}")
+        for pattern in patterns
+        if not fnmatch.filter(names, pattern)
+    ]
+    if faults:
+        raise InputError(faults)
+    return tuple(name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns))
+
+
+def put_on(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
+    """Apply deltas in order; the module that answers: `module` itself, or PEFT's wrapper of it."""
+    adapters = [delta.folder for delta in deltas if delta.kind == "peft"]
+    for delta in deltas:
+        if delta.kind == "weights":
+            _put_on_weights(module, Path(delta.folder))
+    return _put_on_adapters(module, adapters) if adapters else module
+
+
+def _put_on_weights(module: torch.nn.Module, folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    parameters = dict(module.named_parameters())
+    for file in sorted(folder.glob("*.safetensors")) or _nothing(folder, "*.safetensors"):
+        for name, tensor in load_file(file).items():
+            if name not in parameters or parameters[name].shape != tensor.shape:
+                raise InputError(
+                    Fault(
+                        f"weights '{name}' {tuple(tensor.shape)} are not this model's",
+                        do="",
+                        where=str(file),
+                    )
+                )
+            parameters[name].data = tensor.to(parameters[name].device, parameters[name].dtype)
+
+
+def _put_on_adapters(module: torch.nn.Module, folders: Sequence[str]) -> Any:
+    from peft import PeftModel
+
+    for folder in folders:
+        if not (Path(folder) / "adapter_model.safetensors").exists():
+            _nothing(Path(folder), "adapter_model.safetensors")
+    wrapped = PeftModel.from_pretrained(module, folders[0], adapter_name="0")
+    names = ["0"]
+    for folder in folders[1:]:
+        names.append(str(len(names)))
+        wrapped.load_adapter(folder, adapter_name=names[-1])
+    if len(names) > 1:
+        wrapped.base_model.set_adapter(names)
+    return wrapped.eval()
+
+
+def _nothing(folder: Path, expected: str) -> Any:
+    raise InputError(Fault("no adapter or weights here", f"a file {expected}", where=str(folder)))
+
+
+def soft_prefix(answering: Any) -> CachedPrefix:
+    """The soft prompt of a PEFT model as keys and values; nothing for other adapters.
+
+    Prefix tuning stores them; prompt tuning stores embeddings, which the base reads once.
+    """
+    if answering is None or not getattr(answering, "active_peft_config", None):
+        return NOTHING
+    if not answering.active_peft_config.is_prompt_learning:
+        return NOTHING
+    with torch.inference_mode():
+        soft = answering.get_prompt(batch_size=1)
+        cache = soft
+        if isinstance(soft, torch.Tensor):
+            base = answering.get_base_model()
+            cache = base(inputs_embeds=soft.to(base.dtype), use_cache=True).past_key_values
+        length = answering.active_peft_config.num_virtual_tokens
+        return CachedPrefix(from_cache(cache, length))
