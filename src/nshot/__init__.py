@@ -1,3 +1,31 @@
-"""nshot: which way of adapting a model is worth it on your task, measured on your own examples."""
+"""nshot: which way of adapting a model is worth it on your task, measured on your own examples.
+
+>>> import nshot
+>>> result = nshot.compare("tickets.csv", shots=(4,), methods=("majority", "linear_probe"))
+>>> result.pick
+>>> nshot.load(result.folder).predict(["Where is my parcel?"])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["compare", "load"]
+
+if TYPE_CHECKING:
+    from nshot.predictors.ready import ready as load
+    from nshot.run import compare
+
+
+def __getattr__(name: str) -> Any:
+    """Late imports: ``import nshot`` loads neither torch nor transformers."""
+    if name == "compare":
+        from nshot.run import compare
+
+        return compare
+    if name == "load":
+        from nshot.predictors.ready import ready
+
+        return ready
+    raise AttributeError(f"module 'nshot' has no attribute '{name}'")

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nshot.decide import Column, Decision, advise, cost_of, decide, view_of
+import numpy as np
+
+from nshot.decide import Column, CostView, Decision, Wish, advise, cost_of, decide, give_up_of
 from nshot.errors import NshotError
 from nshot.leaderboard import SCHEMA, Entry, Floats, Size, confusion, matrix, shown, summary
-from nshot.method import Trains
 from nshot.methods import TABLE
-from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request, Wish
+from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request
 from nshot.types import Measurement
 
 
@@ -30,7 +31,7 @@ class Standing:
         """What was asked for."""
         return self.prepared.request
 
-    def columns(self, size: Size, wish: Wish, allow: Mapping[Trains, bool]) -> list[Column]:
+    def columns(self, size: Size, wish: Wish) -> list[Column]:
         """What the decision sees of the methods measured at a size."""
         found = []
         for entry in self.entries:
@@ -40,9 +41,8 @@ class Standing:
                     Column(
                         entry.name,
                         matrix(entry, size, self.prepared.task),
-                        cost_of(view_of(row, entry.method.trains), wish),
+                        cost_of(view_of(row), wish),
                         deterministic=not entry.method.learns and not entry.tried,
-                        allowed=allow.get(entry.method.trains, True),
                     )
                 )
         return found
@@ -68,7 +68,7 @@ class Standing:
         if decision is not None and columns:
             advice = self._advice(columns, decision, rows)
         if self.delivered is not None:
-            rows.append(self._delivered_row(intervals))
+            rows.append(self.delivered_row())
         return {
             "schema": SCHEMA,
             "fingerprint": prepared.split.fingerprint,
@@ -81,24 +81,23 @@ class Standing:
         request = self.request
         tried = sum(1 for e in self.entries if e.measured.get(size) or e.failed)
         fresh = self.fresh if size == self.prepared.largest else None
-        give_up = 0.0 if request.wish == "accuracy" else request.give_up
+        give_up = give_up_of(request.wish) if request.give_up is None else request.give_up
         return decide(columns, give_up=give_up, tried=max(tried, len(columns)), fresh=fresh)
 
     def _advice(
         self, columns: Sequence[Column], decision: Decision, rows: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        views = {
-            row["name"]: view_of(row, TABLE[row["name"]].trains)
-            for row in rows
-            if row["status"] == "ok"
-        }
+        by_name = {row["name"]: row for row in rows}
+        measured = [row for row in rows if row["status"] == "ok"]
         return advise(
             columns,
             decision,
-            costs=views,
+            costs={row["name"]: view_of(row) for row in measured},
             wish=self.request.wish,
-            mode=self.prepared.split.mode,
-            curves={row["name"]: row["curve"] for row in rows if row["status"] == "ok"},
+            skipped={r["name"]: r["reason"] for r in rows if r["status"] != "ok"},
+            curve=curve_of(by_name[decision.pick]),
+            folds=self.prepared.split.mode == "folds",
+            metric=self.prepared.task.metric,
         )
 
     def _task_summary(self) -> dict[str, Any]:
@@ -117,7 +116,8 @@ class Standing:
             "notes": list(rows.notes),
         }
 
-    def _delivered_row(self, intervals: Mapping[Size, Any]) -> dict[str, Any]:
+    def delivered_row(self) -> dict[str, Any]:
+        """The row of the winner as it was saved, loaded and measured."""
         entry = self.delivered
         if entry is None:
             raise NshotError("no winner was delivered")
@@ -130,7 +130,7 @@ class Standing:
     def points(self) -> dict[str, Any]:
         """What `nshot advise` decides on again."""
         largest = self.prepared.largest
-        columns = self.columns(largest, "balanced", {})
+        columns = self.columns(largest, "balanced")
         return {
             "methods": {
                 c.name: {"points": c.points.tolist(), "deterministic": c.deterministic}
@@ -158,6 +158,24 @@ class Standing:
             labels = {key: example.label for key, example in known.items()}
             body["confusion"] = confusion(prepared.task, measurement, labels)
         return body
+
+
+def view_of(row: Mapping[str, Any]) -> CostView:
+    """The costs of a row of the board, as the decision weighs them."""
+    return CostView(
+        label=row["name"],
+        rung=row["rung"],
+        trains=TABLE[row["name"]].trains,
+        build_seconds=row["build_seconds"],
+        use_seconds_per_1000=row["use_seconds_per_1000"] or 0.0,
+        peak_bytes=row["build_peak_bytes"],
+        disk_bytes=row["disk_bytes"],
+    )
+
+
+def curve_of(row: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """(shots per label, score) where shots are a number."""
+    return [(p["shots"], p["score"]) for p in row["curve"] if isinstance(p["shots"], int)]
 
 
 def _fold_plan(prepared: Prepared) -> str:
@@ -190,3 +208,48 @@ def _mistakes(measurement: Measurement, known: Mapping[str, Any]) -> list[dict[s
 def dump(body: Mapping[str, Any]) -> str:
     """JSON as it is written to disk; raises `ValueError` for a number that is not finite."""
     return json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def redecide(
+    board: Mapping[str, Any],
+    points: Mapping[str, Any],
+    *,
+    wish: Wish,
+    give_up: float | None,
+    training: bool,
+    change_base: bool,
+) -> dict[str, Any]:
+    """The advice of a finished run under another wish: nothing is run again.
+
+    `training` False leaves out what trains anything, `change_base` False what changes the base
+    model's own weights; they stay on the board and count in the contest.
+    """
+    rows = {row["name"]: row for row in board["methods"] if row["name"] in points["methods"]}
+    rows = {name: row for name, row in rows.items() if row["form"] == "trained"}
+    columns = []
+    for name, body in points["methods"].items():
+        view = view_of(rows[name])
+        barred = (not training and view.trains != "nothing") or (
+            not change_base and view.trains == "weights"
+        )
+        columns.append(
+            Column(
+                name,
+                np.array(body["points"], dtype=np.float64),
+                cost_of(view, wish),
+                deterministic=body["deterministic"],
+                allowed=not barred,
+            )
+        )
+    chosen = give_up_of(wish) if give_up is None else give_up
+    decision = decide(columns, give_up=chosen, tried=points["tried"])
+    return advise(
+        columns,
+        decision,
+        costs={name: view_of(row) for name, row in rows.items()},
+        wish=wish,
+        skipped={r["name"]: r["reason"] for r in board["methods"] if r["status"] != "ok"},
+        curve=curve_of(rows[decision.pick]),
+        folds=board["task"]["mode"] == "folds",
+        metric=board["task"]["metric"],
+    )

@@ -433,7 +433,7 @@ def decide(
 
     Raises:
         InputError: no column, or the wish excludes every method.
-        ValueError: points that are not finite or not of one test set, or two equal names.
+        ValueError: points not finite or not of one test set, two equal names, fresh of other rows.
     """
     board = estimate(columns)
     if not board.allowed.any():
@@ -444,6 +444,8 @@ def decide(
                 "ask again without --no-training or --keep-base, or measure a method they allow",
             )
         )
+    if fresh is not None and (fresh.ndim != 2 or fresh.shape[1] != board.n):
+        raise ValueError(f"fresh must be (draws, {board.n}), not {fresh.shape}")
     tried = max(tried or 0, len(columns))
     z = critical(alpha / 2 ** (look - 1), tried)
     inside = could_be_best(board.p, board.se, z)

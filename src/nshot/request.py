@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import yaml
 
 from nshot.data import load, split
+from nshot.decide import Wish
 from nshot.errors import Fault, InputError, nearest
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
@@ -24,7 +25,6 @@ MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
 FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
 """Without test rows: folds for every method, and folds and repeats for methods of minutes."""
-Wish: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Request:
     test_limit: int | None = None
     minutes: float | None = None
     out: str | None = None
-    give_up: float = 0.02
+    give_up: float | None = None
     wish: Wish = "balanced"
 
 
@@ -75,8 +75,11 @@ class Prepared:
         return self.sizes[-1]
 
 
-def prepare(request: Request) -> Prepared:
-    """Read and check everything the request names. Raises `InputError` with all faults at once."""
+def prepare(request: Request, hold_out: bool = True) -> Prepared:
+    """Read and check everything the request names. Raises `InputError` with all faults at once.
+
+    Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
+    """
     faults: list[Fault] = []
     methods: tuple[Method, ...] = ()
     try:
@@ -97,6 +100,9 @@ def prepare(request: Request) -> Prepared:
     except InputError as error:
         raise InputError([*faults, *error.faults]) from None
     rows = split(loaded.task, loaded.train, loaded.test, test_limit=request.test_limit)
+    if not hold_out and loaded.test is None:
+        whole = split(loaded.task, loaded.train, ())
+        rows = replace(whole, test=(), mode="file")
     rows = replace(rows, notes=(*loaded.notes, *rows.notes))
     sizes = _sizes(request, loaded.task, rows)
     faults += _shot_faults(request, loaded.task, rows)
@@ -218,6 +224,13 @@ def request_yaml(prepared: Prepared) -> str:
     return yaml.safe_dump(
         {"compare": json.loads(json.dumps(body))}, sort_keys=False, allow_unicode=True
     )
+
+
+def is_request(path: Path) -> bool:
+    """Is this the nshot.yaml of a run?"""
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    return path.read_text(encoding="utf-8", errors="replace").startswith("compare:")
 
 
 def read_request(path: Path) -> Request:

@@ -28,6 +28,8 @@ from nshot.request import (
     SLOW_FOLDS,
     SLOW_REPEATS,
     Prepared,
+    Request,
+    prepare,
     request_yaml,
 )
 from nshot.store import Store, locked, write_atomic
@@ -288,14 +290,14 @@ class Run:
         start, forecast = time.monotonic(), self.forecast(entry.method, size)
         bodies = []
         for cut in self.cuts(entry.method):
-            chosen = self._tuned(entry, size, number, cut)
+            chosen = self.tuned(entry, size, number, cut)
             job = Job("measure", spec(chosen), size, number, cut)
             bodies.append(measurement_from_json(self.result(job)))
         one = forecast.build + forecast.use + (forecast.search if number == 0 else 0.0)
         self.budget.learn(entry.name, one, time.monotonic() - start)
         return bodies[0] if len(bodies) == 1 else _out_of_fold(bodies)
 
-    def _tuned(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> Method:
+    def tuned(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> Method:
         """The method with its settings: searched on draw 0, or inside each training fold."""
         if not open_settings(entry.method):
             return entry.method
@@ -378,12 +380,20 @@ class Run:
         """Refit the pick on all labelled rows, save it as the winner, measure what was saved."""
         entry = next(e for e in self.entries if e.name == pick)
         chosen = TABLE.build(entry.chosen) if entry.chosen else entry.method
-        self.display.start(f"{pick} · refit on all rows as the winner", 0, 1)
-        body = self.result(Job("deploy", spec(chosen), None, 0, form="deployed"))
-        measurement = measurement_from_json(body)
-        self.delivered = Entry(chosen, form="deployed", parent=pick)
-        self.delivered.measured[None] = [measurement]
-        self.display.finish(f"{pick} · refit on all rows as the winner", "saved in winner/")
+        self.deliver_from(entry, chosen, None)
+
+    def deliver_from(self, entry: Entry, chosen: Method, size: Size) -> None:
+        """Adapt with the chosen settings on `size` shots, save as winner/, measure what was saved."""
+        what = f"{entry.name} · adapt on {shown(size)} rows and save"
+        self.display.start(what, 0, 1)
+        body = self.result(Job("deploy", spec(chosen), size, 0, form="deployed"))
+        self.delivered = Entry(chosen, form="deployed", parent=entry.name)
+        self.delivered.measured[None] = [measurement_from_json(body)]
+        self.display.finish(what, "saved in winner/")
+
+    def delivered_row(self) -> dict[str, Any]:
+        """The row of what was saved."""
+        return self._standing().delivered_row()
 
     def ensure_pick(self) -> None:
         """The pick is never null: where every method failed, the majority class stands."""
@@ -505,3 +515,59 @@ def _planned(run: Run, method: Method) -> dict[str, Any]:
         "use": forecast.use,
         "total": sum(run.forecast(method, each).total for each in run.prepared.sizes),
     }
+
+
+def adapt_one(prepared: Prepared, display: Display, command: str = "") -> dict[str, Any]:
+    """Search, adapt and save the one method of a request; its row, measured as saved.
+
+    The row's score is None without test rows. Raises what the method raised.
+    """
+    with opened(prepared, display, command) as run:
+        entry, size = run.entries[0], prepared.largest
+        if reason := entry.method.why_not(run.brief(size)):
+            raise CannotAdapt(f"{entry.name} {reason}")
+        run.deliver_from(entry, run.tuned(entry, size, 0, None), size)
+        row = run.delivered_row()
+        write_atomic(prepared.out / "adapted.json", dump(row))
+        return row
+
+
+def compare(
+    task: str | Path,
+    *,
+    test: str | Path | None = None,
+    text: Sequence[str] = (),
+    label: str | None = None,
+    group: str | None = None,
+    model: str | None = None,
+    encoder: str | None = None,
+    methods: Sequence[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    shots: Sequence[int | None] | None = None,
+    seeds: int = 3,
+    test_limit: int | None = None,
+    minutes: float | None = None,
+    out: str | Path | None = None,
+) -> Result:
+    """What ``nshot compare`` does, from Python: the board, its folder and the pick.
+
+    `shots` are rows per label (None among them: all rows); `settings` pins settings by method.
+    Raises `InputError` with every fault of the request before anything is written.
+    """
+    request = Request(
+        task=str(task),
+        test=None if test is None else str(test),
+        text=tuple(text),
+        label=label,
+        group=group,
+        model=model,
+        encoder=encoder,
+        methods=None if methods is None else tuple(methods),
+        settings=settings or {},
+        shots=None if shots is None else tuple(shots),
+        seeds=seeds,
+        test_limit=test_limit,
+        minutes=minutes,
+        out=None if out is None else str(out),
+    )
+    return carry_out(prepare(request), Silent(), "nshot.compare(...)")

