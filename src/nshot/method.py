@@ -32,7 +32,7 @@ from nshot.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trial, digest
 
 T = TypeVar("T")
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
-"""What learning changes: nothing; a head on frozen features; parameters beside the base; the base."""
+"""What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Brief:
 
 @dataclass(frozen=True)
 class Built:
-    """A method adapted: what answers, and what it took (in full, though it may be from the store)."""
+    """A method adapted: what answers, and what it took in full, though it came from the store."""
 
     job: str
     predictor: Predictor
@@ -111,7 +111,7 @@ class Workbench(Protocol):
         ...
 
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
-        """Adapt another method, or take the same job from the store: charged in full, spent once."""
+        """Adapt another method, or take it from the store: charged in full, spent once."""
         ...
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
@@ -147,7 +147,7 @@ class Method(BaseModel, ABC):
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """What `tune.py` may try, by field; a field the user sets is pinned. First value: the default."""
+    """What `tune.py` may try, by field, default first; a field the user sets is pinned."""
     search_folds: ClassVar[int] = 4
     about: ClassVar[str] = ""
     """Half a line for `nshot methods`."""
@@ -203,7 +203,7 @@ class Table:
         return self.load[name]()
 
     def build(self, spec: Mapping[str, Any]) -> Method:
-        """A method from ``{"method": NAME, **settings}``; all wrong settings in one `InputError`."""
+        """A method from ``{"method": NAME, **settings}``; all wrong settings in one error."""
         settings = dict(spec)
         cls = self[str(settings.pop("method"))]
         try:

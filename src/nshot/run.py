@@ -383,7 +383,7 @@ class Run:
         self.deliver_from(entry, chosen, None)
 
     def deliver_from(self, entry: Entry, chosen: Method, size: Size) -> None:
-        """Adapt with the chosen settings on `size` shots, save as winner/, measure what was saved."""
+        """Adapt on `size` shots as chosen, save as winner/, measure what was saved."""
         what = f"{entry.name} · adapt on {shown(size)} rows and save"
         self.display.start(what, 0, 1)
         body = self.result(Job("deploy", spec(chosen), size, 0, form="deployed"))

@@ -230,7 +230,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class ModelRef:
-    """Which model: engine, name (id, folder or address), revision, quantisation, deltas in order."""
+    """Which model: engine, name (id, folder, address), revision, quantisation, deltas in order."""
 
     engine: str
     name: str
