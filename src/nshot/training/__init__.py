@@ -1,0 +1,1 @@
+"""One training loop for many objectives, its checkpoints, and supervised fine-tuning."""

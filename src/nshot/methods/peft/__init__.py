@@ -1,0 +1,1 @@
+"""Methods that train a few parameters beside the frozen model."""

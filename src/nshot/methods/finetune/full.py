@@ -1,0 +1,77 @@
+"""Full fine-tuning, and its cheaper sister that trains the upper layers only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from nshot.method import Trains
+from nshot.methods.supervised import SupervisedTuning, content_hash
+from nshot.models.base import Trainable
+from nshot.types import Delta, Rung
+
+_FORWARD = 1 / 3
+"""Share of a training step's cost that is its forward pass."""
+
+
+class FullFineTuning(SupervisedTuning):
+    """Fine-tuning of the model's own weights: all of them, or the upper blocks.
+
+    Jeremy Howard, Sebastian Ruder. "Universal Language Model Fine-tuning for Text
+    Classification", 2018. https://arxiv.org/abs/1801.06146
+    Jason Yosinski, Jeff Clune, Yoshua Bengio, Hod Lipson. "How transferable are features in deep
+    neural networks?", 2014. https://arxiv.org/abs/1411.1792
+
+    Lower layers hold what is general, upper layers what is the task's: with few examples it is
+    often enough, and safer, to free the last blocks. Their inputs are then computed once a row, so
+    that a step costs only the depth that is trained.
+
+    Args:
+        top_layers: how many of the last blocks are trained, with the final norm; the embeddings
+            and the tied head stay. None trains everything.
+    """
+
+    name: ClassVar[str] = "full"
+    rung: ClassVar[Rung] = "finetune"
+    trains: ClassVar[Trains] = "weights"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (3e-5, 1e-4, 1e-5)}
+    about: ClassVar[str] = "the model's own weights, or those of its upper layers"
+
+    top_layers: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=3e-5, ge=0)
+
+    def free(self, layers: int) -> tuple[str, ...]:
+        """Everything, or the last blocks and the norm above them."""
+        if self.top_layers is None:
+            return ("*",)
+        first = max(0, layers - self.top_layers)
+        return (*(f"model.layers.{i}.*" for i in range(first, layers)), "model.norm.*")
+
+    def free_blocks(self) -> int | None:
+        """The blocks under the last `top_layers` are read once."""
+        return self.top_layers
+
+    def share(self, layers: int) -> float:
+        """The trained part of the depth each epoch, the rest forward and once."""
+        if self.top_layers is None or layers <= self.top_layers:
+            return 1.0
+        trained = self.top_layers / layers
+        return trained + (1 - trained) * _FORWARD / self.epochs
+
+    def install(self, lent: Trainable, seed: int) -> Any:
+        """The lent module itself: its freed weights are what is trained."""
+        return lent.module
+
+    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+        """The changed tensors under their names in the model, nothing else."""
+        from safetensors.torch import save_file
+
+        target = folder / "weights"
+        target.mkdir(parents=True, exist_ok=True)
+        freed = {name: p for name, p in module.named_parameters() if name in set(lent.trained)}
+        changed = {name: p.detach().contiguous().cpu() for name, p in freed.items()}
+        save_file(changed, target / "weights.safetensors")
+        return Delta("weights", str(target), content_hash(target))

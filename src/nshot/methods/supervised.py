@@ -1,0 +1,183 @@
+"""What the methods that tune a language model on its answers have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from nshot.errors import CannotAdapt, Diverged
+from nshot.method import Brief, Method, Workbench
+from nshot.models.base import Ability, Trainable
+from nshot.predictors.prompts import Format
+from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
+
+if TYPE_CHECKING:
+    from nshot.predictors.base import Predictor
+    from nshot.training.learned import Fit
+    from nshot.training.loop import Trace
+
+_PROMPT = 8
+"""Tokens that field names and the answer's name add to an input in the plain format."""
+_ANSWER = 3
+"""Tokens of an answer."""
+_LOOKED_AT = 64
+"""Training rows that are looked at before and after; see `nshot.training.learned`."""
+
+
+class SupervisedTuning(Method):
+    """A language model taught the answers of the shots; subclasses say which parameters learn.
+
+    Settings of all:
+
+    Args:
+        learning_rate: AdamW's peak rate.
+        epochs: passes over the shots.
+        batch_size: rows an optimiser step.
+        max_steps: cap on the steps, so that a refit on thousands of rows stays bounded.
+        warmup: share of the steps in which the rate rises; afterwards it falls linearly to zero.
+        format: how the task is put; see `nshot.predictors.prompts`.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})
+    needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
+    search_folds: ClassVar[int] = 2
+
+    learning_rate: float = Field(ge=0)
+    epochs: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    max_steps: int = Field(default=160, ge=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    format: Format = "plain"
+
+    @abstractmethod
+    def install(self, lent: Trainable, seed: int) -> Any:
+        """The module to train: the lent one, or one with an adapter put on it."""
+
+    @abstractmethod
+    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+        """Save what was trained into `folder`."""
+
+    def free(self, layers: int) -> tuple[str, ...]:
+        """Patterns of the base's parameters to set free, of a model with so many blocks."""
+        return ()
+
+    def free_blocks(self) -> int | None:
+        """How many upper blocks hold everything that is trained; None when there is no such cut."""
+        return None
+
+    def forecast(self, brief: Brief) -> Cost:
+        """Training, and looking at the training rows before and after."""
+        tokens = brief.tokens + _PROMPT + _ANSWER
+        steps = min(self.epochs * math.ceil(brief.labelled / self.batch_size), self.max_steps)
+        trained = min(steps * self.batch_size, self.epochs * brief.labelled) * tokens
+        looked = 2 * min(brief.labelled, _LOOKED_AT) * _asked(brief)
+        seconds = self.share(brief.layers) * trained / brief.rates.train_tokens
+        return Cost(
+            seconds=seconds + looked / brief.rates.lm_tokens, tokens_in=round(trained + looked)
+        )
+
+    def share(self, layers: int) -> float:
+        """What a token of training costs, of one that is trained through the whole depth."""
+        return 1.0
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """One prompt an input, with the labels to judge."""
+        tokens = brief.test * _asked(brief)
+        return Cost(seconds=tokens / brief.rates.lm_tokens, tokens_in=round(tokens))
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Train on the shots and ask the model they made; see `Method.adapt`."""
+        from nshot.predictors.prompted import Prompted
+        from nshot.training.learned import require_learned
+
+        base = _base(bench)
+        before = self._start(task, shots, bench, base)
+        delta = self._train(task, shots, bench, base)
+        ref = replace(base, deltas=(*base.deltas, delta))
+        after = self._fit(task, shots, bench, ref)
+        if not math.isfinite(after.nll):
+            raise Diverged(f"the trained model's loss is {after.nll}")
+        require_learned(before, after)
+        return Prompted(task, bench.models, ref, self.format)
+
+    def _train(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Delta:
+        model = bench.models.open(base)
+        context, patterns = model.context, self.free(model.layers)
+        with bench.models.train(base, patterns) as lent:
+            module = self.install(lent, bench.seed)
+            trace = self._loop(task, shots, bench, lent, module, context)
+            bench.trained(trace.parameters)
+            return self.keep(lent, module, bench.folder)
+
+    def _loop(
+        self,
+        task: Task,
+        shots: Shots,
+        bench: Workbench,
+        lent: Trainable,
+        module: Any,
+        context: int,
+    ) -> Trace:
+        from nshot.training.checkpoints import Checkpoints
+        from nshot.training.loop import train
+        from nshot.training.rows import Schedule
+        from nshot.training.sft import AnswerTokens, encode
+
+        rows, cut = encode(task, self.format, shots.labelled, lent.tokenizer, context)
+        if cut:
+            bench.note(f"{cut} training texts longer than {context} tokens lost their beginning")
+        schedule = Schedule(
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            max_steps=self.max_steps,
+            warmup=self.warmup,
+            seed=bench.seed,
+        )
+        return train(
+            module,
+            rows,
+            AnswerTokens(),
+            schedule,
+            device=lent.device,
+            free_blocks=self.free_blocks(),
+            checkpoints=Checkpoints(bench.folder / "checkpoint"),
+            note=bench.note,
+            progress=lambda done, total: bench.progress(done, total, "training"),
+        )
+
+    def _start(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Fit:
+        """The untrained model on the shots: the same for every setting that trains it."""
+        key = digest(repr(base), repr(task), self.format, repr(shots.labelled))
+        return bench.shared(f"fit-{key}", lambda: self._fit(task, shots, bench, base))
+
+    def _fit(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Fit:
+        from nshot.training.learned import fit
+
+        return fit(bench.models.open(ref), task, self.format, shots.labelled)
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a folder's files: what names a delta's content."""
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        whole.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _asked(brief: Brief) -> float:
+    """Tokens read when one input is asked with all its labels."""
+    return brief.tokens + _PROMPT + _ANSWER * max(1, len(brief.task.labels))
+
+
+def _base(bench: Workbench) -> ModelRef:
+    if bench.base is None:
+        raise CannotAdapt("needs a language model, and none was given")
+    return bench.base

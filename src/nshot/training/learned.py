@@ -1,0 +1,61 @@
+"""Whether a training was worth its name: the model on its own training rows, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nshot.errors import DidNotLearn
+from nshot.models.base import LanguageModel
+from nshot.predictors.prompts import Format, answer_text, label_answers, render
+from nshot.predictors.scores import log_softmax
+from nshot.types import Example, Task
+
+_ROWS = 64
+"""Rows looked at, at most, evenly spaced: enough to see learning, cheap beside it."""
+_NOTICED = 1e-4
+"""Nats by which the loss must fall; less is rounding."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a model does on its training rows.
+
+    `nll`: nats by which it misses the right answer, mean per row; among the labels for a classify
+    task. `accuracy`: share of rows whose label is the likeliest; None where there are no labels.
+    """
+
+    nll: float
+    accuracy: float | None
+
+    def __str__(self) -> str:
+        right = "" if self.accuracy is None else f" and accuracy {self.accuracy:.2f}"
+        return f"loss {self.nll:.3f}{right}"
+
+
+def fit(model: LanguageModel, task: Task, format: Format, examples: Sequence[Example]) -> Fit:
+    """How `model` does on (an evenly spaced sample of) the rows it is taught."""
+    rows = examples[:: max(1, -(-len(examples) // _ROWS))]
+    prompts = [render(task, format, example.input) for example in rows]
+    if task.kind != "classify":
+        wanted = [[answer_text(example.targets[0], format)] for example in rows]
+        scores = model.logprobs(prompts, wanted)
+        return Fit(-float(np.mean([score.logprobs[0] for score in scores])), None)
+    answers = label_answers(task, format)
+    scores = model.logprobs(prompts, [answers] * len(rows))
+    likely = log_softmax(np.array([score.logprobs for score in scores]))
+    right = np.array([task.label_names.index(example.label) for example in rows])
+    nll = -float(likely[np.arange(len(rows)), right].mean())
+    return Fit(nll, float((likely.argmax(axis=1) == right).mean()))
+
+
+def require_learned(before: Fit, after: Fit) -> None:
+    """Raise `DidNotLearn`, with both figures, unless the loss fell or the accuracy rose."""
+    surer = after.nll < before.nll - _NOTICED
+    righter = (after.accuracy or 0.0) > (before.accuracy or 0.0)
+    if not (surer or righter):
+        raise DidNotLearn(
+            f"did not learn: on its own training rows it began at {before} and ended at {after}"
+        )

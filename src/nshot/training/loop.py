@@ -1,0 +1,259 @@
+"""The training loop: one for all objectives.
+
+It takes a live module, rows of tokens, an objective and a schedule of fixed steps, and leaves the
+module's free parameters trained. Killed and started again with the same arguments, it ends with
+the same bytes as if it had not been killed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nshot.errors import CannotAdapt, Diverged, Fault, InputError
+from nshot.training.checkpoints import Checkpoints, Position
+from nshot.training.forward import Reader, reader
+from nshot.training.rows import Row, Schedule, batches
+from nshot.types import digest
+
+_SHOWN = 5
+
+
+class Objective(Protocol):
+    """What is minimised: a sum over rows, divided by their weight.
+
+    The loss of a batch is ``total(batch) / weight(batch)``; both add up over parts of a batch, so
+    that a batch cut in two gives the same gradient.
+    """
+
+    def weight(self, rows: Sequence[Row]) -> float:
+        """What the sum over these rows is divided by (for supervised tuning, the tokens)."""
+        ...
+
+    def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
+        """The summed loss of these rows: a scalar to differentiate."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a training did. `losses` holds one number a step, `parameters` how many were free."""
+
+    losses: tuple[float, ...]
+    parameters: int
+    tokens: int
+    """Tokens of rows the model read in training, padding not counted."""
+    resumed: int
+    """The step it took up from a checkpoint; 0 when it began at the beginning."""
+
+
+def _quiet(sentence: str) -> None:
+    """Say nothing."""
+
+
+def _still(done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def train(
+    module: Any,
+    rows: Sequence[Row],
+    objective: Objective,
+    schedule: Schedule,
+    *,
+    device: str,
+    free_blocks: int | None = None,
+    checkpoints: Checkpoints | None = None,
+    note: Callable[[str], None] = _quiet,
+    progress: Callable[[int, int], None] = _still,
+) -> Trace:
+    """Train the parameters of `module` that require a gradient, in place.
+
+    Args:
+        module: a transformers causal language model, PEFT-wrapped or not, on `device`.
+        rows: what to train on; ids are unique.
+        free_blocks: when every free parameter lies in the last so many blocks or above them. The
+            blocks under them are then computed once a row.
+        checkpoints: where to keep the state of a long run, and to look for that of a killed one.
+        note: told what a reader of the result must know (a smaller micro-batch).
+        progress: told (steps done, steps in all) after each step.
+
+    Raises:
+        InputError: a row without a supervised token.
+        CannotAdapt: no parameter is free.
+        Diverged: a loss or gradient that is not a finite number.
+    """
+    _refuse_unsupervised(rows)
+    free = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not free:
+        raise CannotAdapt("there is nothing to train: no parameter of the model is free")
+    run = _Run(module, rows, objective, schedule, device, free)
+    with _training(module, schedule.seed, device):
+        run.model = reader(module, rows, free_blocks, device)
+        resumed = run.take_up(checkpoints)
+        for step in range(resumed, len(run.plan)):
+            run.advance(step, note)
+            progress(step + 1, len(run.plan))
+            if checkpoints is not None and checkpoints.due(step + 1, len(run.plan)):
+                checkpoints.save(*run.state())
+    read = sum(len(rows[i].tokens) for batch in run.plan for i in batch)
+    return Trace(tuple(run.losses), sum(p.numel() for p in free.values()), read, resumed)
+
+
+class _Run:
+    """The live state of one training."""
+
+    model: Reader
+
+    def __init__(
+        self,
+        module: Any,
+        rows: Sequence[Row],
+        objective: Objective,
+        schedule: Schedule,
+        device: str,
+        free: dict[str, nn.Parameter],
+    ) -> None:
+        self.rows, self.objective, self.schedule = rows, objective, schedule
+        self.module, self.device, self.free = module, device, free
+        self.plan = batches([len(row.tokens) for row in rows], schedule)
+        self.micro = min(schedule.micro_batch or schedule.batch_size, schedule.batch_size)
+        self.losses: list[float] = []
+        self.optimiser = torch.optim.AdamW(
+            list(free.values()), lr=0.0, weight_decay=schedule.weight_decay, fused=True
+        )
+
+    def advance(self, step: int, note: Callable[[str], None]) -> None:
+        """One optimiser step."""
+        rate = self.schedule.rate(step, len(self.plan))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss = self._gradient([self.rows[i] for i in self.plan[step]], note)
+        norm = float(nn.utils.clip_grad_norm_(self.free.values(), self.schedule.clip))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise Diverged(
+                f"the loss was {loss:g} and its gradient {norm:g} at step {step + 1} of "
+                f"{len(self.plan)}: try a learning rate below {self.schedule.learning_rate:g}"
+            )
+        self.optimiser.step()
+        self.losses.append(loss)
+
+    def _gradient(self, batch: Sequence[Row], note: Callable[[str], None]) -> float:
+        """Leave the batch's gradient in the parameters and return its loss."""
+        before = _random_state(self.device)
+        while True:
+            try:
+                return self._accumulate(batch)
+            except (MemoryError, RuntimeError) as error:
+                if self.micro == 1 or not _out_of_memory(error):
+                    raise
+                self.micro //= 2
+                _set_random_state(before)
+                note(f"memory ran out: training went on with {self.micro} rows at a time")
+
+    def _accumulate(self, batch: Sequence[Row]) -> float:
+        self.optimiser.zero_grad(set_to_none=True)
+        weight = self.objective.weight(batch)
+        loss = 0.0
+        for start in range(0, len(batch), self.micro):
+            part = self.objective.total(self.model, batch[start : start + self.micro]) / weight
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
+        return loss
+
+    def identity(self) -> str:
+        """Names all that the outcome depends on, so that no stale checkpoint is taken up."""
+        shapes = [[name, list(p.shape), str(p.dtype)] for name, p in self.free.items()]
+        rows = [[row.id, row.tokens, row.points, row.targets] for row in self.rows]
+        return digest(
+            json.dumps([asdict(self.schedule), shapes, self.device, torch.__version__]),
+            json.dumps(rows),
+            repr(self.objective),
+        )
+
+    def state(self) -> tuple[Position, dict[str, Tensor]]:
+        """Everything the next step depends on."""
+        position = Position(self.identity(), len(self.losses), self.micro, tuple(self.losses))
+        tensors = {f"parameter.{name}": p.detach() for name, p in self.free.items()}
+        for name, p in self.free.items():
+            moments = self.optimiser.state[p]
+            tensors |= {f"optimiser.{key}.{name}": value for key, value in moments.items()}
+        return position, tensors | _random_state(self.device)
+
+    def take_up(self, checkpoints: Checkpoints | None) -> int:
+        """Continue from a checkpoint of this very training, if any; the step to begin at."""
+        found = checkpoints.load(self.identity()) if checkpoints is not None else None
+        if found is None:
+            return 0
+        position, tensors = found
+        with torch.no_grad():
+            for name, p in self.free.items():
+                p.copy_(tensors[f"parameter.{name}"])
+        moments = {
+            i: {
+                key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+            for i, name in enumerate(self.free)
+        }
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        _set_random_state(tensors)
+        self.micro, self.losses = position.micro_batch, list(position.losses)
+        return position.step
+
+
+def _refuse_unsupervised(rows: Sequence[Row]) -> None:
+    """Raise when there is nothing to learn from, naming the rows that supervise nothing."""
+    empty = [row.id for row in rows if not row.points]
+    if not rows or empty:
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        raise InputError(
+            Fault(
+                f"{len(empty)} of {len(rows)} training rows have no token to learn: "
+                f"{', '.join(empty[:_SHOWN]) or 'there are none'}{more}",
+                expected="rows whose answer is at least one token long",
+                do="remove the rows with an empty answer",
+            )
+        )
+
+
+@contextmanager
+def _training(module: Any, seed: int, device: str) -> Iterator[None]:
+    """Training mode and a seeded random state inside; both as they were outside."""
+    was = module.training
+    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        module.train()
+        try:
+            yield
+        finally:
+            module.train(was)
+            module.zero_grad(set_to_none=True)
+
+
+def _random_state(device: str) -> dict[str, Tensor]:
+    state = {"random.cpu": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        state["random.cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["random.cpu"])
+    if "random.cuda" in state:
+        torch.cuda.set_rng_state(state["random.cuda"])
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether it was memory: torch's CPU allocator has no error class of its own."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "not enough memory" in str(error) or "out of memory" in str(error)

@@ -1,0 +1,90 @@
+"""What is trained on: rows of tokens, the schedule, and the order in which batches are taken."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_GRAIN = 4
+"""Rows whose lengths differ by less than this many tokens are shuffled among themselves."""
+_BUCKET = 16
+"""Batches that are sorted by length together."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training example as token ids.
+
+    The model reads `tokens`; after ``tokens[points[i]]`` it should say ``targets[i]``. A row
+    without points supervises nothing.
+    """
+
+    id: str
+    tokens: tuple[int, ...]
+    points: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train: fixed numbers of steps, never seconds.
+
+    `max_steps` caps ``epochs``. The rate rises over the share `warmup` of all steps, then falls
+    to zero along `shape`. `clip` bounds the gradient's norm. `micro_batch` rows at most go
+    through the model at once; the gradients of a batch are added up.
+    """
+
+    learning_rate: float
+    epochs: int = 1
+    batch_size: int = 8
+    max_steps: int | None = None
+    warmup: float = 0.1
+    shape: Literal["linear", "cosine"] = "linear"
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    seed: int = 0
+    micro_batch: int | None = None
+
+    def steps(self, rows: int) -> int:
+        """Optimiser steps on this many rows."""
+        steps = self.epochs * math.ceil(rows / self.batch_size)
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of step `step` (from 0) of `steps`."""
+        rising = round(self.warmup * steps)
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        left = (steps - step) / (steps - rising)
+        if self.shape == "cosine":
+            left = (1 - math.cos(math.pi * left)) / 2
+        return self.learning_rate * left
+
+
+def batches(lengths: Sequence[int], schedule: Schedule) -> list[tuple[int, ...]]:
+    """The row numbers of every step's batch, in order: a pure function of lengths and schedule.
+
+    Rows of similar length share a batch, so that little padding is computed; which rows meet,
+    and the order of the batches, change with the epoch.
+    """
+    rng = random.Random(f"batches:{schedule.seed}")
+    steps = schedule.steps(len(lengths))
+    plan: list[tuple[int, ...]] = []
+    while len(plan) < steps:
+        plan += _epoch(lengths, schedule.batch_size, rng)
+    return plan[:steps]
+
+
+def _epoch(lengths: Sequence[int], size: int, rng: random.Random) -> list[tuple[int, ...]]:
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    taken = []
+    for start in range(0, len(order), _BUCKET * size):
+        bucket = order[start : start + _BUCKET * size]
+        bucket.sort(key=lambda i: lengths[i] // _GRAIN)
+        taken += [tuple(bucket[i : i + size]) for i in range(0, len(bucket), size)]
+    rng.shuffle(taken)
+    return taken

@@ -1,0 +1,69 @@
+"""Supervised fine-tuning: examples as rows of tokens, and the loss of the answer's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from nshot.models.tokens import rows as tokenised
+from nshot.predictors.prompts import Format, answer_text, label_answers, render
+from nshot.training.forward import Reader
+from nshot.training.rows import Row
+from nshot.types import Example, Task
+
+
+@dataclass(frozen=True)
+class AnswerTokens:
+    """Mean negative log-likelihood of the answers' tokens, given the prompt and those before."""
+
+    def weight(self, rows: Sequence[Row]) -> float:
+        """The number of supervised tokens."""
+        return float(sum(len(row.points) for row in rows))
+
+    def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
+        """Nats, summed over the rows' supervised tokens."""
+        logits = model.logits(rows)
+        wanted = logits.new_tensor([t for row in rows for t in row.targets]).long()
+        return functional.cross_entropy(logits, wanted, reduction="sum")
+
+
+def encode(
+    task: Task, format: Format, examples: Sequence[Example], tokenizer: Any, context: int
+) -> tuple[list[Row], int]:
+    """Examples as rows of at most `context` tokens, and how many prompts were cut to fit.
+
+    Prompt and answer are tokenised and cut exactly as for scoring, so that what is taught is what
+    is asked. A written answer ends in the tokenizer's end token, so that generation learns to
+    stop; a label does not: it is only ever compared with the other labels.
+    """
+    end = () if task.kind == "classify" else _end(tokenizer)
+    prompts = [render(task, format, example.input) for example in examples]
+    choices = [_choices(task, format, example) for example in examples]
+    coded = tokenised(tokenizer, prompts, [c for c, _ in choices], context - len(end))
+    rows = [
+        supervised(example.id, row.context, (*row.answers[right], *end))
+        for example, row, (_, right) in zip(examples, coded, choices, strict=True)
+    ]
+    return rows, sum(row.cut for row in coded)
+
+
+def supervised(id: str, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
+    """A row that teaches `answer` after `prompt`. Its last token is never read: nothing follows."""
+    first = len(prompt) - 1
+    points = tuple(range(first, first + len(answer)))
+    return Row(id, (*prompt, *answer[:-1]), points, answer)
+
+
+def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, ...], int]:
+    """The answers that are possible, and which is right: the labels, or the first reference."""
+    if task.kind != "classify":
+        return (answer_text(example.targets[0], format),), 0
+    return label_answers(task, format), task.label_names.index(example.label)
+
+
+def _end(tokenizer: Any) -> tuple[int, ...]:
+    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
