@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from nshot.decide import Column, CostView, Decision, Wish, advise, cost_of, decide, give_up_of
-from nshot.errors import NshotError
 from nshot.leaderboard import SCHEMA, Entry, Floats, Size, confusion, matrix, shown, summary
 from nshot.methods import TABLE
 from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request
@@ -23,7 +22,8 @@ class Standing:
 
     prepared: Prepared
     entries: Sequence[Entry]
-    delivered: Entry | None
+    outside: Sequence[Entry]
+    """Rows outside the choice: what was refitted, merged or exported from a row of `entries`."""
     fresh: Floats | None
 
     @property
@@ -54,7 +54,7 @@ class Standing:
         decision: Decision | None = None
         columns: list[Column] = []
         for size in prepared.sizes:
-            columns = self.columns(size, request.wish, {})
+            columns = self.columns(size, request.wish)
             if columns:
                 decision = self._decide(columns, size)
                 intervals[size] = {
@@ -67,8 +67,7 @@ class Standing:
         advice: dict[str, Any] | None = None
         if decision is not None and columns:
             advice = self._advice(columns, decision, rows)
-        if self.delivered is not None:
-            rows.append(self.delivered_row())
+        rows += [self.outside_row(entry) for entry in self.outside]
         return {
             "schema": SCHEMA,
             "fingerprint": prepared.split.fingerprint,
@@ -116,11 +115,8 @@ class Standing:
             "notes": list(rows.notes),
         }
 
-    def delivered_row(self) -> dict[str, Any]:
-        """The row of the winner as it was saved, loaded and measured."""
-        entry = self.delivered
-        if entry is None:
-            raise NshotError("no winner was delivered")
+    def outside_row(self, entry: Entry) -> dict[str, Any]:
+        """The row of something as it was saved, loaded and measured."""
         row = summary(entry, self.prepared.task, [None], {})
         if not self.prepared.split.test:
             row["score"], row["per_seed"], row["use_seconds_per_1000"] = None, [], None

@@ -405,7 +405,8 @@ def _models(arguments: argparse.Namespace) -> int:
     from nshot.models.catalog import listing
 
     for row in listing():
-        print(f"{row.name:26} {row.role:9} {row.size:>9}  {row.state}")
+        state = "ready" if row.ready else f"to install: {row.install}"
+        print(f"{row.name:26} {row.role:9} {row.bytes / 1e6:6.0f} MB  {state}  {row.where}")
     return 0
 
 

@@ -35,6 +35,8 @@ from nshot.types import (
     stratified_folds,
 )
 
+_PARTS = ("train", "test", "preferences", "background")
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -93,8 +95,9 @@ class Setting:
         """Put task, rows and models under ``root/data``."""
         folder = root / "data"
         folder.mkdir(parents=True, exist_ok=True)
-        write_rows(folder / "train.jsonl", [example_to_json(e) for e in self.split.train])
-        write_rows(folder / "test.jsonl", [example_to_json(e) for e in self.split.test])
+        for part in _PARTS:
+            rows = [example_to_json(example) for example in getattr(self.split, part)]
+            write_rows(folder / f"{part}.jsonl", rows)
         body = {
             "task": task_to_json(self.task),
             "mode": self.split.mode,
@@ -112,10 +115,13 @@ class Setting:
         body = json.loads((folder / "setting.json").read_text(encoding="utf-8"))
         rows = {
             part: tuple(example_from_json(row) for row in read_rows(folder / f"{part}.jsonl"))
-            for part in ("train", "test")
+            for part in _PARTS
         }
         split = Split(
-            rows["train"], rows["test"], body["mode"], body["fingerprint"], tuple(body["notes"])
+            mode=body["mode"],
+            fingerprint=body["fingerprint"],
+            notes=tuple(body["notes"]),
+            **rows,
         )
         return Setting(
             task_from_json(body["task"]), split, _ref(body["base"]), _ref(body["encoder"])

@@ -19,7 +19,7 @@ from nshot.method import Method
 from nshot.methods import TABLE
 from nshot.models.catalog import resolve
 from nshot.types import Split, Task, stratified_folds
-from nshot.worker import Setting
+from nshot.job import Setting
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""

@@ -21,7 +21,7 @@ from nshot.data.rows import measurement_from_json
 from nshot.errors import CannotAdapt, RunFailed, WorkerLost
 from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
-from nshot.method import Brief, Method, spec
+from nshot.method import Brief, Method, Rates, spec
 from nshot.methods import TABLE
 from nshot.request import (
     FOLDS,
@@ -34,9 +34,11 @@ from nshot.request import (
 )
 from nshot.store import Store, locked, write_atomic
 from nshot.tune import open_settings, trials
-from nshot.types import Measurement
-from nshot.worker import Cut, Job, WorkerProcess, rates_of, trials_of
+from nshot.types import Measurement, Trial
+from nshot.job import Cut, Job, WorkerProcess
 
+TRAIN_RATE = 1 / 3
+"""Forward and backward against forward alone, as measured for LoRA on a CPU."""
 CONFIRMATIONS = 2
 """Fresh draws that the pick is measured on, after it was chosen."""
 
@@ -122,7 +124,7 @@ class Run:
         self.store = Store(prepared.out)
         self.worker = WorkerProcess(prepared.out, lock)
         self.entries = [Entry(method) for method in prepared.methods]
-        self.delivered: Entry | None = None
+        self.outside: list[Entry] = []
         self.fresh: Any = None
         prepared.setting.write(prepared.out)
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
@@ -170,7 +172,7 @@ class Run:
             context=int(body["context"]),
             layers=int(body["layers"]),
             encoder=setting.encoder,
-            rates=rates_of(body),
+            rates=Rates(body["lm_tokens"], body["lm_tokens"] * TRAIN_RATE, body["encoder_tokens"]),
         )
 
     def forecast(self, method: Method, size: Size) -> Forecast:
@@ -304,7 +306,8 @@ class Run:
         body = self.result(_search_job(entry.method, size, number, cut))
         first = number == 0 and (cut is None or cut.index == 0)
         if first and size == self.prepared.largest:
-            entry.tried, entry.chosen = trials_of(body), body["spec"]
+            entry.tried = tuple(Trial(**trial) for trial in body["tried"])
+            entry.chosen = body["spec"]
             if body["note"]:
                 entry.notes.append(body["note"])
         if number == 0:
@@ -334,7 +337,7 @@ class Run:
         return self._standing().board()
 
     def _standing(self) -> Standing:
-        return Standing(self.prepared, self.entries, self.delivered, self.fresh)
+        return Standing(self.prepared, self.entries, self.outside, self.fresh)
 
     def write(self) -> dict[str, Any]:
         """Write leaderboard.json, points.json and details.json as things stand."""
@@ -387,13 +390,14 @@ class Run:
         what = f"{entry.name} · adapt on {shown(size)} rows and save"
         self.display.start(what, 0, 1)
         body = self.result(Job("deploy", spec(chosen), size, 0, form="deployed"))
-        self.delivered = Entry(chosen, form="deployed", parent=entry.name)
-        self.delivered.measured[None] = [measurement_from_json(body)]
+        delivered = Entry(chosen, form="deployed", parent=entry.name)
+        delivered.measured[None] = [measurement_from_json(body)]
+        self.outside.append(delivered)
         self.display.finish(what, "saved in winner/")
 
-    def delivered_row(self) -> dict[str, Any]:
-        """The row of what was saved."""
-        return self._standing().delivered_row()
+    def rows_outside(self) -> list[dict[str, Any]]:
+        """The rows of what was saved."""
+        return [self._standing().outside_row(entry) for entry in self.outside]
 
     def ensure_pick(self) -> None:
         """The pick is never null: where every method failed, the majority class stands."""
@@ -527,7 +531,7 @@ def adapt_one(prepared: Prepared, display: Display, command: str = "") -> dict[s
         if reason := entry.method.why_not(run.brief(size)):
             raise CannotAdapt(f"{entry.name} {reason}")
         run.deliver_from(entry, run.tuned(entry, size, 0, None), size)
-        row = run.delivered_row()
+        (row,) = run.rows_outside()
         write_atomic(prepared.out / "adapted.json", dump(row))
         return row
 

@@ -206,7 +206,8 @@ class Split:
     """Train and test rows of one task, with a fingerprint of everything in them.
 
     `test` is empty when the rows are too few to hold any out: then repeated folds measure
-    (`mode` is ``folds``). `notes` says in words what was found and repaired.
+    (`mode` is ``folds``). `preferences` and `background` go into the shots of every draw.
+    `notes` says in words what was found and repaired.
     """
 
     train: tuple[Example, ...]
@@ -214,6 +215,8 @@ class Split:
     mode: Literal["file", "holdout", "folds"]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    preferences: tuple[Example, ...] = ()
+    background: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class Bench:
             return made
         made, seconds = known
         self.charged += seconds
-        return made  # type: ignore[no-any-return]
+        return made
 
     def note(self, sentence: str) -> None:
         """Kept once on the row."""
@@ -211,8 +211,12 @@ class Worker:
     def shots(self, job: Job) -> tuple[Shots, tuple[Example, ...]]:
         """What the job may learn from, and what it must answer."""
         rows, answered = cut_rows(self.setting, job.cut, job.draw)
-        labels = self.setting.task.label_names
-        return draw(rows, job.shots, job.draw, labels), answered
+        return self._drawn(rows, job), answered
+
+    def _drawn(self, rows: Sequence[Example], job: Job) -> Shots:
+        split = self.setting.split
+        shots = draw(rows, job.shots, job.draw, self.setting.task.label_names)
+        return replace(shots, preferences=split.preferences, background=split.background)
 
     def _adapt(self, job: Job, name: str, shots: Shots) -> tuple[Predictor, Cost, Bench]:
         bench = Bench(self, name, job.draw)
@@ -269,7 +273,7 @@ class Worker:
             form=job.form,
             parent=parent,
             fingerprint=self.setting.split.fingerprint,
-            unit="example",
+            unit="pair" if self.setting.task.kind == "rank" else "example",
             shots=job.shots,
             draw=job.draw,
             ids=answered.ids,
@@ -300,8 +304,7 @@ class Worker:
 
     def _deploy(self, job: Job, name: str) -> dict[str, Any]:
         """Refit on all rows, save as the winner, load it again and measure what was loaded."""
-        rows = self.setting.split.train
-        shots = draw(rows, job.shots, job.draw, self.setting.task.label_names)
+        shots = self._drawn(self.setting.split.train, job)
         predictor, build, bench = self._adapt(job, name, shots)
         folder = self.store.root / "winner"
         write_folder(folder, lambda place: self._deliver(place, predictor, job))
