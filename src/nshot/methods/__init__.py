@@ -1,0 +1,38 @@
+"""Every method by name, cheapest first: the one table. A file is read when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from nshot.method import Method, Table
+
+WHERE: Mapping[str, str] = {
+    "majority": "nshot.methods.trivial.majority:Majority",
+    "tfidf_lr": "nshot.methods.trivial.tfidf_lr:TfIdfLR",
+    "label_similarity": "nshot.methods.fewshot.label_similarity:LabelSimilarity",
+    "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
+    "knn": "nshot.methods.fewshot.knn:KNN",
+    "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
+    "zero_shot": "nshot.methods.prompt.zero_shot:ZeroShot",
+    "few_shot": "nshot.methods.prompt.few_shot:FewShot",
+    "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
+    "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
+    "lora": "nshot.methods.peft.lora:LoRA",
+    "full": "nshot.methods.finetune.full:FullFineTuning",
+}
+"""Name -> module and class."""
+
+
+def _loader(where: str) -> Callable[[], type[Method]]:
+    module, name = where.split(":")
+
+    def load() -> type[Method]:
+        cls: type[Method] = getattr(import_module(module), name)
+        return cls
+
+    return load
+
+
+TABLE = Table({name: _loader(where) for name, where in WHERE.items()})
+"""Name -> class, loaded when first asked for."""

@@ -1,0 +1,1 @@
+"""Frozen features and little on top of them."""

@@ -1,0 +1,1 @@
+"""Methods that every other must beat."""

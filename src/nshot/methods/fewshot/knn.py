@@ -1,0 +1,48 @@
+"""A vote of the nearest labelled examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import PositiveInt
+
+from nshot.method import Brief, Method, Workbench
+from nshot.methods.features import encoded, encoder_of, targets
+from nshot.predictors.base import Predictor
+from nshot.predictors.nearest import Vote
+from nshot.types import Cost, Shots, Task
+
+
+class KNN(Method):
+    """Cover and Hart, "Nearest Neighbor Pattern Classification", 1967.
+
+    https://doi.org/10.1109/TIT.1967.1053964 - a text takes the label that most of its k nearest
+    shots have, by the encoder's cosine; equal votes go to the label of the nearest shot. With one
+    shot per label it is the nearest shot.
+
+    Args:
+        k: how many shots vote.
+    """
+
+    name: ClassVar = "knn"
+    rung: ClassVar = "fewshot"
+    needs_encoder: ClassVar = True
+    trains: ClassVar = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"k": (5, 1, 3, 9)}
+    about: ClassVar = "vote of the k nearest shots by the encoder's cosine"
+
+    k: PositiveInt = 5
+
+    def forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every shot."""
+        return Cost(seconds=0.01 + brief.labelled * brief.tokens / brief.rates.encoder_tokens)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every test row."""
+        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Encode the shots and keep them."""
+        vectors = encoded(bench, [example.input for example in shots.labelled])
+        return Vote(task, encoder_of(bench), vectors, targets(task, shots.labelled), self.k)

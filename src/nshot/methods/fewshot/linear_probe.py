@@ -1,0 +1,52 @@
+"""Logistic regression on a sentence encoder's vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import PositiveFloat
+
+from nshot.method import Brief, Method, Workbench
+from nshot.methods.features import encoded, encoder_of, logistic, targets
+from nshot.predictors.base import Predictor
+from nshot.predictors.label_head import LabelHead
+from nshot.types import Cost, Shots, Task
+
+
+class LinearProbe(Method):
+    """Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
+
+    https://arxiv.org/abs/1610.01644 - the encoder is left as it is and a linear classifier is
+    fitted on its vectors. The few-shot baseline that meta-learners have trouble beating (Chen et
+    al. 2019, https://arxiv.org/abs/1904.04232).
+
+    Args:
+        C: inverse of the L2 penalty; the vectors have unit length.
+    """
+
+    name: ClassVar = "linear_probe"
+    rung: ClassVar = "fewshot"
+    needs_encoder: ClassVar = True
+    trains: ClassVar = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
+    about: ClassVar = "logistic regression on the encoder's vectors"
+
+    C: PositiveFloat = 10.0
+
+    def forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every shot; the fit is quick."""
+        reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
+        return Cost(seconds=0.05 + reading + 1e-5 * brief.labelled * len(brief.task.labels))
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every test row."""
+        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Encode the shots and fit the head."""
+        vectors = encoded(bench, [example.input for example in shots.labelled])
+        wanted = targets(task, shots.labelled)
+        weights, bias = logistic(vectors, wanted, len(task.labels), self.C)
+        bench.trained(weights.size + bias.size)
+        return LabelHead(task, encoder_of(bench), weights, bias)

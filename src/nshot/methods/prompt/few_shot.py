@@ -1,0 +1,95 @@
+"""The model asked after some fixed examples."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import PositiveInt
+
+from nshot.errors import CannotAdapt
+from nshot.method import Brief, Workbench
+from nshot.methods.prompting import (
+    FORMAT_TOKENS,
+    Prompting,
+    answer_tokens,
+    base_of,
+    calibrated,
+    fitting,
+    no_example_fits,
+)
+from nshot.predictors.base import Predictor
+from nshot.predictors.prompted import Prompted
+from nshot.types import Example, Shots, Task
+
+
+class FewShot(Prompting):
+    """Brown et al., "Language Models are Few-Shot Learners", NeurIPS 2020.
+
+    https://arxiv.org/abs/2005.14165 - the same `n` solved examples stand before every input, their
+    labels in turn. They are read once and their keys and values kept, so that a request costs
+    little more than without them; which examples they are can move the score by twenty points.
+
+    Args:
+        n: how many examples are shown, of all labels together; all shots where there are fewer.
+    """
+
+    name: ClassVar = "few_shot"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "n": (8, 4, 16),
+        "format": ("plain", "instruction", "chat"),
+        "calibration": ("batch", "content_free", "none"),
+    }
+    about: ClassVar = "the language model after n fixed examples"
+
+    n: PositiveInt = 8
+
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where no example fits, or there is none."""
+        return super().why_not(brief) or no_example_fits(brief)
+
+    def shown_tokens(self, brief: Brief) -> tuple[float, float]:
+        """All demonstrations are the same in every prompt."""
+        return min(self.n, brief.labelled) * (brief.tokens + FORMAT_TOKENS), 0.0
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Choose the examples, as many as fit, and calibrate on other rows."""
+        tokens = answer_tokens(task, shots, bench)
+        bare = Prompted(task, bench.models, base_of(bench), self.format, max_tokens=tokens)
+        demos = in_turn(shots.labelled, self.n, bench.seed)
+        predictor = replace(bare, demos=_fitted(bare, demos, shots, bench))
+        return calibrated(predictor, self.calibration, shots, predictor.demos, bench)
+
+
+def in_turn(examples: Sequence[Example], n: int, seed: int) -> tuple[Example, ...]:
+    """`n` examples, label after label in turn, labels and examples in a seeded order.
+
+    Does not depend on the order of `examples`. Every reference of a generate task is a label here.
+    """
+    rng = random.Random(f"demonstrations:{seed}")
+    queues: dict[str, list[Example]] = {}
+    for example in sorted(examples, key=lambda example: example.id):
+        queues.setdefault(example.label, []).append(example)
+    order = list(queues.values())
+    for queue in order:
+        rng.shuffle(queue)
+    rng.shuffle(order)
+    longest = max(map(len, order), default=0)
+    return tuple(queue[i] for i in range(longest) for queue in order if i < len(queue))[:n]
+
+
+def _fitted(
+    bare: Prompted, demos: tuple[Example, ...], shots: Shots, bench: Workbench
+) -> tuple[Example, ...]:
+    """As many of the first demonstrations as leave room for the longest input there is."""
+    inputs = [example.input for example in (*shots.labelled, *shots.unlabelled)]
+    count = len(demos)
+    while count and not fitting(replace(bare, demos=demos[:count]), inputs):
+        count -= 1
+    if demos and not count:
+        raise CannotAdapt("one example and the longest input do not fit into the model's context")
+    if count < len(demos):
+        bench.note(f"{count} examples shown instead of {len(demos)}: the context holds no more")
+    return demos[:count]

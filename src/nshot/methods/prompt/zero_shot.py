@@ -1,0 +1,45 @@
+"""The model asked without any example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from nshot.method import Brief, Workbench
+from nshot.methods.prompting import Prompting, answer_tokens, base_of, calibrated
+from nshot.predictors.base import Predictor
+from nshot.predictors.prompted import Prompted
+from nshot.predictors.ranker import Ranker
+from nshot.types import Shots, Task
+
+
+class ZeroShot(Prompting):
+    """Radford et al., "Language Models are Unsupervised Multitask Learners", 2019.
+
+    https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
+    - the label whose words the model finds likeliest after the text, or whatever it writes there.
+    Given answers (kind rank) are compared by their log-likelihood.
+    """
+
+    name: ClassVar = "zero_shot"
+    kinds: ClassVar = frozenset({"classify", "generate", "rank"})
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "format": ("plain", "instruction", "chat"),
+        "calibration": ("batch", "content_free", "none"),
+    }
+    about: ClassVar = "the language model asked without examples"
+
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where answers must be compared and the model cannot score."""
+        if brief.task.kind == "rank" and "score" not in brief.abilities:
+            return "the language model cannot score the given answers"
+        return super().why_not(brief)
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Calibrate on unlabelled rows."""
+        base = base_of(bench)
+        if task.kind == "rank":
+            return Ranker(task, bench.models, base, self.format)
+        tokens = answer_tokens(task, shots, bench)
+        predictor = Prompted(task, bench.models, base, self.format, max_tokens=tokens)
+        return calibrated(predictor, self.calibration, shots, (), bench)

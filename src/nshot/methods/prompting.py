@@ -1,0 +1,147 @@
+"""What the prompt methods share: their settings, what they need, calibration, and their costs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import ClassVar
+
+from nshot.errors import CannotAdapt
+from nshot.method import Brief, Method, Workbench
+from nshot.predictors.prompted import Calibration, Prompted
+from nshot.predictors.prompts import Format, instruction
+from nshot.types import Cost, Example, Input, ModelRef, Shots, Task
+
+CALIBRATION_ROWS = 64
+"""Unlabelled inputs that batch calibration averages over: the mean of a log-probability that moves
+by one nat is then known to an eighth of a nat."""
+FORMAT_TOKENS = 6
+"""Tokens that the plain format adds to an input, about."""
+LABEL_TOKENS = 1.5
+"""Tokens read for each label beside the prompt, about."""
+WRITTEN_TOKEN = 10.0
+"""What a generated token costs, in tokens read, about."""
+
+
+class Prompting(Method):
+    """A method that only asks: nothing of the model changes.
+
+    Args:
+        format: ``plain`` fields, the same under an ``instruction`` with the labels, or a ``chat``.
+        calibration: what is taken off the labels' log-probabilities: ``none``; their mean over
+            unlabelled rows (``batch``: Zhou et al. 2023, https://arxiv.org/abs/2309.17249); what
+            they are when the input says nothing (``content_free``: Zhao et al. 2021,
+            https://arxiv.org/abs/2102.09690).
+    """
+
+    rung: ClassVar = "prompt"
+    kinds: ClassVar = frozenset({"classify", "generate"})
+    needs: ClassVar = frozenset({"generate"})
+
+    format: Format = "plain"
+    calibration: Calibration = "batch"
+
+    def calibration_rows(self) -> int:
+        """How many inputs calibration asks the model about."""
+        return {"none": 0, "content_free": 3, "batch": CALIBRATION_ROWS}[self.calibration]
+
+    def shown_tokens(self, brief: Brief) -> tuple[float, float]:
+        """Tokens of demonstrations: (the same in every prompt, and so read once; of each row)."""
+        return 0.0, 0.0
+
+    def forecast(self, brief: Brief) -> Cost:
+        """Calibration reads some rows."""
+        rows = min(self.calibration_rows(), brief.labelled + brief.unlabelled)
+        return self._reading(brief, rows if brief.task.kind == "classify" else 0)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """The model reads every test row once, and what is the same in all prompts once."""
+        return self._reading(brief, brief.test)
+
+    def _reading(self, brief: Brief, rows: int) -> Cost:
+        common, own = self.shown_tokens(brief)
+        if self.format != "plain":
+            common += len(instruction(brief.task)) / 4
+        row = brief.tokens + FORMAT_TOKENS + own + LABEL_TOKENS * len(brief.task.labels)
+        written = brief.tokens * rows if brief.task.kind == "generate" else 0.0
+        once = common if rows else 0.0
+        read = row * rows + once
+        return Cost(
+            seconds=0.05 + (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens,
+            tokens_in=int(rows * (row + common)),
+            tokens_out=int(written),
+        )
+
+
+def no_example_fits(brief: Brief) -> str | None:
+    """Why not even one example can be shown: there is none, or the context is too short."""
+    if not brief.labelled:
+        return "needs at least one labelled example"
+    least = int(brief.tokens) + brief.longest + 2 * FORMAT_TOKENS
+    if brief.context and least > brief.context:
+        return (
+            f"one example and the longest input take {least} tokens, "
+            f"the model's context has {brief.context}"
+        )
+    return None
+
+
+def base_of(bench: Workbench) -> ModelRef:
+    """The language model to ask; `CannotAdapt` where there is none."""
+    if bench.base is None:
+        raise CannotAdapt("needs a language model, and none was given")
+    return bench.base
+
+
+def calibrated(
+    predictor: Prompted, how: Calibration, shots: Shots, shown: Sequence[Example], bench: Workbench
+) -> Prompted:
+    """The predictor with its offsets, measured on rows that are none of its demonstrations.
+
+    Unlabelled rows first; where there are none, the inputs of labelled rows that are not shown;
+    where there are none of those either it stays as it is, and the row says so.
+    """
+    if how == "none" or predictor.task.kind != "classify":
+        return predictor
+    ids = {example.id for example in shown}
+    rows = shots.unlabelled or tuple(e for e in shots.labelled if e.id not in ids)
+    if how == "content_free":
+        rows = rows or tuple(shown)
+    if not rows:
+        bench.note("not calibrated: every row that there is stands in the prompt")
+        return predictor
+    order = random.Random(f"calibration:{bench.seed}")
+    chosen = order.sample(sorted(rows, key=_id), min(CALIBRATION_ROWS, len(rows)))
+    return predictor.calibrate(how, [example.input for example in chosen])
+
+
+def fitting(predictor: Prompted, inputs: Sequence[Input]) -> bool:
+    """Whether the longest of `inputs` fits into the context with the prompt around it."""
+    model = predictor.models.open(predictor.ref)
+    longest = max(inputs, key=_length)
+    return max(model.count(predictor.prompts([longest]))) + _answer(predictor) <= model.context
+
+
+def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) -> int:
+    """How long a generated answer may get: a quarter longer than the longest reference."""
+    references = [example.targets[0] for example in shots.labelled if example.targets]
+    if task.kind != "generate" or not references:
+        return 64
+    longest = max(bench.models.open(base_of(bench)).count(references))
+    return min(limit, max(16, longest + longest // 4))
+
+
+def _answer(predictor: Prompted) -> int:
+    """Tokens to leave for the answer."""
+    if predictor.task.kind != "classify":
+        return predictor.max_tokens
+    model = predictor.models.open(predictor.ref)
+    return max(model.count([label.words for label in predictor.task.labels])) + 2
+
+
+def _id(example: Example) -> str:
+    return example.id
+
+
+def _length(input: Input) -> int:
+    return len(input.text)
