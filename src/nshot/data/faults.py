@@ -32,13 +32,11 @@ class Faults:
     def at(
         self, path: Path, unit: str, place: Place, found: str, expected: str = "", do: str = ""
     ) -> None:
-        """Note a fault of one row; `unit` says what `place` counts (``line``, ``row``, ``file``)."""
+        """Note a fault of one row; `unit` is what `place` counts: ``line``, ``row``, ``file``."""
         self._placed.setdefault((path, unit, Fault(found, expected, do)), []).append(place)
 
-    def stop(self) -> None:
-        """Raise `InputError` with everything noted, if anything was."""
-        if not self:
-            return
+    def error(self) -> InputError:
+        """Everything noted, as one error to raise."""
         kinds: dict[tuple[Path, str], int] = {}
         faults = list(self._single)
         for (path, unit, fault), places in self._placed.items():
@@ -52,7 +50,7 @@ class Faults:
             for (path, expected), count in kinds.items()
             if count > _SHOWN_KINDS
         ]
-        raise InputError(faults)
+        return InputError(faults)
 
 
 def _where(path: Path, unit: str, places: Sequence[Place]) -> str:

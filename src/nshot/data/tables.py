@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from nshot.data.faults import Faults, Place
 from nshot.errors import Fault, InputError
@@ -18,6 +18,7 @@ from nshot.task import decode
 from nshot.types import Image
 
 Row: TypeAlias = dict[str, Any]
+_Quoting: TypeAlias = Literal[0, 3]
 
 PICKLED = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt"})
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
@@ -69,7 +70,7 @@ def read_table(path: Path, faults: Faults) -> Table | None:
 
 
 def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
-    """The content of a file of a known kind. Raises `InputError`: absent, empty, pickled, unknown."""
+    """The content of a file. Raises `InputError`: absent, empty, pickled, of no known kind."""
     suffix, where = path.suffix.lower(), str(path)
     kinds = ", ".join(known or _READERS)
     if not path.exists():
@@ -167,11 +168,14 @@ def _tsv(path: Path, raw: bytes, faults: Faults) -> Table | None:
     return table
 
 
-def _separated(path: Path, text: str, comma: str, quoting: int, faults: Faults) -> Table | None:
+def _separated(
+    path: Path, text: str, comma: str, quoting: _Quoting, faults: Faults
+) -> Table | None:
     """A header and rows of as many cells. None when the header itself is at fault."""
     with _long_cells():
         records = _records(path, text, comma, quoting, faults)
         header, first = next(records, ([], 1))
+        header = [name.strip() for name in header]
         if not _sound_header(path, header, first, faults):
             return None
         table = Table(path, tuple(header))
@@ -197,7 +201,7 @@ _BROKEN: list[str] = []
 
 
 def _records(
-    path: Path, text: str, comma: str, quoting: int, faults: Faults
+    path: Path, text: str, comma: str, quoting: _Quoting, faults: Faults
 ) -> Iterator[tuple[list[str], int]]:
     """(cells, first line) of each record that is not blank."""
     reader = csv.reader(
@@ -226,18 +230,17 @@ def _records(
 
 
 def _sound_header(path: Path, header: list[str], line: int, faults: Faults) -> bool:
-    names = [name.strip() for name in header]
-    if not names:
+    if not header:
         faults.add(Fault("the file has no header", where=f"{path}, line {line}"))
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted({name for name in header if header.count(name) > 1}):
         faults.at(
             path,
             "line",
             line,
-            f"{names.count(name)} columns have the name '{name}'",
+            f"{header.count(name)} columns have the name '{name}'",
             expected="a header with a name of its own for each column",
         )
-    return bool(names) and len(set(names)) == len(names)
+    return bool(header) and len(set(header)) == len(header)
 
 
 @contextmanager
@@ -294,7 +297,9 @@ def _folder(path: Path, faults: Faults) -> Table | None:
     classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     expected = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"
     if not classes:
-        faults.add(Fault("the folder has no sub-folders", expected, where=str(path)))
+        data = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _READERS)
+        do = f"name a file: {', '.join(data[:8])}" if data else ""
+        faults.add(Fault("the folder has no sub-folders", expected, do, where=str(path)))
         return None
     table = Table(path, (), unit="file")
     others = 0

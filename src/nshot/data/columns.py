@@ -1,0 +1,201 @@
+"""Which column is the text and which the label: as told, or guessed where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nshot.data.faults import Faults
+from nshot.data.tables import IMAGE_COLUMN, Table
+from nshot.errors import Fault, nearest
+from nshot.types import Kind
+
+LABEL_NAMES = (
+    "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",
+    "sentiment", "target", "emotion", "tag", "gold_label", "answer",
+)  # fmt: skip
+GENERIC_LABEL_NAMES = (*LABEL_NAMES[:4], "class", "target", "tag", "gold_label")
+"""Names that do not say what the label is about: a prompt says ``Label``."""
+TEXT_NAMES = (
+    "text", "sentence", "message", "utterance", "review", "comment", "content", "tweet",
+    "document", "body", "query", "question", "title", "headline", "description", "input", "prompt",
+)  # fmt: skip
+TEXT_PAIRS = (
+    ("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"),
+    ("text1", "text2"), ("text_a", "text_b"), ("question", "sentence"), ("question", "passage"),
+    ("question", "context"), ("title", "text"), ("title", "body"), ("title", "content"),
+    ("title", "description"), ("subject", "body"), ("subject", "text"),
+)  # fmt: skip
+ID_NAMES = ("id", "guid", "idx", "index", "uuid", "example_id", "_id", "")
+"""The empty name is the row number that pandas writes into the first column."""
+GROUP_NAMES = ("group", "group_id")
+REFERENCE_NAMES = ("references", "output")
+"""Where generated texts are found, beside a column ``input`` or ``instruction``."""
+_ASKED_NAMES = ("instruction", "input")
+
+_LABEL_WIDTH = 40
+"""Characters: a column of longer values, on average, is no label column."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user said of the columns; what is empty or None is guessed."""
+
+    kind: Kind | None = None
+    text: tuple[str, ...] = ()
+    label: str | None = None
+    group: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The use of each column. `label` holds the label, or the texts of kind generate."""
+
+    kind: Kind
+    text: tuple[str, ...]
+    label: str
+    group: str | None
+    id: str | None
+
+
+def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Columns | None:
+    """The columns of `table`, guessed where not given; every guess becomes a note.
+
+    None, and a fault, where a given column is missing or a guess is not safe.
+    """
+    told = [*given.text, *(name for name in (given.label, given.group, given.id) if name)]
+    if missing := [name for name in told if name not in table.columns]:
+        faults.add(*(missing_column(table, name) for name in missing))
+        return None
+    group = given.group or _named(table, GROUP_NAMES, told)
+    id_ = given.id or _named(table, ID_NAMES, told)
+    taken = [*told, *(name for name in (group, id_) if name is not None)]
+    kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
+    label = given.label or _label(table, kind, taken)
+    text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
+    if label is None or not text:
+        faults.add(_unsafe(table, label, text, taken))
+        return None
+    _tell(table, given, Columns(kind, text, label, group, id_), notes)
+    return Columns(kind, text, label, group, id_)
+
+
+def missing_column(table: Table, name: str) -> Fault:
+    """The fault of a table that lacks a column."""
+    return Fault(
+        f"no column '{name}'",
+        expected=f"a column of this file: {', '.join(table.columns)}",
+        do=nearest(name, table.columns),
+        where=str(table.path),
+    )
+
+
+def _named(table: Table, names: Sequence[str], taken: Sequence[str]) -> str | None:
+    """The first column, in the order of `names`, whose name is one of them whatever its case."""
+    known = {column.lower(): column for column in table.columns if column not in taken}
+    return next((known[name] for name in names if name in known), None)
+
+
+def _generates(table: Table, given: Given, taken: Sequence[str]) -> bool:
+    if given.label:
+        return given.label.lower() in REFERENCE_NAMES
+    asks = given.text or _named(table, _ASKED_NAMES, taken)
+    return bool(asks and _named(table, REFERENCE_NAMES, taken)) and not _named(
+        table, LABEL_NAMES[:4], taken
+    )
+
+
+def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
+    if kind == "generate":
+        return _named(table, REFERENCE_NAMES, taken)
+    if surely := _named(table, LABEL_NAMES[:4], taken):
+        return surely
+    maybe = [c for c in table.columns if c.lower() in LABEL_NAMES and c not in taken]
+    maybe = maybe or [c for c in table.columns if c not in taken and _looks_like_labels(table, c)]
+    return maybe[0] if len(maybe) == 1 else None
+
+
+def _text(table: Table, kind: Kind, taken: Sequence[str]) -> tuple[str, ...]:
+    free = {c.lower(): c for c in table.columns if c not in taken}
+    if IMAGE_COLUMN in free and _is_image(table):
+        return (free[IMAGE_COLUMN],)
+    if kind == "generate":
+        asked = tuple(free[name] for name in _ASKED_NAMES if name in free)
+        if asked:
+            return asked
+    for first, second in TEXT_PAIRS:
+        if first in free and second in free:
+            return (free[first], free[second])
+    named = [free[name] for name in TEXT_NAMES if name in free]
+    if len(named) == 1 or (named and named[0].lower() == "text"):
+        return (named[0],)
+    wordy = [c for c in free.values() if _looks_like_text(table, c)] if not named else []
+    return (wordy[0],) if len(wordy) == 1 else ()
+
+
+def _is_image(table: Table) -> bool:
+    return not isinstance(table.rows[0].get(IMAGE_COLUMN), (str, type(None)))
+
+
+def _values(table: Table, column: str) -> list[Any]:
+    return [value for row in table.rows if (value := row.get(column)) not in (None, "")]
+
+
+def _looks_like_labels(table: Table, column: str) -> bool:
+    """Short values of which each stands on four rows or more on average."""
+    values = _values(table, column)
+    if len(values) < len(table.rows) or any(isinstance(v, (list, dict, float)) for v in values):
+        return False
+    kinds = {str(value) for value in values}
+    width = sum(map(len, kinds)) / max(1, len(kinds))
+    return 2 <= len(kinds) <= max(2, len(values) // 4) and width <= _LABEL_WIDTH
+
+
+def _looks_like_text(table: Table, column: str) -> bool:
+    """Texts of which most stand once, and which hold words."""
+    values = _values(table, column)
+    if not values or not all(isinstance(value, str) for value in values):
+        return False
+    spaced = sum(" " in value.strip() for value in values)
+    return len(set(values)) > 0.5 * len(values) and spaced > 0.5 * len(values)
+
+
+def _unsafe(table: Table, label: str | None, text: Sequence[str], taken: Sequence[str]) -> Fault:
+    """Names the columns and the command to type, with likely columns filled in."""
+    free = [c for c in table.columns if c not in taken]
+    texts = list(text) or [c for c in free if c != label and _looks_like_text(table, c)]
+    labels = [label] if label else [c for c in free if _looks_like_labels(table, c)]
+    missing = " and ".join(
+        [*(["the text"] if not text else []), *(["the label"] if label is None else [])]
+    )
+    command = (
+        f"nshot compare '{table.path}' --text {','.join(texts) or 'COLUMN'} "
+        f"--label {labels[0] if labels else 'COLUMN'}"
+    )
+    one = f" (one column only: is '{table.columns[0]}' parted by commas?)"
+    return Fault(
+        f"it is not clear which column holds {missing}" + one * (len(table.columns) == 1),
+        expected=f"a choice among the columns: {', '.join(table.columns)}",
+        do=command,
+        where=str(table.path),
+    )
+
+
+def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> None:
+    """Say what was guessed, and which columns are not used."""
+    guessed = []
+    if not given.text:
+        plural = "s" * (len(columns.text) > 1)
+        guessed.append(f"text column{plural} {', '.join(map(repr, columns.text))}")
+    if not given.label:
+        word = "label" if columns.kind == "classify" else "answer"
+        guessed.append(f"{word} column {columns.label!r}")
+    if guessed:
+        notes.append(f"{', '.join(guessed)} (guessed; --text and --label set them)")
+    if columns.group and not given.group:
+        notes.append(f"group column {columns.group!r} (guessed): its rows stay on one side")
+    used = {*columns.text, columns.label, columns.group, columns.id}
+    if unused := [repr(name) for name in table.columns if name not in used]:
+        notes.append(f"columns not used: {', '.join(unused)}")

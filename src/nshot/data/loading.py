@@ -1,0 +1,265 @@
+"""A task file, a data file or a folder becomes a `Task` and its examples.
+
+Every fault of the input goes into one `InputError`; what was guessed or left out becomes a note.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from nshot.data.columns import GENERIC_LABEL_NAMES, Columns, Given, choose, missing_column
+from nshot.data.drawing import too_few
+from nshot.data.faults import Faults, Place
+from nshot.data.labels import Labelled, check_labels
+from nshot.data.tables import IMAGE_COLUMN, Row, Table, read_table
+from nshot.errors import Fault, nearest
+from nshot.task import TASK_FILE, TaskFile, read_task
+from nshot.types import Example, Image, Input, Kind, Label, Task, digest
+
+_METRIC: dict[Kind, str] = {
+    "classify": "accuracy",
+    "generate": "token_f1",
+    "rank": "pair_accuracy",
+}
+_TRAIN_STEMS = frozenset({"train", "training", "data", "index"})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A task with its train rows, its test rows where there is such a file, and what was noted."""
+
+    task: Task
+    train: tuple[Example, ...]
+    test: tuple[Example, ...] | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Part:
+    """The rows of one file and their places."""
+
+    table: Table
+    examples: list[Example]
+    places: list[Place]
+
+    @property
+    def labelled(self) -> Labelled:
+        labels = [example.label for example in self.examples]
+        return Labelled(self.table.path, self.table.unit, labels, self.places)
+
+
+def load(
+    source: str | Path,
+    *,
+    test: str | Path | None = None,
+    text: Sequence[str] = (),
+    label: str | None = None,
+    group: str | None = None,
+    shots: Sequence[int] | Literal["all"] | None = None,
+) -> Loaded:
+    """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
+
+    `test`, `text`, `label` and `group` go before what a task file says; without either, columns
+    are guessed and the guess is a note. `shots` are the numbers per label that will be drawn.
+    Raises `InputError` with every fault of all the files.
+    """
+    said, train_path, test_path = _sources(Path(source), Path(test) if test else None)
+    keys = said.data
+    given = Given(
+        said.kind, tuple(text) or keys.text, label or keys.label, group or keys.group, keys.id
+    )
+    faults, notes = Faults(), list[str]()
+    tables = [read_table(path, faults) for path in (train_path, test_path) if path is not None]
+    columns = choose(tables[0], given, faults, notes) if tables[0] else None
+    if columns is None:
+        raise faults.error()
+    parts = [_part(table, columns, faults) for table in tables if table]
+    notes += [note for part in parts for note in part.table.notes]
+    _check(said, columns, parts, shots, faults)
+    if faults:
+        raise faults.error()
+    _give_ids(parts, columns, notes)
+    train, *tests = (tuple(part.examples) for part in parts)
+    return Loaded(_task(said, columns, parts), train, tests[0] if tests else None, tuple(notes))
+
+
+def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | None]:
+    """What is said of the task, where the train rows are, where the test rows are."""
+    if (source / TASK_FILE).is_file():
+        source = source / TASK_FILE
+    if source.suffix.lower() in (".yaml", ".yml"):
+        said = read_task(source)
+        return said, said.data.train or source, test or said.data.test
+    whole = source.resolve()
+    stem = whole.name if whole.is_dir() else whole.stem
+    name = whole.parent.name if stem in _TRAIN_STEMS else stem
+    if (source / "train").is_dir() and (source / "test").is_dir():
+        source, test = source / "train", test or source / "test"
+    return TaskFile(source, name), source, test
+
+
+def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
+    """The rows of a table as examples without ids; rows at fault are left out."""
+    part = _Part(table, [], [])
+    needed = [*columns.text, columns.label, *([columns.group] if columns.group else [])]
+    if missing := [name for name in needed if name not in table.columns]:
+        faults.add(*(missing_column(table, name) for name in missing))
+        table.broken = True
+        return part
+    for row, place in zip(table.rows, table.places, strict=True):
+        found: list[tuple[str, str]] = []
+        input = read_input(row, columns.text, columns.kind, found)
+        targets = _targets(row[columns.label], columns, found) if columns.label in row else ()
+        if columns.label not in row:
+            found.append((f"'{columns.label}' is missing", "a label in every row"))
+        for problem, expected in found:
+            faults.at(table.path, table.unit, place, problem, expected)
+        if found:
+            table.broken = True
+            continue
+        group = cell_text(row.get(columns.group)) if columns.group else None
+        part.examples.append(Example("", input, targets, group=group or None))
+        part.places.append(place)
+    return part
+
+
+def read_input(row: Row, columns: Sequence[str], kind: Kind, found: list[tuple[str, str]]) -> Input:
+    """The input of a row; problems (what was found, what was expected) go into `found`.
+
+    A task of kind generate may leave some of several columns empty: those are left out.
+    """
+    fields: list[tuple[str, str]] = []
+    images: list[Image] = []
+    empty: list[str] = []
+    for name in columns:
+        cell = row.get(name)
+        if isinstance(cell, Image):
+            images.append(cell)
+        elif (text := cell_text(cell)) is None:
+            found.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+        elif not text.strip():
+            empty.append(name)
+        else:
+            fields.append((name, text))
+    if empty and (kind != "generate" or len(empty) == len(columns)):
+        found += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
+    return Input(tuple(fields), images=tuple(images))
+
+
+def cell_text(cell: Any) -> str | None:
+    """A cell as text: numbers and dates as they print, whole floats as integers, nothing as "".
+
+    None for lists and mappings.
+    """
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return "" if cell != cell else str(int(cell)) if cell.is_integer() else repr(cell)
+    return None if isinstance(cell, (list, dict, tuple, set, bytes)) else str(cell)
+
+
+def _targets(cell: Any, columns: Columns, found: list[tuple[str, str]]) -> tuple[str, ...]:
+    """The label, or all references."""
+    name = columns.label
+    if isinstance(cell, list) and columns.kind == "classify":
+        found.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
+        return ()
+    texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
+    if None in texts:
+        found.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+    elif not texts or not all(text and text.strip() for text in texts):
+        found.append((f"'{name}' is missing", "a label in every row"))
+    return tuple(text for text in texts if text)
+
+
+def _check(
+    said: TaskFile,
+    columns: Columns,
+    parts: Sequence[_Part],
+    shots: Sequence[int] | Literal["all"] | None,
+    faults: Faults,
+) -> None:
+    """What can only be judged over all rows, and words for fields that are not there."""
+    for name, _ in said.field_words:
+        if name not in columns.text:
+            found = f"prompt.fields names '{name}', which is no text column"
+            faults.add(Fault(found, do=nearest(name, columns.text), where=str(said.path)))
+    wanted = () if shots is None or shots == "all" else shots
+    whole = not any(part.table.broken for part in parts)
+    if columns.kind == "classify":
+        train, *tests = (part.labelled for part in parts)
+        listed = [label.name for label in said.labels]
+        check_labels(train, tests[0] if tests else None, listed, wanted, whole, faults)
+    elif whole:
+        faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(wanted, default=1), ()))
+
+
+def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
+    names = sorted({example.label for example in parts[0].examples})
+    labels = said.labels or tuple(Label(name) for name in names)
+    words = dict(said.field_words)
+    generic = columns.label.lower() in GENERIC_LABEL_NAMES
+    answer = "Label" if generic else _words(columns.label)
+    return Task(
+        name=said.name,
+        kind=columns.kind,
+        labels=labels if columns.kind == "classify" else (),
+        instruction=said.instruction,
+        metric=said.metric or _METRIC[columns.kind],
+        system=said.system,
+        field_names=tuple(
+            (name, words.get(name) or _words(name)) for name in columns.text if name != IMAGE_COLUMN
+        ),
+        answer_name=said.answer_word or (answer if columns.kind == "classify" else "Answer"),
+    )
+
+
+def _words(column: str) -> str:
+    """``customer_message`` -> ``Customer message``."""
+    words = " ".join(column.replace("_", " ").split())
+    return words[:1].upper() + words[1:]
+
+
+def _give_ids(parts: Sequence[_Part], columns: Columns, notes: list[str]) -> None:
+    """The file's own ids where they are unique over all rows, else names of the content."""
+    own = [] if columns.id is None else [_own_ids(part, columns.id) for part in parts]
+    every = [name for names in own for name in names]
+    if every and all(every) and len(set(every)) == len(every):
+        ids = own
+    else:
+        if columns.id:
+            notes.append(f"the ids of column '{columns.id}' are not unique: not used")
+        ids = [content_ids(part.examples) for part in parts]
+    for part, names in zip(parts, ids, strict=True):
+        part.examples = [
+            replace(row, id=name) for row, name in zip(part.examples, names, strict=True)
+        ]
+
+
+def _own_ids(part: _Part, column: str) -> list[str]:
+    rows = dict(zip(part.table.places, part.table.rows, strict=True))
+    return [cell_text(rows[place].get(column)) or "" for place in part.places]
+
+
+def content_ids(examples: Iterable[Example]) -> list[str]:
+    """A name for each row by its content, wherever it stands.
+
+    Copies are counted: ``x``, ``x-2``.
+    """
+    seen: Counter[str] = Counter()
+    ids = []
+    for example in examples:
+        fields = [part for pair in example.input.fields for part in pair]
+        images = [image.sha256 for image in example.input.images]
+        name = digest(*fields, "/", *images, "/", *example.targets, "/", example.group or "")
+        seen[name] += 1
+        ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return ids
