@@ -20,6 +20,7 @@ from nshot.report.numbers import say
 Role: TypeAlias = Literal["pick", "could", "out"]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+Counts: TypeAlias = Sequence[Sequence[int]]
 Spot: TypeAlias = tuple[float, float]
 
 _ROLES: tuple[Role, ...] = ("pick", "could", "out")
@@ -147,8 +148,9 @@ def scatter(
         return Markup("")
     area: Box = (46, 22, width - 14, height - 44)
     scale, across = marks_axis(shown), _log_scale([mark.cost or 0.0 for mark in shown], area)
-    spots = [(across(mark.cost or 0.0), scale.place(mark.score, area[3], area[1]))
-             for mark in shown]  # fmt: skip
+    spots = [
+        (across(mark.cost or 0.0), scale.place(mark.score, area[3], area[1])) for mark in shown
+    ]
     body = [*_score_grid(scale, area), *_time_grid([m.cost or 0.0 for m in shown], across, area)]
     body.append(_text("c-title", area[0], 12, "score, %", "start"))
     body.append(_text("c-title", area[2], height - 6, f"{cost}, log scale", "end"))
@@ -227,15 +229,20 @@ def _labels(
     return drawn
 
 
-def _drawn_lines(marks: Sequence[Mark], spots: Sequence[Spot], best: Sequence[Spot], scale: Axis,
-                 area: Box) -> list[Box]:  # fmt: skip
+def _drawn_lines(
+    marks: Sequence[Mark], spots: Sequence[Spot], best: Sequence[Spot], scale: Axis, area: Box
+) -> list[Box]:
     """The boxes of intervals and of the frontier's steps: what a name had better not cover."""
     boxes = [
-        (x - 2, scale.place(mark.high, area[3], area[1]), x + 2,
-         scale.place(mark.low, area[3], area[1]))
+        (
+            x - 2,
+            scale.place(mark.high, area[3], area[1]),
+            x + 2,
+            scale.place(mark.low, area[3], area[1]),
+        )
         for mark, (x, _) in zip(marks, spots, strict=True)
         if mark.low is not None and mark.high is not None
-    ]  # fmt: skip
+    ]
     for (x, y), (right, up) in zip(best, [*best[1:], (area[2], best[-1][1])], strict=True):
         boxes += [(x, y - 4, right, y + 4), (right - 3, up, right + 3, y)]
     return boxes
@@ -246,8 +253,16 @@ def _free_place(
 ) -> tuple[Box, bool]:
     best: tuple[float, Box, bool] | None = None
     for away in (0, 16, 32, 48, 64):
-        for dx, dy in ((10, 0), (-10 - width, 0), (8, -13), (8, 13), (-8 - width, -13),
-                       (-8 - width, 13), (-width / 2, -18), (-width / 2, 18)):  # fmt: skip
+        for dx, dy in (
+            (10, 0),
+            (-10 - width, 0),
+            (8, -13),
+            (8, 13),
+            (-8 - width, -13),
+            (-8 - width, 13),
+            (-width / 2, -18),
+            (-width / 2, 18),
+        ):
             shift = math.copysign(away, dy) if dy else 0.0
             left, middle = x + dx, y + dy + shift
             box = (left, middle - 7, left + width, middle + 7)
@@ -301,10 +316,13 @@ def _panel(
 ) -> list[Markup]:
     area: Box = (26, 24, width - 8, height - 20)
     sizes = _sizes([series, *others])
-    place = {size: area[0] + 6 + (area[2] - area[0] - 12) * (i / max(1, len(sizes) - 1))
-             for i, size in enumerate(sizes)}  # fmt: skip
-    body = _score_grid(Axis(scale.low, scale.high, scale.ticks[:: max(1, len(scale.ticks) // 3)]),
-                       area)  # fmt: skip
+    place = {
+        size: area[0] + 6 + (area[2] - area[0] - 12) * (i / max(1, len(sizes) - 1))
+        for i, size in enumerate(sizes)
+    }
+    body = _score_grid(
+        Axis(scale.low, scale.high, scale.ticks[:: max(1, len(scale.ticks) // 3)]), area
+    )
     body += [_text("c-tick", x, height - 5, str(size), "middle") for size, x in place.items()]
     body += [_run(other, place, scale, area, "c-behind") for other in others if other != series]
     body += _band(series, place, scale, area)
@@ -334,9 +352,11 @@ def _run(
 
 
 def _band(series: Series, place: dict[int | str, float], scale: Axis, area: Box) -> list[Markup]:
-    known = [(place[size], scale.place(low, area[3], area[1]), scale.place(high, area[3], area[1]))
-             for size, _, low, high in series.points
-             if low is not None and high is not None]  # fmt: skip
+    known = [
+        (place[size], scale.place(low, area[3], area[1]), scale.place(high, area[3], area[1]))
+        for size, _, low, high in series.points
+        if low is not None and high is not None
+    ]
     if len(known) < 2:
         return []
     there = [f"{x:.1f} {high:.1f}" for x, _, high in known]
@@ -349,8 +369,10 @@ def strip(marks: Sequence[Mark], reported: Mark, width: int = 460, height: int =
 
     Under the axis stand the score and interval of `reported`: the pick, corrected for having won.
     """
-    scale = axis([v for v in (reported.low, reported.high) if v is not None]
-                 + [mark.score for mark in (reported, *marks)])  # fmt: skip
+    scale = axis(
+        [v for v in (reported.low, reported.high) if v is not None]
+        + [mark.score for mark in (reported, *marks)]
+    )
     base = height - 44
     body = [_line("c-axis", 10, base, width - 10, base)]
     for tick in scale.ticks:
@@ -389,49 +411,52 @@ def trials(scores: Sequence[tuple[float, bool]], scale: Axis, width: int = 150) 
     return _svg(width, 18, "Scores of the settings tried", body, name="trials")
 
 
-def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> Markup:
+def confusion(
+    labels: Sequence[str], counts: Counts, title: str, answers: Sequence[str] = ()
+) -> Markup:
     """Rows are what was expected, columns what was answered; darker is a larger share of the row.
 
-    Cells shrink with the number of labels; their counts are written where they fit.
+    `answers` names the columns where they are not the labels. Cells shrink with their number;
+    counts are written where they fit.
     """
-    cell = _cell_size(len(labels))
+    answers = answers or labels
+    cell = _cell_size(len(answers))
     small = cell < 16
-    names = [_short(label, 150) for label in labels]
-    left = min(158.0, max(map(_text_width, names), default=0) * (0.75 if small else 1) + 10)
-    area: Box = (left + 18, 26, left + 18 + cell * len(labels), 26 + cell * len(labels))
-    slanted = left * 0.72 + 6
+    down, across = (
+        [_short(name, 200 if small else 150) for name in names] for names in (labels, answers)
+    )
+    left = min(158.0, max(map(_text_width, [*down, *across])) * (0.75 if small else 1) + 10)
+    area: Box = (left + 8, 26, left + 8 + cell * len(answers), 26 + cell * len(labels))
     body = [_text("c-title", area[0], 12, "answered as, across", "start")]
-    body += _matrix_names(names, area, cell, small)
+    body += _matrix_names(down, across, area, cell)
     for row, (label, line) in enumerate(zip(labels, counts, strict=True)):
-        total = sum(line)
-        for column, count in enumerate(line):
+        for column, (answer, count) in enumerate(zip(answers, line, strict=True)):
             if count:
-                words = f"{label} answered as {labels[column]}: {count} of {total}"
+                words = f"{label} answered as {answer}: {count} of {sum(line)}"
                 spot = area[0] + column * cell, area[1] + row * cell
-                body += _cell(spot, cell, count / total, row == column, count, words)
+                body += _cell(spot, cell, count / sum(line), label == answer, count, words)
     frame = {"x": area[0], "y": area[1], "width": area[2] - area[0], "height": area[3] - area[1]}
     body.append(element("rect.c-frame", at=frame))
-    width = max(area[2] + slanted * 0.5 + 4, 190)
-    return _svg(width, area[3] + slanted + 4, title, body, name="confusion")
+    width, slanted = max(area[2] + left * 0.5, 190), left * 0.8 + 12
+    return _svg(width, area[3] + slanted, title, body, name="confusion")
 
 
 def _cell_size(labels: int) -> float:
     return 44.0 if labels <= 6 else 34.0 if labels <= 12 else 22.0 if labels <= 24 else 12.0
 
 
-def _matrix_names(names: Sequence[str], area: Box, cell: float, small: bool) -> list[Markup]:
-    style = "c-small" if small else "c-label"
-    drawn = []
-    for i, name in enumerate(names):
-        middle = (i + 0.5) * cell
-        drawn.append(_text(style, area[0] - 6, area[1] + middle + 4, name, "end"))
-        x, y = area[0] + middle, area[3] + 12
-        turned = element(
-            f"text.{style}",
-            name,
-            at={"transform": f"translate({x - 3:.1f} {y:.1f}) rotate(50)", "text-anchor": "start"},
-        )
-        drawn.append(turned)
+def _matrix_names(
+    down: Sequence[str], across: Sequence[str], area: Box, cell: float
+) -> list[Markup]:
+    style = "c-small" if cell < 16 else "c-label"
+    middles = [(i + 0.5) * cell for i in range(max(len(down), len(across)))]
+    drawn = [
+        _text(style, area[0] - 6, area[1] + middle + 4, name, "end")
+        for name, middle in zip(down, middles, strict=False)
+    ]
+    for name, middle in zip(across, middles, strict=False):
+        turn = f"translate({area[0] + middle - 3:.1f} {area[3] + 12:.1f}) rotate(50)"
+        drawn.append(element(f"text.{style}", name, at={"transform": turn}))
     return drawn
 
 
@@ -456,8 +481,10 @@ def standalone(svg: Markup, ground: str = "#ffffff") -> str:
     left, top, width, height = (float(part) for part in size.groups())
     pad = 12.0
     box = f"{left - pad:g} {top - pad:g} {width + 2 * pad:g} {height + 2 * pad:g}"
-    rect = (f'<rect x="{left - pad:g}" y="{top - pad:g}" width="{width + 2 * pad:g}" '
-            f'height="{height + 2 * pad:g}" fill="{ground}"/>')  # fmt: skip
+    rect = (
+        f'<rect x="{left - pad:g}" y="{top - pad:g}" width="{width + 2 * pad:g}" '
+        f'height="{height + 2 * pad:g}" fill="{ground}"/>'
+    )
     opened = svg.replace(size.group(0), f'viewBox="{box}"', 1).replace(
         "<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 2 * pad:g}" ', 1
     )
@@ -553,9 +580,12 @@ def _svg(
         f"svg.chart.chart-{name}",
         *words,
         *body,
-        at={"viewBox": f"0 {top:g} {width:g} {height - top:g}", **said,
-            "style": f"--w:{width:g}px"},
-    )  # fmt: skip
+        at={
+            "viewBox": f"0 {top:g} {width:g} {height - top:g}",
+            **said,
+            "style": f"--w:{width:g}px",
+        },
+    )
 
 
 def _in_words(mark: Mark) -> str:

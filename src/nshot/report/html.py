@@ -11,12 +11,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
 from nshot.report import charts
 from nshot.report.markup import Markup, element, join
-from nshot.report.numbers import Style, figure, finite, number, say
+from nshot.report.numbers import Style, figure, finite, number, say, under
 from nshot.report.rows import Row, delivered, listed, mapped, marks, measured, missing, series
 from nshot.report.table import board_table, dictionary, settings_text
 
@@ -36,7 +37,9 @@ _MODES = {
     "holdout": "rows held out of the data",
     "folds": "repeated stratified folds of the data",
 }
+_FIRST_REASONS = 5
 _FIRST_MISTAKES = 24
+_FIRST_PAIRS = 10
 
 
 def render(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
@@ -119,6 +122,10 @@ def _masthead(board: Mapping[str, Any]) -> Markup:
     )
 
 
+def _pick(board: Mapping[str, Any]) -> str:
+    return str(mapped(board.get("advice")).get("pick"))
+
+
 def _section(name: str, title: str, lede: str, *content: str) -> Markup:
     head = element("header", element("h2", title), element("p", lede))
     return element("section", head, *content, at={"id": name})
@@ -131,43 +138,41 @@ def _verdict(board: Mapping[str, Any]) -> Markup:
         return element(
             "section.verdict.v-none",
             element("h1", "Nothing was measured"),
-            _reasons(advice),
-            element("p", "No method has a score; the reasons stand under ",
-                    element("a", "Not measured", at={"href": "#missing"}), "."),
-        )  # fmt: skip
+            _reasons(listed(advice.get("reasons"))),
+            element(
+                "p",
+                "No method has a score; the reasons stand under ",
+                element("a", "Not measured", at={"href": "#missing"}),
+                ".",
+            ),
+        )
     badge, meaning = _VERDICTS.get(str(advice.get("verdict")), ("No verdict", ""))
     words = element(
         "div.words",
         element("p.badge", badge),
         element("h1", element("span", "Use "), element("code", _breakable(pick.name))),
         element("p.meaning", meaning),
-        _reasons(advice),
-        _settle(board),
+        _reasons(listed(advice.get("reasons"))[:_FIRST_REASONS]),
     )
     return element(
         f"section.verdict.v-{advice.get('verdict')}",
         words,
         element("div.evidence", _corrected(board), _contest(board, pick), _facts(board, pick)),
+        _reasons(listed(advice.get("reasons"))[_FIRST_REASONS:]),
         at={"id": "pick"},
     )
 
 
 def _breakable(name: str) -> Markup:
     """A name that may break after its underscores, for narrow screens."""
-    return join(*(join(part, Markup("_<wbr>")) for part in name.split("_")[:-1]),
-                name.split("_")[-1])  # fmt: skip
+    return join(
+        *(join(part, Markup("_<wbr>")) for part in name.split("_")[:-1]), name.split("_")[-1]
+    )
 
 
-def _reasons(advice: Mapping[str, Any]) -> Markup:
-    reasons = [element("li", str(reason)) for reason in listed(advice.get("reasons"))]
-    return element("ul.reasons", *reasons) if reasons else Markup("")
-
-
-def _settle(board: Mapping[str, Any]) -> Markup:
-    if finite(mapped(board.get("advice")).get("more_test_labels")) is None:
-        return Markup("")
-    count = number(board, "/advice/more_test_labels", "tokens")
-    return element("p.settle", "About ", count, " more test labels would settle it.")
+def _reasons(reasons: Sequence[Any]) -> Markup:
+    items = [element("li", str(reason)) for reason in reasons]
+    return element("ul.reasons", *items) if items else Markup("")
 
 
 def _corrected(board: Mapping[str, Any]) -> Markup:
@@ -191,9 +196,11 @@ def _contest(board: Mapping[str, Any], pick: Row) -> Markup:
     score, low, high = (finite(advice.get(f"corrected_{end}")) for end in ("score", "low", "high"))
     if len(found) < 2 or score is None:
         return Markup("")
-    drawn = charts.strip(found, charts.Mark(pick.name, "pick", score, low, high))
+    expected = charts.Mark(pick.name, "pick", score, low, high)
+    wide = element("div.wide", charts.strip(found, expected))
+    narrow = element("div.narrow", charts.strip(found, expected, width=320))
     words = "Every method as measured; under the axis, what to expect of the pick."
-    return element("figure.contest", drawn, element("figcaption", words, _legend()))
+    return element("figure.contest", wide, narrow, element("figcaption", words, _legend()))
 
 
 def _legend() -> Markup:
@@ -314,7 +321,7 @@ def _cost(board: Mapping[str, Any]) -> Markup:
 
 
 def _shots(board: Mapping[str, Any]) -> Markup:
-    lines = series(measured(board))
+    lines = series([*measured(board), *missing(board)])
     if not lines:
         return Markup("")
     scale = charts.curves_axis(lines)
@@ -329,38 +336,38 @@ def _shots(board: Mapping[str, Any]) -> Markup:
 def _confusion(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
     found = mapped(details.get("confusion"))
     labels = [str(label) for label in listed(found.get("labels"))]
+    answers = [str(answer) for answer in listed(found.get("answers"))] or labels
     counts = [[int(count) for count in line] for line in listed(found.get("counts"))]
     if not labels or not any(map(any, counts)):
         return Markup("")
-    pick = str(mapped(board.get("advice")).get("pick"))
-    drawn = charts.confusion(labels, counts, f"Confusion of {pick} on the test inputs")
+    title = f"Confusion of {_pick(board)} on the test inputs"
+    drawn = charts.confusion(labels, counts, title, answers)
     said = {"tabindex": "0", "role": "region", "aria-label": "Confusion matrix"}
     box = element("div.scroll.matrix", drawn, at=said)
     lede = (
-        "Rows: what was expected. Columns: what was answered. The diagonal is right; a cell's "
-        "strength is its share of the row."
+        "First draw. Rows: what was expected. Columns: what was answered. The diagonal is right; "
+        "a cell's strength is its share of the row."
     )
-    content = element("div.confusing", box, _pairs(labels, counts))
+    layout = "div.confusing.large" if len(labels) > 12 else "div.confusing"
+    content = element(layout, box, _pairs(labels, answers, counts))
     return _section("confusion", "What the pick confuses", lede, content)
 
 
-def _pairs(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
+def _pairs(labels: Sequence[str], answers: Sequence[str], counts: charts.Counts) -> Markup:
     wrong = sorted(
-        ((count, sum(line), expected, labels[i])
-         for expected, line in zip(labels, counts, strict=True)
-         for i, count in enumerate(line) if count and labels[i] != expected),
-        key=lambda pair: (-pair[0], pair[1], pair[2], pair[3]),
-    )  # fmt: skip
+        (-count, sum(line), expected, answer)
+        for expected, line in zip(labels, counts, strict=True)
+        for answer, count in zip(answers, line, strict=True)
+        if count and answer != expected
+    )
     if not wrong:
         return element("p", "It confused nothing on these test inputs.")
     items = []
-    for count, total, expected, answer in wrong[:10]:
-        link = element(
-            "a",
-            element("b", expected), " answered as ", element("b", answer),
-            at={"href": "#mistakes", "data-expected": expected, "data-answer": answer},
-        )  # fmt: skip
-        items.append(element("li", link, element("span", f" {count} of {total}")))
+    for count, total, expected, answer in wrong[:_FIRST_PAIRS]:
+        words = join(element("b", expected), " answered as ", element("b", answer))
+        where = {"href": "#mistakes", "data-expected": expected, "data-answer": answer}
+        share = element("span", f" {-count} of {total}")
+        items.append(element("li", element("a", words, at=where), share))
     return element("div.pairs", element("h3", "Most confused"), element("ol", *items))
 
 
@@ -381,8 +388,8 @@ def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
         element("output", f"{len(found)} shown", at={"for": "find", "id": "found"}),
     )
     lede = (
-        f"Test inputs that {mapped(board.get('advice')).get('pick')} got wrong, "
-        "the highest score first. Read them before you trust the numbers: some labels may be wrong."
+        f"Test inputs that {_pick(board)} got wrong on the first draw, the highest score first. "
+        "Read them before you trust the numbers: some labels may be wrong."
     )
     return _section("mistakes", "What the pick gets wrong", lede, search, *shown)
 
@@ -420,8 +427,11 @@ def _search(board: Mapping[str, Any]) -> Markup:
 
 
 def _tried(board: Mapping[str, Any], row: Row, tried: Sequence[Mapping[str, Any]]) -> Markup:
-    known = [(score, bool(one.get("chosen"))) for one in tried
-             if (score := finite(one.get("score"))) is not None]  # fmt: skip
+    known = [
+        (score, bool(one.get("chosen")))
+        for one in tried
+        if (score := finite(one.get("score"))) is not None
+    ]
     drawn = (
         charts.trials(known, charts.axis([score for score, _ in known])) if known else Markup("")
     )
@@ -439,11 +449,17 @@ def _tried(board: Mapping[str, Any], row: Row, tried: Sequence[Mapping[str, Any]
             "tr.chosen" if one.get("chosen") else "tr",
             element("td", settings_text(mapped(one.get("settings")))),
             element("td.num", number(board, f"{row.path}/tried/{i}/score", "score")),
-            element("td", " ".join(filter(None, ("chosen" if one.get("chosen") else "",
-                                                 str(one.get("note") or ""))))),
+            element(
+                "td",
+                " ".join(
+                    filter(
+                        None, ("chosen" if one.get("chosen") else "", str(one.get("note") or ""))
+                    )
+                ),
+            ),
         )
         for i, one in enumerate(tried)
-    ]  # fmt: skip
+    ]
     heads = ("Settings", "Score on folds, %", "")
     return element("details", summary, _table(f"Settings tried for {row.name}", heads, body))
 
@@ -477,13 +493,14 @@ def _doubt(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
         _block("The test", _test_facts(board, details)),
         _block("The decision", _decision_facts(board)),
         _block("The machine", _machine_facts(details)),
+        _block("The models", mapped(details.get("models"))),
         _block("The run", _run_facts(details)),
     ]
     notes = [str(note) for note in listed(_task(board).get("notes"))]
     notes += [
         f"{row.name}: {note}" for row in measured(board) for note in listed(row.data.get("notes"))
     ]
-    extra = [_labels(board), _log(details)]
+    extra = [_chosen(board), _versus(board), _labels(board), _log(details)]
     if notes:
         items = element("ul", *(element("li", note) for note in notes))
         blocks.append(element("div.block.notes", element("h3", "Notes"), items))
@@ -528,7 +545,15 @@ def _test_facts(board: Mapping[str, Any], details: Mapping[str, Any]) -> dict[st
 
 def _decision_facts(board: Mapping[str, Any]) -> dict[str, Any]:
     """What the advice says beyond what stands at the top of the page."""
-    told = {"pick", "reasons", "verdict", "corrected_score", "corrected_low", "corrected_high"}
+    told = {
+        "pick",
+        "reasons",
+        "verdict",
+        "corrected_score",
+        "corrected_low",
+        "corrected_high",
+        "versus_pick",
+    }
     advice = mapped(board.get("advice"))
     return {key.replace("_", " "): value for key, value in advice.items() if key not in told}
 
@@ -545,10 +570,52 @@ def _machine_facts(details: Mapping[str, Any]) -> dict[str, Any]:
 def _run_facts(details: Mapping[str, Any]) -> dict[str, Any]:
     elapsed = finite(details.get("elapsed_seconds"))
     return {
-        "started": details.get("started"),
-        "finished": details.get("finished"),
+        "started": _moment(details.get("started")),
+        "finished": _moment(details.get("finished")),
         "took": say(elapsed, "seconds") if elapsed is not None else None,
     }
+
+
+def _moment(when: Any) -> Any:
+    """Seconds since 1970 as a date and time in UTC; anything else as it is."""
+    seconds = finite(when)
+    if seconds is None:
+        return when
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _chosen(board: Mapping[str, Any]) -> Markup:
+    """The settings of every row once more, for paper, where the board leaves them out."""
+    body = [
+        element(
+            "tr",
+            element("td", element("code", row.name)),
+            element("td", settings_text(mapped(row.data.get("settings")))),
+        )
+        for row in measured(board)
+    ]
+    if not body:
+        return Markup("")
+    table = _table("Settings of every method", ("Method", "Settings"), body)
+    return element("details", element("summary", "Settings of every method"), table)
+
+
+def _versus(board: Mapping[str, Any]) -> Markup:
+    """How far each method is from the pick, and how far it could be."""
+    path, gaps = "/advice/versus_pick", mapped(mapped(board.get("advice")).get("versus_pick"))
+    if not gaps:
+        return Markup("")
+    body = []
+    for name in gaps:
+        ends = (number(board, f"{under(path, name)}/{i}", "points") for i in range(3))
+        body.append(
+            element(
+                "tr", element("td", element("code", name)), *(element("td", end) for end in ends)
+            )
+        )
+    heads = ("Method", "Measured against the pick, points", "Could be, from", "to")
+    table = _table("Each method against the pick", heads, body)
+    return element("details", element("summary", "Each method against the pick"), table)
 
 
 def _labels(board: Mapping[str, Any]) -> Markup:
@@ -563,7 +630,12 @@ def _log(details: Mapping[str, Any]) -> Markup:
     log = details.get("log")
     if not log:
         return Markup("")
-    lines = log if isinstance(log, str) else "\n".join(
-        one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in listed(log)
-    )  # fmt: skip
+    lines = (
+        log
+        if isinstance(log, str)
+        else "\n".join(
+            one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+            for one in listed(log)
+        )
+    )
     return element("details", element("summary", "The log of the run"), element("pre", lines))

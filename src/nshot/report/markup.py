@@ -1,4 +1,4 @@
-"""HTML and SVG from values: whatever is not `Markup` is escaped, so user text never becomes code."""
+"""HTML and SVG from values: what is not `Markup` is escaped, so user text never becomes code."""
 
 from __future__ import annotations
 

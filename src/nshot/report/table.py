@@ -46,21 +46,27 @@ def board_table(board: Mapping[str, Any], found: Sequence[Row]) -> Markup:
         element("tbody", *body, at={"role": "rowgroup"}),
         at={"role": "table"},  # said again: on a phone the rows are laid out as cards
     )
-    return element("div.scroll.boardbox", table,
-                   at={"tabindex": "0", "role": "region", "aria-label": "The board"})  # fmt: skip
+    return element(
+        "div.scroll.boardbox",
+        table,
+        at={"tabindex": "0", "role": "region", "aria-label": "The board"},
+    )
 
 
 def _heads(scale: charts.Axis) -> Markup:
     heads = [
         _head("Method", "the method's name", "ascending"),
         _head("Score, %", "mean score on the test inputs", "descending", "descending"),
-        element("th.scale", charts.scale_strip(scale),
-                at={"scope": "col", "role": "columnheader", "aria-label": "Interval and draws"}),
+        element(
+            "th.scale",
+            charts.scale_strip(scale),
+            at={"scope": "col", "role": "columnheader", "aria-label": "Interval and draws"},
+        ),
         _head("Rung", "family of the method", "ascending"),
         _head("Gap", "score on its own training examples minus score on test, points", "ascending"),
         *(_head(column.head, column.tip, "ascending") for column in COLUMNS),
         element("th", "Settings", at={"scope": "col", "role": "columnheader"}),
-    ]  # fmt: skip
+    ]
     return element("tr", *heads, at={"role": "row"})
 
 
@@ -81,12 +87,16 @@ def _row(board: Mapping[str, Any], row: Row, scale: charts.Axis) -> Markup:
         _cell("Rung", element("span.rung", str(row.data.get("rung") or "")), row.data.get("rung")),
         _cell("Train − test", figure(gap, "points"), gap, "td.num"),
         *(
-            _cell(column.tip.capitalize(), number(board, f"{row.path}/{column.key}", column.style),
-                  finite(row.data.get(column.key)), "td.num")
+            _cell(
+                column.head,
+                number(board, f"{row.path}/{column.key}", column.style),
+                finite(row.data.get(column.key)),
+                "td.num",
+            )
             for column in COLUMNS
         ),
         _cell("Settings", _settings(row), None, "td.settings"),
-    ]  # fmt: skip
+    ]
     return element(f"tr.r-{row.role}", *cells, at={"role": "row", "data-name": row.name})
 
 
@@ -128,11 +138,11 @@ def _score(board: Mapping[str, Any], row: Row) -> Markup:
 def _settings(row: Row) -> Markup:
     settings, notes = mapped(row.data.get("settings")), listed(row.data.get("notes"))
     if not settings and not notes:
-        return element("span.none", "none")
+        return element("span.none", "no settings")
     count = f"{len(settings)} settings" if len(settings) != 1 else "1 setting"
     words = count if settings else "notes"
     if settings and notes:
-        words += f", {len(notes)} note{'s' if len(notes) > 1 else ''}"
+        words += f" + {len(notes)} note{'s' if len(notes) > 1 else ''}"
     content = [dictionary(settings)] if settings else []
     content += [element("p.note", str(note)) for note in notes]
     return element("details", element("summary", words), *content)
@@ -149,8 +159,10 @@ def dictionary(facts: Mapping[str, Any]) -> Markup:
 
 def settings_text(settings: Mapping[str, Any]) -> Markup:
     """Settings in one line: ``rank 16 · rate 0.0005``."""
-    parts = [element("span", element("i", key), " ", value_text(value))
-             for key, value in settings.items()]  # fmt: skip
+    parts = [
+        element("span", element("i", key), " ", value_text(value))
+        for key, value in settings.items()
+    ]
     return element("span.setting", *parts) if parts else element("span.none", "defaults")
 
 
