@@ -1,4 +1,4 @@
-"""Every method by name, cheapest first: the one table. A file is read when it is first asked for."""
+"""Every method by name, cheapest first: the one table. A file is read when first asked for."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nshot.errors import Fault, InputError, nearest
+from nshot import errors
+from nshot.errors import Fault, InputError
 from nshot.models.base import Models
 from nshot.predictors.base import Extends, Predictor
 
@@ -45,7 +46,7 @@ def load(folder: Path, models: Models) -> Predictor:
     raise InputError(
         Fault(
             f"unknown kind of predictor '{saved.kind}'",
-            do=nearest(str(saved.kind), known),
+            do=errors.nearest(str(saved.kind), known),
             where=str(folder),
         )
     )

@@ -31,8 +31,12 @@ def unit(matrix: NDArray[np.floating]) -> Floats:
 
 
 def cosines(queries: NDArray[np.floating], known: NDArray[np.floating]) -> Floats:
-    """(queries, known), rounded to 1e-6: the size of the batch must not part equals."""
-    return np.asarray(np.round(unit(queries) @ unit(known).T, 6))
+    """(queries, known), rounded to 1e-6: the size of the batch must not part equals.
+
+    A known row of zeros, a label without examples, is like nothing: -1.
+    """
+    likeness = np.round(unit(queries) @ unit(known).T, 6)
+    return np.where(np.any(known, axis=1), likeness, -1.0)
 
 
 def neighbours(likeness: Floats, k: int) -> NDArray[np.intp]:
@@ -41,9 +45,10 @@ def neighbours(likeness: Floats, k: int) -> NDArray[np.intp]:
 
 
 def class_means(vectors: NDArray[np.floating], targets: NDArray[np.intp], count: int) -> Floats:
-    """(count, width): the mean of each label's unit vectors. Every label needs one."""
+    """(count, width): the mean of each label's unit vectors; zeros for a label without any."""
     rows = unit(vectors)
-    return np.stack([rows[targets == label].mean(axis=0) for label in range(count)])
+    each = [rows[targets == label] for label in range(count)]
+    return np.stack([members.sum(axis=0) / max(1, len(members)) for members in each])
 
 
 @dataclass(frozen=True)

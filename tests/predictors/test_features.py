@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_union
+
+from nshot.methods.trivial.tfidf_lr import TfIdfLR
+from nshot.predictors import load
+from nshot.predictors.features import TfIdf
+from nshot.predictors.label_head import LabelHead
+from toys import QUESTIONS, TASK, Bench, ask, shots
+
+TEXTS = [example.input.text for example in shots().labelled]
+
+
+def test_rebuilt_from_terms_and_idf_it_equals_sklearns(tmp_path: Path) -> None:
+    TfIdfLR().adapt(TASK, shots(), Bench(tmp_path)).save(tmp_path / "w")
+    head = load(tmp_path / "w", Bench(tmp_path).models)
+    assert isinstance(head, LabelHead)
+    theirs = make_union(
+        TfidfVectorizer(analyzer="word", ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True),
+    ).fit(TEXTS)
+    ours = head.source.read(QUESTIONS).matrix
+    expected = theirs.transform([question.text for question in QUESTIONS])
+    np.testing.assert_array_equal(ours.toarray(), expected.toarray())
+
+
+def test_korean_words_are_met_again_under_other_particles() -> None:
+    source = TfIdf.fit(["환불을 원해요", "카드가 없어요"])
+    near, far = source.read([ask("환불은 언제"), ask("안녕")]).matrix.toarray()
+    known = source.read([ask("환불을 원해요")]).matrix.toarray()[0]
+    assert near @ known > 0.1
+    assert far @ known == 0
+
+
+def test_texts_without_any_word_leave_character_terms_or_none() -> None:
+    assert TfIdf.fit(["?", "!"]).read([ask("?")]).matrix.shape[0] == 1
+    assert TfIdf.fit(["", ""]).read([ask("a"), ask("b")]).matrix.shape == (2, 0)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nshot.errors import InputError
+from nshot.models.fake import FakeModels
+from nshot.predictors import load
+from nshot.predictors.constant import Constant
+from nshot.predictors.folder import ref_from_json, ref_to_json
+from nshot.predictors.prompted import Prompted
+from nshot.types import Delta, ModelRef
+from toys import TASK, Bench, shots
+
+MODELS = FakeModels()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    Constant(TASK, (-1.0, -2.0, -3.0)).save(tmp_path / "winner")
+    return tmp_path / "winner"
+
+
+def _rewrite(folder: Path, **changes: object) -> None:
+    path = folder / "nshot.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def _pickle(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "head.PKL").write_bytes(b"\x80\x04.")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda folder: (folder / "nshot.json").unlink(), "no nshot.json"),
+        (lambda folder: (folder / "nshot.json").write_text("{"), "not JSON"),
+        (lambda folder: (folder / "nshot.json").write_text("[]"), "not a predictor's record"),
+        (lambda folder: _rewrite(folder, format=99), "format 99"),
+        (lambda folder: _rewrite(folder, kind="constat"), "did you mean 'constant'?"),
+        (_pickle, "can run code"),
+    ],
+)
+def test_a_spoilt_folder_is_refused(saved: Path, spoil: Callable[[Path], None], found: str) -> None:
+    load(saved, MODELS)
+    spoil(saved)
+    with pytest.raises(InputError, match=found.replace("?", r"\?")):
+        load(saved, MODELS)
+
+
+def test_missing_or_broken_arrays_are_refused(tmp_path: Path) -> None:
+
+    from nshot.methods.fewshot.nearest_mean import NearestMean
+
+    NearestMean().adapt(TASK, shots(), Bench(tmp_path)).save(tmp_path / "w")
+    arrays = tmp_path / "w" / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:20])
+    with pytest.raises(InputError, match="not safetensors"):
+        load(tmp_path / "w", MODELS)
+    arrays.unlink()
+    with pytest.raises(InputError, match="no array 'prototypes'"):
+        load(tmp_path / "w", MODELS)
+
+
+def test_deltas_go_into_the_folder_and_are_found_after_a_move(tmp_path: Path) -> None:
+    adapter = tmp_path / "scratch" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text("{}")
+    ref = ModelRef("fake", "scorer", deltas=(Delta("peft", str(adapter), "abc"),))
+    Prompted(TASK, MODELS, ref).save(tmp_path / "a")
+    (adapter / "adapter_config.json").unlink()
+    (tmp_path / "a").rename(tmp_path / "b")
+    (delta,) = load(tmp_path / "b", MODELS).ref.deltas  # type: ignore[attr-defined]
+    assert delta == Delta("peft", str(tmp_path / "b" / "delta-0"), "abc")
+    assert (Path(delta.folder) / "adapter_config.json").read_text() == "{}"
+
+
+def test_a_delta_that_lies_in_the_folder_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "adapter").mkdir()
+    ref = ModelRef("fake", "scorer", deltas=(Delta("peft", str(tmp_path / "adapter")),))
+    data = ref_to_json(ref, tmp_path)
+    assert data["deltas"][0]["folder"] == "adapter"
+    assert ref_from_json(data, tmp_path) == ref
+
+
+def test_a_delta_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    data = {"engine": "hf", "name": "x", "revision": "", "quant": None}
+    for place in ("..", "/etc"):
+        deltas = [{"kind": "peft", "folder": place, "sha256": ""}]
+        with pytest.raises(InputError, match="out of the folder"):
+            ref_from_json({**data, "deltas": deltas}, tmp_path)
