@@ -36,7 +36,6 @@ def tiny_llama(
         initializer_range=0.2,
         bos_token_id=0,
         eos_token_id=1,
-        pad_token_id=1,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -20,7 +20,7 @@ from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
 if TYPE_CHECKING:
     from nshot.predictors.base import Predictor
     from nshot.training.learned import Fit
-    from nshot.training.loop import Trace
+    from nshot.training.rows import Row, Schedule
 
 _PROMPT = 8
 """Tokens that field names and the answer's name add to an input in the plain format."""
@@ -107,49 +107,52 @@ class SupervisedTuning(Method):
         return Prompted(task, bench.models, ref, self.format)
 
     def _train(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Delta:
-        model = bench.models.open(base)
-        context, patterns = model.context, self.free(model.layers)
-        with bench.models.train(base, patterns) as lent:
-            module = self.install(lent, bench.seed)
-            trace = self._loop(task, shots, bench, lent, module, context)
-            bench.trained(trace.parameters)
-            return self.keep(lent, module, bench.folder)
-
-    def _loop(
-        self,
-        task: Task,
-        shots: Shots,
-        bench: Workbench,
-        lent: Trainable,
-        module: Any,
-        context: int,
-    ) -> Trace:
         from nshot.training.checkpoints import Checkpoints
         from nshot.training.loop import train
-        from nshot.training.rows import Schedule
-        from nshot.training.sft import AnswerTokens, encode
+        from nshot.training.sft import AnswerTokens
+
+        model = bench.models.open(base)
+        context, patterns = model.context, self.free(model.layers)
+        checkpoints = Checkpoints(bench.folder / "checkpoint")
+        with bench.models.train(base, patterns) as lent:
+            rows = self._rows(task, shots, bench, lent, context)
+            module = self.install(lent, bench.seed)
+            trace = train(
+                module,
+                rows,
+                AnswerTokens(),
+                self._schedule(bench.seed),
+                device=lent.device,
+                free_blocks=self.free_blocks(),
+                checkpoints=checkpoints,
+                note=bench.note,
+                progress=lambda done, total: bench.progress(done, total, "training"),
+            )
+            bench.trained(trace.parameters)
+            delta = self.keep(lent, module, bench.folder)
+        checkpoints.forget()
+        return delta
+
+    def _rows(
+        self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int
+    ) -> list[Row]:
+        from nshot.training.sft import encode
 
         rows, cut = encode(task, self.format, shots.labelled, lent.tokenizer, context)
         if cut:
             bench.note(f"{cut} training texts longer than {context} tokens lost their beginning")
-        schedule = Schedule(
+        return rows
+
+    def _schedule(self, seed: int) -> Schedule:
+        from nshot.training.rows import Schedule
+
+        return Schedule(
             learning_rate=self.learning_rate,
             epochs=self.epochs,
             batch_size=self.batch_size,
             max_steps=self.max_steps,
             warmup=self.warmup,
-            seed=bench.seed,
-        )
-        return train(
-            module,
-            rows,
-            AnswerTokens(),
-            schedule,
-            device=lent.device,
-            free_blocks=self.free_blocks(),
-            checkpoints=Checkpoints(bench.folder / "checkpoint"),
-            note=bench.note,
-            progress=lambda done, total: bench.progress(done, total, "training"),
+            seed=seed,
         )
 
     def _start(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Fit:

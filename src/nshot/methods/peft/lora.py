@@ -74,6 +74,7 @@ class LoRA(SupervisedTuning):
         # A path of this machine would mean nothing on the next; a Hub id stays as it is.
         name = base.name if base.is_absolute() else lent.ref.name
         module.peft_config["default"].base_model_name_or_path = name
-        module.save_pretrained(target, safe_serialization=True)
+        # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
+        module.save_pretrained(target, save_embedding_layers=False)
         (target / "README.md").unlink(missing_ok=True)
         return Delta("peft", str(target), content_hash(target))

@@ -1,0 +1,44 @@
+"""A workbench for one method in one test: real models, a folder, and a record of what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nshot.method import Built, Method
+from nshot.models.base import Models
+from nshot.types import ModelRef, Shots, Task
+
+
+@dataclass
+class Lent:
+    """See `nshot.method.Workbench`; nested methods are not lent here."""
+
+    models: Models
+    base: ModelRef | None
+    folder: Path
+    seed: int = 0
+    encoder: ModelRef | None = None
+    notes: list[str] = field(default_factory=list)
+    steps: list[tuple[int, int, str]] = field(default_factory=list)
+    parameters: int = 0
+    shelf: dict[str, Any] = field(default_factory=dict)
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+        raise NotImplementedError
+
+    def shared(self, key: str, make: Callable[[], Any]) -> Any:
+        if key not in self.shelf:
+            self.shelf[key] = make()
+        return self.shelf[key]
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def trained(self, parameters: int) -> None:
+        self.parameters = parameters
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self.steps.append((done, total, what))
