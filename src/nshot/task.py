@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -85,7 +86,7 @@ def decode(raw: bytes, path: Path) -> str:
             Fault(
                 f"byte 0x{raw[offset]:02x} at offset {offset} is not UTF-8",
                 expected="a file in UTF-8",
-                do=f"iconv -f {encoding} -t UTF-8 '{path}' > '{fixed}'",
+                do=f"iconv -f {encoding} -t UTF-8 {quote(str(path))} > {quote(str(fixed))}",
                 where=f"{path}, line {line}",
             )
         ) from None

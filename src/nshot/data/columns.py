@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from nshot.data.faults import Faults
@@ -33,6 +34,8 @@ GROUP_NAMES = ("group", "group_id")
 REFERENCE_NAMES = ("references", "output")
 """Where generated texts are found, beside a column ``input`` or ``instruction``."""
 _ASKED_NAMES = ("instruction", "input")
+_PREFERENCE_NAMES = ("chosen", "rejected")
+"""Rows with these are pairs of answers: whatever else they have is not what they are for."""
 
 _LABEL_WIDTH = 40
 """Characters: a column of longer values, on average, is no label column."""
@@ -107,11 +110,20 @@ def _generates(table: Table, given: Given, taken: Sequence[str]) -> bool:
     )
 
 
+def answer_column(table: Table, columns: Columns) -> str:
+    """The label's column; a file of references goes with one of single outputs."""
+    if columns.kind == "generate" and columns.label not in table.columns:
+        return _named(table, REFERENCE_NAMES, ()) or columns.label
+    return columns.label
+
+
 def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
     if kind == "generate":
         return _named(table, REFERENCE_NAMES, taken)
     if surely := _named(table, LABEL_NAMES[:4], taken):
         return surely
+    if _named(table, _PREFERENCE_NAMES, taken):
+        return None
     maybe = [c for c in table.columns if c.lower() in LABEL_NAMES and c not in taken]
     maybe = maybe or [c for c in table.columns if c not in taken and _looks_like_labels(table, c)]
     return maybe[0] if len(maybe) == 1 else None
@@ -144,13 +156,14 @@ def _values(table: Table, column: str) -> list[Any]:
 
 
 def _looks_like_labels(table: Table, column: str) -> bool:
-    """Short values of which each stands on four rows or more on average."""
+    """Short values that repeat: two, or as many as stand on four rows each on average."""
     values = _values(table, column)
     if len(values) < len(table.rows) or any(isinstance(v, (list, dict, float)) for v in values):
         return False
     kinds = {str(value) for value in values}
     width = sum(map(len, kinds)) / max(1, len(kinds))
-    return 2 <= len(kinds) <= max(2, len(values) // 4) and width <= _LABEL_WIDTH
+    most = max(2, len(values) // 4)
+    return 2 <= len(kinds) <= min(most, len(values) - 1) and width <= _LABEL_WIDTH
 
 
 def _looks_like_text(table: Table, column: str) -> bool:
@@ -171,8 +184,8 @@ def _unsafe(table: Table, label: str | None, text: Sequence[str], taken: Sequenc
         [*(["the text"] if not text else []), *(["the label"] if label is None else [])]
     )
     command = (
-        f"nshot compare '{table.path}' --text {','.join(texts) or 'COLUMN'} "
-        f"--label {labels[0] if labels else 'COLUMN'}"
+        f"nshot compare {quote(str(table.path))} --text {quote(','.join(texts) or 'COLUMN')} "
+        f"--label {quote(labels[0] if labels else 'COLUMN')}"
     )
     one = f" (one column only: is '{table.columns[0]}' parted by commas?)"
     return Fault(

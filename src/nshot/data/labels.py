@@ -25,8 +25,8 @@ class Labelled:
 
     path: Path
     unit: str
-    labels: Sequence[str]
-    places: Sequence[Place]
+    labels: list[str]
+    places: list[Place]
 
     def note(
         self, faults: Faults, label: str, found: str, expected: str = "", do: str = ""
@@ -42,13 +42,12 @@ def check_labels(
     test: Labelled | None,
     listed: Sequence[str],
     shots: Sequence[int],
-    whole: bool,
     faults: Faults,
 ) -> None:
     """Note every fault of the labels.
 
-    `listed` are the labels of a task file, `shots` the numbers per label that will be drawn.
-    Where rows could not be read (not `whole`), what counts rows is not judged.
+    `listed` are the labels of a task file, `shots` the numbers per label that will be drawn. Rows
+    whose label could not be read are faults of their own and do not count here.
     """
     parts = [part for part in (train, test) if part is not None]
     counts = Counter(label for part in parts for label in part.labels)
@@ -58,8 +57,7 @@ def check_labels(
     doubtful = _near_same(parts, counts, listed, faults) | _several(parts, counts, listed, faults)
     if listed:
         doubtful |= _unlisted(parts, counts, listed, doubtful, faults)
-    if whole:
-        _too_rare(train, test, listed, shots, doubtful, faults)
+    _too_rare(train, test, listed, shots, doubtful, faults)
 
 
 def looks_like_text(counts: Counter[str]) -> bool:
@@ -84,7 +82,7 @@ def _near_same(
     parts: Sequence[Labelled], counts: Counter[str], listed: Sequence[str], faults: Faults
 ) -> set[str]:
     """Labels that differ from a commoner one (or a listed one) only by case or white space."""
-    best: dict[str, str] = {name_key: name for name in listed for name_key in [label_key(name)]}
+    best = {label_key(name): name for name in listed}
     for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
         best.setdefault(label_key(name), name)
     rarer = {name for name in counts if best[label_key(name)] != name}

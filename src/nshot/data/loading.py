@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from nshot.data.columns import GENERIC_LABEL_NAMES, Columns, Given, choose, missing_column
+from nshot.data.columns import (
+    GENERIC_LABEL_NAMES,
+    Columns,
+    Given,
+    answer_column,
+    choose,
+    missing_column,
+)
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
 from nshot.data.labels import Labelled, check_labels
@@ -40,16 +47,12 @@ class Loaded:
 
 @dataclass
 class _Part:
-    """The rows of one file and their places."""
+    """The rows of one file: those without fault, with their places, and every label that is one."""
 
     table: Table
     examples: list[Example]
     places: list[Place]
-
-    @property
-    def labelled(self) -> Labelled:
-        labels = [example.label for example in self.examples]
-        return Labelled(self.table.path, self.table.unit, labels, self.places)
+    labelled: Labelled
 
 
 def load(
@@ -104,22 +107,22 @@ def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | No
 
 def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     """The rows of a table as examples without ids; rows at fault are left out."""
-    part = _Part(table, [], [])
-    needed = [*columns.text, columns.label, *([columns.group] if columns.group else [])]
-    if missing := [name for name in needed if name not in table.columns]:
+    part = _Part(table, [], [], Labelled(table.path, table.unit, [], []))
+    answer = answer_column(table, columns)
+    if missing := [name for name in (*columns.text, answer) if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         table.broken = True
         return part
     for row, place in zip(table.rows, table.places, strict=True):
         found: list[tuple[str, str]] = []
         input = read_input(row, columns.text, columns.kind, found)
-        targets = _targets(row[columns.label], columns, found) if columns.label in row else ()
-        if columns.label not in row:
-            found.append((f"'{columns.label}' is missing", "a label in every row"))
+        targets = _targets(answer, row.get(answer), columns.kind, found)
+        if targets:
+            part.labelled.labels.append(targets[0])
+            part.labelled.places.append(place)
         for problem, expected in found:
             faults.at(table.path, table.unit, place, problem, expected)
         if found:
-            table.broken = True
             continue
         group = cell_text(row.get(columns.group)) if columns.group else None
         part.examples.append(Example("", input, targets, group=group or None))
@@ -166,17 +169,17 @@ def cell_text(cell: Any) -> str | None:
     return None if isinstance(cell, (list, dict, tuple, set, bytes)) else str(cell)
 
 
-def _targets(cell: Any, columns: Columns, found: list[tuple[str, str]]) -> tuple[str, ...]:
+def _targets(name: str, cell: Any, kind: Kind, found: list[tuple[str, str]]) -> tuple[str, ...]:
     """The label, or all references."""
-    name = columns.label
-    if isinstance(cell, list) and columns.kind == "classify":
+    if isinstance(cell, list) and kind == "classify":
         found.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
         return ()
     texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
     if None in texts:
         found.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
     elif not texts or not all(text and text.strip() for text in texts):
-        found.append((f"'{name}' is missing", "a label in every row"))
+        word = "label" if kind == "classify" else "text"
+        found.append((f"'{name}' is missing", f"a {word} in every row"))
     return tuple(text for text in texts if text)
 
 
@@ -193,12 +196,11 @@ def _check(
             found = f"prompt.fields names '{name}', which is no text column"
             faults.add(Fault(found, do=nearest(name, columns.text), where=str(said.path)))
     wanted = () if shots is None or shots == "all" else shots
-    whole = not any(part.table.broken for part in parts)
     if columns.kind == "classify":
         train, *tests = (part.labelled for part in parts)
         listed = [label.name for label in said.labels]
-        check_labels(train, tests[0] if tests else None, listed, wanted, whole, faults)
-    elif whole:
+        check_labels(train, tests[0] if tests else None, listed, wanted, faults)
+    elif not parts[0].table.broken:
         faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(wanted, default=1), ()))
 
 

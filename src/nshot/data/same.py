@@ -55,7 +55,7 @@ def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
     notes = []
     if dropped:
         notes.append(
-            f"{len(dropped)} train rows say the same as another with the same answer: dropped"
+            f"train rows that repeat another, with the same answer: {len(dropped)}, dropped"
         )
     conflicts = [kept for kept in copies.values() if len(kept) > 1]
     if conflicts:
@@ -65,9 +65,9 @@ def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
 
 def _conflict_note(conflicts: Sequence[Sequence[Example]]) -> str:
     first = conflicts[0]
-    answers = ", ".join(dict.fromkeys(row.targets[0] for row in first if row.targets))
+    answers = " / ".join(row.targets[0][:40] for row in first if row.targets)
     return (
-        f"{len(conflicts)} texts stand in the train rows with more than one answer, kept: look at "
+        f"train texts with more than one answer: {len(conflicts)}, kept; look at "
         f"{shown(first[0])} ({answers})"
     )
 

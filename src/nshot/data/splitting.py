@@ -76,19 +76,19 @@ def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) 
     said = {sameness(row.input) for row in test}
     groups = {row.group for row in test if row.group is not None}
     if copies := len(test) - len(said):
-        notes.append(f"{copies} test rows say the same as another test row: kept")
+        notes.append(f"test rows that say the same as another test row: {copies}, kept")
     repeated = {row.id for row in train if sameness(row.input) in said}
     if repeated:
         first = next(row for row in train if row.id in repeated)
         notes.append(
-            f"{len(repeated)} train rows say the same as a test row, dropped from train: "
-            f"look at {shown(first)}"
+            f"train rows that say the same as a test row: {len(repeated)}, dropped from train, "
+            f"such as {shown(first)}"
         )
     fresh = [row for row in train if row.id not in repeated]
     kept = [row for row in fresh if row.group not in groups]
     if len(kept) < len(fresh):
         notes.append(
-            f"{len(fresh) - len(kept)} train rows are of a group that the test has too: dropped"
+            f"train rows of a group that the test has too: {len(fresh) - len(kept)}, dropped"
         )
     return kept
 

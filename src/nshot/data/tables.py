@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal, TypeAlias
 
 from nshot.data.faults import Faults, Place
@@ -85,7 +86,8 @@ def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
     if kind == "a pickle":
         raise InputError(_pickled("this is a pickle", kinds, where))
     if suffix not in (known or _READERS):
-        do = f"jq -c '.[]' '{path}' > '{path.with_suffix('.jsonl')}'" if suffix == ".json" else ""
+        lines = quote(str(path.with_suffix(".jsonl")))
+        do = f"jq -c '.[]' {quote(str(path))} > {lines}" if suffix == ".json" else ""
         found = f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
         raise InputError(Fault(found, expected=f"one of {kinds}", do=do, where=where))
     if kind:
