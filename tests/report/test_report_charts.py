@@ -1,0 +1,133 @@
+"""The drawings: what they place where, and that they stand alone as XML."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import sample_board
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nshot.report import charts
+from nshot.report.charts import Mark, Series
+from nshot.report.rows import marks, measured, series
+
+FOUND = measured(sample_board.board())
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_frontier_is_what_no_cheaper_mark_reaches() -> None:
+    found = [
+        Mark("dear", "out", 0.9, cost=9.0),
+        Mark("twin", "out", 0.7, cost=2.0),
+        Mark("cheap", "out", 0.5, cost=1.0),
+        Mark("same", "out", 0.7, cost=3.0),
+        Mark("free of a figure", "out", 1.0),
+        Mark("worse", "out", 0.4, cost=4.0),
+    ]
+    assert [mark.name for mark in charts.frontier(found)] == ["cheap", "twin", "dear"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_axis_holds_every_value_on_few_ticks(values: list[float]) -> None:
+    scale = charts.axis(values)
+    assert scale.low <= min(values) + 1e-6
+    assert scale.high >= max(values) - 1e-6
+    assert 2 <= len(scale.ticks) <= 7
+    assert scale.place(scale.low, 10, 20) == 10
+    assert scale.place(scale.high, 10, 20) == 20
+
+
+def test_scatter_places_by_the_logarithm_and_the_score() -> None:
+    found = [Mark(str(i), "out", s, cost=c) for i, (s, c) in
+             enumerate([(0.2, 1.0), (0.4, 10.0), (0.6, 100.0)])]  # fmt: skip
+    spots = re.findall(
+        r'class="c-mark c-out" cx="(\S+)" cy="(\S+)"', charts.scatter(found, "t", "c")
+    )
+    x, y = ([float(spot[i]) for spot in spots] for i in (0, 1))
+    assert abs((x[1] - x[0]) - (x[2] - x[1])) < 0.1
+    assert abs((y[0] - y[1]) - (y[1] - y[2])) < 0.1
+    assert y[0] > y[2]
+
+
+def test_scatter_of_a_free_method_and_of_none() -> None:
+    free = charts.scatter(
+        [Mark("a", "pick", 0.5, cost=0.0), Mark("b", "out", 0.4, cost=3.0)], "", ""
+    )
+    assert "polygon" in free
+    assert "nan" not in free
+    assert charts.scatter([Mark("no cost", "out", 0.5)], "", "") == ""
+    assert charts.scatter([Mark("only", "pick", 0.5, cost=0.0)], "", "")
+
+
+def test_names_in_the_scatter_do_not_cover_each_other() -> None:
+    for cost in ("use_seconds_per_1000", "build_seconds"):
+        drawn = charts.scatter(marks(FOUND, cost), "t", "c")
+        names = re.findall(r'<text class="c-name \S+" x="(\S+)" y="(\S+)"[^>]*>([^<]+)<', drawn)
+        assert len(names) == len(FOUND)
+        boxes = [
+            (float(x), float(y) - 10, float(x) + 6.6 * len(name), float(y)) for x, y, name in names
+        ]
+        for i, a in enumerate(boxes):
+            for b in boxes[i + 1 :]:
+                across = min(a[2], b[2]) - max(a[0], b[0])
+                down = min(a[3], b[3]) - max(a[1], b[1])
+                assert across <= 2 or down <= 2, (a, b)
+
+
+def test_strip_stacks_marks_of_one_score() -> None:
+    found = [Mark(str(i), "could", 0.5) for i in range(9)] + [Mark("p", "pick", 0.5, 0.4, 0.6)]
+    spots = re.findall(
+        r'class="c-mark c-could" cx="(\S+)" cy="(\S+)"', charts.strip(found, found[-1])
+    )
+    assert len(set(spots)) == 9
+
+
+def test_whisker_says_its_numbers() -> None:
+    mark = Mark("lora", "pick", 0.764, 0.679, 0.839, seeds=(0.7, 0.8))
+    drawn = charts.whisker(mark, charts.axis([0, 1]))
+    assert "lora: 76.4 (67.9 to 83.9); draws 70.0, 80.0" in drawn
+    assert drawn.count("c-seed") == 2
+
+
+def test_curve_puts_all_last() -> None:
+    one = Series("a", "pick", ((4, 0.4, 0.3, 0.5), (16, 0.6, 0.5, 0.7), ("all", 0.7, None, None)))
+    drawn = charts.curve_panel(one, [one], charts.curves_axis([one]))
+    labels = re.findall(r'<text class="c-tick" x="(\S+)" y="145"[^>]*>([^<]+)<', drawn)
+    assert [words for _, words in labels] == ["4", "16", "all"]
+    places = [float(x) for x, _ in labels]
+    assert places == sorted(places)
+
+
+def test_standalone_files_are_xml_of_their_own() -> None:
+    name = "<script>&\x01" + "배송" * 20
+    found = [Mark(name, "pick", 0.5, 0.4, 0.6, 2.0, (0.5,)), Mark("b", "out", 0.4, cost=3.0)]
+    lines = [Series(name, "pick", ((4, 0.4, 0.3, 0.5), (8, 0.5, 0.4, 0.6)))]
+    drawings = [
+        charts.board(found, name),
+        charts.scatter(found, name, "cost"),
+        charts.curves(lines, name),
+        charts.confusion([name, "b"], [[1, 2], [0, 3]], name),
+        charts.trials([(0.3, False), (0.4, True)], charts.axis([0, 1])),
+    ]
+    for drawn in drawings:
+        root = ET.fromstring(charts.standalone(drawn))
+        assert root.tag == f"{SVG}svg"
+        assert root.find(f"{SVG}title") is not None
+        assert not list(root.iter(f"{SVG}script"))
+        assert "var(" not in ET.tostring(root, encoding="unicode")
+
+
+def test_every_class_drawn_has_a_colour_in_both_sheets() -> None:
+    from importlib.resources import files
+
+    sheet = files("nshot.report").joinpath("report.css").read_text(encoding="utf-8")
+    drawn = charts.board(marks(FOUND), "") + charts.scatter(marks(FOUND), "", "")
+    drawn += charts.curves(series(FOUND), "") + charts.confusion(["a"], [[1]], "")
+    used = {name for found in re.findall(r'class="([^"]+)"', drawn) for name in found.split()}
+    bare = {"chart", "c-label", "c-count"} | {name for name in used if name.startswith("chart-")}
+    alone = charts.standalone(charts.board(marks(FOUND), ""))
+    for name in used - bare:
+        assert f".{name}" in sheet, name
+        assert f".{name}" in alone, name
