@@ -72,6 +72,11 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     if missing := [name for name in told if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         return None
+    if twice := sorted({name for name in told if told.count(name) > 1}):
+        faults.add(
+            *(Fault(f"column '{name}' has two uses", where=str(table.path)) for name in twice)
+        )
+        return None
     group = given.group or _named(table, GROUP_NAMES, told)
     id_ = given.id or _named(table, ID_NAMES, told)
     taken = [*told, *(name for name in (group, id_) if name is not None)]

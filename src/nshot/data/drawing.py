@@ -35,12 +35,14 @@ def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str
 
 def too_few(counts: Counter[str], n: int, labels: Sequence[str]) -> list[Fault]:
     """One fault for each label with fewer than `n` rows in `counts`."""
+    least = min(counts[name] for name in labels or ("",))
+    do = f"--shots {least}, or more rows" if least else "add rows of it, or leave the label out"
     return [
         Fault(
-            f"{f'label {label!r}' if label else 'the train file'} has {counts[label]} train "
-            f"row{'s' * (counts[label] != 1)}, --shots asks for {n}",
-            expected=f"at least {n} for each label, after duplicates and held-out rows are gone",
-            do=f"--shots {min(counts[name] for name in labels or ('',)) or 'all'}, or more rows",
+            f"{f'label {label!r}' if label else 'the task'} has {counts[label]} train "
+            f"row{'s' * (counts[label] != 1)}, {n} {'is' if n == 1 else 'are'} needed",
+            expected=f"at least {n} of each label once copies and held-out rows are gone",
+            do=do,
         )
         for label in labels or ("",)
         if counts[label] < n

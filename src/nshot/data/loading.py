@@ -32,7 +32,7 @@ _METRIC: dict[Kind, str] = {
     "generate": "token_f1",
     "rank": "pair_accuracy",
 }
-_TRAIN_STEMS = frozenset({"train", "training", "data", "index"})
+_NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | No
         return said, said.data.train or source, test or said.data.test
     whole = source.resolve()
     stem = whole.name if whole.is_dir() else whole.stem
-    name = whole.parent.name if stem in _TRAIN_STEMS else stem
+    name = whole.parent.name if stem in _NAMELESS else stem
     if (source / "train").is_dir() and (source / "test").is_dir():
         source, test = source / "train", test or source / "test"
     return TaskFile(source, name), source, test

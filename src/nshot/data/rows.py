@@ -34,11 +34,10 @@ Json: TypeAlias = dict[str, Any]
 
 def task_to_json(task: Task) -> Json:
     """The task as JSON data; `field_names` as pairs, for their order counts."""
-    labels = [_full(name=label.name, description=label.description) for label in task.labels]
     return _full(
         name=task.name,
         kind=task.kind,
-        labels=labels,
+        labels=[asdict(label) for label in task.labels],
         instruction=task.instruction,
         metric=task.metric,
         system=task.system,
@@ -52,7 +51,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
     return Task(
         name=data.get("name", ""),
         kind=data["kind"],
-        labels=tuple(Label(one["name"], one.get("description")) for one in data.get("labels", ())),
+        labels=tuple(Label(one["name"], one["description"]) for one in data.get("labels", ())),
         instruction=data.get("instruction", ""),
         metric=data.get("metric", ""),
         system=data.get("system", ""),

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from nshot.data.rows import dumps, example_to_json, task_to_json
 from nshot.data.same import sameness, shown, without_copies
+from nshot.errors import Fault, InputError
 from nshot.types import Example, Image, Split, Task, digest
 
 HOLD_OUT_FROM = 400
@@ -35,11 +36,14 @@ def split(
     is held out, stratified by label, groups whole; below, `test` stays empty and the mode is
     ``folds``. `test_limit` keeps a seeded part of the test, stratified by label. The fingerprint
     depends on the task and the content of the rows, not on their order or place on disk.
+
+    Raises `InputError` when the test repeats every train row of some label.
     """
     notes: list[str] = []
     stratum = _stratum(task)
     rows, found = without_copies(_apart(train, test, notes) if test else train)
     notes += found
+    _nothing_lost(train, rows, stratum)
     answered: Sequence[Example] = test or ()
     mode: _Mode = "file" if test else "folds"
     if not test and len(rows) >= HOLD_OUT_FROM:
@@ -91,6 +95,23 @@ def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) 
             f"train rows of a group that the test has too: {len(fresh) - len(kept)}, dropped"
         )
     return kept
+
+
+def _nothing_lost(before: Sequence[Example], after: Sequence[Example], stratum: _Stratum) -> None:
+    """Refuse a split in which a label has lost all its train rows to the test."""
+    lost = {stratum(row) for row in before} - {stratum(row) for row in after}
+    if lost:
+        raise InputError(
+            [
+                Fault(
+                    f"every train row{f' of the label {label!r}' * bool(label)} stands in the test "
+                    "file too",
+                    expected="rows to learn from that the test does not hold",
+                    do="leave the test file out: some rows are then held out",
+                )
+                for label in sorted(lost)
+            ]
+        )
 
 
 def _hold_out(

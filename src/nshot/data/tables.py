@@ -57,13 +57,17 @@ def read_table(path: Path, faults: Faults) -> Table | None:
 
     Notes in `faults` every line that cannot be read; None when nothing can be.
     """
-    if path.is_dir():
-        return _folder(path, faults)
     try:
+        if path.is_dir():
+            return _folder(path, faults)
         raw = _bytes(path)
         table = _READERS[path.suffix.lower()](path, raw, faults)
     except InputError as error:
         faults.add(*error.faults)
+        return None
+    except OSError as error:
+        where = str(error.filename or path)
+        faults.add(Fault(f"cannot be read: {error.strerror}", where=where))
         return None
     if table is not None and not table.rows and not table.broken:
         faults.add(Fault("no rows", expected="a row for each example", where=str(path)))

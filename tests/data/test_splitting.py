@@ -1,0 +1,220 @@
+"""No text and no group on both sides, whatever the rows are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nshot.data import draw, split
+from nshot.data.same import fold, sameness
+from nshot.errors import InputError
+from nshot.types import Example, Image, Input, Label, Task
+
+LABELS = ("a", "b", "c")
+TASK = Task("t", "classify", tuple(Label(name) for name in LABELS))
+
+
+def row(id: str, text: str, label: str = "a", group: str | None = None) -> Example:
+    return Example(id, Input((("text", text),)), (label,), group=group)
+
+
+@st.composite
+def many_rows(draw_: st.DrawFn, prefix: str, least: int = 0, most: int = 40) -> list[Example]:
+    """Rows of few words and few groups, so that copies, conflicts and shared groups are common."""
+    texts = st.sampled_from([f"{a} {b}{c}" for a in "xyzuvw" for b in "klmn" for c in ("", "!")])
+    groups = st.sampled_from([None, None, "g1", "g2", "g3", "g4"])
+    parts = draw_(
+        st.lists(st.tuples(texts, st.sampled_from(LABELS), groups), min_size=least, max_size=most)
+    )
+    return [row(f"{prefix}{i}", *part) for i, part in enumerate(parts)]
+
+
+def groups_of(rows: tuple[Example, ...]) -> set[str]:
+    return {one.group for one in rows if one.group is not None}
+
+
+def texts_of(rows: tuple[Example, ...]) -> set[str]:
+    return {sameness(one.input) for one in rows}
+
+
+@given(many_rows("train", 1), many_rows("test", 1))
+def test_nothing_is_on_both_sides_of_a_test_file(train: list[Example], test: list[Example]) -> None:
+    train = [*train, *(row(f"own {name}", f"only {name}", name) for name in LABELS)]
+    rows = split(TASK, train, test)
+    assert rows.test == tuple(test)
+    assert not texts_of(rows.train) & texts_of(rows.test)
+    assert not groups_of(tuple(train)) & groups_of(rows.test) & groups_of(rows.train)
+    kept = {one.id for one in rows.train}
+    for one in train:
+        leak = sameness(one.input) in texts_of(rows.test) or one.group in groups_of(rows.test)
+        twin = any(
+            sameness(o.input) == sameness(one.input) and o.label == one.label for o in rows.train
+        )
+        assert one.id in kept or leak or twin
+
+
+@settings(max_examples=30)
+@given(many_rows("train", 30, 60), st.integers(0, 3))
+def test_nothing_is_on_both_sides_of_a_hold_out(some: list[Example], seed: int) -> None:
+    filler = [row(f"fill{i}", f"filler {i}", LABELS[i % 3]) for i in range(500)]
+    train = [*some, *filler]
+    rows = split(TASK, train, None, seed=seed)
+    assert rows.mode == "holdout"
+    assert not texts_of(rows.train) & texts_of(rows.test)
+    assert not groups_of(rows.train) & groups_of(rows.test)
+    assert {one.label for one in rows.train} == {one.label for one in train}
+    assert rows.fingerprint == split(TASK, train[::-1], None, seed=seed).fingerprint
+
+
+@given(many_rows("train", 4))
+def test_folds_never_part_a_text_or_a_group(train: list[Example]) -> None:
+    rows = split(TASK, train, None)
+    assert (rows.mode, rows.test) == ("folds", ())
+    shots = draw(rows.train, None, 0, LABELS)
+    folds = shots.folds(4, seed=1)
+    for fold_ in folds:
+        kept = fold_.shots.labelled
+        assert not texts_of(kept) & texts_of(fold_.dev)
+        assert not groups_of(kept) & groups_of(fold_.dev)
+    answered = [one.id for fold_ in folds for one in fold_.dev]
+    assert not folds or sorted(answered) == sorted(one.id for one in rows.train)
+
+
+@given(many_rows("train", 6), st.integers(0, 5))
+def test_draws_are_nested_and_groups_are_on_one_side(train: list[Example], seed: int) -> None:
+    rows = split(TASK, train, None).train
+    counts = Counter(one.label for one in rows)
+    labels = [name for name in LABELS if counts[name]]
+    shots = [draw(rows, n, seed, labels) for n in range(1, min(counts.values()) + 1)]
+    for n, one in enumerate(shots, start=1):
+        assert Counter(e.label for e in one.labelled) == dict.fromkeys(labels, n)
+        assert one.labelled == shots[-1].labelled[: n * len(labels)]
+        assert not groups_of(one.labelled) & groups_of(one.unlabelled)
+        assert not texts_of(one.labelled) & texts_of(one.unlabelled)
+        assert all(e.targets == () for e in one.unlabelled)
+        assert draw(rows[::-1], n, seed, labels) == one
+
+
+def test_a_draw_takes_its_rows_from_as_many_groups_as_there_are() -> None:
+    rows = [row(f"{g}{i}", f"{g} {i}", "a", group=g) for g in "pqr" for i in range(5)]
+    rows += [row(f"b{i}", f"b {i}", "b") for i in range(5)]
+    labelled = draw(rows, 3, 0, ("a", "b")).labelled
+    assert {one.group for one in labelled if one.label == "a"} == {"p", "q", "r"}
+
+
+def test_too_few_rows_name_every_label() -> None:
+    rows = [row("1", "x", "a"), row("2", "y", "b"), row("3", "z", "b")]
+    with pytest.raises(InputError) as caught:
+        draw(rows, 3, 0, ("a", "b"))
+    assert [fault.found for fault in caught.value.faults] == [
+        "label 'a' has 1 train row, 3 are needed",
+        "label 'b' has 2 train rows, 3 are needed",
+    ]
+    assert caught.value.faults[0].do.startswith("--shots 1")
+
+
+def test_seeds_draw_different_rows() -> None:
+    rows = [row(str(i), f"text {i}", LABELS[i % 3]) for i in range(60)]
+    assert len({draw(rows, 4, seed, LABELS).labelled for seed in range(5)}) == 5
+
+
+def test_hold_out_is_the_larger_of_two_fifths_and_two_hundred() -> None:
+    def held(count: int) -> tuple[int, int]:
+        rows = [row(str(i), f"text {i}", "a" if i % 10 else "b") for i in range(count)]
+        out = split(TASK, rows, None).test
+        return len(out), sum(one.label == "b" for one in out)
+
+    assert held(399) == (0, 0)
+    assert held(400) == (200, 20)
+    assert held(1000) == (400, 40)
+
+
+def test_hold_out_of_free_texts_needs_no_label() -> None:
+    rows = [Example(str(i), Input((("text", f"{i}"),)), (f"answer {i}",)) for i in range(500)]
+    out = split(Task("t", "generate"), rows, None)
+    assert (len(out.train), len(out.test)) == (300, 200)
+
+
+def test_a_label_that_the_test_holds_whole_is_refused() -> None:
+    train = [row("1", "Fine."), row("2", "awful", "b"), row("3", "dull", "b")]
+    with pytest.raises(InputError, match="every train row of the label 'a' stands in the test"):
+        split(TASK, train, [row("4", "fine")])
+
+
+def test_what_was_found_is_told() -> None:
+    train = [
+        row("1", "It's late!"),
+        row("2", "it s  LATE"),
+        row("3", "its here", "b"),
+        row("4", "Its here.", "a"),
+        row("5", "Ｗhere is？"),
+        row("6", "other words", group="g"),
+    ]
+    test = [row("7", "where is", "b"), row("8", "new", group="g")]
+    rows = split(TASK, train, test)
+    assert [one.id for one in rows.train] == ["1", "3", "4"]
+    assert rows.train[1].group == rows.train[2].group is not None
+    assert rows.notes == (
+        "train rows that say the same as a test row: 1, dropped from train, such as 'Ｗhere is？'",
+        "train rows of a group that the test has too: 1, dropped",
+        "train rows that repeat another, with the same answer: 1, dropped",
+        "train texts with more than one answer: 1, kept; look at 'its here' (b / a)",
+    )
+
+
+@given(st.integers(1, 60), st.integers(0, 3))
+def test_a_limited_test_keeps_the_shares_of_labels(limit: int, seed: int) -> None:
+    test = [row(str(i), f"text {i}", "a" if i % 3 else "b") for i in range(60)]
+    train = [row("t1", "x"), row("t2", "y", "b")]
+    rows = split(TASK, train, test, seed=seed, test_limit=limit)
+    assert len(rows.test) == limit
+    share = sum(one.label == "b" for one in rows.test)
+    assert limit == 1 or max(1, limit // 3) <= share <= limit // 3 + 1
+    assert [int(one.id) for one in rows.test] == sorted(int(one.id) for one in rows.test)
+
+
+def test_the_fingerprint_is_of_the_content() -> None:
+    rows = [row(str(i), f"text {i}", LABELS[i % 3]) for i in range(6)]
+    pictures = [replace(one, input=Input(images=(Image("/a/1.png", one.id),))) for one in rows]
+    moved = [replace(one, input=Input(images=(Image("/b/1.png", one.id),))) for one in rows]
+
+    def name(train: list[Example], test: list[Example] | None = None, task: Task = TASK) -> str:
+        return split(task, train, test).fingerprint
+
+    assert name(rows) == name(rows[::-1])
+    assert name(pictures) == name(moved)
+    others = [
+        name(rows),
+        name(rows[:-1]),
+        name(rows[1:], rows[:1]),
+        name([replace(rows[0], targets=("b",)), *rows[1:]]),
+        name(rows, task=replace(TASK, instruction="Say it.")),
+        name(pictures),
+    ]
+    assert len(set(others)) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("It's  LATE!", "its late", False),
+        ("It's  LATE!", "it’s late", True),
+        ("ﬁne", "FINE.", True),
+        ("가격이 얼마예요?", "가격이 얼마예요", True),
+        ("C++", "C", False),
+        ("?!", "...", False),
+        ("straße", "STRASSE", True),
+    ],
+)
+def test_what_a_reader_would_not_notice(one: str, other: str, same: bool) -> None:
+    assert (fold(one) == fold(other)) is same
+
+
+def test_fields_stay_apart() -> None:
+    one = Input((("premise", "a b"), ("hypothesis", "c")))
+    other = Input((("premise", "a"), ("hypothesis", "b c")))
+    assert sameness(one) != sameness(other)
