@@ -29,7 +29,7 @@ _VERDICTS = {
     "leaning": ("Leaning", "The best buy as measured; another method could still be better."),
     "cannot_tell": (
         "Cannot tell",
-        "Half of the methods or more could still be the best. Take the pick as a sensible start.",
+        "Too little was measured to tell the methods apart. The pick is a sensible start, no more.",
     ),
 }
 _MODES = {
