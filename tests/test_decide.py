@@ -17,18 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nshot.advise import WISHES, CostView, advise, cost_of, frontier, give_up_of
 from nshot.decide import (
-    WISHES,
     Column,
-    CostView,
     Decision,
-    advise,
-    cost_of,
     decide,
     estimate,
     forecast_rows,
-    frontier,
-    give_up_of,
     interval,
     race,
     round_up,

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nshot.decide import Column, CostView, Decision, Wish, advise, cost_of, decide, give_up_of
+from nshot.advise import CostView, Wish, advise, cost_of, give_up_of
+from nshot.decide import Column, Decision, decide
 from nshot.leaderboard import SCHEMA, Entry, Floats, Size, confusion, matrix, shown, summary
 from nshot.methods import TABLE
 from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request
@@ -24,7 +25,8 @@ class Standing:
     entries: Sequence[Entry]
     outside: Sequence[Entry]
     """Rows outside the choice: what was refitted, merged or exported from a row of `entries`."""
-    fresh: Floats | None
+    fresh: tuple[str, Floats] | None
+    """The pick that was measured on draws it was not chosen on, and its points there."""
 
     @property
     def request(self) -> Request:
@@ -79,9 +81,11 @@ class Standing:
     def _decide(self, columns: Sequence[Column], size: Size) -> Decision:
         request = self.request
         tried = sum(1 for e in self.entries if e.measured.get(size) or e.failed)
-        fresh = self.fresh if size == self.prepared.largest else None
         give_up = give_up_of(request.wish) if request.give_up is None else request.give_up
-        return decide(columns, give_up=give_up, tried=max(tried, len(columns)), fresh=fresh)
+        decision = decide(columns, give_up=give_up, tried=tried)
+        if size != self.prepared.largest or self.fresh is None or self.fresh[0] != decision.pick:
+            return decision
+        return decide(columns, give_up=give_up, tried=tried, fresh=self.fresh[1])
 
     def _advice(
         self, columns: Sequence[Column], decision: Decision, rows: Sequence[Mapping[str, Any]]
@@ -133,6 +137,7 @@ class Standing:
                 for c in columns
             },
             "tried": sum(1 for e in self.entries if e.measured.get(largest) or e.failed),
+            "fresh": self.fresh and {"pick": self.fresh[0], "points": self.fresh[1].tolist()},
         }
 
     def details(self, pick: str) -> dict[str, Any]:
@@ -220,8 +225,8 @@ def redecide(
     `training` False leaves out what trains anything, `change_base` False what changes the base
     model's own weights; they stay on the board and count in the contest.
     """
-    rows = {row["name"]: row for row in board["methods"] if row["name"] in points["methods"]}
-    rows = {name: row for name, row in rows.items() if row["form"] == "trained"}
+    trained = [row for row in board["methods"] if row["form"] == "trained"]
+    rows = {row["name"]: row for row in trained if row["name"] in points["methods"]}
     columns = []
     for name, body in points["methods"].items():
         view = view_of(rows[name])
@@ -239,12 +244,16 @@ def redecide(
         )
     chosen = give_up_of(wish) if give_up is None else give_up
     decision = decide(columns, give_up=chosen, tried=points["tried"])
+    fresh = points["fresh"]
+    if fresh and fresh["pick"] == decision.pick:
+        seen = np.array(fresh["points"], dtype=np.float64)
+        decision = decide(columns, give_up=chosen, tried=points["tried"], fresh=seen)
     return advise(
         columns,
         decision,
         costs={name: view_of(row) for name, row in rows.items()},
         wish=wish,
-        skipped={r["name"]: r["reason"] for r in board["methods"] if r["status"] != "ok"},
+        skipped={r["name"]: r["reason"] for r in trained if r["status"] != "ok"},
         curve=curve_of(rows[decision.pick]),
         folds=board["task"]["mode"] == "folds",
         metric=board["task"]["metric"],

@@ -11,15 +11,15 @@ from typing import Any
 
 import yaml
 
+from nshot.advise import Wish
 from nshot.data import load, split
-from nshot.decide import Wish
 from nshot.errors import Fault, InputError, nearest
+from nshot.job import Setting
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import TABLE
 from nshot.models.catalog import resolve
 from nshot.types import Split, Task, stratified_folds
-from nshot.job import Setting
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""

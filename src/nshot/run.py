@@ -19,6 +19,7 @@ from nshot.board import Standing, dump
 from nshot.budget import Budget, Forecast, words
 from nshot.data.rows import measurement_from_json
 from nshot.errors import CannotAdapt, RunFailed, WorkerLost
+from nshot.job import Cut, Job, WorkerProcess
 from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
 from nshot.method import Brief, Method, Rates, spec
@@ -35,7 +36,6 @@ from nshot.request import (
 from nshot.store import Store, locked, write_atomic
 from nshot.tune import open_settings, trials
 from nshot.types import Measurement, Trial
-from nshot.job import Cut, Job, WorkerProcess
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
@@ -377,7 +377,7 @@ class Run:
             fresh.measured.setdefault(prepared.largest, []).append(measurement)
             self.display.finish(f"{pick} · fresh draw {number}", "done")
         points = matrix(fresh, prepared.largest, prepared.task)
-        self.fresh = np.repeat(points, CONFIRMATIONS, axis=0) if len(points) == 1 else points
+        self.fresh = (pick, np.broadcast_to(points, (CONFIRMATIONS, points.shape[1])))
 
     def deliver(self, pick: str) -> None:
         """Refit the pick on all labelled rows, save it as the winner, measure what was saved."""

@@ -58,10 +58,17 @@ CHECKED = 50
 
 
 class Bench:
-    """The workbench of one job (`method.Workbench`)."""
+    """The workbench of one job (`method.Workbench`).
 
-    def __init__(self, worker: Worker, job: str, seed: int) -> None:
+    `account` holds the keys of what was shared with this job: a search pays once for features
+    that all its trials read.
+    """
+
+    def __init__(
+        self, worker: Worker, job: str, seed: int, account: set[str] | None = None
+    ) -> None:
         self._worker = worker
+        self._account = set() if account is None else account
         self._job = job
         self.seed = seed
         self.folder = worker.store.scratch(job)
@@ -131,9 +138,12 @@ class Bench:
             start = time.perf_counter()
             made = make()
             self._worker.shelf[key] = (made, time.perf_counter() - start)
+            self._account.add(key)
             return made
         made, seconds = known
-        self.charged += seconds
+        if key not in self._account:
+            self.charged += seconds
+        self._account.add(key)
         return made
 
     def note(self, sentence: str) -> None:
@@ -364,6 +374,7 @@ class _Ledger:
 
     def __init__(self, worker: Worker, job: Job, name: str) -> None:
         self._worker, self._job, self._name = worker, job, name
+        self._account: set[str] = set()
         self.seconds = 0.0
 
     def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:
@@ -383,7 +394,7 @@ class _Ledger:
     def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, dict[str, Any]]:
         worker, start = self._worker, time.perf_counter()
         machine.seed_everything(self._job.draw)
-        bench = Bench(worker, trial, self._job.draw)
+        bench = Bench(worker, trial, self._job.draw, self._account)
         body: dict[str, Any]
         try:
             predictor = candidate.adapt(worker.setting.task, fold.shots, bench)

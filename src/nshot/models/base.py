@@ -41,7 +41,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Scores:
-    """Log-likelihoods (nats, float64, natural log, summed over tokens) of the answers to one prompt.
+    """Log-likelihoods (nats, float64, summed over tokens) of the answers to one prompt.
 
     `tokens_in` is the length of the request as a server would be sent it: prompt and answers,
     without what was saved by sharing. `cut` says that the prompt was longer than the context.
@@ -114,7 +114,7 @@ class LanguageModel(Protocol):
         ...
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Hidden states after the given blocks (1 = after the first, ``layers`` = after the last)."""
+        """Hidden states after the given blocks: 1 after the first, ``layers`` after the last."""
         ...
 
 
