@@ -333,7 +333,7 @@ def _folder(path: Path, faults: Faults) -> Table | None:
 def _file_row(file: Path, faults: Faults) -> Row | None:
     if file.suffix.lower() in PICTURES:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        return {IMAGE_COLUMN: Image(str(file), content)}
+        return {IMAGE_COLUMN: Image(str(file.resolve()), content)}
     if file.suffix.lower() != ".txt":
         return None
     try:
