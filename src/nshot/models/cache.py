@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -62,6 +63,13 @@ def kinds(config: Any) -> frozenset[str]:
         return frozenset(types)
     window = getattr(text, "sliding_window", None)
     return frozenset({"sliding_attention" if window else "full_attention"})
+
+
+def holds(module: Any) -> bool:
+    """Whether all that a model remembers are keys and values, in kinds of attention known here."""
+    takes = inspect.signature(module.forward).parameters
+    known = kinds(module.config) <= {"full_attention", "sliding_attention"}
+    return known and "past_key_values" in takes
 
 
 def masks(config: Any, seen: torch.Tensor, at: torch.Tensor, dtype: torch.dtype) -> Any:

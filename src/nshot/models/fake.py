@@ -230,7 +230,7 @@ def _overlap(a: set[str], b: set[str]) -> float:
 
 def _noise(*parts: str) -> float:
     """A number from 0 to 1 that depends on nothing but the parts."""
-    return float(int(digest(*parts), 16) / 16**16)
+    return int(digest(*parts), 16) / float(16**16)
 
 
 def _bag(text: str) -> NDArray[np.float32]:

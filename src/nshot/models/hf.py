@@ -206,8 +206,10 @@ class HFLanguageModel:
 
     @property
     def can(self) -> frozenset[Ability]:
-        """Everything but images."""
-        return _CAN
+        """Everything but images; recurrent and hybrid models are only read, not continued."""
+        from nshot.models.cache import holds
+
+        return _CAN if holds(self._base.module) else _CAN - {"generate"}
 
     @property
     def context(self) -> int:
@@ -248,6 +250,8 @@ class HFLanguageModel:
         """A continuation of each prompt; a prompt too long for the context is cut from the left."""
         from nshot.models.generate import generate
 
+        if "generate" not in self.can:
+            raise CannotAdapt(f"no texts from {self.ref.name}: it is no pure attention model")
         with self._base.answering(self.ref.deltas) as live:
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
             return generate(live.module, self._base.tokenizer, tokens, live.prefix, how)

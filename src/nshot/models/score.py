@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from nshot.models.base import Floats
-from nshot.models.cache import CachedPrefix, kinds, masks, read, to_cache
+from nshot.models.cache import CachedPrefix, holds, masks, read, to_cache
 from nshot.models.tokens import Row, Tokens, shared
 
 PACK = 256
@@ -301,7 +301,7 @@ def agrees(module: Any, rows: Sequence[Row], prefix: CachedPrefix) -> bool:
     The rows get a common start, so that holding a branch is tried too. The limit is 1e-3 nats in
     float32, and wider by the square root of the unit roundoff in shorter formats.
     """
-    if not kinds(module.config) <= {"full_attention", "sliding_attention"}:
+    if not holds(module):
         return False
     asked = _shortened(rows)
     expected = plain(module, asked, prefix)

@@ -1,0 +1,34 @@
+"""The sentence encoder: unit rows that do not depend on their batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nshot.models import open_models
+from nshot.models.catalog import resolve
+
+TEXTS = ["a cat", "카드가 아직 도착하지 않았어요", "x " * 400, "", "where is my card?"]
+TEXTS += ["is it lost?", "my card is late, and nobody answers"] * 20
+
+
+@pytest.mark.embedded
+def test_rows_are_unit_and_independent_of_their_batch() -> None:
+    encoder = open_models().encoder(resolve(None, "encoder"))
+    rows = encoder.encode(TEXTS)
+    assert rows.dtype == np.float32
+    assert rows.shape == (len(TEXTS), 384)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS[:5]])
+    np.testing.assert_allclose(rows[:5], alone, atol=1e-6)
+    np.testing.assert_allclose(rows[::-1], encoder.encode(TEXTS[::-1]), atol=1e-6)
+
+
+@pytest.mark.embedded
+def test_counts_stop_at_the_encoders_limit() -> None:
+    encoder = open_models().encoder(resolve(None, "encoder"))
+    counts = encoder.count(TEXTS[:5])
+    assert counts[0] == 4
+    assert counts[2] == 256
+    assert encoder.encode([]).shape == (0, 384)
+    assert encoder.count([]) == []
