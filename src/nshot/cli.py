@@ -414,3 +414,7 @@ def _short(path: Path) -> str:
     """A path as one would type it from here."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nshot import machine
 from nshot.data.rows import (
     example_from_json,
     example_to_json,
@@ -184,6 +185,7 @@ class WorkerProcess:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                env=machine.environment(),
                 pass_fds=[self._lock] if self._lock is not None else [],
             )
         return self._process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,12 @@ _STATUS = Path("/proc/self/status")
 
 
 def device() -> str:
-    """Where models run: ``cuda`` when there is one, else ``cpu``."""
+    """Where models run: ``cuda`` when there is one, else ``cpu``.
+
+    Without a driver's device file there is no GPU, and torch need not be loaded to say so.
+    """
+    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
+        return "cpu"
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -34,25 +40,24 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_threads() -> int:
-    """Set torch to `threads()` and return the number, which stands in every job's hash."""
-    import torch
-
-    count = threads()
-    torch.set_num_threads(count)
-    return count
+def environment() -> dict[str, str]:
+    """What a worker starts with: the math libraries read their number of threads when loaded."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(names, str(threads())), "TOKENIZERS_PARALLELISM": "false"}
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and torch."""
+    """Seed Python and numpy, and torch if it is loaded."""
     import random
 
     import numpy as np
-    import torch
 
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.manual_seed(seed)
 
 
 def identity() -> dict[str, Any]:

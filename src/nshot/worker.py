@@ -175,7 +175,6 @@ class Worker:
         self.tell = tell
         self.shelf: dict[str, tuple[Any, float]] = {}
         self.identity = machine.identity()
-        machine.use_threads()
         self.context = self.setting.context(self.identity)
 
     @cached_property
@@ -194,8 +193,8 @@ class Worker:
     def run(self, job: Job) -> dict[str, Any]:
         """Do a job and keep its result; returns the stored body."""
         name = job.name(self.context)
-        machine.seed_everything(job.draw)
         self._warm(job.method)
+        machine.seed_everything(job.draw)
         body = {"search": self._search, "measure": self._measure, "deploy": self._deploy}[job.do](
             job, name
         )
