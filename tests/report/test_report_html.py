@@ -212,11 +212,16 @@ def test_confusion_with_answers_that_are_no_label() -> None:
 
 def test_shows_all_mistakes_those_with_the_highest_score_first() -> None:
     details = sample_board.details(rows=300)
+    for one in details["mistakes"]:
+        one["score"] -= 0.6  # log-likelihoods are negative
     page = render(sample_board.board(), details)
     ids = [one["id"] for one in sorted(details["mistakes"], key=lambda one: -one["score"])]
     places = [page.index(f">{key}<") for key in ids]
     assert len(places) > 40
     assert places == sorted(places)
+    details["mistakes"][0]["score"] = None
+    page = render(sample_board.board(), details)
+    assert page.index(f">{details['mistakes'][0]['id']}<") > page.index(f">{ids[-1]}<")
 
 
 def test_curve_is_shown_only_for_several_sizes() -> None:

@@ -16,7 +16,7 @@ from nshot.report.numbers import Style, at, figure, number, say, under
     ("value", "style", "words"),
     [
         (0.8149, "score", "81.5"), (1.0, "score", "100.0"), (0.0, "score", "0.0"),
-        (0.012, "points", "+1.2"), (-0.2, "points", "−20.0"),
+        (0.012, "points", "+1.2"), (-0.2, "points", "−20.0"), (-0.0001, "points", "0.0"),
         (0.0, "seconds", "0 s"), (0.00042, "seconds", "0.42 ms"), (0.25, "seconds", "250 ms"),
         (9.21, "seconds", "9.21 s"), (61.04, "seconds", "61 s"), (127.0, "seconds", "2 min 07 s"),
         (1176.2, "seconds", "20 min"), (7200.0, "seconds", "2 h 00 min"),

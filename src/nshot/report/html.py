@@ -314,8 +314,8 @@ def _cost(board: Mapping[str, Any]) -> Markup:
         return Markup("")
     lede = (
         "Up is better, left is cheaper. The dashed steps join the methods that no cheaper one "
-        "reaches (ringed): everything under the steps costs more and scores less. Both axes of "
-        "time are logarithmic: one line is ten times the one before."
+        "reaches (ringed): everything under the steps costs more and scores less. Time is on a "
+        "logarithmic scale."
     )
     return _section("cost", "What a score costs", lede, _legend(), element("div.pair", *figures))
 
@@ -373,7 +373,7 @@ def _pairs(labels: Sequence[str], answers: Sequence[str], counts: charts.Counts)
 
 def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
     found = [mapped(one) for one in listed(details.get("mistakes"))]
-    found.sort(key=lambda one: -(finite(one.get("score")) or 0.0))
+    found.sort(key=_surest_first)
     if not found:
         return Markup("")
     items = [_mistake(one) for one in found]
@@ -392,6 +392,12 @@ def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
         "Read them before you trust the numbers: some labels may be wrong."
     )
     return _section("mistakes", "What the pick gets wrong", lede, search, *shown)
+
+
+def _surest_first(one: Mapping[str, Any]) -> tuple[bool, float]:
+    """By falling score, which may be a negative log-likelihood; without one last."""
+    score = finite(one.get("score"))
+    return (score is None, -(score or 0.0))
 
 
 def _mistake(one: Mapping[str, Any]) -> Markup:

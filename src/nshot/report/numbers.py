@@ -66,7 +66,7 @@ def say(value: float | None, style: Style) -> str:
     if style == "score":
         return f"{value * 100:.1f}"
     if style == "points":
-        return f"{value * 100:+.1f}".replace("-", "−")
+        return "0.0" if abs(value) < 0.0005 else f"{value * 100:+.1f}".replace("-", "−")
     if style == "seconds":
         return _seconds(value)
     if style == "bytes":

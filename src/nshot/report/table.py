@@ -28,7 +28,9 @@ COLUMNS = (
         "build_seconds", "Build", "seconds", "time to build, its search included, nothing cached"
     ),
     Column("use_seconds_per_1000", "Serve 1k", "seconds", "time to answer 1,000 inputs"),
-    Column("tokens_per_request", "Tokens", "tokens", "language-model tokens a request"),
+    Column(
+        "tokens_per_request", "Tokens", "tokens", "tokens its models read and write for a request"
+    ),
     Column("trained_params", "Trained", "count", "parameters trained"),
     Column("build_peak_bytes", "Memory", "bytes", "peak memory while building"),
     Column("disk_bytes", "Disk", "bytes", "size of the saved method"),
