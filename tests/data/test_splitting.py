@@ -133,6 +133,14 @@ def test_hold_out_is_the_larger_of_two_fifths_and_two_hundred() -> None:
     assert held(1000) == (400, 40)
 
 
+def test_a_label_held_by_one_row_or_one_group_stays_to_be_learned() -> None:
+    rows = [row(str(i), f"text {i}") for i in range(500)]
+    rows += [row("b", "alone", "b"), *(row(f"c{i}", f"together {i}", "c", "g") for i in range(3))]
+    for seed in range(20):
+        out = split(TASK, rows, None, seed=seed)
+        assert {one.label for one in out.train} == {"a", "b", "c"}
+
+
 def test_hold_out_of_free_texts_needs_no_label() -> None:
     rows = [Example(str(i), Input((("text", f"{i}"),)), (f"answer {i}",)) for i in range(500)]
     out = split(Task("t", "generate"), rows, None)
