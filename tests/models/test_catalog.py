@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -88,6 +89,21 @@ def test_pickled_weights_are_refused_with_every_fault(weights: str, tmp_path: Pa
     assert len(caught.value.faults) == 2, "the absent config.json is said too"
     with pytest.raises(InputError, match="can run code"):
         resolve(str(tmp_path / weights), "lm")
+
+
+def test_a_pickled_part_of_an_encoder_is_refused(
+    tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny("llama"), folder)
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.bin").write_bytes(b"no pickle, and not read")
+    (folder / "training_args.bin").write_bytes(b"beside safetensors: not read")
+    assert resolve(str(folder), "encoder").name == str(folder.resolve())
+    (folder / "2_Dense").mkdir()
+    (folder / "2_Dense" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    with pytest.raises(InputError, match="can run code"):
+        resolve(str(folder), "encoder")
 
 
 def test_a_folder_that_became_pickled_is_not_loaded(tmp_path: Path) -> None:

@@ -127,15 +127,13 @@ def test_a_layer_that_is_not_there_is_refused(tiny: Callable[[str], Path]) -> No
 
 
 def test_a_template_cannot_leave_its_sandbox(tiny: Callable[[str], Path]) -> None:
-    from jinja2.exceptions import SecurityError
-
     lm = opened(tiny("llama"))
     turns = (Turn("user", "hello"),)
     lm._base.tokenizer.chat_template = "{{ messages.append(1) }}"
-    with pytest.raises(SecurityError):
+    with pytest.raises(CannotAdapt, match="unsafe"):
         lm.count([turns])
     lm._base.tokenizer.chat_template = "{{ ''.__class__.__mro__ }}"
-    with pytest.raises(SecurityError):
+    with pytest.raises(CannotAdapt, match="unsafe"):
         lm.count([turns])
     lm._base.tokenizer.chat_template = None
     with pytest.raises(CannotAdapt, match="chat template"):

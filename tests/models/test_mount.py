@@ -144,6 +144,14 @@ def test_two_adapters_add_up(ref: ModelRef, tmp_path: Path) -> None:
     assert np.abs(both - one).max() > 1e-2
 
 
+def test_a_folder_written_anew_is_read_anew(ref: ModelRef, tmp_path: Path) -> None:
+    models = open_models()
+    view = models.open(ModelRef("hf", ref.name, deltas=(Delta("peft", str(tmp_path)),)))
+    for seed in (1, 2):
+        expected = adapter(open_models(), ref, "lora", tmp_path, seed)
+        np.testing.assert_allclose(scores(view), expected, atol=2e-4)
+
+
 def test_changed_weights_are_swapped_in_and_out(ref: ModelRef, tmp_path: Path) -> None:
     models = open_models()
     bare = models.open(ref)

@@ -138,7 +138,9 @@ def locate(ref: ModelRef) -> Path:
     if folder.is_dir():
         _check_folder(folder)
         return folder
-    return _in_hub_cache(ref.name, ref.revision or None) or _not_at_hand(ref.name)
+    cached = _in_hub_cache(ref.name, ref.revision or None) or _not_at_hand(ref.name)
+    _check_folder(cached)
+    return Path(cached)
 
 
 def listing() -> list[Listed]:
@@ -219,17 +221,25 @@ def _check_folder(folder: Path) -> None:
                 Fault(_pickled(folder.name), expected="a folder of safetensors", do=do)
             )
         raise InputError(Fault(f"'{folder}' is a file", expected="a model folder", do=do))
-    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     faults = []
-    if not names & {"config.json", "modules.json"}:
+    if not {path.name for path in files} & {"config.json", "modules.json"}:
         faults.append(Fault("no config.json", "a model folder", where=str(folder)))
-    if not any(name.endswith(".safetensors") for name in names):
-        pickled = sorted(name for name in names if Path(name).suffix in PICKLED)
-        found = _pickled(pickled[0]) if pickled else "no *.safetensors weights"
+    safe = {path.parent for path in files if path.suffix == ".safetensors"}
+    pickled = [
+        f for f in files if f.suffix in PICKLED and f.parent not in safe | {*_runtimes(folder)}
+    ]
+    if pickled or not safe:
+        found = _pickled(pickled[0].name) if pickled else "no *.safetensors weights"
         do = "save it again with save_pretrained(folder): safetensors is its default format"
         faults.append(Fault(found, "weights as *.safetensors", do, where=str(folder)))
     if faults:
         raise InputError(faults)
+
+
+def _runtimes(folder: Path) -> list[Path]:
+    """Folders of other runtimes, whose .bin files are no pickles; nothing is loaded from them."""
+    return [folder / name for name in ("onnx", "openvino")]
 
 
 def _pickled(name: str) -> str:

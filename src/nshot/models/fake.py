@@ -225,12 +225,12 @@ def _read(text: str) -> tuple[set[str], list[tuple[set[str], str]]]:
 
 
 def _overlap(a: set[str], b: set[str]) -> float:
-    return len(a & b) / max(1.0, len(a | b)) ** 0.5
+    return float(len(a & b) / np.sqrt(max(1, len(a | b))))
 
 
 def _noise(*parts: str) -> float:
     """A number from 0 to 1 that depends on nothing but the parts."""
-    return int(digest(*parts), 16) / float(16**16)
+    return int(digest(*parts), 16) / 0xFFFFFFFFFFFFFFFF
 
 
 def _bag(text: str) -> NDArray[np.float32]:

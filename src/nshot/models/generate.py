@@ -59,7 +59,7 @@ def generate(
     if how.max_tokens < 1:
         return [Completion("", len(prompt), 0, False) for prompt in prompts]
     texts = [Text(p, random.Random(digest(str(how.seed), str(p)))) for p in prompts]
-    with torch.inference_mode():
+    with torch.no_grad():
         start = _common_start(module, prompts)
         before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
         order = sorted(range(len(texts)), key=lambda i: len(texts[i].prompt))

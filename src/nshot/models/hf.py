@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nshot import machine
@@ -51,7 +52,7 @@ class Base:
         self.lock = threading.RLock()
         self.lent = False
         self.agreed: dict[tuple[str, ...], bool] = {}
-        self._mounted: tuple[Delta, ...] = ()
+        self._mounted: tuple[tuple[Delta, int], ...] = ()
         self._bare: Any = None
         self._live: Live | None = None
         self._load()
@@ -78,9 +79,11 @@ class Base:
         with self.lock:
             if self.lent:
                 raise NshotError(f"{self.ref.name} is lent for training: ask it when it is back")
-            if self._live is None or self._mounted != deltas:
+            wanted = tuple((delta, written(delta)) for delta in deltas)
+            if self._live is None or self._mounted != wanted:
                 self.strip()
                 self._live = self._mount(deltas)
+                self._mounted = wanted
             yield self._live
 
     def _mount(self, deltas: tuple[Delta, ...]) -> Live:
@@ -90,7 +93,7 @@ class Base:
         kind = str(self.module.config.model_type)
         if not deltas:
             return Live(self.module, NOTHING, (kind,))
-        self._bare, self._mounted = Bare(self.module), deltas
+        self._bare = Bare(self.module)
         try:
             on = put_on(self.module, deltas)
             prefix = soft_prefix(on)
@@ -133,6 +136,12 @@ class Base:
         """Bytes of its weights."""
         with self.lock:
             return sum(p.numel() * p.element_size() for p in self.module.parameters())
+
+
+def written(delta: Delta) -> int:
+    """When a delta's files were last written: a folder written anew is another delta."""
+    files = Path(delta.folder).glob("*.safetensors")
+    return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 class HFModels:

@@ -27,7 +27,7 @@ def hidden(
     width = int(module.config.get_text_config().hidden_size)
     last = np.zeros((len(prompts), len(layers), width), np.float32)
     mean = np.zeros_like(last)
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in batches([len(prompts[i]) for i in order], PADDED):
             where = [order[i] for i in batch]
             pooled = _pooled(module, [prompts[i] for i in where], prefix, layers)

@@ -157,7 +157,7 @@ def soft_prefix(answering: Any) -> CachedPrefix:
         return NOTHING
     if not answering.active_peft_config.is_prompt_learning:
         return NOTHING
-    with torch.inference_mode():
+    with torch.no_grad():
         soft = answering.get_prompt(batch_size=1)
         cache = soft
         if isinstance(soft, torch.Tensor):

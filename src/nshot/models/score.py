@@ -87,7 +87,7 @@ class Scorer:
         """Sum of log-probabilities of the scored tokens of each sequence, float64."""
         tree = Tree(asked)
         sums = np.zeros(len(asked))
-        with torch.inference_mode():
+        with torch.no_grad():
             for pack in tree.plan(self._pack):
                 self._hold(tree.fed[pack.begin][: pack.depth])
                 owner, logprobs = self._read(tree, pack)
@@ -245,7 +245,7 @@ def plain(module: Any, asked: Sequence[Asked], prefix: CachedPrefix) -> Floats:
     """Sum of log-probabilities of each sequence, from whole sequences in right-padded batches."""
     sums = np.zeros(len(asked))
     order = sorted(range(len(asked)), key=lambda i: len(asked[i].tokens))
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in batches([len(asked[i].tokens) for i in order], PADDED):
             where = [order[i] for i in batch]
             sums[where] = _plain(module, [asked[i] for i in where], prefix)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from nshot.errors import CannotAdapt
 from nshot.types import Prompt, Turn
 
@@ -41,9 +43,12 @@ def render(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:
         return prompt, True
     if not tokenizer.chat_template:
         raise CannotAdapt("the language model has no chat template")
-    text = tokenizer.apply_chat_template(
-        _messages(prompt), tokenize=False, add_generation_prompt=True
-    )
+    try:
+        text = tokenizer.apply_chat_template(
+            _messages(prompt), tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:
+        raise CannotAdapt(f"the chat template does not take these turns: {error}") from error
     return str(text), False
 
 
