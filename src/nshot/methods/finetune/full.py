@@ -37,11 +37,11 @@ class FullFineTuning(SupervisedTuning):
     name: ClassVar[str] = "full"
     rung: ClassVar[Rung] = "finetune"
     trains: ClassVar[Trains] = "weights"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (3e-5, 1e-4, 1e-5)}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 3e-5, 3e-4)}
     about: ClassVar[str] = "the model's own weights, or those of its upper layers"
 
     top_layers: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=3e-5, ge=0)
+    learning_rate: float = Field(default=1e-4, ge=0)
 
     def free(self, layers: int) -> tuple[str, ...]:
         """Everything, or the last blocks and the norm above them."""
