@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from nshot import machine
 from nshot.models import open_models
@@ -170,7 +171,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/scoring.md")
     given = parser.parse_args()
     data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
-    threads = machine.use_threads()
+    threads = machine.threads()
+    torch.set_num_threads(threads)
     ref = resolve(None, "lm")
     models = open_models()
     lm = models.open(ref)

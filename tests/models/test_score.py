@@ -90,10 +90,12 @@ tokens = st.lists(st.integers(2, 5), min_size=1, max_size=12).map(tuple)
 def asked_lists(draw: st.DrawFn) -> list[Asked]:
     """Sequences over four tokens, so that starts are shared, nested and repeated all the time."""
     start = draw(st.lists(st.integers(2, 5), min_size=1, max_size=40).map(tuple))
+    wild = draw(st.booleans())
     found = []
     for rest in draw(st.lists(tokens, min_size=1, max_size=12)):
-        whole = start[: draw(st.integers(1, len(start)))] + rest
-        found.append(Asked(whole, draw(st.integers(1, len(whole)))))
+        kept = draw(st.one_of(st.just(len(start)), st.integers(1, len(start))))
+        whole = start[:kept] + rest
+        found.append(Asked(whole, draw(st.integers(1 if wild else kept, len(whole)))))
     return list(dict.fromkeys(found))
 
 
@@ -237,6 +239,19 @@ def test_a_prefix_stands_before_every_prompt(tiny: Callable[[str], Path]) -> Non
     for scores, row in zip(found, rows(base.tokenizer, prompts, [ANSWERS] * 4, 256), strict=True):
         joint = Row(text + row.context, row.answers)
         np.testing.assert_allclose(scores.logprobs, naive(base.module, joint), atol=1e-4)
+
+
+def test_a_prefix_stays_when_the_scorer_moves_to_another_branch(llama: Any) -> None:
+    with torch.no_grad():
+        soft = read(llama, [9, 10, 11], NOTHING, 64)
+    rng = random.Random(0)
+    starts = [tuple(rng.choices(range(2, 90), k=30)) for _ in range(3)]
+    starts += [starts[0][:20] + (7,) * 20]
+    asked = [Asked((*start, i, i + 1), len(start)) for start in starts for i in range(2, 12)]
+    depths = {pack.depth for pack in Tree(asked).plan(16)}
+    assert len(depths) > 1, "there must be branches to move between"
+    sums = Scorer(llama, soft, 16).score(asked)
+    np.testing.assert_allclose(sums, plain(llama, asked, soft), atol=1e-4)
 
 
 def test_a_prefix_of_another_engine_is_refused(tiny: Callable[[str], Path]) -> None:
