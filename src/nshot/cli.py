@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command ``nshot``. Exits 0, 2 (the request), 3 (broke while running) or 130."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to stop: as by Ctrl-C
     try:
         code = arguments.verb(arguments)
     except NshotError as error:

@@ -142,7 +142,9 @@ def cut_rows(
     """(rows to draw from, rows to answer)."""
     if cut is None:
         return setting.split.train, setting.split.test
-    fold_of = stratified_folds(setting.split.train, cut.folds, repeat)
+    fold_of = stratified_folds(
+        setting.split.train, cut.folds, repeat, setting.task.kind == "classify"
+    )
     inside = tuple(e for e in setting.split.train if fold_of[e.id] == cut.index)
     outside = tuple(e for e in setting.split.train if fold_of[e.id] != cut.index)
     return outside, inside

@@ -18,6 +18,7 @@ from nshot.job import Setting
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import TABLE
+from nshot.metrics import metric_of
 from nshot.models.catalog import resolve
 from nshot.types import Split, Task, stratified_folds
 
@@ -104,6 +105,10 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
         whole = split(loaded.task, loaded.train, ())
         rows = replace(whole, test=(), mode="file")
     rows = replace(rows, notes=(*loaded.notes, *rows.notes))
+    try:
+        metric_of(loaded.task)
+    except InputError as error:
+        faults += error.faults
     sizes = _sizes(request, loaded.task, rows)
     faults += _shot_faults(request, loaded.task, rows)
     if faults:

@@ -24,6 +24,7 @@ from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
 from nshot.method import Brief, Method, Rates, spec
 from nshot.methods import TABLE
+from nshot.report import write as write_report
 from nshot.request import (
     FOLDS,
     SLOW_FOLDS,
@@ -355,6 +356,7 @@ class Run:
             write_atomic(root / "details.json", dump(details))
             write_atomic(root / "points.json", dump(standing.points()))
             write_atomic(root / "leaderboard.json", dump(board))
+            write_report(root)
         return board
 
     # ---- the winner
@@ -470,8 +472,6 @@ def _sweep(root: Path) -> None:
 
 def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result:
     """Run a prepared request to its end. Ctrl-C leaves the board of what was measured."""
-    from nshot.report import write as write_report
-
     with opened(prepared, display, command) as run:
         code = 0
         try:
@@ -489,7 +489,6 @@ def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result
         board = run.write()
         if board["advice"] is None:
             raise RunFailed("interrupted before anything was measured")
-        write_report(prepared.out)
         return Result(board, prepared.out, code or run.exit_code)
 
 

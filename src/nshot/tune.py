@@ -69,7 +69,7 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     space = open_settings(method)
     if not space:
         return Tuned(method, ())
-    folds = shots.folds(method.search_folds)
+    folds = shots.folds(method.search_folds, labels=task.kind == "classify")
     if len(folds) < 2:
         return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
     looks: dict[str, tuple[Method, Look | None, str]] = {}

@@ -146,8 +146,10 @@ class Shots:
     preferences: tuple[Example, ...] = ()
     background: tuple[Example, ...] = ()
 
-    def folds(self, k: int = 4, seed: int = 0) -> tuple[Fold, ...]:
+    def folds(self, k: int = 4, seed: int = 0, labels: bool = True) -> tuple[Fold, ...]:
         """`k` cuts, stratified by label, never through a group; () where some label has one shot.
+
+        Without `labels` (kinds generate and rank) there are no strata.
 
         Each labelled example is in exactly one `dev`. With fewer than `k` groups of the rarest
         label there are as many folds as that. Preferences (no labels) are cut the same way.
@@ -155,18 +157,19 @@ class Shots:
         if not self.labelled:
             return tuple(
                 Fold(replace(self, preferences=kept), dev)
-                for kept, dev in _cuts(self.preferences, k, seed)
+                for kept, dev in _cuts(self.preferences, k, seed, labels)
             )
         return tuple(
-            Fold(replace(self, labelled=kept), dev) for kept, dev in _cuts(self.labelled, k, seed)
+            Fold(replace(self, labelled=kept), dev)
+            for kept, dev in _cuts(self.labelled, k, seed, labels)
         )
 
 
 def _cuts(
-    examples: Sequence[Example], k: int, seed: int
+    examples: Sequence[Example], k: int, seed: int, labels: bool
 ) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
     """(kept, held out) pairs of a stratified, grouped k-fold cut."""
-    fold_of = stratified_folds(examples, k, seed)
+    fold_of = stratified_folds(examples, k, seed, labels)
     cuts = []
     for fold in range(max(fold_of.values(), default=0) + 1):
         dev = tuple(e for e in examples if fold_of[e.id] == fold)
@@ -176,17 +179,21 @@ def _cuts(
     return cuts
 
 
-def stratified_folds(examples: Sequence[Example], k: int, seed: int) -> dict[str, int]:
+def stratified_folds(
+    examples: Sequence[Example], k: int, seed: int, labels: bool = True
+) -> dict[str, int]:
     """The fold of each example id: stratified by first target, whole groups, seeded.
 
-    `k` falls to the number of groups of the rarest label, so that no fold's remainder lacks one.
+    Without `labels` (generate, rank) the targets are no strata. `k` falls to the
+    number of groups of the rarest label, so that no fold's remainder lacks one.
     """
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(example.group or f"id:{example.id}", []).append(example)
     by_label: dict[str, list[str]] = {}
     for name, members in groups.items():
-        by_label.setdefault(members[0].targets[0] if members[0].targets else "", []).append(name)
+        targets = members[0].targets if labels else ()
+        by_label.setdefault(targets[0] if targets else "", []).append(name)
     k = min([k, *(len(names) for names in by_label.values())])
     rng = random.Random(f"folds:{seed}")
     fold_of: dict[str, int] = {}

@@ -28,7 +28,7 @@ class KNN(Method):
     name: ClassVar = "knn"
     rung: ClassVar = "fewshot"
     needs_encoder: ClassVar = True
-    trains: ClassVar = "head"
+    trains: ClassVar = "nothing"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"k": (5, 1, 3, 9)}
     about: ClassVar = "vote of the k nearest shots by the encoder's cosine"
 

@@ -1,0 +1,111 @@
+"""Every method of the table, and what it returns, run through the contracts that ship."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lent import Lent
+
+from nshot.errors import DidNotLearn
+from nshot.method import Brief, Rates
+from nshot.methods import TABLE, WHERE
+from nshot.models import open_models
+from nshot.models.catalog import resolve
+from nshot.testing import ContractBroken, check_adapt, check_predictor, check_value
+from nshot.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
+from tiny import tiny_llama
+
+ROOT = Path(__file__).parents[2]
+TASK = Task(
+    "films", "classify", (Label("good"), Label("bad")),
+    field_names=(("text", "Review"),), answer_name="Sentiment",
+)  # fmt: skip
+TEXTS = {
+    "good": ["warm and funny", "재미있고 따뜻하다", "a delight", "great cast"],
+    "bad": ["dull and grey", "지루하고 길다", "a waste", "poor script"],
+}
+SHOTS = Shots(
+    labelled=tuple(
+        Example(f"{label}{i}", Input(fields=(("text", text),)), (label,))
+        for label, texts in TEXTS.items()
+        for i, text in enumerate(texts)
+    ),
+    unlabelled=tuple(
+        Example(f"u{i}", Input(fields=(("text", text),))) for i, text in enumerate("abcd")
+    ),
+)
+ASKED = [Input(fields=(("text", t),)) for t in ("funny", "정말 지루하다", "", "warm " * 30, "?")]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    return resolve(str(tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", context=512)), "lm")
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_a_method_is_a_value(name: str) -> None:
+    check_value(TABLE.build({"method": name}), TABLE)
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_a_method_adapts_and_its_predictor_answers(
+    name: str, base: ModelRef, tmp_path: Path
+) -> None:
+    fast = {"learning_rate": 5e-3, "epochs": 12} if name in ("lora", "full") else {}
+    method = TABLE.build({"method": name, **fast})
+    bench = Lent(open_models(), base, tmp_path, encoder=resolve("fake:encoder", "encoder"))
+    check_adapt(method, TASK, SHOTS, bench, ASKED)
+    assert (bench.parameters > 0) == (method.trains != "nothing")
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_a_method_says_why_not_and_what_it_would_take(name: str, base: ModelRef) -> None:
+    method = TABLE.build({"method": name})
+    brief = Brief(
+        task=TASK, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
+        abilities=frozenset({"score", "generate", "hidden", "train"}), context=512, layers=2,
+        encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000),
+    )  # fmt: skip
+    assert method.why_not(brief) is None
+    assert 0 < method.forecast(brief).seconds < 3600
+    assert 0 < method.use_forecast(brief).seconds < 3600
+    for kind in {"classify", "generate", "rank"} - method.kinds:
+        other = replace(brief, task=Task("other", kind))
+        assert f"not {kind}" in str(method.why_not(other))
+    if method.needs:
+        assert "language model" in str(method.why_not(replace(brief, base=None)))
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_a_method_has_a_page_with_its_paper(name: str) -> None:
+    page = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+    assert len(page.split()) > 80
+    assert "nshot adapt" in page, "the page shows the command"
+    trained = TABLE[name].trains != "nothing" and name != "nearest_mean"
+    assert (ROOT / "examples" / "plain" / f"{name}.py").exists() == trained
+
+
+class _Forgetful:
+    """Answers by position in the batch: what the contract must catch."""
+
+    task = TASK
+
+    def predict(self, inputs: list[Input]) -> list[Prediction]:
+        return [Prediction(("good", "bad")[i % 2]) for i, _ in enumerate(inputs)]
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+
+
+def test_the_contract_can_be_broken(tmp_path: Path) -> None:
+    with pytest.raises(ContractBroken, match=r"order|batch"):
+        check_predictor(_Forgetful(), TASK, open_models(), tmp_path / "x", ASKED[:4])
+
+
+def test_no_learning_is_a_failed_method(base: ModelRef, tmp_path: Path) -> None:
+    with pytest.raises(DidNotLearn):
+        TABLE.build({"method": "lora", "learning_rate": 0.0}).adapt(
+            TASK, SHOTS, Lent(open_models(), base, tmp_path)
+        )
