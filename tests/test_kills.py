@@ -113,7 +113,7 @@ def test_killed_at_twenty_moments_it_ends_like_the_run_that_was_not(
         for board in (json.loads((o / "leaderboard.json").read_text()) for o in (out, whole))
     ]
     assert scores[0] == scores[1]
-    assert not [p for p in out.rglob(".*.tmp")], "nothing half-written is left"
+    assert not list(out.rglob(".*.tmp")), "nothing half-written is left"
     assert (out / "winner" / "nshot.json").exists()
 
 
