@@ -141,6 +141,17 @@ def test_micro_batches_give_the_same_training(folder):
     assert trained(2) == pytest.approx(trained(None), rel=1e-4)
 
 
+def test_steps_too_small_for_half_precision_add_up(folder):
+    """A weight of 0.2 in bfloat16 does not feel 1e-5; summed in full precision, many do count."""
+    module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    before = [p.detach().clone() for p in module.parameters()]
+    schedule = Schedule(1e-4, epochs=20, batch_size=16, warmup=0.0)
+    trace = train(module, some_rows(4), AnswerTokens(), schedule, device="cpu")
+    changed = sum((p != q).sum().item() for p, q in zip(module.parameters(), before, strict=True))
+    assert changed > 0.5 * trace.parameters
+    assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
+
+
 @dataclass(frozen=True)
 class Hungry:
     """An objective on a machine with room for `room` rows: it stands in for memory, no more."""

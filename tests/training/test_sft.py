@@ -1,4 +1,4 @@
-"""What is taught is what is asked: rows, their supervised span, and the figures before and after."""
+"""What is taught is what is asked: rows and their points; the figures before and after."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_long_prompt_loses_its_beginning_and_is_counted(tokenizer):
     examples = [example("start " + "word " * 100 + "end", "bad"), example("short", "bad")]
     rows, cut = encode(TASK, "plain", examples, tokenizer, 40)
     assert cut == 1
-    assert len(rows[0].tokens) == 39
+    assert len(rows[0].tokens) < 40
     text = tokenizer.decode(rows[0].tokens)
     assert "start" not in text
     assert "end\nLabel: bad" in text

@@ -94,7 +94,7 @@ def train(
     free = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not free:
         raise CannotAdapt("there is nothing to train: no parameter of the model is free")
-    run = _Run(module, rows, objective, schedule, device, free)
+    run = _Run(rows, objective, schedule, device, free)
     with _training(module, schedule.seed, device):
         run.model = reader(module, rows, free_blocks, device)
         resumed = run.take_up(checkpoints)
@@ -114,7 +114,6 @@ class _Run:
 
     def __init__(
         self,
-        module: Any,
         rows: Sequence[Row],
         objective: Objective,
         schedule: Schedule,
@@ -122,12 +121,17 @@ class _Run:
         free: dict[str, nn.Parameter],
     ) -> None:
         self.rows, self.objective, self.schedule = rows, objective, schedule
-        self.module, self.device, self.free = module, device, free
+        self.device, self.free = device, free
+        # In half precision a small step would round to nothing: the sums are kept in full.
+        self.masters = {
+            name: p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
+            for name, p in free.items()
+        }
         self.plan = batches([len(row.tokens) for row in rows], schedule)
         self.micro = min(schedule.micro_batch or schedule.batch_size, schedule.batch_size)
         self.losses: list[float] = []
         self.optimiser = torch.optim.AdamW(
-            list(free.values()), lr=0.0, weight_decay=schedule.weight_decay, fused=True
+            self.masters.values(), lr=0.0, weight_decay=schedule.weight_decay, fused=True
         )
 
     def advance(self, step: int, note: Callable[[str], None]) -> None:
@@ -136,14 +140,27 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss = self._gradient([self.rows[i] for i in self.plan[step]], note)
-        norm = float(nn.utils.clip_grad_norm_(self.free.values(), self.schedule.clip))
+        self._to_masters()
+        norm = float(nn.utils.clip_grad_norm_(self.masters.values(), self.schedule.clip))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise Diverged(
                 f"the loss was {loss:g} and its gradient {norm:g} at step {step + 1} of "
                 f"{len(self.plan)}: try a learning rate below {self.schedule.learning_rate:g}"
             )
         self.optimiser.step()
+        self._from_masters()
         self.losses.append(loss)
+
+    def _to_masters(self) -> None:
+        for name, p in self.free.items():
+            if (master := self.masters[name]) is not p and p.grad is not None:
+                master.grad, p.grad = p.grad.float(), None
+
+    @torch.no_grad()
+    def _from_masters(self) -> None:
+        for name, p in self.free.items():
+            if (master := self.masters[name]) is not p:
+                p.copy_(master)
 
     def _gradient(self, batch: Sequence[Row], note: Callable[[str], None]) -> float:
         """Leave the batch's gradient in the parameters and return its loss."""
@@ -181,8 +198,8 @@ class _Run:
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Everything the next step depends on."""
         position = Position(self.identity(), len(self.losses), self.micro, tuple(self.losses))
-        tensors = {f"parameter.{name}": p.detach() for name, p in self.free.items()}
-        for name, p in self.free.items():
+        tensors = {f"parameter.{name}": p.detach() for name, p in self.masters.items()}
+        for name, p in self.masters.items():
             moments = self.optimiser.state[p]
             tensors |= {f"optimiser.{key}.{name}": value for key, value in moments.items()}
         return position, tensors | _random_state(self.device)
@@ -194,8 +211,9 @@ class _Run:
             return 0
         position, tensors = found
         with torch.no_grad():
-            for name, p in self.free.items():
+            for name, p in self.masters.items():
                 p.copy_(tensors[f"parameter.{name}"])
+        self._from_masters()
         moments = {
             i: {
                 key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
