@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from nshot.board import Standing, dump
 from nshot.budget import Budget, Forecast, words
 from nshot.data.rows import measurement_from_json
-from nshot.errors import CannotAdapt, RunFailed, WorkerLost
+from nshot.errors import CannotAdapt, RunFailed
 from nshot.job import Cut, Job, WorkerProcess
 from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
@@ -116,14 +116,14 @@ class Run:
     """One request being carried out in its folder."""
 
     def __init__(
-        self, prepared: Prepared, display: Display, command: str, lock: int | None = None
+        self, prepared: Prepared, display: Display, command: str, worker: WorkerProcess
     ) -> None:
         self.prepared = prepared
         self.display = display
         self.command = command
         self.started = time.time()
         self.store = Store(prepared.out)
-        self.worker = WorkerProcess(prepared.out, lock)
+        self.worker = worker
         self.entries = [Entry(method) for method in prepared.methods]
         self.outside: list[Entry] = []
         self.fresh: Any = None
@@ -322,7 +322,7 @@ class Run:
         """A job's body, from the store or from the worker."""
         name = job.name(self.context)
         known = self.store.get(name)
-        if known is None or (job.do == "deploy" and not (self.store.root / "winner").exists()):
+        if known is None or (job.do == "deploy" and self._delivered() != name):
             body = {"ask": "job", "job": asdict(job)}
             event = self.worker.ask(body, self.display.progress)
             if event["event"] == "done":
@@ -332,6 +332,12 @@ class Run:
         if state == "failed":
             raise _Finding(stored["reason"])
         return stored
+
+    def _delivered(self) -> str | None:
+        """The job that wrote winner/: another pick may have taken the place of an earlier one."""
+        path = self.store.root / "winner" / "method.json"
+        found: str | None = json.loads(path.read_text()).get("job") if path.exists() else None
+        return found
 
     def board(self) -> dict[str, Any]:
         """leaderboard.json as things stand."""
@@ -402,15 +408,24 @@ class Run:
         return [self._standing().outside_row(entry) for entry in self.outside]
 
     def ensure_pick(self) -> None:
-        """The pick is never null: where every method failed, the majority class stands."""
+        """The pick is never null: where nothing could be measured, the majority class stands.
+
+        No budget holds it back: it takes a moment. Raises `RunFailed` where it has no answer.
+        """
         largest = self.prepared.largest
         if any(entry.measured.get(largest) for entry in self.entries):
             return
-        if all(entry.name != "majority" for entry in self.entries):
+        entry = next((e for e in self.entries if e.name == "majority"), None)
+        if entry is None:
             entry = Entry(TABLE.build({"method": "majority"}))
-            entry.notes.append("added because nothing else could be measured")
             self.entries.append(entry)
+        if not entry.failed:
+            entry.reason, self.budget = None, Budget(None)
+            entry.notes.append("measured because nothing else could be")
             self._advance(entry, largest, 0, 0, 1)
+        if not entry.measured.get(largest):
+            reasons = [f"{e.name}: {e.reason}" for e in self.entries]
+            raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
 
     @property
     def exit_code(self) -> int:
@@ -451,13 +466,11 @@ def opened(prepared: Prepared, display: Display, command: str) -> Iterator[Run]:
     """A run that holds its folder's lock; its worker ends with it."""
     with locked(prepared.out) as lock:
         _sweep(prepared.out)
-        run = None
+        worker = WorkerProcess(prepared.out, lock)
         try:
-            run = Run(prepared, display, command, lock)
-            yield run
+            yield Run(prepared, display, command, worker)
         finally:
-            if run is not None:
-                run.worker.stop()
+            worker.stop()
 
 
 def _sweep(root: Path) -> None:
@@ -471,24 +484,28 @@ def _sweep(root: Path) -> None:
 
 
 def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result:
-    """Run a prepared request to its end. Ctrl-C leaves the board of what was measured."""
+    """Run a prepared request to its end. Ctrl-C leaves the board of what was measured.
+
+    Raises `RunFailed` or `KeyboardInterrupt` when there was nothing to make a board of.
+    """
     with opened(prepared, display, command) as run:
         code = 0
+        end: BaseException | None = None
         try:
             run.go()
             run.ensure_pick()
             pick = run.board()["advice"]["pick"]
             run.confirm(pick)
             run.deliver(pick)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             display.say("interrupted: the board shows what was measured; the same command goes on")
-            code = 130
-        except (WorkerLost, RunFailed) as error:
+            code, end = 130, interrupt
+        except RunFailed as error:
             display.say(f"failed: {error}")
-            code = 3
+            code, end = 3, error
         board = run.write()
-        if board["advice"] is None:
-            raise RunFailed("interrupted before anything was measured")
+        if board["advice"] is None and end is not None:
+            raise end
         return Result(board, prepared.out, code or run.exit_code)
 
 

@@ -316,13 +316,13 @@ class Worker:
         shots = self._drawn(self.setting.split.train, job)
         predictor, build, bench = self._adapt(job, name, shots)
         folder = self.store.root / "winner"
-        write_folder(folder, lambda place: self._deliver(place, predictor, job))
+        write_folder(folder, lambda place: self._deliver(place, predictor, job, name))
         build = replace(build, disk_bytes=folder_bytes(folder))
         test = self.setting.split.test
         answered = answer(self.load(folder), self.setting.task, test)
         return self._body(job, name, answered, build, bench.notes, None, {}, job.method.name)
 
-    def _deliver(self, place: Path, predictor: Predictor, job: Job) -> None:
+    def _deliver(self, place: Path, predictor: Predictor, job: Job, name: str) -> None:
         predictor.save(place)
         inputs = [e.input for e in (self.setting.split.test or self.setting.split.train)[:CHECKED]]
         told = predictor.predict(inputs)
@@ -331,7 +331,8 @@ class Worker:
             for i, (said, p) in enumerate(zip(inputs, told, strict=True))
         ]
         write_rows(place / "check.jsonl", rows)
-        write_atomic(place / "method.json", json.dumps(spec(job.method), indent=1))
+        body = {"job": name, "spec": spec(job.method)}
+        write_atomic(place / "method.json", json.dumps(body, indent=1))
 
     def rates(self) -> dict[str, float]:
         """Tokens a second of this machine with these models, and the lengths of the inputs."""
