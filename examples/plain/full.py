@@ -25,7 +25,10 @@ def read(path):
     """Prompts and answers of a file."""
     with open(path, encoding="utf-8", newline="") as file:
         return [
-            (f"{text.capitalize()}: {row[text].strip()}\n{label.capitalize()}:", " " + row[label])
+            (
+                f"{text.capitalize()}: {row[text].strip()}\n{label.capitalize()}:",
+                " " + row[label].replace("_", " "),
+            )
             for row in csv.DictReader(file)
         ]
 
