@@ -39,6 +39,8 @@ class Prompting(Method):
     rung: ClassVar = "prompt"
     kinds: ClassVar = frozenset({"classify", "generate"})
     needs: ClassVar = frozenset({"generate"})
+    search_folds: ClassVar = 2
+    """Every fold reads the demonstrations and the instruction anew: two are half the price of four."""
 
     format: Format = "plain"
     calibration: Calibration = "batch"
