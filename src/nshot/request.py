@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from nshot.advise import Wish
 from nshot.data import load, split
 from nshot.errors import Fault, InputError, nearest
-from nshot.job import Setting
+from nshot.job import Cut, Setting, cut_rows
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import TABLE
 from nshot.metrics import metric_of
 from nshot.models.catalog import resolve
-from nshot.types import Split, Task, stratified_folds
+from nshot.types import Split, Task
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
@@ -87,44 +88,46 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
         methods = chosen_methods(request)
     except InputError as error:
         faults += error.faults
-    faults += _number_faults(request)
-    asked: Any = None if request.shots is None else [n for n in request.shots if n is not None]
+    faults += [*_number_faults(request), *_model_faults(request)]
     try:
-        loaded = load(
-            request.task,
-            test=request.test,
-            text=request.text,
-            label=request.label,
-            group=request.group,
-            shots=asked,
-        )
+        task, rows = _rows(request, hold_out)
     except InputError as error:
         raise InputError([*faults, *error.faults]) from None
+    try:
+        metric_of(task)
+    except InputError as error:
+        faults += error.faults
+    out = Path(request.out or Path("runs") / task.name)
+    faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
+    if faults:
+        raise InputError(faults)
+    base, encoder = _models(request, methods)
+    setting = Setting(task, rows, base, encoder)
+    return Prepared(request, setting, methods, _sizes(request, task, rows), out.resolve())
+
+
+def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
+    """The task and its rows as they will be used."""
+    asked: Any = None if request.shots is None else [n for n in request.shots if n is not None]
+    loaded = load(
+        request.task,
+        test=request.test,
+        text=request.text,
+        label=request.label,
+        group=request.group,
+        shots=asked,
+    )
     rows = split(loaded.task, loaded.train, loaded.test, test_limit=request.test_limit)
     if not hold_out and loaded.test is None:
         whole = split(loaded.task, loaded.train, ())
         rows = replace(whole, test=(), mode="file")
-    rows = replace(rows, notes=(*loaded.notes, *rows.notes))
-    try:
-        metric_of(loaded.task)
-    except InputError as error:
-        faults += error.faults
-    sizes = _sizes(request, loaded.task, rows)
-    faults += _shot_faults(request, loaded.task, rows)
-    if faults:
-        raise InputError(faults)
-    base, encoder = _models(request, methods)
-    out = Path(request.out or Path("runs") / loaded.task.name)
-    _same_data(out, rows)
-    return Prepared(
-        request, Setting(loaded.task, rows, base, encoder), methods, sizes, out.resolve()
-    )
+    return loaded.task, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 
 def chosen_methods(request: Request) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
     names = list(TABLE) if request.methods is None else list(request.methods)
-    faults: list[Fault] = []
+    faults = [] if names else [Fault("no method is named", do="--methods majority,linear_probe")]
     built: dict[str, Method] = {}
     for name in dict.fromkeys([*names, *request.settings]):
         if name not in names:
@@ -147,11 +150,28 @@ def _number_faults(request: Request) -> list[Fault]:
         ("--minutes", request.minutes),
         *[("--shots", size) for size in request.shots or ()],
     ]
-    return [
+    faults = [
         Fault(f"{flag} {number}", expected="a number above 0")
         for flag, number in numbers
-        if number is not None and number <= 0
+        if number is not None and not number > 0
     ]
+    return faults + ([Fault("no shots are named", do="--shots 4,8")] if request.shots == () else [])
+
+
+def _model_faults(request: Request) -> list[Fault]:
+    """What is wrong with the models named, as far as it can be told without asking a hub."""
+    faults: list[Fault] = []
+    named: list[tuple[str | None, Literal["lm", "encoder"]]] = [
+        (request.model, "lm"),
+        (request.encoder, "encoder"),
+    ]
+    for name, role in named:
+        if name and ("/" not in name or Path(name).expanduser().exists()):
+            try:
+                resolve(name, role)
+            except InputError as error:
+                faults += error.faults
+    return faults
 
 
 def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
@@ -159,33 +179,56 @@ def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
         return tuple(sorted(set(request.shots), key=lambda n: float("inf") if n is None else n))
     if task.kind != "classify" or len(rows.train) <= MANY * len(task.labels):
         return (None,)
-    return (min(MANY, *_drawable(task, rows)),)
+    return (min(MANY, *_drawable(request, task, rows)) or None,)
 
 
-def _drawable(task: Task, rows: Split) -> list[int]:
-    """For each label, how many rows every draw can count on."""
+def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
+    """For each label, or for the task where it has none, how many rows every draw can count on."""
     pools = [rows.train]
     if rows.mode == "folds":
-        fold_of = stratified_folds(rows.train, SLOW_FOLDS, 0)
+        setting = Setting(task, rows, None, None)
         pools = [
-            tuple(e for e in rows.train if fold_of[e.id] != fold)
-            for fold in range(max(fold_of.values(), default=0) + 1)
+            cut_rows(setting, Cut(folds, index), repeat)[0]
+            for folds in (FOLDS, SLOW_FOLDS)
+            for index in range(folds)
+            for repeat in range(max(1, request.seeds))
         ]
-    return [min(sum(e.label == name for e in pool) for pool in pools) for name in task.label_names]
+    if task.kind != "classify":
+        return [min(map(len, pools))]
+    counts = [Counter(example.label for example in pool) for pool in pools]
+    return [min(count[name] for count in counts) for name in task.label_names]
 
 
-def _shot_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
+def _row_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
+    """Labels with too few rows for the shots asked for, or for folds."""
+    if task.kind == "classify" and rows.mode == "folds" and (faults := _lonely(task, rows)):
+        return faults
     largest = max((n for n in request.shots or () if n is not None), default=0)
-    if task.kind != "classify" or not largest:
-        return []
     after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
+    names = [f"label '{name}'" for name in task.label_names] or ["the task"]
     return [
         Fault(
-            f"label '{name}' has {count} rows {after}, fewer than --shots {largest}",
+            f"{name} has {count} rows {after}, fewer than --shots {largest}",
             do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
         )
-        for name, count in zip(task.label_names, _drawable(task, rows), strict=True)
+        for name, count in zip(names, _drawable(request, task, rows), strict=True)
         if count < largest
+    ]
+
+
+def _lonely(task: Task, rows: Split) -> list[Fault]:
+    """Labels that folds cannot measure: their rows would be all learned or all answered."""
+    sources = {name: set[str]() for name in task.label_names}
+    for example in rows.train:
+        sources[example.label].add(example.group or f"id:{example.id}")
+    return [
+        Fault(
+            f"label '{name}' has one row, or rows of one group only",
+            expected="two of each label where no test file is given: one to learn, one to test",
+            do="label more rows, give --test FILE, or leave the label out",
+        )
+        for name, found in sources.items()
+        if len(found) < 2
     ]
 
 
@@ -197,23 +240,20 @@ def _models(request: Request, methods: Sequence[Method]) -> tuple[Any, Any]:
     return base, resolve(request.encoder, "encoder") if needs_encoder else None
 
 
-def _same_data(out: Path, rows: Split) -> None:
+def _folder_faults(out: Path, rows: Split) -> list[Fault]:
     """A folder holds runs on one set of rows; the same request again continues it."""
     if out.exists() and not out.is_dir():
-        raise InputError(Fault(f"{out} is a file", expected="a folder", do="--out DIR"))
+        return [Fault(f"{out} is a file", expected="a folder", do="--out DIR")]
     setting = out / "data" / "setting.json"
     if setting.exists():
         found = json.loads(setting.read_text(encoding="utf-8"))["fingerprint"]
         if found != rows.fingerprint:
-            raise InputError(
-                Fault(
-                    f"{out} holds a run on other rows ({found[:8]}, these are"
-                    f" {rows.fingerprint[:8]})",
-                    do="give another --out, or remove that folder",
-                )
-            )
+            these = f"{found[:8]}, these are {rows.fingerprint[:8]}"
+            do = "give another --out, or remove that folder"
+            return [Fault(f"{out} holds a run on other rows ({these})", do=do)]
     elif out.exists() and any(path.name != "lock" for path in out.iterdir()):
-        raise InputError(Fault(f"{out} is not empty and is no nshot run", do="give another --out"))
+        return [Fault(f"{out} is not empty and is no nshot run", do="give another --out")]
+    return []
 
 
 def request_yaml(prepared: Prepared) -> str:

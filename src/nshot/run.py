@@ -197,8 +197,6 @@ class Run:
         if self.prepared.split.mode != "folds":
             return [None]
         folds = SLOW_FOLDS if _slow(method) else FOLDS
-        smallest = min(_counts(self.prepared), default=folds)
-        folds = max(2, min(folds, smallest))
         return [Cut(folds, index) for index in range(folds)]
 
     def repeats(self, method: Method) -> int:
@@ -433,12 +431,6 @@ class Run:
         return 3 if any(entry.broken for entry in self.entries) else 0
 
 
-def _counts(prepared: Prepared) -> list[int]:
-    return [
-        sum(e.label == name for e in prepared.split.train) for name in prepared.task.label_names
-    ]
-
-
 def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
     """The folds of one repeat as one measurement: every example answered once."""
     whole = joined([Answered(p.ids, p.predictions, p.points, p.use) for p in parts])
@@ -498,14 +490,16 @@ def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result
             run.confirm(pick)
             run.deliver(pick)
         except KeyboardInterrupt as interrupt:
-            display.say("interrupted: the board shows what was measured; the same command goes on")
             code, end = 130, interrupt
         except RunFailed as error:
-            display.say(f"failed: {error}")
             code, end = 3, error
         board = run.write()
         if board["advice"] is None and end is not None:
             raise end
+        if code == 130:
+            display.say("interrupted: the board shows what was measured; the same command goes on")
+        elif end is not None:
+            display.say(f"failed: {end}")
         return Result(board, prepared.out, code or run.exit_code)
 
 

@@ -168,8 +168,9 @@ class Shots:
 def _cuts(
     examples: Sequence[Example], k: int, seed: int, labels: bool
 ) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
-    """(kept, held out) pairs of a stratified, grouped k-fold cut."""
-    fold_of = stratified_folds(examples, k, seed, labels)
+    """(kept, held out) pairs of a stratified, grouped cut into `k` folds at most."""
+    rarest = min(map(len, _grouped(examples, labels)[1].values()), default=1)
+    fold_of = stratified_folds(examples, min(k, rarest), seed, labels)
     cuts = []
     for fold in range(max(fold_of.values(), default=0) + 1):
         dev = tuple(e for e in examples if fold_of[e.id] == fold)
@@ -182,19 +183,12 @@ def _cuts(
 def stratified_folds(
     examples: Sequence[Example], k: int, seed: int, labels: bool = True
 ) -> dict[str, int]:
-    """The fold of each example id: stratified by first target, whole groups, seeded.
+    """The fold, from 0 to k - 1, of each example id: stratified by first target, groups whole.
 
-    Without `labels` (generate, rank) the targets are no strata. `k` falls to the
-    number of groups of the rarest label, so that no fold's remainder lacks one.
+    Without `labels` (generate, rank) the targets are no strata. A label of two groups or more is
+    in two folds or more, so that no fold's remainder lacks it.
     """
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.group or f"id:{example.id}", []).append(example)
-    by_label: dict[str, list[str]] = {}
-    for name, members in groups.items():
-        targets = members[0].targets if labels else ()
-        by_label.setdefault(targets[0] if targets else "", []).append(name)
-    k = min([k, *(len(names) for names in by_label.values())])
+    groups, by_label = _grouped(examples, labels)
     rng = random.Random(f"folds:{seed}")
     fold_of: dict[str, int] = {}
     start = 0
@@ -206,6 +200,20 @@ def stratified_folds(
                 fold_of[example.id] = (start + position) % k
         start += len(names)
     return fold_of
+
+
+def _grouped(
+    examples: Sequence[Example], labels: bool
+) -> tuple[dict[str, list[Example]], dict[str, list[str]]]:
+    """The members of each group, and the groups of each label (of their first member)."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.group or f"id:{example.id}", []).append(example)
+    by_label: dict[str, list[str]] = {}
+    for name, members in groups.items():
+        targets = members[0].targets if labels else ()
+        by_label.setdefault(targets[0] if targets else "", []).append(name)
+    return groups, by_label
 
 
 @dataclass(frozen=True)
