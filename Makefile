@@ -35,5 +35,19 @@ test: $(VENV)/ready
 test-full: $(VENV)/ready
 	$(BIN)/pytest -n 2 tests
 
+# The peers live in an environment of their own that sees the product's packages.
+.bench/venv/ready: $(VENV)/ready
+	$(PYTHON) -m venv .bench/venv
+	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" \
+	  > .bench/venv/lib/python3.11/site-packages/nshot.pth
+	.bench/venv/bin/pip install -q --no-deps -c constraints.txt lm-eval==0.4.13 trl==1.16.0 \
+	  accelerate datasets dill xxhash multiprocess
+	touch $@
+
+bench: .bench/venv/ready
+	.bench/venv/bin/python benchmarks/scoring.py --write
+	.bench/venv/bin/python benchmarks/training.py --write
+	$(BIN)/python benchmarks/decision.py --write
+
 clean:
 	rm -rf $(VENV) .bench runs

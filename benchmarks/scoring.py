@@ -28,7 +28,7 @@ from nshot.models import open_models
 from nshot.models.catalog import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "scoring.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table of benchmarks/scoring.py -->", "<!-- end of table -->"
 SHOTS = 16
 
@@ -160,7 +160,7 @@ def table(results: list[Result], few: int, threads: int) -> str:
 def write(text: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
+    _, after = rest.split(END, 1)
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Label scoring against lm-eval.")
     parser.add_argument("--rows", type=int, default=30, help="rows of the peer; ours has ten times")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/scoring.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     given = parser.parse_args()
     data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
     threads = machine.threads()
