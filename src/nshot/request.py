@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from nshot.advise import Wish
 from nshot.data import load, split
@@ -27,6 +28,7 @@ MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
 FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
 """Without test rows: folds for every method, and folds and repeats for methods of minutes."""
+_PATHS = ("task", "test", "model", "encoder")
 
 
 @dataclass(frozen=True)
@@ -261,9 +263,10 @@ def request_yaml(prepared: Prepared) -> str:
     request = prepared.request
     body = {key: value for key, value in asdict(request).items() if value not in (None, (), {})}
     body.pop("out", None)
-    for key in ("task", "test"):
-        if key in body:
-            body[key] = os.path.relpath(Path(body[key]).resolve(), prepared.out)
+    for key in _PATHS:
+        if key in body and Path(body[key]).expanduser().exists():
+            place = Path(body[key]).expanduser().resolve()
+            body[key] = os.path.relpath(place, prepared.out)
     body["shots"] = [shown(size) for size in prepared.sizes]
     body["methods"] = [method.name for method in prepared.methods]
     return yaml.safe_dump(
@@ -279,20 +282,37 @@ def is_request(path: Path) -> bool:
 
 
 def read_request(path: Path) -> Request:
-    """The request in an ``nshot.yaml``. Raises `InputError` with unknown keys."""
-    body = yaml.safe_load(path.read_text(encoding="utf-8"))["compare"]
+    """The request in an ``nshot.yaml``. Raises `InputError` with unknown keys and wrong values."""
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))["compare"]
+    except yaml.YAMLError as error:
+        raise InputError(Fault(f"not YAML: {error}", where=str(path))) from None
+    if not isinstance(body, dict) or "task" not in body:
+        raise InputError(Fault("no task", "compare: {task: FILE}", where=str(path)))
     known = set(Request.__dataclass_fields__)
     if unknown := [key for key in body if key not in known]:
         raise InputError(
             [
-                Fault(f"unknown key '{key}'", do=nearest(key, known), where=str(path))
+                Fault(f"unknown key '{key}'", do=nearest(str(key), known), where=str(path))
                 for key in unknown
             ]
         )
-    for key in ("task", "test"):
-        if key in body:
-            body[key] = str((path.parent / body[key]).resolve())
-    body["shots"] = tuple(None if size == "all" else size for size in body["shots"])
-    for key in ("methods", "text"):
-        body[key] = tuple(body[key]) if body.get(key) else None if key == "methods" else ()
-    return Request(**body)
+    if isinstance(body.get("shots"), list):
+        body["shots"] = [None if size == "all" else size for size in body["shots"]]
+    try:
+        request = TypeAdapter(Request).validate_python(body)
+    except ValidationError as error:
+        raise InputError([_value_fault(path, one) for one in error.errors()]) from None
+    places = {key: _found(path, getattr(request, key)) for key in _PATHS}
+    return replace(request, **places)  # type: ignore[arg-type]
+
+
+def _value_fault(path: Path, error: Any) -> Fault:
+    key = ".".join(str(part) for part in error["loc"])
+    return Fault(f"{key}: {error['input']!r}", expected=error["msg"], where=str(path))
+
+
+def _found(path: Path, name: str | None) -> str | None:
+    """A path of the request file, read from that file's folder; what is no path as it is."""
+    place = path.parent / name if name else path
+    return str(place.resolve()) if name and place.exists() else name
