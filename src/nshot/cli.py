@@ -31,20 +31,25 @@ exit codes: 0 done, 2 the request or its files have faults, 3 something broke wh
 def main(argv: Sequence[str] | None = None) -> None:
     """The command ``nshot``. Exits 0, 2 (the request), 3 (broke while running) or 130."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(words)
+    arguments, rest = _parser().parse_known_args(words)
+    if rest:
+        arguments.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to stop: as by Ctrl-C
     try:
         code = arguments.verb(arguments)
+        sys.stdout.flush()
     except NshotError as error:
         sys.stderr.write(f"nshot: {error}\n")
         code = error.exit_code
+    except BrokenPipeError:  # whoever reads has read enough, as in `nshot methods | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except OSError as error:
         sys.stderr.write(f"nshot: {error.strerror}: {error.filename or ''}\n")
         code = 3
     except KeyboardInterrupt:
         sys.stderr.write("nshot: interrupted\n")
         code = 130
-    sys.stdout.flush()
     raise SystemExit(code)
 
 
@@ -88,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add(verbs: Any, name: str, verb: Callable[[Any], int], about: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
-    parser.set_defaults(verb=verb)
+    parser.set_defaults(verb=verb, parser=parser)
     return parser
 
 
@@ -201,9 +206,7 @@ def _request(arguments: argparse.Namespace) -> Request:
 
     from nshot.request import Request, is_request, read_request
 
-    if is_request(Path(arguments.task)):
-        return replace(read_request(Path(arguments.task)), out=arguments.out)
-    return Request(
+    asked = Request(
         task=arguments.task,
         test=arguments.test,
         text=_names(arguments.text) or (),
@@ -219,6 +222,13 @@ def _request(arguments: argparse.Namespace) -> Request:
         minutes=arguments.minutes,
         out=arguments.out,
     )
+    path = Path(arguments.task)
+    if not is_request(path):
+        return asked
+    if replace(asked, out=None) != Request(arguments.task):
+        expected = "no flags but --out and --dry-run"
+        raise InputError(Fault("flags beside an nshot.yaml", expected, f"edit {path}"))
+    return replace(read_request(path), out=arguments.out)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -250,8 +260,12 @@ def _settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         method, dot, setting = name.partition(".")
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
         if equals and dot and setting:
-            found.setdefault(method, {})[setting] = yaml.safe_load(value)
+            found.setdefault(method, {})[setting] = read
         else:
             faults.append(
                 Fault(f"--set {pair}", expected="METHOD.NAME=VALUE", do="--set lora.rank=16")
@@ -266,6 +280,10 @@ def _adapt(arguments: argparse.Namespace) -> int:
     from nshot.request import Request, prepare
     from nshot.run import adapt_one
 
+    shots = _shots(arguments.shots)
+    if shots is None or len(shots) != 1:
+        found = f"--shots {arguments.shots}"
+        raise InputError(Fault(found, "one number, or 'all'", "nshot compare measures several"))
     prefix = f"{arguments.method}."
     request = Request(
         task=arguments.task,
@@ -277,7 +295,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
         encoder=arguments.encoder,
         methods=(arguments.method,),
         settings=_settings([prefix + pair for pair in arguments.settings]),
-        shots=_shots(arguments.shots),
+        shots=shots,
         seeds=1,
         out=arguments.out,
     )
@@ -303,6 +321,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     from nshot.predictors.ready import ready
     from nshot.store import write_atomic
 
+    if arguments.output and Path(arguments.output).is_dir():
+        raise InputError(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
     model = ready(arguments.folder)
     rows = read_inputs(Path(arguments.inputs), model.task)
     predictions = model.predict([said for _, said in rows])
@@ -325,6 +345,8 @@ def _advise(arguments: argparse.Namespace) -> int:
     from nshot.board import redecide
     from nshot.report.terminal import advice_lines
 
+    if arguments.give_up is not None and not arguments.give_up >= 0:
+        raise InputError(Fault(f"--give-up {arguments.give_up}", expected="points, 0 or more"))
     folder = Path(arguments.folder)
     board, points = (_json(folder / name) for name in ("leaderboard.json", "points.json"))
     advice = redecide(

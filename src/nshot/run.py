@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from nshot.board import Standing, dump
 from nshot.budget import Budget, Forecast, words
 from nshot.data.rows import measurement_from_json
-from nshot.errors import CannotAdapt, RunFailed
+from nshot.errors import CannotAdapt, Fault, InputError, RunFailed
 from nshot.job import Cut, Job, WorkerProcess
 from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
@@ -393,7 +393,7 @@ class Run:
 
     def deliver_from(self, entry: Entry, chosen: Method, size: Size) -> None:
         """Adapt on `size` shots as chosen, save as winner/, measure what was saved."""
-        what = f"{entry.name} · adapt on {shown(size)} rows and save"
+        what = f"{entry.name} · adapt on {shown(size)} shots and save"
         self.display.start(what, 0, 1)
         body = self.result(Job("deploy", spec(chosen), size, 0, form="deployed"))
         delivered = Entry(chosen, form="deployed", parent=entry.name)
@@ -534,12 +534,13 @@ def _planned(run: Run, method: Method) -> dict[str, Any]:
 def adapt_one(prepared: Prepared, display: Display, command: str = "") -> dict[str, Any]:
     """Search, adapt and save the one method of a request; its row, measured as saved.
 
-    The row's score is None without test rows. Raises what the method raised.
+    The row's score is None without test rows. Raises `InputError` where the method cannot work
+    here, and what the method raised.
     """
     with opened(prepared, display, command) as run:
         entry, size = run.entries[0], prepared.largest
         if reason := entry.method.why_not(run.brief(size)):
-            raise CannotAdapt(f"{entry.name} {reason}")
+            raise InputError(Fault(f"{entry.name} cannot be adapted here: {reason}"))
         run.deliver_from(entry, run.tuned(entry, size, 0, None), size)
         (row,) = run.rows_outside()
         write_atomic(prepared.out / "adapted.json", dump(row))
