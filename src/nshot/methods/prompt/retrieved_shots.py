@@ -40,13 +40,13 @@ class RetrievedShots(Prompting):
     name: ClassVar = "retrieved_shots"
     needs_encoder: ClassVar = True
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "k": (8, 4),
+        "k": (4, 8),
         "format": ("plain", "instruction", "chat"),
         "calibration": ("none", "batch"),
     }
     about: ClassVar = "the language model after the k shots most like the input"
 
-    k: PositiveInt = 8
+    k: PositiveInt = 4
     calibration: Calibration = "none"
 
     def why_not(self, brief: Brief) -> str | None:
