@@ -133,7 +133,7 @@ def _reset_peak() -> None:
 
 
 class Meter:
-    """Wall seconds and peak memory of one stretch of work."""
+    """Wall seconds and peak memory of one stretch of work, which may hold others."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -143,12 +143,26 @@ class Meter:
     @contextmanager
     def running(self) -> Iterator[Meter]:
         """Measure what happens inside: `peak_bytes`, and `grown_bytes` above where it began."""
+        _note_peak()
         _reset_peak()
         before, start = resident_bytes(), time.perf_counter()
+        peak = [before]
+        _peaks.append(peak)
         try:
             yield self
         finally:
             self.seconds += time.perf_counter() - start
-            peak = _peak_bytes()
-            self.peak_bytes = max(self.peak_bytes, peak)
-            self.grown_bytes = max(self.grown_bytes, peak - before, 0)
+            _note_peak()
+            _peaks.pop()
+            self.peak_bytes = max(self.peak_bytes, *peak)
+            self.grown_bytes = max(self.grown_bytes, peak[0] - before)
+
+
+_peaks: list[list[int]] = []
+"""The peak so far of each running meter, the outermost first."""
+
+
+def _note_peak() -> None:
+    """Tell every running meter: the process has one high-water mark, and an inner one resets it."""
+    for peak in _peaks:
+        peak[0] = max(peak[0], _peak_bytes())
