@@ -260,7 +260,8 @@ class Worker:
         answered = answer(predictor, self.setting.task, test)
         train = train_score(predictor, self.setting.task, shots.labelled) if job.draw == 0 else None
         extra = {"beside": self._beside(predictor, test)} if hasattr(predictor, "beside") else {}
-        return self._body(job, name, answered, build, bench.notes, train, extra)
+        notes = [*bench.notes, *self._cut(job.method, test)]
+        return self._body(job, name, answered, build, notes, train, extra)
 
     def _body(
         self,
@@ -295,6 +296,18 @@ class Worker:
             extra=extra,
         )
         return measurement_to_json(measurement)
+
+    def _cut(self, method: Method, test: Sequence[Example]) -> list[str]:
+        """What to say where a test text alone is longer than what the language model can read."""
+        if not method.needs or self.setting.base is None:
+            return []
+        model = self.models.open(self.setting.base)
+        longest = max(model.count([example.input.text for example in test]), default=0)
+        if longest <= model.context:
+            return []
+        return [
+            f"texts longer than the language model's {model.context} tokens lose their beginning"
+        ]
 
     def _beside(self, predictor: Any, test: Sequence[Example]) -> dict[str, float]:
         """Scores of the simpler predictors a method wants printed beside it."""
