@@ -223,7 +223,7 @@ class Run:
                 done += 1
                 if number < self.repeats(entry.method):
                     self._advance(entry, size, number, done - 1, total)
-            self.write()
+                    self.write()
 
     def _advance(self, entry: Entry, size: Size, number: int, done: int, total: int) -> None:
         """One method on one draw, unless it cannot, may not or failed before."""
@@ -290,12 +290,14 @@ class Run:
         """Search and measure, on every cut, as one measurement of all test examples."""
         start, forecast = time.monotonic(), self.forecast(entry.method, size)
         bodies = []
+        kept = all(self._stored(entry, size, number, cut) for cut in self.cuts(entry.method))
         for cut in self.cuts(entry.method):
             chosen = self.tuned(entry, size, number, cut)
             job = Job("measure", spec(chosen), size, number, cut)
             bodies.append(measurement_from_json(self.result(job)))
-        one = forecast.build + forecast.use + (forecast.search if number == 0 else 0.0)
-        self.budget.learn(entry.name, one, time.monotonic() - start)
+        if not kept:
+            one = forecast.build + forecast.use + (forecast.search if number == 0 else 0.0)
+            self.budget.learn(entry.name, one, time.monotonic() - start)
         return bodies[0] if len(bodies) == 1 else _out_of_fold(bodies)
 
     def tuned(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> Method:
@@ -366,7 +368,10 @@ class Run:
     # ---- the winner
 
     def confirm(self, pick: str) -> None:
-        """Two fresh draws of the pick: its score without the luck of having been chosen."""
+        """Two fresh draws of the pick: its score without the luck of having been chosen.
+
+        A draw that fails leaves the pick unconfirmed, and the row says so.
+        """
         import numpy as np
 
         prepared = self.prepared
@@ -379,7 +384,12 @@ class Run:
             if self.budget.refusal(pick, one.build + one.use):
                 return
             self.display.start(f"{pick} · fresh draw {number}", 0, CONFIRMATIONS)
-            measurement = self._draw(fresh, prepared.largest, number)
+            try:
+                measurement = self._draw(fresh, prepared.largest, number)
+            except RunFailed as error:
+                entry.notes.append(f"fresh draw {number}: failed: {error}")
+                entry.broken = entry.broken or not isinstance(error, _Finding)
+                return
             fresh.measured.setdefault(prepared.largest, []).append(measurement)
             self.display.finish(f"{pick} · fresh draw {number}", "done")
         points = matrix(fresh, prepared.largest, prepared.task)
