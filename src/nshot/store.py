@@ -55,6 +55,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             os.replace(folder, old)
         os.replace(temporary, folder)
     finally:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
