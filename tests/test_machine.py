@@ -1,0 +1,96 @@
+"""What this computer has: threads, device, and a meter that sees memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nshot import machine
+
+needs_reset = pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="no peak to reset on this system"
+)
+MB = 2**20
+
+
+def test_threads_are_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSHOT_THREADS", "3")
+    assert machine.threads() == 3
+    assert machine.environment()["OMP_NUM_THREADS"] == "3"
+    assert machine.identity()["threads"] == 3
+    monkeypatch.setenv("NSHOT_THREADS", "0")
+    assert machine.threads() == 1
+    monkeypatch.delenv("NSHOT_THREADS")
+    assert machine.threads() >= 1
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="a GPU is here")
+def test_without_a_gpu_torch_is_not_asked() -> None:
+    code = (
+        "import sys, nshot.machine as m; print(m.device(), m.dtype(), m.identity()['device'],"
+        " 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["cpu", "float32", "cpu", "False"], done.stderr
+
+
+def test_seeds_make_all_sources_of_chance_repeat() -> None:
+    def drawn() -> tuple[float, float]:
+        machine.seed_everything(7)
+        return random.random(), float(np.random.rand())
+
+    assert drawn() == drawn()
+    machine.seed_everything(2**40)
+
+
+def test_the_description_is_json_and_names_versions() -> None:
+    body = json.loads(json.dumps(machine.describe()))
+    assert body["versions"]["numpy"] == np.__version__
+    assert body["memory_bytes"] > MB
+    assert body["processor"]
+
+
+def test_a_meter_counts_seconds_also_of_what_raises() -> None:
+    meter = machine.Meter()
+    with suppress(ZeroDivisionError), meter.running():
+        time.sleep(0.02)
+        _ = 1 / 0
+    assert 0.02 <= meter.seconds < 5
+    with meter.running():
+        time.sleep(0.02)
+    assert meter.seconds >= 0.04
+
+
+@needs_reset
+def test_a_meter_sees_memory_that_came_and_went() -> None:
+    meter, after = machine.Meter(), machine.Meter()
+    with meter.running():
+        np.ones(8 * MB).sum()
+    assert 60 * MB < meter.grown_bytes < 200 * MB
+    assert meter.peak_bytes > meter.grown_bytes
+    with after.running():
+        np.ones(8).sum()
+    assert after.grown_bytes < 20 * MB, "the peak is reset for each stretch"
+
+
+@needs_reset
+def test_a_meter_inside_does_not_hide_the_outer_peak() -> None:
+    outer, inner = machine.Meter(), machine.Meter()
+    with outer.running():
+        np.ones(8 * MB).sum()
+        with inner.running():
+            np.ones(MB).sum()
+    assert outer.grown_bytes > 60 * MB
+    assert inner.grown_bytes < 30 * MB
+    with outer.running(), inner.running():
+        np.ones(8 * MB).sum()
+    assert min(outer.grown_bytes, inner.grown_bytes) > 60 * MB, "the outer meter holds the inner"
