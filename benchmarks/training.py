@@ -36,7 +36,7 @@ from nshot.training.rows import Row, Schedule
 from nshot.training.sft import AnswerTokens, supervised
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "training.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table of benchmarks/training.py -->", "<!-- end of table -->"
 Took: TypeAlias = tuple[float, float]
 ROWS, BATCH, RATE, GOAL = 64, 8, 5e-4, 1.8
@@ -215,7 +215,7 @@ def write(text: str) -> None:
     """Put the table between its marks."""
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
+    _, after = rest.split(END, 1)
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
@@ -223,10 +223,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="LoRA training against TRL.")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/training.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     given = parser.parse_args()
     data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
-    machine.use_threads()
+    torch.set_num_threads(machine.threads())
     results, before, tokens = measure(pairs(data), given.epochs, given.repeats)
     text = table(results, before, tokens, given.epochs)
     print(text)
