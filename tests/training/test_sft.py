@@ -11,7 +11,7 @@ from nshot.errors import CannotAdapt, DidNotLearn
 from nshot.models.tokens import rows as scored_rows
 from nshot.predictors.prompts import label_answers, render
 from nshot.training.learned import Fit, fit, require_learned
-from nshot.training.sft import encode, supervised
+from nshot.training.sft import AnswerTokens, encode, supervised
 from nshot.types import Example, Input, Label, Task
 from tiny import tiny_tokenizer
 
@@ -122,3 +122,36 @@ def test_learned_is_a_lower_loss_or_a_higher_accuracy(after, learned):
     else:
         with pytest.raises(DidNotLearn, match=r"began at loss 1\.000 and accuracy 0\.50"):
             require_learned(before, after)
+
+
+class Logits:
+    """A reader that gives the logits it was made with."""
+
+    def __init__(self, logits):
+        self.given = logits
+
+    def logits(self, rows):
+        return self.given
+
+
+def test_labels_compete_at_their_first_token_and_the_vocabulary_after_it():
+    import torch
+
+    torch.manual_seed(0)
+    logits = torch.randn(4, 10, requires_grad=True)
+    rows = [supervised("a", (1,), (2, 3), (2, 5)), supervised("b", (1,), (4, 6))]
+    found = AnswerTokens().total(Logits(logits), rows)
+    among = logits[0, [2, 5]].log_softmax(0)[0]
+    whole = logits[1:].log_softmax(-1)
+    torch.testing.assert_close(found, -(among + whole[0, 3] + whole[1, 4] + whole[2, 6]))
+    found.backward()
+    assert logits.grad.isfinite().all()
+    assert logits.grad[0].nonzero().flatten().tolist() == [2, 5]
+
+
+def test_the_choices_are_the_first_tokens_of_the_labels(tokenizer):
+    task = Task("film", "classify", (Label("good"), Label("bad"), Label("good_enough")))
+    rows, _ = encode(task, "chat", [example("a", "bad"), example("b", "good")], tokenizer, 200)
+    assert {row.choices for row in rows} == {tuple(sorted({row.targets[0] for row in rows}))}
+    (written,), _ = encode(WRITE, "plain", [example("say", "the card")], tokenizer, 200)
+    assert written.choices == ()

@@ -188,10 +188,9 @@ class _Run:
     def identity(self) -> str:
         """Names all that the outcome depends on, so that no stale checkpoint is taken up."""
         shapes = [[name, list(p.shape), str(p.dtype)] for name, p in self.free.items()]
-        rows = [[row.id, row.tokens, row.points, row.targets] for row in self.rows]
         return digest(
             json.dumps([asdict(self.schedule), shapes, self.device, torch.__version__]),
-            json.dumps(rows),
+            repr(self.rows),
             repr(self.objective),
         )
 

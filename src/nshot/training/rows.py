@@ -19,13 +19,15 @@ class Row:
     """One training example as token ids.
 
     The model reads `tokens`; after ``tokens[points[i]]`` it should say ``targets[i]``. A row
-    without points supervises nothing.
+    without points supervises nothing. At the first point it is to choose among `choices`, which
+    hold the target; () is the whole vocabulary.
     """
 
     id: str
     tokens: tuple[int, ...]
     points: tuple[int, ...]
     targets: tuple[int, ...]
+    choices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +19,12 @@ from nshot.types import Example, Task
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """Mean negative log-likelihood of the answers' tokens, given the prompt and those before."""
+    """Mean negative log-likelihood of the answers' tokens, given the prompt and those before.
+
+    At the first token of a label only the tokens compete with which a label can begin. How much of
+    the probability lies on them all is the same for every label, so it cannot change the answer:
+    steps spent on it are steps not spent on telling the labels apart.
+    """
 
     def weight(self, rows: Sequence[Row]) -> float:
         """The number of supervised tokens."""
@@ -26,7 +32,7 @@ class AnswerTokens:
 
     def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
         """Nats, summed over the rows' supervised tokens."""
-        logits = model.logits(rows)
+        logits = _among_choices(model.logits(rows), rows)
         wanted = logits.new_tensor([t for row in rows for t in row.targets]).long()
         return functional.cross_entropy(logits, wanted, reduction="sum")
 
@@ -45,17 +51,39 @@ def encode(
     choices = [_choices(task, format, example) for example in examples]
     coded = tokenised(tokenizer, prompts, [c for c, _ in choices], context - len(end))
     rows = [
-        supervised(example.id, row.context, (*row.answers[right], *end))
+        supervised(example.id, row.context, (*row.answers[right], *end), _openings(row.answers))
         for example, row, (_, right) in zip(examples, coded, choices, strict=True)
     ]
     return rows, sum(row.cut for row in coded)
 
 
-def supervised(id: str, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Row:
+def supervised(
+    id: str, prompt: tuple[int, ...], answer: tuple[int, ...], choices: tuple[int, ...] = ()
+) -> Row:
     """A row that teaches `answer` after `prompt`. Its last token is never read: nothing follows."""
     first = len(prompt) - 1
     points = tuple(range(first, first + len(answer)))
-    return Row(id, (*prompt, *answer[:-1]), points, answer)
+    return Row(id, (*prompt, *answer[:-1]), points, answer, choices)
+
+
+def _openings(answers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens with which an answer can begin; () where there is no choice between them."""
+    first = sorted({answer[0] for answer in answers if answer})
+    return tuple(first) if len(first) > 1 else ()
+
+
+def _among_choices(logits: Tensor, rows: Sequence[Row]) -> Tensor:
+    """Logits (points, vocabulary) with all but its choices ruled out at each row's first point."""
+    if not any(row.choices for row in rows):
+        return logits
+    ruled_out = torch.zeros_like(logits, dtype=torch.bool)
+    point = 0
+    for row in rows:
+        if row.choices:
+            ruled_out[point] = True
+            ruled_out[point, list(row.choices)] = False
+        point += len(row.points)
+    return logits.masked_fill(ruled_out, -torch.inf)
 
 
 def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, ...], int]:
