@@ -20,6 +20,7 @@ from nshot.job import Cut, Job, Setting, WorkerProcess, cut_rows
 from nshot.method import Method, Nested, Table, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.predictors.base import Predictor
+from nshot.store import Store
 from nshot.types import Example, Input, Label, ModelRef, Shots, Split, Task
 from nshot.worker import Worker
 from spine import tickets, use_table
@@ -263,7 +264,8 @@ def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[WorkerProcess]:
-    setting().write(tmp_path)
+    base = setting()
+    Setting(TASK, base.split, ModelRef("fake", "remote"), ENCODER).write(tmp_path)
     process = WorkerProcess(tmp_path)
     yield process
     process.stop()
@@ -282,13 +284,13 @@ def test_a_process_answers_fails_dies_and_is_started_afresh(
     assert hello["body"]["identity"]["device"]
     event = ask(process, measure({"method": "nearest_mean"}))
     assert event["event"] == "done"
-    assert event["body"] == worker(tmp_path).store.get(event["body"]["job"])[1]  # type: ignore[index]
+    store = Store(tmp_path)
+    assert store.get(event["body"]["job"]) == ("ok", event["body"])
 
-    final = ask(process, measure({"method": "lora"}))
+    final = ask(process, measure({"method": "lm_probe"}))
     assert (final["event"], final["final"]) == ("failed", True)
-    assert "no weights to train" in final["reason"]
-    known = worker(tmp_path).store.jobs()[-1]
-    assert known[1:] == ("measure", "failed"), "a finding is kept"
+    assert "shows no hidden states" in final["reason"]
+    assert store.jobs()[-1][1:] == ("measure", "failed"), "a finding is kept"
 
     wrong = ask(process, measure({"method": "nearest_mean"}, shots=99))
     assert (wrong["event"], wrong["final"]) == ("failed", False)
