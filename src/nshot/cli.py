@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  nshot compare tickets.csv                        guess the columns, try everything
+  nshot compare tickets.csv                         guess the columns, try everything
+  nshot compare tickets.csv --dry-run               what that would take on this machine
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
-  nshot compare examples/support-tickets --dry-run what it would take on this machine
-  nshot predict runs/tickets new.csv -o out.jsonl  the winner answers
+  nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
+  nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
 exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
 (the partial board is kept), 130 interrupted (the same command goes on)."""
 
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     check = _add(verbs, "check", _check, "look at a task's data, or verify a delivered folder")
     check.add_argument("task", metavar="TASK|DIR", help="a task, or a folder with check.jsonl")
     _add_columns(check)
-    check.add_argument("--test", metavar="FILE", help="held-out rows")
+    check.add_argument("--test", metavar="FILE", help="test rows")
     _add(verbs, "models", _models, "the models at hand")
     return parser
 
@@ -102,11 +103,17 @@ def _add_compare(verbs: Any) -> None:
     _add_task(parser)
     parser.add_argument("--methods", metavar="A,B", help="only these (default: all)")
     parser.add_argument(
-        "--shots", metavar="4,8,16|all", help="labelled rows per label; several give a curve"
+        "--shots",
+        metavar="4,8,16|all",
+        help="labelled rows per label (default: up to 16); several give a curve",
     )
-    parser.add_argument("--seeds", type=int, default=3, help="draws of the shots (default 3)")
+    parser.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="draws of the shots (default 3)"
+    )
     parser.add_argument("--test-limit", type=int, metavar="N", help="at most N test rows")
-    parser.add_argument("--minutes", type=float, metavar="M", help="skip what does not fit")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="time to spend; what would not fit is skipped"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the forecast and stop")
     parser.add_argument(
         "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", dest="settings",
@@ -118,7 +125,7 @@ def _add_compare(verbs: Any) -> None:
 def _add_adapt(verbs: Any) -> None:
     parser = _add(verbs, "adapt", _adapt, "adapt one method and save what answers")
     _add_task(parser)
-    parser.add_argument("--method", required=True, metavar="NAME")
+    parser.add_argument("--method", required=True, metavar="NAME", help="see `nshot methods`")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
         help="pin a setting, as in rank=16; it is then not searched",
@@ -133,7 +140,9 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
         help="task.yaml, a .csv .tsv .jsonl .parquet file, a folder with a sub-folder per class,"
         " or the nshot.yaml of an earlier run",
     )  # fmt: skip
-    parser.add_argument("--test", metavar="FILE", help="held-out rows (default: cut from TASK)")
+    parser.add_argument(
+        "--test", metavar="FILE", help="test rows; without, compare cuts them from TASK or folds it"
+    )
     _add_columns(parser)
     parser.add_argument("--model", metavar="M", help="language model: a folder or a Hub id")
     parser.add_argument("--encoder", metavar="E", help="sentence encoder: a folder or a Hub id")
@@ -147,7 +156,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 
 def _add_predict(verbs: Any) -> None:
     parser = _add(verbs, "predict", _predict, "answer new inputs with a delivered folder")
-    parser.add_argument("folder", metavar="DIR", help="a run folder, or a winner")
+    parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
     parser.add_argument("inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line)")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
@@ -159,8 +168,10 @@ def _add_advise(verbs: Any) -> None:
         "--prefer", choices=("balanced", "accuracy", "serving", "building", "memory"),
         default="balanced", help="which cost weighs (default: building plus 10,000 answers)",
     )  # fmt: skip
-    parser.add_argument("--no-training", action="store_true", help="nothing that trains")
-    parser.add_argument("--keep-base", action="store_true", help="nothing that changes the base")
+    parser.add_argument("--no-training", action="store_true", help="pick nothing that trains")
+    parser.add_argument(
+        "--keep-base", action="store_true", help="pick nothing that changes the base model"
+    )
     parser.add_argument(
         "--give-up", type=float, metavar="POINTS",
         help="points of score a cheaper method may measure below the top (default 2)",
