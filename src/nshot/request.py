@@ -119,10 +119,8 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
         group=request.group,
         shots=asked,
     )
-    rows = split(loaded.task, loaded.train, loaded.test, test_limit=request.test_limit)
-    if not hold_out and loaded.test is None:
-        whole = split(loaded.task, loaded.train, ())
-        rows = replace(whole, test=(), mode="file")
+    test = loaded.test if hold_out or loaded.test is not None else ()
+    rows = split(loaded.task, loaded.train, test, test_limit=request.test_limit)
     return loaded.task, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 

@@ -32,10 +32,11 @@ def split(
     """Train and test rows that share neither a text nor a group.
 
     With a `test`: train rows that say the same as a test row (see `data.same`), or are of a group
-    of the test, are dropped from train. Without: from 400 rows on the larger of 40 % and 200 rows
-    is held out, stratified by label, groups whole; below, `test` stays empty and the mode is
-    ``folds``. `test_limit` keeps a seeded part of the test, stratified by label. The fingerprint
-    depends on the task and the content of the rows, not on their order or place on disk.
+    of the test, are dropped from train; an empty one leaves all rows to learn from. Without: from
+    400 rows on the larger of 40 % and 200 rows is held out, stratified by label, groups whole;
+    below, `test` stays empty and the mode is ``folds``. `test_limit` keeps a seeded part of the
+    test, stratified by label. The fingerprint depends on the task and the content of the rows, not
+    on their order or place on disk.
 
     Raises `InputError` when the test repeats every train row of some label.
     """
@@ -45,8 +46,8 @@ def split(
     notes += found
     _nothing_lost(train, rows, stratum)
     answered: Sequence[Example] = test or ()
-    mode: _Mode = "file" if test else "folds"
-    if not test and len(rows) >= HOLD_OUT_FROM:
+    mode: _Mode = "folds" if test is None else "file"
+    if test is None and len(rows) >= HOLD_OUT_FROM:
         mode = "holdout"
         rows, answered = _hold_out(rows, stratum, seed)
         notes.append(f"no test file: {len(answered)} of {len(rows) + len(answered)} rows held out")
