@@ -130,8 +130,8 @@ def metric_of(task: Task) -> Metric:
 
 
 def score(metric: Metric, stats: Floats) -> float:
-    """Value of (examples, k) statistics."""
-    return metric.value(stats.sum(axis=0), len(stats))
+    """Value of (examples, k) statistics; 0 where nothing was answered."""
+    return metric.value(stats.sum(axis=0), len(stats)) if len(stats) else 0.0
 
 
 def points(metric: Metric, stats: Floats) -> Floats:

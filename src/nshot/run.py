@@ -446,6 +446,10 @@ def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
     whole = joined([Answered(p.ids, p.predictions, p.points, p.use) for p in parts])
     build = parts[0].build
     count = len(parts)
+    beside = {
+        what: _weighted([(p.extra["beside"][what], len(p.ids)) for p in parts])
+        for what in parts[0].extra.get("beside", {})
+    }
     return replace(
         parts[0],
         job="+".join(p.job for p in parts),
@@ -459,8 +463,17 @@ def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
             spent_seconds=sum(p.build.spent_seconds for p in parts),
             peak_bytes=max(p.build.peak_bytes for p in parts),
         ),
+        train_score=_weighted([(p.train_score, len(p.ids)) for p in parts]),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+        extra={**parts[0].extra, **({"beside": beside} if beside else {})},
     )
+
+
+def _weighted(scores: Sequence[tuple[float | None, int]]) -> float | None:
+    """Mean of (score, rows) by rows, of the scores there are."""
+    found = [(score, rows) for score, rows in scores if score is not None]
+    total = sum(rows for _, rows in found)
+    return sum(score * rows for score, rows in found) / total if total else None
 
 
 @contextmanager
