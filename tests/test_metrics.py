@@ -140,3 +140,4 @@ def test_nothing_answered_is_no_score_and_no_crash() -> None:
         metric = metric_of(Task("t", "classify", TASK.labels, metric=name))
         width = len(metric.stats(example("a"), said("a")))
         assert metric.value(np.zeros(width), 0) == 0.0
+        assert score(metric, np.array([])) == 0.0
