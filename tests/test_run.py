@@ -628,3 +628,8 @@ def test_python_takes_what_the_command_takes(files: tuple[str, str], tmp_path: P
     assert rows_of(result.board)["knn"]["tried"] == []
     assert result.folder == tmp_path / "run"
     assert Job.read({"do": "measure", "spec": {}, "shots": 1, "draw": 0, "cut": None}).form
+
+
+def test_a_name_alone_is_one_name(files: tuple[str, str], tmp_path: Path) -> None:
+    result = nshot.compare(files[0], text="text", methods="majority", out=tmp_path / "run", seeds=1)
+    assert [row["name"] for row in result.board["methods"]] == ["majority", "majority"]

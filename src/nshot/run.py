@@ -574,12 +574,12 @@ def compare(
     task: str | Path,
     *,
     test: str | Path | None = None,
-    text: Sequence[str] = (),
+    text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
     model: str | None = None,
     encoder: str | None = None,
-    methods: Sequence[str] | None = None,
+    methods: str | Sequence[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     shots: Sequence[int | None] | None = None,
     seeds: int = 3,
@@ -595,12 +595,12 @@ def compare(
     request = Request(
         task=str(task),
         test=None if test is None else str(test),
-        text=tuple(text),
+        text=_several(text),
         label=label,
         group=group,
         model=model,
         encoder=encoder,
-        methods=None if methods is None else tuple(methods),
+        methods=None if methods is None else _several(methods),
         settings=settings or {},
         shots=None if shots is None else tuple(shots),
         seeds=seeds,
@@ -609,3 +609,8 @@ def compare(
         out=None if out is None else str(out),
     )
     return carry_out(prepare(request), Silent(), "nshot.compare(...)")
+
+
+def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+    """A name alone is one name, not its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
