@@ -80,6 +80,7 @@ def test_an_unknown_method_names_the_nearest_also_inside() -> None:
 
 def test_a_word_unlike_any_gets_the_list() -> None:
     assert nearest("zzz", ["b", "a"]) == "one of: a, b"
+    assert nearest("zzz", []) == "leave it out: there are none"
 
 
 def test_the_table_loads_a_file_when_it_is_asked_for() -> None:

@@ -131,6 +131,11 @@ def test_shots_are_chosen_where_the_user_names_none(tmp_path: Path) -> None:
     assert prepare(asked(jsonl(tmp_path / "uneven.jsonl", uneven))).sizes == (4,)
 
 
+def test_a_limit_on_test_rows_without_any_is_told(train: str) -> None:
+    notes = prepare(asked(train, test_limit=5)).split.notes
+    assert any("--test-limit has no effect" in note for note in notes)
+
+
 def test_many_rows_are_held_out(tmp_path: Path) -> None:
     prepared = prepare(asked(jsonl(tmp_path / "many.jsonl", tickets(150))))
     assert prepared.split.mode == "holdout"

@@ -89,5 +89,7 @@ class CannotAdapt(NshotError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for the nearest known name, or the list of known names."""
     names = sorted(known)
+    if not names:
+        return "leave it out: there are none"
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(names)}"

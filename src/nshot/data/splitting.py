@@ -51,6 +51,8 @@ def split(
         mode = "holdout"
         rows, answered = _hold_out(rows, stratum, seed)
         notes.append(f"no test file: {len(answered)} of {len(rows) + len(answered)} rows held out")
+    if test_limit is not None and mode == "folds":
+        notes.append("--test-limit has no effect: without held-out rows every row is tested")
     if test_limit is not None and len(answered) > test_limit:
         notes.append(f"{test_limit} of {len(answered)} test rows are used (--test-limit)")
         answered = _limited(answered, test_limit, stratum, seed)
