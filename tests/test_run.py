@@ -275,6 +275,19 @@ def test_another_pick_in_the_same_folder_replaces_the_winner(
         assert nshot.load(out).check() == []
 
 
+def test_another_model_in_the_same_folder_is_looked_at_anew(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    pins = {"zero_shot": {"format": "plain", "calibration": "none"}}
+    go(files, out, methods=("majority",), model=None, encoder=None)
+    remote = go(files, out, methods=("majority", "lm_probe"), model="fake:remote")
+    reason = rows_of(remote.board)["lm_probe"]["reason"]
+    assert reason == "the language model cannot show hidden states"
+    scorer = go(files, out, methods=("majority", "zero_shot"), settings=pins)
+    assert rows_of(scorer.board)["zero_shot"]["status"] == "ok"
+
+
 def test_a_winner_that_is_gone_is_made_again(files: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "run"
     go(files, out)

@@ -132,7 +132,7 @@ class Run:
         hello = self._ask({"ask": "hello"})
         self.machine = hello["machine"]
         self.context = prepared.setting.context(hello["identity"])
-        self.measured_rates = self._rates(hello["identity"])
+        self.measured_rates = self._rates()
         self.budget = Budget(prepared.request.minutes)
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,11 +141,11 @@ class Run:
             raise RunFailed(event["reason"])
         return event["body"]  # type: ignore[no-any-return]
 
-    def _rates(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        """Measured once for a folder: forecasts do not move between a run and its resumption."""
-        path = self.prepared.out / "data" / "rates.json"
+    def _rates(self) -> dict[str, Any]:
+        """Measured once for these models here: a resumed run has the forecasts it began with."""
+        path = self.prepared.out / "data" / f"rates-{self.context}.json"
         if not path.exists():
-            write_atomic(path, json.dumps({**identity, **self._ask({"ask": "rates"})}))
+            write_atomic(path, json.dumps(self._ask({"ask": "rates"})))
         return json.loads(path.read_text())  # type: ignore[no-any-return]
 
     # ---- what a method would need
@@ -383,7 +383,8 @@ class Run:
             one = self.forecast(entry.method, prepared.largest)
             if self.budget.refusal(pick, one.build + one.use):
                 return
-            self.display.start(f"{pick} · fresh draw {number}", 0, CONFIRMATIONS)
+            done = number - prepared.request.seeds
+            self.display.start(f"{pick} · fresh draw {number}", done, CONFIRMATIONS)
             try:
                 measurement = self._draw(fresh, prepared.largest, number)
             except RunFailed as error:
