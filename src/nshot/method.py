@@ -35,6 +35,14 @@ Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
 
 
+_VERBS: Mapping[Ability, str] = {
+    "hidden": "show hidden states",
+    "logits": "give logits",
+    "images": "see images",
+}
+"""What a model that lacks an ability cannot do, where the ability is no verb."""
+
+
 @dataclass(frozen=True)
 class Rates:
     """What this machine does, measured: the ground of every forecast."""
@@ -159,7 +167,8 @@ class Method(BaseModel, ABC):
         if self.needs and brief.base is None:
             return "needs a language model, and none was given"
         if missing := self.needs - brief.abilities:
-            return f"the language model cannot {' or '.join(sorted(missing))}"
+            verbs = sorted(_VERBS.get(ability, ability) for ability in missing)
+            return f"the language model cannot {' or '.join(verbs)}"
         if self.needs_encoder and brief.encoder is None:
             return "needs a sentence encoder, and none was given"
         return None
@@ -241,8 +250,14 @@ def spec_hash(method: Method) -> str:
 
 
 def _versions(method: Method) -> list[Any]:
-    nested = [getattr(method, name) for name in type(method).model_fields]
-    return [
-        [method.name, method.version],
-        *[_versions(value) for value in nested if isinstance(value, Method)],
-    ]
+    return [[method.name, method.version], *map(_versions, _nested(method))]
+
+
+def _nested(method: Method) -> list[Method]:
+    values = [getattr(method, name) for name in type(method).model_fields]
+    return [value for value in values if isinstance(value, Method)]
+
+
+def parts(method: Method) -> list[Method]:
+    """The method and all methods in it."""
+    return [method, *[part for inner in _nested(method) for part in parts(inner)]]
