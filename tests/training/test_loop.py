@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from nshot.errors import CannotAdapt, Diverged, InputError
-from nshot.training.forward import Upper, Whole, reader
+from nshot.training.forward import Shared, Tree, Upper, Whole, reader
 from nshot.training.loop import train
 from nshot.training.rows import Row, Schedule
 from nshot.training.sft import AnswerTokens, supervised
@@ -36,6 +36,15 @@ def some_rows(count: int = 12, seed: int = 0) -> list[Row]:
     return [supervised(f"r{i}", ids(3, 20), ids(1, 4)) for i in range(count)]
 
 
+def alike(rows: list[Row]) -> list[Row]:
+    """The same with a common beginning, and two rows of which one begins the other."""
+    rows = [
+        supervised(row.id, (7, 8, *row.tokens[: row.points[0] + 1]), row.targets) for row in rows
+    ]
+    long = max(rows, key=lambda row: len(row.tokens))
+    return [*rows, supervised("start", long.tokens[:4], (9,))]
+
+
 def plain_loss(module, rows: list[Row]) -> torch.Tensor:
     """What transformers itself computes: full logits, -100 where nothing is supervised."""
     longest = max(len(row.tokens) for row in rows) + 1
@@ -50,9 +59,9 @@ def plain_loss(module, rows: list[Row]) -> torch.Tensor:
     return module(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
 
 
-def ours(module, rows: list[Row]) -> torch.Tensor:
+def ours(module, rows: list[Row], way=Whole) -> torch.Tensor:
     objective = AnswerTokens()
-    return objective.total(Whole(module, "cpu"), rows) / objective.weight(rows)
+    return objective.total(way(module, "cpu"), rows) / objective.weight(rows)
 
 
 def peft_model(module, **settings):
@@ -63,11 +72,12 @@ def peft_model(module, **settings):
     return get_peft_model(module, config)
 
 
+@pytest.mark.parametrize("way", [Whole, Shared])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_loss_and_gradient_are_those_of_transformers(model, wrapped):
+def test_loss_and_gradient_are_those_of_transformers(model, wrapped, way):
     module = peft_model(model, init_lora_weights=False) if wrapped else model
-    rows = some_rows()
-    expected, found = plain_loss(module, rows), ours(module, rows)
+    rows = alike(some_rows())
+    expected, found = plain_loss(module, rows), ours(module, rows, way)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     free = [p for p in module.parameters() if p.requires_grad]
     for a, b in zip(
@@ -245,14 +255,47 @@ def test_frozen_lower_layers_computed_once_train_the_same(folder, blocks):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4, msg=name)
 
 
-def test_the_short_way_is_taken_only_where_it_equals_the_ordinary(model):
+def test_a_short_way_is_taken_only_where_it_equals_the_ordinary(model):
     rows = some_rows()
     assert isinstance(reader(model, rows, 2, "cpu"), Upper)
-    assert isinstance(reader(model, rows, None, "cpu"), Whole)
-    assert isinstance(reader(model, rows, 4, "cpu"), Whole)
-    assert isinstance(reader(peft_model(model), rows, 2, "cpu"), Whole)
+    assert isinstance(reader(model, rows, None, "cpu"), Shared)
+    assert isinstance(reader(model, rows, 4, "cpu"), Shared)
+    assert isinstance(reader(peft_model(model, lora_dropout=0.5), rows, 2, "cpu"), Shared)
     other = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=2))
-    assert isinstance(reader(other.eval(), rows, 1, "cpu"), Whole)
+    assert isinstance(reader(other, rows, 1, "cpu"), Shared)
+    assert other.training
+
+
+def test_a_model_that_takes_no_such_mask_goes_the_ordinary_way(model):
+    class Stubborn(type(model)):
+        def forward(self, *args, position_ids=None, **options):
+            return super().forward(*args, **options)
+
+    model.__class__ = Stubborn
+    assert isinstance(reader(model, alike(some_rows()), None, "cpu"), Whole)
+
+
+def test_a_common_beginning_is_read_once():
+    rows = alike(some_rows())
+    tree = Tree(rows)
+    beginnings = {row.tokens[:k] for row in rows for k in range(1, len(row.tokens) + 1)}
+    assert len(tree.tokens) == len(beginnings) < sum(len(row.tokens) for row in rows) - 20
+    assert [tree.tokens[node] for node in tree.paths[3]] == list(rows[3].tokens)
+    seen = tree.seen()
+    for row, path in zip(rows, tree.paths, strict=True):
+        assert seen[path[-1]].nonzero().flatten().tolist() == sorted(path)
+        assert len(path) == len(row.tokens)
+
+
+def test_long_rows_without_a_common_beginning_are_padded(model):
+    rows = [
+        supervised(f"r{i}", tuple((i * 31 + j) % 300 for j in range(120)), (5,)) for i in range(8)
+    ]
+    way = Shared(model, "cpu")
+    way.read = None
+    way.logits(rows)
+    with pytest.raises(TypeError):
+        way.logits(alike(some_rows()))
 
 
 def test_an_architecture_whose_blocks_know_their_place_goes_the_ordinary_way():
@@ -274,8 +317,9 @@ def test_an_architecture_whose_blocks_know_their_place_goes_the_ordinary_way():
     torch.manual_seed(0)
     module = Gemma2ForCausalLM(config).eval()
     rows = some_rows()
-    assert isinstance(reader(module, rows, 2, "cpu"), Whole)
-    torch.testing.assert_close(ours(module, rows), plain_loss(module, rows))
+    assert isinstance(reader(module, rows, 2, "cpu"), Shared)
+    for way in (Whole, Shared):
+        torch.testing.assert_close(ours(module, alike(rows), way), plain_loss(module, alike(rows)))
     assert len(module.model.layers) == 3
 
 

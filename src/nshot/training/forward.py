@@ -3,22 +3,29 @@
 The head of a small model costs as much as a quarter of its depth, and training looks at two or
 three positions of a row. A hook hands the head only those, so tied heads, scaled or capped logits
 and PEFT-wrapped models all go their own ordinary way.
+
+Two shorter ways are taken where they were seen to give the ordinary logits on this very model:
+what the rows of a batch begin with in common is read once (`Shared`), and frozen lower layers are
+gone through once (`Upper`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from nshot.models.cache import masks
 from nshot.training.rows import Row
 
 _TOLERANCE = 1e-4
 _CACHING = 8
 """Rows that go through the frozen layers at once."""
+_DENSE = 3200
+"""Tokens in one sequence at which attention costs as much as all the rest of a block."""
 
 
 class Reader(Protocol):
@@ -37,9 +44,75 @@ class Whole:
 
     def logits(self, rows: Sequence[Row]) -> Tensor:
         """See `Reader`. Padding stands on the right, where a causal model never looks."""
-        with _only_at(self.module, rows, self.device):
+        with _only_at(self.module, *_points(rows), self.device):
             out = self.module(input_ids=_padded(rows, self.device), use_cache=False)
         return _flat(out.logits)
+
+
+class Shared:
+    """The rows of a batch as one tree: a common beginning is read once, and nothing is padded.
+
+    The tree is one sequence, in which a mask lets a token see its ancestors only. That makes
+    attention quadratic in all its tokens, so long rows go the ordinary way.
+    """
+
+    def __init__(self, module: Any, device: str) -> None:
+        self.module, self.device = module, device
+        self.whole = Whole(module, device)
+
+    def logits(self, rows: Sequence[Row]) -> Tensor:
+        """See `Reader`."""
+        tree = Tree(rows)
+        count = len(tree.tokens)
+        if count * (1 + count / _DENSE) >= len(rows) * max(len(row.tokens) for row in rows):
+            return self.whole.logits(rows)
+        return self.read(rows, tree)
+
+    def read(self, rows: Sequence[Row], tree: Tree) -> Tensor:
+        """Logits at the points of `rows`, whose tree is `tree`."""
+        depth = torch.tensor(tree.depth, device=self.device)
+        nodes = [path[p] for row, path in zip(rows, tree.paths, strict=True) for p in row.points]
+        with _only_at(self.module, [0] * len(nodes), nodes, self.device):
+            out = self.module(
+                input_ids=torch.tensor([tree.tokens], device=self.device),
+                attention_mask=masks(
+                    self.module.config, tree.seen().to(self.device), depth, self.module.dtype
+                ),
+                position_ids=depth[None],
+                use_cache=False,
+            )
+        return _flat(out.logits)
+
+
+class Tree:
+    """Rows as a tree of tokens: `paths[i]` are row i's nodes, `parent[n]` the node before n."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.tokens: list[int] = []
+        self.depth: list[int] = []
+        self.parent: list[int] = []
+        self._child: dict[tuple[int, int], int] = {}
+        self.paths = [self._path(row.tokens) for row in rows]
+
+    def _path(self, tokens: Sequence[int]) -> list[int]:
+        path: list[int] = []
+        for depth, token in enumerate(tokens):
+            before = path[-1] if path else -1
+            node = self._child.setdefault((before, token), len(self.tokens))
+            if node == len(self.tokens):
+                self.tokens.append(token)
+                self.depth.append(depth)
+                self.parent.append(before)
+            path.append(node)
+        return path
+
+    def seen(self) -> Tensor:
+        """(nodes, nodes): whether the column is the row's node itself or an ancestor of it."""
+        seen = torch.eye(len(self.tokens), dtype=torch.bool)
+        for node, before in enumerate(self.parent):
+            if before >= 0:
+                seen[node] |= seen[before]
+        return seen
 
 
 class Upper:
@@ -60,7 +133,7 @@ class Upper:
         order = sorted(rows, key=lambda row: (len(row.tokens), row.id))
         for start in range(0, len(order), _CACHING):
             some = order[start : start + _CACHING]
-            with _only_at(self.module, some, self.device):
+            with _only_at(self.module, *_points(some), self.device):
                 out = self.module(
                     input_ids=_padded(some, self.device), use_cache=False, output_hidden_states=True
                 )
@@ -72,7 +145,8 @@ class Upper:
         """See `Reader`; the rows must have been given to `remember`."""
         states = [self.states[row.id] for row in rows]
         inputs = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
-        with _last_blocks(self.module, self.free), _only_at(self.module, rows, self.device):
+        points = _points(rows)
+        with _last_blocks(self.module, self.free), _only_at(self.module, *points, self.device):
             out = self.module(inputs_embeds=inputs, use_cache=False)
         return _flat(out.logits)
 
@@ -80,30 +154,39 @@ class Upper:
 def reader(module: Any, rows: Sequence[Row], free: int | None, device: str) -> Reader:
     """The fastest way to read these rows that gives the ordinary logits.
 
-    `free` is the number of upper blocks being trained, None when gradients reach lower. The short
-    way is taken only where it was seen to equal the ordinary one on this very model.
+    `free` is the number of upper blocks being trained, None when gradients reach lower.
     """
-    whole = Whole(module, device)
+    whole, shared = Whole(module, device), Shared(module, device)
+    ascending = sorted(rows, key=lambda row: len(row.tokens))
+    probe = [ascending[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
     blocks = _blocks(module)
-    if free is None or blocks is None or not 0 < free < len(blocks):
-        return whole
-    upper = Upper(module, free, device)
-    probe = sorted(rows, key=lambda row: len(row.tokens))[:: max(1, len(rows) - 1)][:2]
-    if not _equal(upper, whole, probe):
-        return whole
+    if free is not None and blocks is not None and 0 < free < len(blocks):
+        upper = Upper(module, free, device)
+        if _equal(module, probe, whole, lambda: _remembered(upper, probe)):
+            upper.remember(rows)
+            return upper
+    if _equal(module, probe, whole, lambda: shared.read(probe, Tree(probe))):
+        return shared
+    return whole
+
+
+def _remembered(upper: Upper, rows: Sequence[Row]) -> Tensor:
     upper.remember(rows)
-    return upper
+    return upper.logits(rows)
 
 
 @torch.no_grad()
-def _equal(upper: Upper, whole: Whole, probe: Sequence[Row]) -> bool:
+def _equal(module: Any, probe: Sequence[Row], whole: Whole, short: Callable[[], Tensor]) -> bool:
+    """Whether a short way gives the ordinary logits, dropout aside."""
+    was = module.training
+    module.eval()
     try:
-        upper.remember(probe)
-        found = upper.logits(probe)
-    except (RuntimeError, TypeError, ValueError, IndexError, KeyError):
-        # An architecture that cannot be entered halfway: how it says so is its own affair.
+        return torch.allclose(short(), whole.logits(probe), rtol=_TOLERANCE, atol=_TOLERANCE)
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError):
+        # An architecture that cannot be read so: how it says so is its own affair.
         return False
-    return bool(torch.allclose(found, whole.logits(probe), rtol=_TOLERANCE, atol=_TOLERANCE))
+    finally:
+        module.train(was)
 
 
 def _blocks(module: Any) -> torch.nn.ModuleList | None:
@@ -125,16 +208,23 @@ def _last_blocks(module: Any, free: int) -> Iterator[None]:
 
 
 @contextmanager
-def _only_at(module: Any, rows: Sequence[Row], device: str) -> Iterator[None]:
+def _only_at(
+    module: Any, rows: Sequence[int], columns: Sequence[int], device: str
+) -> Iterator[None]:
     """Inside, the head sees (points, width) instead of (rows, length, width)."""
-    row = torch.tensor([i for i, r in enumerate(rows) for _ in r.points], device=device)
-    column = torch.tensor([point for r in rows for point in r.points], device=device)
+    row, column = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
     head = module.get_output_embeddings()
     hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][row, column],))
     try:
         yield
     finally:
         hook.remove()
+
+
+def _points(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
+    """Row and column of every point in a padded batch."""
+    row = [i for i, r in enumerate(rows) for _ in r.points]
+    return row, [point for r in rows for point in r.points]
 
 
 def _flat(logits: Tensor) -> Tensor:

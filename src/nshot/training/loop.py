@@ -172,7 +172,7 @@ class _Run:
                 if self.micro == 1 or not _out_of_memory(error):
                     raise
                 self.micro //= 2
-                _set_random_state(before)
+                _set_random_state(before, self.device)
                 note(f"memory ran out: training went on with {self.micro} rows at a time")
 
     def _accumulate(self, batch: Sequence[Row]) -> float:
@@ -221,7 +221,7 @@ class _Run:
         }
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        _set_random_state(tensors)
+        _set_random_state(tensors, self.device)
         self.micro, self.losses = position.micro_batch, list(position.losses)
         return position.step
 
@@ -244,29 +244,28 @@ def _refuse_unsupervised(rows: Sequence[Row]) -> None:
 @contextmanager
 def _training(module: Any, seed: int, device: str) -> Iterator[None]:
     """Training mode and a seeded random state inside; both as they were outside."""
-    was = module.training
-    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        module.train()
-        try:
-            yield
-        finally:
-            module.train(was)
-            module.zero_grad(set_to_none=True)
+    was, state = module.training, _random_state(device)
+    torch.manual_seed(seed)
+    module.train()
+    try:
+        yield
+    finally:
+        _set_random_state(state, device)
+        module.train(was)
+        module.zero_grad(set_to_none=True)
 
 
 def _random_state(device: str) -> dict[str, Tensor]:
-    state = {"random.cpu": torch.get_rng_state()}
-    if device.startswith("cuda"):
-        state["random.cuda"] = torch.cuda.get_rng_state()
+    state = {"random.host": torch.get_rng_state()}
+    if own := getattr(torch.get_device_module(device), "get_rng_state", None):
+        state["random.device"] = own()
     return state
 
 
-def _set_random_state(state: dict[str, Tensor]) -> None:
-    torch.set_rng_state(state["random.cpu"])
-    if "random.cuda" in state:
-        torch.cuda.set_rng_state(state["random.cuda"])
+def _set_random_state(state: dict[str, Tensor], device: str) -> None:
+    torch.set_rng_state(state["random.host"])
+    if "random.device" in state:
+        torch.get_device_module(device).set_rng_state(state["random.device"])
 
 
 def _out_of_memory(error: BaseException) -> bool:
