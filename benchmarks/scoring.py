@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Label scoring against lm-eval.")
     parser.add_argument("--rows", type=int, default=30, help="rows of the peer; ours has ten times")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write it to docs/benchmarks.md")
     given = parser.parse_args()
     data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
     threads = machine.threads()

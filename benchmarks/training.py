@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="LoRA training against TRL.")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write it to docs/benchmarks.md")
     given = parser.parse_args()
     data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
     torch.set_num_threads(machine.threads())

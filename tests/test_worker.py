@@ -18,6 +18,7 @@ from nshot.data.rows import measurement_from_json
 from nshot.errors import CannotAdapt, WorkerLost
 from nshot.job import Cut, Job, Setting, WorkerProcess, cut_rows
 from nshot.method import Method, Nested, Table, Workbench
+from nshot.methods import TABLE
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.predictors.base import Predictor
 from nshot.store import Store
@@ -78,21 +79,30 @@ def test_a_jobs_name_depends_on_all_that_its_result_depends_on(
         measure({"method": "knn", "k": 1}, cut=Cut(5, 0)), Job("deploy", job.spec, 4, 0),
         measure({"method": "knn", "k": 1}, form="deployed"),
     ]  # fmt: skip
-    names = {one.name("c") for one in other} | {job.name("c"), job.name("other data")}
+    here, there = (lambda method: "c"), (lambda method: "other data")
+    names = {one.name(here) for one in other} | {job.name(here), job.name(there)}
     assert len(names) == len(other) + 2
-    assert measure({"k": 1, "method": "knn"}).name("c") == job.name("c")
+    assert measure({"k": 1, "method": "knn"}).name(here) == job.name(here)
     monkeypatch.setattr(type(job.method), "version", 99)
-    assert job.name("c") not in names, "a new version of the method is another job"
+    assert job.name(here) not in names, "a new version of the method is another job"
 
 
 def test_the_context_is_data_models_and_machine() -> None:
-    one = setting()
-    context = one.context({"threads": 1})
-    assert context == setting().context({"threads": 1})
-    assert context != one.context({"threads": 2})
-    assert context != Setting(one.task, one.split, None, ENCODER).context({"threads": 1})
+    one, method = setting(), TABLE.build({"method": "zero_shot"})
+
+    def context(of: Setting, threads: int = 1, asked: Method = method) -> str:
+        return of.context({"threads": threads})(asked)
+
+    assert context(one) == context(setting())
+    assert context(one) != context(one, threads=2)
+    bare = Setting(one.task, one.split, None, ENCODER)
+    assert context(one) != context(bare)
     fewer = Split(one.split.train[1:], one.split.test, "file", "other fingerprint")
-    assert context != Setting(one.task, fewer, SCORER, ENCODER).context({"threads": 1})
+    assert context(one) != context(Setting(one.task, fewer, SCORER, ENCODER))
+    counting = TABLE.build({"method": "tfidf_lr"})
+    assert context(one, asked=counting) == context(bare, asked=counting), (
+        "a method that asks no model is not run again for another one"
+    )
 
 
 def test_folds_answer_every_row_once_and_learn_from_none_of_them() -> None:

@@ -44,10 +44,17 @@ class Standing:
                         entry.name,
                         matrix(entry, size, self.prepared.task),
                         cost_of(view_of(row), wish),
-                        deterministic=not entry.method.learns and not entry.tried,
+                        deterministic=self._still(entry, size),
                     )
                 )
         return found
+
+    def _still(self, entry: Entry, size: Size) -> bool:
+        """No shot and no seed moves its answers: by what it is, or as several draws have shown."""
+        draws = len(entry.measured[size])
+        return not entry.method.learns or (
+            draws > 1 and len(matrix(entry, size, self.prepared.task)) == 1
+        )
 
     def board(self) -> dict[str, Any]:
         """leaderboard.json as things stand."""

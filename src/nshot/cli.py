@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         " examples, with the cost beside it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nshot {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
@@ -93,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(verbs: Any, name: str, verb: Callable[[Any], int], about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=about, description=about, allow_abbrev=False
+    )
     parser.set_defaults(verb=verb, parser=parser)
     return parser
 

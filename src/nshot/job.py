@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from nshot import machine
 from nshot.data.rows import (
@@ -22,7 +22,7 @@ from nshot.data.rows import (
     write_rows,
 )
 from nshot.errors import WorkerLost
-from nshot.method import Method, spec_hash
+from nshot.method import Method, parts, spec_hash
 from nshot.methods import TABLE
 from nshot.store import write_atomic
 from nshot.types import (
@@ -36,6 +36,7 @@ from nshot.types import (
     stratified_folds,
 )
 
+Context: TypeAlias = Callable[[Method], str]
 _PARTS = ("train", "test", "preferences", "background")
 
 
@@ -73,9 +74,10 @@ class Job:
         """The method with its settings."""
         return TABLE.build(self.spec)
 
-    def name(self, context: str) -> str:
+    def name(self, context: Context) -> str:
         """The job's id in the store; `context` stands for data, models and machine."""
-        return digest(json.dumps(asdict(self), sort_keys=True), spec_hash(self.method), context)
+        method = self.method
+        return digest(json.dumps(asdict(self), sort_keys=True), spec_hash(method), context(method))
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,18 @@ class Setting:
     base: ModelRef | None
     encoder: ModelRef | None
 
-    def context(self, identity: Mapping[str, Any]) -> str:
-        """The part of every job's hash that is not the job itself."""
-        refs = [asdict(ref) if ref else None for ref in (self.base, self.encoder)]
-        return digest(self.split.fingerprint, json.dumps([refs, identity], sort_keys=True))
+    def context(self, identity: Mapping[str, Any]) -> Context:
+        """The part of a job's hash that is not the job itself: rows, machine, and those models
+        that its method, or a method in it, asks for."""
+
+        def of(method: Method) -> str:
+            inside = parts(method)
+            base = self.base if any(part.needs for part in inside) else None
+            encoder = self.encoder if any(part.needs_encoder for part in inside) else None
+            refs = [asdict(ref) if ref else None for ref in (base, encoder)]
+            return digest(self.split.fingerprint, json.dumps([refs, identity], sort_keys=True))
+
+        return of
 
     def write(self, root: Path) -> None:
         """Put task, rows and models under ``root/data``."""

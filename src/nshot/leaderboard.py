@@ -57,8 +57,7 @@ class Entry:
 def matrix(entry: Entry, size: Size, task: Task) -> Floats:
     """(draws, examples) points, examples in the order of the ids.
 
-    Draws with the very same points of a method that searched its settings on one draw are one
-    draw: how much other shots would move it was not seen.
+    Draws with the very same points are one draw.
     """
     metric = metric_of(task)
     rows = []

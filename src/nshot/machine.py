@@ -46,9 +46,10 @@ def environment() -> dict[str, str]:
     Threads that wait sleep: spinning, two of them took 5x the time on two cores that were shared
     with other work (80 prompts scored: 107 s of wall time against 23 s).
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
     return {
         "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's: the small fits of the heads gain nothing from two
         **os.environ,
         **dict.fromkeys(names, str(threads())),
         "TOKENIZERS_PARALLELISM": "false",

@@ -95,7 +95,7 @@ class Bench:
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
         """Adapt a nested method, or load it: charged in full, spent once."""
         job = digest(
-            "nested", spec_hash(method), _shots_digest(task, shots), self._worker.context,
+            "nested", spec_hash(method), _shots_digest(task, shots), self._worker.context(method),
             str(self.seed),
         )  # fmt: skip
         known = self._worker.store.get(job)

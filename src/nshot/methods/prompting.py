@@ -40,7 +40,7 @@ class Prompting(Method):
     kinds: ClassVar = frozenset({"classify", "generate"})
     needs: ClassVar = frozenset({"generate"})
     search_folds: ClassVar = 2
-    """Every fold reads the demonstrations and the instruction anew: two are half the price of four."""
+    """Every fold reads the demonstrations anew: two are half the price of four."""
 
     format: Format = "plain"
     calibration: Calibration = "batch"
