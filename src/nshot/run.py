@@ -36,7 +36,7 @@ from nshot.request import (
 )
 from nshot.store import Store, locked, write_atomic
 from nshot.tune import open_settings, trials
-from nshot.types import Measurement, Trial
+from nshot.types import Measurement, Trial, digest
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
@@ -132,7 +132,7 @@ class Run:
         hello = self._ask({"ask": "hello"})
         self.machine = hello["machine"]
         self.context = prepared.setting.context(hello["identity"])
-        self.measured_rates = self._rates()
+        self.measured_rates = self._rates(hello["identity"])
         self.budget = Budget(prepared.request.minutes)
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,9 +141,12 @@ class Run:
             raise RunFailed(event["reason"])
         return event["body"]  # type: ignore[no-any-return]
 
-    def _rates(self) -> dict[str, Any]:
+    def _rates(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Measured once for these models here: a resumed run has the forecasts it began with."""
-        path = self.prepared.out / "data" / f"rates-{self.context}.json"
+        setting = self.prepared.setting
+        refs = [asdict(ref) if ref else None for ref in (setting.base, setting.encoder)]
+        named = digest(json.dumps([refs, identity], sort_keys=True))
+        path = self.prepared.out / "data" / f"rates-{named}.json"
         if not path.exists():
             write_atomic(path, json.dumps(self._ask({"ask": "rates"})))
         return json.loads(path.read_text())  # type: ignore[no-any-return]
