@@ -81,6 +81,11 @@ def board_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "leaderboard.json").read_text(encoding="utf-8")))
 
 
+def points_of(folder: Path) -> Any:
+    """What was measured, to the bit. The pick, and so what is confirmed, hangs on seconds too."""
+    return json.loads((folder / "points.json").read_text(encoding="utf-8"))["methods"]
+
+
 def rows_of(board: Mapping[str, Any], form: str = "trained") -> dict[str, dict[str, Any]]:
     """The board's rows of a form by name."""
     return {row["name"]: row for row in board["methods"] if row["form"] == form}

@@ -25,7 +25,7 @@ from nshot.request import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Request, prepare
 from nshot.run import Result, Silent, adapt_one, carry_out, plan
 from nshot.store import Store
 from nshot.types import Cost, Input, Shots, Task
-from spine import Here, board_of, jsonl, rows_of, stay_here, tickets, use_table
+from spine import Here, board_of, jsonl, points_of, rows_of, stay_here, tickets, use_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -249,7 +249,7 @@ def test_its_yaml_reproduces_the_run_elsewhere(whole: Path, tmp_path: Path) -> N
 
     again = replace(read_request(whole / "nshot.yaml"), out=str(tmp_path / "again"))
     carry_out(prepare(again), Silent())
-    assert (tmp_path / "again" / "points.json").read_bytes() == (whole / "points.json").read_bytes()
+    assert points_of(tmp_path / "again") == points_of(whole)
     told = [
         {name: (row["score"], row["low"], row["settings"]) for name, row in rows_of(b).items()}
         for b in (board_of(whole), board_of(tmp_path / "again"))
@@ -546,7 +546,7 @@ def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_
     assert {job: written(out)[job] for job in kept} == kept
     assert final.board["methods"][:4] != result.board["methods"]
     apart = go(files, tmp_path / "apart", methods=methods)
-    assert (out / "points.json").read_bytes() == (apart.folder / "points.json").read_bytes()
+    assert points_of(out) == points_of(apart.folder)
 
 
 def test_interrupted_before_anything_it_says_so(files: tuple[str, str], tmp_path: Path) -> None:
