@@ -285,3 +285,34 @@ def test_the_chosen_is_never_worse_than_the_default(
     (chosen,) = (t for t in tuned.tried if t.chosen)
     scores = [t.score for t in tuned.tried if t.score is not None]
     assert chosen.score == (max(scores) if scores else None)
+
+
+def test_a_candidate_that_falls_behind_is_not_followed_to_the_end() -> None:
+    """Two folds: the good default is seen on both, the hopeless value on the first only."""
+    asked: list[tuple[Any, int]] = []
+
+    class Guess(Method):
+        """Right or wrong by its setting."""
+
+        name: ClassVar[str] = "guess"
+        rung: ClassVar[Any] = "trivial"
+        space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"right": (True, False)}
+        search_folds: ClassVar[int] = 2
+        right: bool = True
+
+        def adapt(self, task: Task, shots: Shots, bench: Any) -> Any:
+            raise AssertionError("the search asks through `answer`")
+
+    def answer(method: Method, fold: Any, index: int) -> list[Prediction]:
+        right = bool(method.right)  # type: ignore[attr-defined]
+        asked.append((right, index))
+        other = {"a": "b", "b": "a"}
+        return [Prediction(e.label if right else other[e.label]) for e in fold.dev]
+
+    rows = tuple(Example(f"{label}{i}", Input(), (label,)) for label in "ab" for i in range(8))
+    task = Task("t", "classify", (Label("a"), Label("b")))
+    tuned = search(Guess(), task, Shots(labelled=rows), answer)
+    assert asked == [(True, 0), (True, 1), (False, 0)]
+    assert tuned.method.right  # type: ignore[attr-defined]
+    (loser,) = [trial for trial in tuned.tried if not trial.chosen]
+    assert (loser.score, loser.note) == (0.0, "stopped after 1 of 2 folds, behind")

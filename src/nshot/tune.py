@@ -1,7 +1,8 @@
 """The one search: a method declares what may be tried, the folds of its shots say what is best.
 
 Coordinates in the declared order: the values of one setting are tried with the others held at the
-best so far. No test example is ever seen here, and the search is part of the method's cost.
+best so far; a candidate that falls behind the best is not followed through all folds. No test
+example is ever seen here, and the search is part of the method's cost.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,11 +25,14 @@ class Look:
     """What a candidate did on the folds: its score, and how sure it was of the right answers.
 
     `fit` is the mean log-probability of the right label, -inf where there are no scores. It only
-    parts candidates of equal score: on a few dev rows many are equal.
+    parts candidates of equal score: on a few dev rows many are equal. `course` is the score after
+    each fold; one that fell behind was `stopped` before the last.
     """
 
     score: float
     fit: float
+    course: tuple[float, ...] = ()
+    stopped: bool = False
 
     def better_than(self, other: Look) -> bool:
         """Higher score, or the same score and a better fit."""
@@ -44,6 +48,7 @@ class Tuned:
     note: str = ""
 
 
+_Looks: TypeAlias = dict[str, tuple[Method, Look | None, str]]
 Answer = Callable[[Method, Fold, int], Sequence[Prediction]]
 """Adapt a candidate to a fold's shots and answer its dev rows (the third value: which fold)."""
 
@@ -72,13 +77,14 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     folds = shots.folds(method.search_folds, labels=task.kind == "classify")
     if len(folds) < 2:
         return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
-    looks: dict[str, tuple[Method, Look | None, str]] = {}
+    looks: _Looks = {}
     best = _with(method, {name: values[0] for name, values in space.items()})
     _try(best, task, folds, answer, looks)
     for name, values in space.items():
         for candidate in _line(best, name, values):
             _try(candidate, task, folds, answer, looks)
-        best = _best(looks) or best
+        leader = _best(looks)
+        best = leader[0] if leader else best
     chosen = _key(best)
     return Tuned(
         best,
@@ -114,13 +120,16 @@ def _try(
     task: Task,
     folds: Sequence[Fold],
     answer: Answer,
-    looks: dict[str, tuple[Method, Look | None, str]],
+    looks: _Looks,
 ) -> None:
     key = _key(candidate)
     if key in looks:
         return
     try:
-        look, note = _look(candidate, task, folds, answer), ""
+        leader = _best(looks)
+        look = _look(candidate, task, folds, answer, leader[1] if leader else None)
+        seen = f"stopped after {len(look.course)} of {len(folds)} folds, behind"
+        note = seen if look.stopped else ""
     except WorkerLost:
         raise
     except (CannotAdapt, RunFailed) as error:
@@ -128,16 +137,26 @@ def _try(
     looks[key] = (candidate, look, note)
 
 
-def _look(candidate: Method, task: Task, folds: Sequence[Fold], answer: Answer) -> Look:
-    """Score over all dev rows together: every labelled row is dev exactly once."""
+def _look(
+    candidate: Method, task: Task, folds: Sequence[Fold], answer: Answer, best: Look | None
+) -> Look:
+    """Score over all dev rows together: every labelled row is dev exactly once.
+
+    Ends early when more than one row's worth behind the best on the folds so far.
+    """
     metric = metric_of(task)
     stats: list[tuple[float, ...]] = []
     fits: list[float] = []
+    course: list[float] = []
     for index, fold in enumerate(folds):
         for example, prediction in zip(fold.dev, answer(candidate, fold, index), strict=True):
             stats.append(metric.stats(example, prediction))
             fits.append(_fit(task, example, prediction))
-    return Look(score(metric, np.array(stats)), float(np.mean(fits)))
+        course.append(score(metric, np.array(stats)))
+        behind = best is not None and best.course[index] - course[-1] > 1 / len(stats) + 1e-9
+        if behind and index + 1 < len(folds):
+            return Look(course[-1], float(np.mean(fits)), tuple(course), stopped=True)
+    return Look(course[-1], float(np.mean(fits)), tuple(course))
 
 
 def _fit(task: Task, example: Example, prediction: Prediction) -> float:
@@ -149,9 +168,11 @@ def _fit(task: Task, example: Example, prediction: Prediction) -> float:
     return float(right - np.logaddexp.reduce(scores))
 
 
-def _best(looks: dict[str, tuple[Method, Look | None, str]]) -> Method | None:
+def _best(looks: _Looks) -> tuple[Method, Look] | None:
     best: tuple[Method, Look] | None = None
     for candidate, look, _ in looks.values():
-        if look is not None and (best is None or look.better_than(best[1])):
+        if look is None or look.stopped:
+            continue
+        if best is None or look.better_than(best[1]):
             best = (candidate, look)
-    return best[0] if best else None
+    return best

@@ -177,7 +177,7 @@ def test_forecasts_grow_with_the_rows(name: str) -> None:
     [
         ("nearest_mean", {"encoder": None}, "needs a sentence encoder"),
         ("zero_shot", {"base": None}, "needs a language model"),
-        ("lm_probe", {"abilities": frozenset({"generate"})}, "cannot hidden"),
+        ("lm_probe", {"abilities": frozenset({"generate"})}, "cannot show hidden states"),
         ("lm_probe", {"layers": 0}, "how many layers"),
         ("few_shot", {"context": 40}, "take 52 tokens, the model's context has 40"),
         ("few_shot", {"labelled": 0}, "at least one labelled"),

@@ -40,7 +40,6 @@ class RetrievedShots(Prompting):
     name: ClassVar = "retrieved_shots"
     needs_encoder: ClassVar = True
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "k": (4, 8),
         "format": ("plain", "instruction", "chat"),
         "calibration": ("none", "batch"),
     }
