@@ -2,7 +2,6 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-export OMP_NUM_THREADS ?=
 DEMO := runs/support-tickets
 
 .PHONY: demo check test test-full bench clean

@@ -173,11 +173,17 @@ def test_every_method_failing_still_gives_a_pick(rows: Path, tmp_path: Path) -> 
     assert board["advice"]["pick"] == "majority"
 
 
+def hear_ctrl_c() -> None:
+    """A shell's background jobs ignore it, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_a_usable_board(rows: Path, tmp_path: Path) -> None:
     slow = [arg.replace("fake:scorer", "fake:slow") for arg in command(rows, tmp_path / "run")]
     process = subprocess.Popen(
-        slow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+        slow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
     seen = ""
     for line in process.stdout or ():
         seen += line

@@ -1,16 +1,17 @@
 """The one search: a method declares what may be tried, the folds of its shots say what is best.
 
 Coordinates in the declared order: the values of one setting are tried with the others held at the
-best so far; a candidate that falls behind the best is not followed through all folds. No test
-example is ever seen here, and the search is part of the method's cost.
+best so far. The values race: after each fold those more than one row behind the leader are out, and
+the last one left has won. No test example is ever seen here, and the search is part of the method's
+cost.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,21 +23,23 @@ from nshot.types import Example, Fold, Prediction, Shots, Task, Trial
 
 @dataclass(frozen=True)
 class Look:
-    """What a candidate did on the folds: its score, and how sure it was of the right answers.
+    """What a candidate did on some folds: its score, and how sure it was of the right answers.
 
     `fit` is the mean log-probability of the right label, -inf where there are no scores. It only
-    parts candidates of equal score: on a few dev rows many are equal. `course` is the score after
-    each fold; one that fell behind was `stopped` before the last.
+    parts candidates of equal score: on a few dev rows many are equal.
     """
 
     score: float
     fit: float
-    course: tuple[float, ...] = ()
-    stopped: bool = False
+    rows: int
 
     def better_than(self, other: Look) -> bool:
         """Higher score, or the same score and a better fit."""
         return (self.score, self.fit) > (other.score, other.fit)
+
+    def in_sight_of(self, leader: Look) -> bool:
+        """Not more than one row's worth behind."""
+        return leader.score - self.score <= 1 / self.rows + 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,6 @@ class Tuned:
     note: str = ""
 
 
-_Looks: TypeAlias = dict[str, tuple[Method, Look | None, str]]
 Answer = Callable[[Method, Fold, int], Sequence[Prediction]]
 """Adapt a candidate to a fold's shots and answer its dev rows (the third value: which fold)."""
 
@@ -77,27 +79,11 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     folds = shots.folds(method.search_folds, labels=task.kind == "classify")
     if len(folds) < 2:
         return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
-    looks: _Looks = {}
+    race = _Race(task, folds, answer)
     best = _with(method, {name: values[0] for name, values in space.items()})
-    _try(best, task, folds, answer, looks)
     for name, values in space.items():
-        for candidate in _line(best, name, values):
-            _try(candidate, task, folds, answer, looks)
-        leader = _best(looks)
-        best = leader[0] if leader else best
-    chosen = _key(best)
-    return Tuned(
-        best,
-        tuple(
-            Trial(
-                {name: getattr(candidate, name) for name in space},
-                look.score if look else None,
-                chosen=key == chosen,
-                note=note,
-            )
-            for key, (candidate, look, note) in looks.items()
-        ),
-    )
+        best = race.winner([best, *_line(best, name, values)]) or best
+    return Tuned(best, race.tried(best, tuple(space)))
 
 
 def _with(method: Method, settings: dict[str, Any]) -> Method:
@@ -115,48 +101,81 @@ def _key(method: Method) -> str:
     return repr(sorted(method.model_dump(mode="json").items()))
 
 
-def _try(
-    candidate: Method,
-    task: Task,
-    folds: Sequence[Fold],
-    answer: Answer,
-    looks: _Looks,
-) -> None:
-    key = _key(candidate)
-    if key in looks:
-        return
-    try:
-        leader = _best(looks)
-        look = _look(candidate, task, folds, answer, leader[1] if leader else None)
-        seen = f"stopped after {len(look.course)} of {len(folds)} folds, behind"
-        note = seen if look.stopped else ""
-    except WorkerLost:
-        raise
-    except (CannotAdapt, RunFailed) as error:
-        look, note = None, str(error)
-    looks[key] = (candidate, look, note)
+@dataclass
+class _Runner:
+    """A candidate in the race: its statistics and fits, fold by fold, or why it fell."""
+
+    method: Method
+    stats: list[list[tuple[float, ...]]] = field(default_factory=list)
+    fits: list[list[float]] = field(default_factory=list)
+    fell: str = ""
 
 
-def _look(
-    candidate: Method, task: Task, folds: Sequence[Fold], answer: Answer, best: Look | None
-) -> Look:
-    """Score over all dev rows together: every labelled row is dev exactly once.
+class _Race:
+    """Asks candidates fold by fold, each of them once, and only as far as it must."""
 
-    Ends early when more than one row's worth behind the best on the folds so far.
-    """
-    metric = metric_of(task)
-    stats: list[tuple[float, ...]] = []
-    fits: list[float] = []
-    course: list[float] = []
-    for index, fold in enumerate(folds):
-        for example, prediction in zip(fold.dev, answer(candidate, fold, index), strict=True):
-            stats.append(metric.stats(example, prediction))
-            fits.append(_fit(task, example, prediction))
-        course.append(score(metric, np.array(stats)))
-        behind = best is not None and best.course[index] - course[-1] > 1 / len(stats) + 1e-9
-        if behind and index + 1 < len(folds):
-            return Look(course[-1], float(np.mean(fits)), tuple(course), stopped=True)
-    return Look(course[-1], float(np.mean(fits)), tuple(course))
+    def __init__(self, task: Task, folds: Sequence[Fold], answer: Answer) -> None:
+        self._task, self._folds, self._answer = task, folds, answer
+        self._metric = metric_of(task)
+        self._runners: dict[str, _Runner] = {}
+
+    def winner(self, candidates: Sequence[Method]) -> Method | None:
+        """The best of the candidates, the first of equals; None where all of them fell."""
+        alive = list({_key(c): c for c in candidates}.values())
+        best: Method | None = None
+        for count in range(1, len(self._folds) + 1):
+            looks = [(c, look) for c in alive if (look := self._look(c, count)) is not None]
+            if not looks:
+                return best
+            best, leading = looks[0]
+            for candidate, look in looks[1:]:
+                if look.better_than(leading):
+                    best, leading = candidate, look
+            alive = [c for c, look in looks if look.in_sight_of(leading)]
+            if len(alive) == 1:
+                break
+        return best
+
+    def tried(self, chosen: Method, names: Sequence[str]) -> tuple[Trial, ...]:
+        """Every candidate in the order of starting, its score on the folds it was asked on."""
+        return tuple(
+            Trial(
+                {name: getattr(runner.method, name) for name in names},
+                None if runner.fell else self._score(runner, len(runner.stats)).score,
+                chosen=key == _key(chosen),
+                note=runner.fell or self._seen(runner),
+            )
+            for key, runner in self._runners.items()
+        )
+
+    def _seen(self, runner: _Runner) -> str:
+        count, folds = len(runner.stats), len(self._folds)
+        return "" if count == folds else f"on {count} of {folds} folds"
+
+    def _look(self, candidate: Method, count: int) -> Look | None:
+        """How it did on the first `count` folds; None where it fell."""
+        runner = self._runners.setdefault(_key(candidate), _Runner(candidate))
+        while len(runner.stats) < count and not runner.fell:
+            try:
+                self._run(runner, len(runner.stats))
+            except WorkerLost:
+                raise
+            except (CannotAdapt, RunFailed) as error:
+                runner.fell = str(error)
+        return None if runner.fell else self._score(runner, count)
+
+    def _run(self, runner: _Runner, index: int) -> None:
+        fold = self._folds[index]
+        said = self._answer(runner.method, fold, index)
+        pairs = list(zip(fold.dev, said, strict=True))
+        runner.stats.append([self._metric.stats(e, p) for e, p in pairs])
+        runner.fits.append([_fit(self._task, e, p) for e, p in pairs])
+
+    def _score(self, runner: _Runner, count: int) -> Look:
+        """Over all dev rows of the folds together: every labelled row is dev exactly once."""
+        stats = [row for fold in runner.stats[:count] for row in fold]
+        fits = [fit for fold in runner.fits[:count] for fit in fold]
+        return Look(score(self._metric, np.array(stats)), float(np.mean(fits)), len(stats))
 
 
 def _fit(task: Task, example: Example, prediction: Prediction) -> float:
@@ -166,13 +185,3 @@ def _fit(task: Task, example: Example, prediction: Prediction) -> float:
     scores = np.array(prediction.scores)
     right = scores[task.label_names.index(example.label)]
     return float(right - np.logaddexp.reduce(scores))
-
-
-def _best(looks: _Looks) -> tuple[Method, Look] | None:
-    best: tuple[Method, Look] | None = None
-    for candidate, look, _ in looks.values():
-        if look is None or look.stopped:
-            continue
-        if best is None or look.better_than(best[1]):
-            best = (candidate, look)
-    return best

@@ -258,7 +258,9 @@ class Worker:
         predictor, build, bench = self._adapt(job, name, shots)
         build = replace(build, disk_bytes=self._saved_bytes(predictor, name))
         answered = answer(predictor, self.setting.task, test)
-        train = train_score(predictor, self.setting.task, shots.labelled) if job.draw == 0 else None
+        train = None
+        if job.draw == 0 and job.method.trains != "nothing":  # nothing learned, nothing overfitted
+            train = train_score(predictor, self.setting.task, shots.labelled)
         extra = {"beside": self._beside(predictor, test)} if hasattr(predictor, "beside") else {}
         notes = [*bench.notes, *self._cut(job.method, test)]
         return self._body(job, name, answered, build, notes, train, extra)
