@@ -42,12 +42,14 @@ class Prompting(Method):
     search_folds: ClassVar = 2
     """Every fold reads the demonstrations anew: two are half the price of four."""
 
+    batch_rows: ClassVar = CALIBRATION_ROWS
+
     format: Format = "plain"
     calibration: Calibration = "batch"
 
     def calibration_rows(self) -> int:
         """How many inputs calibration asks the model about."""
-        return {"none": 0, "content_free": 3, "batch": CALIBRATION_ROWS}[self.calibration]
+        return {"none": 0, "content_free": 3, "batch": self.batch_rows}[self.calibration]
 
     def shown_tokens(self, brief: Brief) -> tuple[float, float]:
         """Tokens of demonstrations: (the same in every prompt, and so read once; of each row)."""
@@ -98,9 +100,14 @@ def base_of(bench: Workbench) -> ModelRef:
 
 
 def calibrated(
-    predictor: Prompted, how: Calibration, shots: Shots, shown: Sequence[Example], bench: Workbench
+    predictor: Prompted,
+    how: Calibration,
+    shots: Shots,
+    shown: Sequence[Example],
+    bench: Workbench,
+    most: int = CALIBRATION_ROWS,
 ) -> Prompted:
-    """The predictor with its offsets, measured on rows that are none of its demonstrations.
+    """The predictor with its offsets, measured on `most` rows that it does not show.
 
     Unlabelled rows first; where there are none, the inputs of labelled rows that are not shown;
     where there are none of those either it stays as it is, and the row says so.
@@ -115,7 +122,7 @@ def calibrated(
         bench.note("not calibrated: every row that there is stands in the prompt")
         return predictor
     order = random.Random(f"calibration:{bench.seed}")
-    chosen = order.sample(sorted(rows, key=_id), min(CALIBRATION_ROWS, len(rows)))
+    chosen = order.sample(sorted(rows, key=_id), min(most, len(rows)))
     inputs = [example.input for example in chosen]
 
     def measure() -> tuple[float, ...]:

@@ -39,6 +39,8 @@ class RetrievedShots(Prompting):
 
     name: ClassVar = "retrieved_shots"
     needs_encoder: ClassVar = True
+    batch_rows: ClassVar = 8
+    """A quarter of the other prompts': each row is read with examples of its own."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "format": ("plain", "instruction", "chat"),
         "calibration": ("none", "batch"),
@@ -75,7 +77,9 @@ class RetrievedShots(Prompting):
             retrieval=shown,
             max_tokens=answer_tokens(task, shots, bench),
         )
-        return calibrated(predictor, self.calibration, shots, shots.labelled, bench)
+        return calibrated(
+            predictor, self.calibration, shots, shots.labelled, bench, self.batch_rows
+        )
 
     def _fitted(self, task: Task, shots: Shots, bench: Workbench) -> int:
         """How many of the longest shots leave room for the longest input: any may be retrieved."""
