@@ -400,23 +400,27 @@ def test_macro_f1_in_folds_and_what_stands_beside(tmp_path: Path) -> None:
     rows = [{**row, "text": row["text"] + " x" * (i % 3)} for i, row in enumerate(tickets(12))]
     jsonl(tmp_path / "rows.jsonl", rows)
     (tmp_path / "task.yaml").write_text("metric: macro_f1\ndata: {train: rows.jsonl}\n")
-    more = {"methods": ("majority", "retrieved_shots"), "shots": None, "seeds": 1}
+    more = {"methods": ("nearest_mean", "retrieved_shots"), "shots": None, "seeds": 1}
     pins = {"retrieved_shots": PINS["retrieved_shots"]}
     task = str(tmp_path / "task.yaml")
     result = go((task,), tmp_path / "run", settings=pins, **more)
     row = rows_of(result.board)["retrieved_shots"]
     assert result.board["task"]["metric"] == "macro_f1"
-    parts = [
+    measured = [
         body
         for job, kind, _ in Store(tmp_path / "run").jobs()
         for _, body in [Store(tmp_path / "run").get(job)]  # type: ignore[misc]
-        if kind == "measure" and body["method"] == "retrieved_shots"
+        if kind == "measure"
     ]
+    parts = [body for body in measured if body["method"] == "retrieved_shots"]
     (what,) = row["beside"]
     votes = [part["extra"]["beside"][what] for part in parts]
     assert len(votes) == SLOW_FOLDS
     assert row["beside"][what] == pytest.approx(sum(votes) / len(votes), abs=0.02)
-    assert row["train_score"] == pytest.approx(sum(p["train_score"] for p in parts) / len(parts))
+    assert row["train_score"] is None, "nothing was trained"
+    means = [body["train_score"] for body in measured if body["method"] == "nearest_mean"]
+    trained = rows_of(result.board)["nearest_mean"]
+    assert trained["train_score"] == pytest.approx(sum(means) / FOLDS)
 
 
 class Eager(NearestMean):
