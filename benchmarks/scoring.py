@@ -166,7 +166,8 @@ def write(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Label scoring against lm-eval.")
-    parser.add_argument("--rows", type=int, default=30, help="rows of the peer; ours has ten times")
+    parser.add_argument("--rows", type=int, default=30, help="rows of the peer")
+    parser.add_argument("--ours", type=int, default=300, help="rows of nshot")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write it to docs/benchmarks.md")
     given = parser.parse_args()
@@ -180,7 +181,7 @@ def main() -> None:
         module, tokenizer = lent.module, lent.tokenizer
     peer = peer_on(module, tokenizer)
     results = [
-        compare(lm, peer, case, given.rows, given.repeats) for case in cases(data, 10 * given.rows)
+        compare(lm, peer, case, given.rows, given.repeats) for case in cases(data, given.ours)
     ]
     text = table(results, given.rows, threads)
     print(text)
