@@ -76,6 +76,8 @@ class Brief:
     rates: Rates
     background: int = 0
     preferences: int = 0
+    architecture: str = ""
+    """The language model's ``model_type``; "" where unknown."""
 
 
 @dataclass(frozen=True)

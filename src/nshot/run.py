@@ -175,6 +175,7 @@ class Run:
             abilities=frozenset(body["abilities"]),
             context=int(body["context"]),
             layers=int(body["layers"]),
+            architecture=body["architecture"],
             encoder=setting.encoder,
             rates=Rates(body["lm_tokens"], body["lm_tokens"] * TRAIN_RATE, body["encoder_tokens"]),
         )

@@ -349,12 +349,13 @@ class Worker:
         body = {"job": name, "spec": spec(job.method)}
         write_atomic(place / "method.json", json.dumps(body, indent=1))
 
-    def rates(self) -> dict[str, float]:
+    def rates(self) -> dict[str, Any]:
         """Tokens a second of this machine with these models, and the lengths of the inputs."""
         rows = [e.input.text for e in self.setting.split.train[:64]]
-        rates = {"lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0,
-                 "context": 0.0, "layers": 0.0}  # fmt: skip
-        abilities: list[str] = []
+        rates: dict[str, Any] = {
+            "lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0,
+            "context": 0, "layers": 0, "parameters": 0, "architecture": "", "abilities": [],
+        }  # fmt: skip
         if self.setting.encoder is not None:
             encoder = self.models.encoder(self.setting.encoder)
             counts = encoder.count(rows)
@@ -362,16 +363,17 @@ class Worker:
             rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
         if self.setting.base is not None:
             model = self.models.open(self.setting.base)
-            abilities = sorted(model.can)
+            rates["abilities"], rates["architecture"] = sorted(model.can), model.architecture
             counts = model.count(rows)
             rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
             rates["context"], rates["layers"] = model.context, model.layers
+            rates["parameters"] = model.parameters
             if "score" in model.can:
                 few = rows[:16]
                 rates["lm_tokens"] = _rate(
                     lambda: model.logprobs(few, [[" yes", " no"]] * len(few)), sum(counts[:16])
                 )
-        return {**rates, "abilities": abilities}  # type: ignore[dict-item]
+        return rates
 
 
 def _rate(work: Callable[[], object], tokens: int) -> float:

@@ -96,6 +96,16 @@ class LanguageModel(Protocol):
         """Number of transformer blocks; 0 where unknown."""
         ...
 
+    @property
+    def architecture(self) -> str:
+        """How its family calls itself (``llama``, ``gpt2``); "" where unknown."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the base has, without deltas; 0 where unknown."""
+        ...
+
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
         ...

@@ -99,6 +99,16 @@ class FakeLanguageModel:
         """Number of transformer blocks, as it were."""
         return LAYERS
 
+    @property
+    def architecture(self) -> str:
+        """None: it is no network."""
+        return ""
+
+    @property
+    def parameters(self) -> int:
+        """None."""
+        return 0
+
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Words of each prompt."""
         return [len(_words(_text(prompt))) for prompt in prompts]

@@ -56,6 +56,7 @@ class Base:
         self._bare: Any = None
         self._live: Live | None = None
         self._load()
+        self.parameters: int = sum(p.numel() for p in self.module.parameters())
 
     def _load(self) -> None:
         import torch
@@ -230,6 +231,16 @@ class HFLanguageModel:
     def layers(self) -> int:
         """Number of transformer blocks."""
         return int(self._base.module.config.get_text_config().num_hidden_layers)
+
+    @property
+    def architecture(self) -> str:
+        """Its configuration's ``model_type``."""
+        return str(self._base.module.config.model_type)
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the base has; a tied head counts once."""
+        return self._base.parameters
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.method import Trains
-from nshot.methods.supervised import SupervisedTuning, content_hash
+from nshot.methods.adapting import AdapterTuning
 from nshot.models.base import Trainable
-from nshot.types import Delta, Rung
 
 
-class LoRA(SupervisedTuning):
+class LoRA(AdapterTuning):
     """Low-rank adaptation.
 
     Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang,
@@ -36,8 +33,6 @@ class LoRA(SupervisedTuning):
     """
 
     name: ClassVar[str] = "lora"
-    rung: ClassVar[Rung] = "peft"
-    trains: ClassVar[Trains] = "adapter"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-4, 2e-4, 1e-3)}
     about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
@@ -49,12 +44,11 @@ class LoRA(SupervisedTuning):
     use_dora: bool = False
     learning_rate: float = Field(default=5e-4, ge=0)
 
-    def install(self, lent: Trainable, seed: int) -> Any:
-        """The lent module with a fresh adapter, seeded."""
-        import torch
-        from peft import LoraConfig, get_peft_model
+    def config(self, lent: Trainable) -> Any:
+        """PEFT's configuration; ``q_proj`` and ``v_proj`` are what most families call them."""
+        from peft import LoraConfig
 
-        config = LoraConfig(
+        return LoraConfig(
             task_type="CAUSAL_LM",
             r=self.rank,
             lora_alpha=self.alpha,
@@ -63,18 +57,3 @@ class LoRA(SupervisedTuning):
             use_rslora=self.use_rslora,
             use_dora=self.use_dora,
         )
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return get_peft_model(lent.module, config)
-
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
-        """PEFT's own folder, which any PEFT program can load."""
-        target = folder / "adapter"
-        base = Path(lent.ref.name)
-        # A path of this machine would mean nothing on the next; a Hub id stays as it is.
-        name = base.name if base.is_absolute() else lent.ref.name
-        module.peft_config["default"].base_model_name_or_path = name
-        # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
-        module.save_pretrained(target, save_embedding_layers=False)
-        (target / "README.md").unlink(missing_ok=True)
-        return Delta("peft", str(target), content_hash(target))
