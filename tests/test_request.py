@@ -12,6 +12,7 @@ import yaml
 
 from nshot.errors import InputError
 from nshot.job import Cut, cut_rows
+from nshot.methods import STANDARD, TABLE
 from nshot.request import FOLDS, Request, is_request, prepare, read_request, request_yaml
 from spine import jsonl, tickets
 
@@ -37,6 +38,16 @@ def refusal(request: Request) -> str:
 def test_what_is_prepared_is_in_the_tables_order_and_writes_nothing(train: str) -> None:
     prepared = prepare(asked(train, methods=("knn", "majority", "knn")))
     assert [m.name for m in prepared.methods] == ["majority", "knn"]
+
+
+def test_a_rung_or_all_stands_for_its_methods(train: str) -> None:
+    def names(*words: str) -> list[str]:
+        return [m.name for m in prepare(asked(train, methods=words)).methods]
+
+    assert names("finetune", "trivial", "knn") == ["majority", "tfidf_lr", "knn", "full"]
+    assert set(names("standard")) == set(STANDARD)
+    assert set(STANDARD) <= set(names("all"))
+    assert set(names("peft")) == {n for n in names("all") if TABLE[n].rung == "peft"}
     assert not prepared.out.exists()
     assert prepared.split.mode == "folds"
 

@@ -104,7 +104,11 @@ def _add(verbs: Any, name: str, verb: Callable[[Any], int], about: str) -> argpa
 def _add_compare(verbs: Any) -> None:
     parser = _add(verbs, "compare", _compare, "measure the ladder of methods on a task")
     _add_task(parser)
-    parser.add_argument("--methods", metavar="A,B", help="only these (default: all)")
+    parser.add_argument(
+        "--methods", metavar="A,B",
+        help="methods, rungs (trivial, prompt, fewshot, peft, finetune) or all "
+        "(default: the starred of `nshot methods`)",
+    )  # fmt: skip
     parser.add_argument(
         "--shots",
         metavar="4,8,16|all",
@@ -386,11 +390,12 @@ def _json(path: Path) -> Any:
 
 
 def _methods(arguments: argparse.Namespace) -> int:
-    from nshot.methods import TABLE
+    from nshot.methods import STANDARD, TABLE
 
     for name in TABLE:
         method = TABLE[name]
-        print(f"{name:18} {method.rung:9} {method.about}")
+        star = "*" if name in STANDARD else " "
+        print(f"{star} {name:16} {method.rung:9} {method.about}")
         settings = []
         for setting, info in method.model_fields.items():
             tried = method.space.get(setting)
@@ -398,6 +403,7 @@ def _methods(arguments: argparse.Namespace) -> int:
             settings.append(f"{setting}={info.default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
+    print("* compared unless --methods says otherwise")
     return 0
 
 

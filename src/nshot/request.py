@@ -19,10 +19,10 @@ from nshot.errors import Fault, InputError, nearest
 from nshot.job import Cut, Setting, cut_rows
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
-from nshot.methods import TABLE
+from nshot.methods import STANDARD, TABLE
 from nshot.metrics import metric_of
 from nshot.models.catalog import resolve
-from nshot.types import Split, Task
+from nshot.types import RUNGS, Split, Task
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
@@ -126,7 +126,7 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
 
 def chosen_methods(request: Request) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
-    names = list(TABLE) if request.methods is None else list(request.methods)
+    names = _named(STANDARD if request.methods is None else request.methods)
     faults = [] if names else [Fault("no method is named", do="--methods majority,linear_probe")]
     built: dict[str, Method] = {}
     for name in dict.fromkeys([*names, *request.settings]):
@@ -141,6 +141,14 @@ def chosen_methods(request: Request) -> tuple[Method, ...]:
         raise InputError(faults)
     order = list(TABLE)
     return tuple(built[name] for name in sorted(built, key=order.index))
+
+
+def _named(words: Sequence[str]) -> list[str]:
+    """The methods' names; ``all``, ``standard`` or a rung stands for all its methods."""
+    many = {"all": list(TABLE), "standard": list(STANDARD)}
+    if {*words} & {*RUNGS}:
+        many |= {rung: [name for name in TABLE if TABLE[name].rung == rung] for rung in RUNGS}
+    return [name for word in words for name in many.get(word, [word])]
 
 
 def _number_faults(request: Request) -> list[Fault]:

@@ -23,6 +23,12 @@ WHERE: Mapping[str, str] = {
 }
 """Name -> module and class."""
 
+STANDARD = (
+    "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
+    "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "lora", "full",
+)  # fmt: skip
+"""What is compared unless the user names methods: each rung by what tells most for its cost."""
+
 
 def _loader(where: str) -> Callable[[], type[Method]]:
     module, name = where.split(":")
