@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nshot.cli import main
-from nshot.methods import TABLE
+from nshot.methods import STANDARD, TABLE
 from nshot.predictors.folder import ARRAYS
 from spine import FAKES, board_of, jsonl, points_of, rows_of, stay_here, tickets
 
@@ -400,7 +400,9 @@ def test_a_wish_that_leaves_nothing_is_refused_with_a_sentence(typed: Typed, pla
 def test_methods_lists_all_with_their_settings(typed: Typed) -> None:
     code, out, _ = typed("methods")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines() if line[0] != " "] == list(TABLE)
+    listed = out.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed if line[0] != " "] == list(TABLE)
+    assert {line.split()[0] for line in listed if line.endswith(" *")} == set(STANDARD)
     assert "k=5 (tried: 5, 1, 3, 9)" in out
 
 

@@ -38,6 +38,8 @@ def refusal(request: Request) -> str:
 def test_what_is_prepared_is_in_the_tables_order_and_writes_nothing(train: str) -> None:
     prepared = prepare(asked(train, methods=("knn", "majority", "knn")))
     assert [m.name for m in prepared.methods] == ["majority", "knn"]
+    assert not prepared.out.exists()
+    assert prepared.split.mode == "folds"
 
 
 def test_a_rung_or_all_stands_for_its_methods(train: str) -> None:
@@ -48,8 +50,6 @@ def test_a_rung_or_all_stands_for_its_methods(train: str) -> None:
     assert set(names("standard")) == set(STANDARD)
     assert set(STANDARD) <= set(names("all"))
     assert set(names("peft")) == {n for n in names("all") if TABLE[n].rung == "peft"}
-    assert not prepared.out.exists()
-    assert prepared.split.mode == "folds"
 
 
 def test_every_fault_in_one_message(train: str) -> None:

@@ -394,8 +394,8 @@ def _methods(arguments: argparse.Namespace) -> int:
 
     for name in TABLE:
         method = TABLE[name]
-        star = "*" if name in STANDARD else " "
-        print(f"{star} {name:16} {method.rung:9} {method.about}")
+        star = " *" if name in STANDARD else ""
+        print(f"{name:18} {method.rung:9} {method.about}{star}")
         settings = []
         for setting, info in method.model_fields.items():
             tried = method.space.get(setting)
@@ -403,7 +403,7 @@ def _methods(arguments: argparse.Namespace) -> int:
             settings.append(f"{setting}={info.default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
-    print("* compared unless --methods says otherwise")
+    print("\n* compared where --methods is not given")
     return 0
 
 
