@@ -316,3 +316,28 @@ def test_a_candidate_that_falls_behind_is_not_followed_to_the_end() -> None:
     assert tuned.method.right  # type: ignore[attr-defined]
     (loser,) = [trial for trial in tuned.tried if not trial.chosen]
     assert (loser.score, loser.note) == (0.0, "on 1 of 2 folds")
+
+
+@pytest.mark.parametrize(("unsure", "folds"), [(0.6, 1), (0.95, 4)])
+def test_one_row_behind_and_less_sure_is_out_but_more_sure_is_not(
+    unsure: float, folds: int
+) -> None:
+    """`a=1` misses one row of the first fold; only its sureness says whether it is followed."""
+    asked: list[tuple[int, int]] = []
+
+    def answer(method: Method, fold: Fold, index: int) -> Sequence[Prediction]:
+        a = method.a  # type: ignore[attr-defined]
+        asked.append((a, index))
+        said = []
+        for row, e in enumerate(fold.dev):
+            wrong = a == 2 or (a == 1 and (index, row) == (0, 0))
+            p = {0: 0.7, 1: unsure, 2: 0.6}[a]
+            likely = [0.45, 0.55] if wrong else [p, 1 - p]
+            scores = np.log(likely if e.label == "red" else likely[::-1])
+            other = {"red": "blue", "blue": "red"}
+            said.append(Prediction(other[e.label] if wrong else e.label, tuple(scores)))
+        return said
+
+    search(Knobs(b="x"), TASK, SHOTS, answer)
+    assert len([1 for a, _ in asked if a == 1]) == folds
+    assert len([1 for a, _ in asked if a == 2]) == 1

@@ -1,8 +1,9 @@
 """The one search: a method declares what may be tried, the folds of its shots say what is best.
 
 Coordinates in the declared order: the values of one setting are tried with the others held at the
-best so far. The values race: after each fold those more than one row behind the leader are out, and
-the last one left has won. No test example is ever seen here, and the search is part of the method's
+best so far. The values race: after each fold those are out that are more than one row behind the
+leader, or behind both in rows and in the probability they gave to the right labels; the last one
+left has won. No test example is ever seen here, and the search is part of the method's
 cost.
 """
 
@@ -38,8 +39,9 @@ class Look:
         return (self.score, self.fit) > (other.score, other.fit)
 
     def in_sight_of(self, leader: Look) -> bool:
-        """Not more than one row's worth behind."""
-        return leader.score - self.score <= 1 / self.rows + 1e-9
+        """Not more than one row's worth behind, and not both less right and less sure."""
+        behind = self.score < leader.score and self.fit < leader.fit
+        return not behind and leader.score - self.score <= 1 / self.rows + 1e-9
 
 
 @dataclass(frozen=True)
