@@ -324,6 +324,73 @@ def test_predict_refuses_inputs_with_faults(
     assert not Path("out.jsonl").exists()
 
 
+@pytest.fixture(scope="module")
+def two(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A run folder named by its task's column ``text``, and another whose column is ``query``."""
+    folder = tmp_path_factory.mktemp("two")
+    rows = [{"query": row["text"], "label": row["label"]} for row in tickets(6)]
+    train = jsonl(folder / "queries.jsonl", rows)
+    with pytest.MonkeyPatch.context() as patch:
+        stay_here(patch)
+        words = ("adapt", train, "--method", "knn", "--out", str(folder / "other"), *FAKES)
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        assert left.value.code == 0
+    return str(place / "run"), str(folder / "other")
+
+
+def test_predict_with_several_folders_gives_each_row_to_its_own(
+    typed: Typed, two: tuple[str, str]
+) -> None:
+    asked = [("other", "query", "late parcel"), ("run", "text", "refund money"),
+             ("other", "query", "비밀번호 로그인")]  # fmt: skip
+    jsonl(Path("mixed.jsonl"), [{"under": u, column: said} for u, column, said in asked])
+    code, out, err = typed("predict", *two, "mixed.jsonl")
+    assert (code, err) == (0, "")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [(t["under"], t["answer"]) for t in told] == [
+        ("other", "parcel"), ("run", "refund"), ("other", "로그인"),
+    ]  # fmt: skip
+    for folder, (under, column, said), line in zip(
+        (two[1], two[0], two[1]), asked, told, strict=True
+    ):
+        jsonl(Path("one.jsonl"), [{column: said}])
+        _, alone, _ = typed("predict", folder, "one.jsonl")
+        assert json.loads(alone) == {k: v for k, v in line.items() if k != "under"}, under
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("text\nx\n", ["no column 'under'", "in each row the name of its folder: run, other"]),
+        (
+            "under,text,query\nrun,x,\n,x,\nruns,x,\nother,,x\n,x,\n",
+            ["lines 3 and 6: no name in 'under'", "one of: run, other",
+             "line 4: unknown name 'runs' in 'under'", "did you mean 'run'?"],
+        ),
+        ("under,text\nother,x\nrn,x\n", ["no column 'query'", "line 3: unknown name 'rn'"]),
+        ("under,text,query\nrun,,x\nother,,\n",
+         ["line 2: the text 'text' is empty", "line 3: the text 'query' is empty"]),
+    ],
+)  # fmt: skip
+def test_predict_with_several_folders_tells_every_row_at_fault(
+    typed: Typed, two: tuple[str, str], body: str, said: list[str]
+) -> None:
+    Path("mixed.csv").write_text(body, encoding="utf-8")
+    code, out, err = typed("predict", *two, "mixed.csv", "-o", "out.jsonl")
+    assert (code, out) == (2, "")
+    for words in said:
+        assert words in err, words
+    assert not Path("out.jsonl").exists()
+
+
+def test_predict_with_several_folders_tells_of_all_that_are_none(typed: Typed) -> None:
+    code, _, err = typed("predict", "nowhere", "elsewhere", "in.csv")
+    assert code == 2
+    assert "nowhere" in err
+    assert "elsewhere" in err
+
+
 def test_predict_does_not_write_over_a_folder(typed: Typed, place: Path) -> None:
     Path("in.txt").write_text("x\n")
     code, _, err = typed("predict", str(place / "run"), "in.txt", "-o", ".")

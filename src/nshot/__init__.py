@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 __all__ = ["compare", "load"]
 
 if TYPE_CHECKING:
-    from nshot.predictors.ready import ready as load
+    from nshot.predictors.many import load
     from nshot.run import compare
 
 
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return compare
     if name == "load":
-        from nshot.predictors.ready import ready
+        from nshot.predictors.many import load
 
-        return ready
+        return load
     raise AttributeError(f"module 'nshot' has no attribute '{name}'")

@@ -17,6 +17,7 @@ from nshot.errors import Fault, InputError, NshotError, nearest
 
 if TYPE_CHECKING:
     from nshot.request import Request
+    from nshot.types import Prediction, Task
 
 _EPILOG = """\
 examples:
@@ -25,6 +26,7 @@ examples:
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
+  nshot predict runs/tickets runs/films mixed.csv   several on one base: rows name theirs
 exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
 (the partial board is kept), 130 interrupted (the same command goes on)."""
 
@@ -162,8 +164,12 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_predict(verbs: Any) -> None:
-    parser = _add(verbs, "predict", _predict, "answer new inputs with a delivered folder")
-    parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
+    parser = _add(verbs, "predict", _predict, "answer new inputs with delivered folders")
+    parser.add_argument(
+        "folders", metavar="DIR", nargs="+",
+        help="a run folder, or its winner; where there are several, each row of INPUTS names its own"
+        " in a column 'under', by the last part of its path",
+    )  # fmt: skip
     parser.add_argument("inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line)")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
@@ -335,28 +341,55 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from nshot.data import read_inputs
-    from nshot.predictors.ready import ready
     from nshot.store import write_atomic
 
     if arguments.output and Path(arguments.output).is_dir():
         raise InputError(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
-    model = ready(arguments.folder)
-    rows = read_inputs(Path(arguments.inputs), model.task)
-    predictions = model.predict([said for _, said in rows])
-    lines = []
-    for (key, _), prediction in zip(rows, predictions, strict=True):
-        line: dict[str, Any] = {"id": key, "answer": prediction.answer}
-        if len(prediction.scores) == len(model.task.labels) > 0:
-            line["scores"] = dict(zip(model.task.label_names, prediction.scores, strict=True))
-        lines.append(json.dumps(line, ensure_ascii=False))
-    text = "".join(line + "\n" for line in lines)
+    inputs = Path(arguments.inputs)
+    one = len(arguments.folders) == 1
+    lines = _alone(arguments.folders[0], inputs) if one else _mixed(arguments.folders, inputs)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     if arguments.output:
         write_atomic(Path(arguments.output), text)
-        sys.stderr.write(f"{len(rows)} answers in {arguments.output}\n")
+        sys.stderr.write(f"{len(lines)} answers in {arguments.output}\n")
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _alone(folder: str, inputs: Path) -> list[dict[str, Any]]:
+    """The answers of one folder to a file."""
+    from nshot.data import read_inputs
+    from nshot.predictors.many import load
+
+    model = load(folder)
+    rows = read_inputs(inputs, model.task)
+    predictions = model.predict([said for _, said in rows])
+    return [
+        {"id": key, **_answer(model.task, prediction)}
+        for (key, _), prediction in zip(rows, predictions, strict=True)
+    ]
+
+
+def _mixed(folders: list[str], inputs: Path) -> list[dict[str, Any]]:
+    """The answers of several folders to a file whose rows name them."""
+    from nshot.data import read_mixed
+    from nshot.predictors.many import load
+
+    models = load(folders)
+    rows = read_mixed(inputs, models.tasks)
+    predictions = models.predict([said for *_, said in rows], [name for _, name, _ in rows])
+    return [
+        {"id": key, "under": name, **_answer(models.tasks[name], prediction)}
+        for (key, name, _), prediction in zip(rows, predictions, strict=True)
+    ]
+
+
+def _answer(task: Task, prediction: Prediction) -> dict[str, Any]:
+    line: dict[str, Any] = {"answer": prediction.answer}
+    if len(prediction.scores) == len(task.labels) > 0:
+        line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
+    return line
 
 
 def _advise(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """Data in: files, guesses and checks, the split, the draws, and rows as JSON."""
 
 from nshot.data.drawing import draw
-from nshot.data.inputs import read_inputs
+from nshot.data.inputs import read_inputs, read_mixed
 from nshot.data.loading import Loaded, load
 from nshot.data.splitting import split
 
-__all__ = ["Loaded", "draw", "load", "read_inputs", "split"]
+__all__ = ["Loaded", "draw", "load", "read_inputs", "read_mixed", "split"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nshot.data.columns import ID_NAMES, missing_column
 from nshot.data.faults import Faults
 from nshot.data.loading import cell_text, content_ids, read_input
 from nshot.data.tables import Table, read_lines, read_table
-from nshot.errors import Fault, InputError
+from nshot.errors import Fault, InputError, nearest
 from nshot.types import Example, Input, Task
+
+UNDER = "under"
+"""The column in which a row of a mixed file names the folder that is to answer it."""
 
 
 def read_inputs(path: str | Path, task: Task) -> list[tuple[str, Input]]:
@@ -20,22 +24,61 @@ def read_inputs(path: str | Path, task: Task) -> list[tuple[str, Input]]:
     of the content. Raises `InputError` with every fault.
     """
     path, faults = Path(path), Faults()
-    names = [name for name, _ in task.field_names] or ["text"]
+    names = _columns(task)
     table = _lines(path, names) if path.suffix.lower() == ".txt" else read_table(path, faults)
     if table is None:
         raise faults.error()
     if missing := [name for name in names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         raise faults.error()
+    inputs = _inputs(table, [task] * len(table.rows), faults)
+    return list(zip(_ids(table, inputs), inputs, strict=True))
+
+
+def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, str, Input]]:
+    """(id, name, input) of each row of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file.
+
+    The column `UNDER` names the row's task, one of `tasks`, and a row needs the columns of its own
+    task only. Raises `InputError` with every row that names none or an unknown one.
+    """
+    faults = Faults()
+    table = read_table(Path(path), faults)
+    if table is None:
+        raise faults.error()
+    if UNDER not in table.columns:
+        expected = f"in each row the name of its folder: {', '.join(tasks)}"
+        raise InputError(Fault(f"no column '{UNDER}'", expected, where=str(table.path)))
+    names = [(cell_text(row.get(UNDER)) or "").strip() for row in table.rows]
+    for name, place in zip(names, table.places, strict=True):
+        if name not in tasks:
+            found = f"unknown name '{name}' in '{UNDER}'" if name else f"no name in '{UNDER}'"
+            do = nearest(name, tasks) if name else ""
+            faults.at(table.path, table.unit, place, found, f"one of: {', '.join(tasks)}", do)
+    asked = [tasks[name] for name in dict.fromkeys(names) if name in tasks]
+    wanted = dict.fromkeys(column for task in asked for column in _columns(task))
+    faults.add(*(missing_column(table, name) for name in wanted if name not in table.columns))
+    if faults:
+        raise faults.error()
+    inputs = _inputs(table, [tasks[name] for name in names], faults)
+    return list(zip(_ids(table, inputs), names, inputs, strict=True))
+
+
+def _columns(task: Task) -> list[str]:
+    """The columns that a task reads."""
+    return [name for name, _ in task.field_names] or ["text"]
+
+
+def _inputs(table: Table, tasks: Sequence[Task], faults: Faults) -> list[Input]:
+    """The input of each row, read as its task's; raises what `faults` has gathered by then."""
     inputs = []
-    for row, place in zip(table.rows, table.places, strict=True):
+    for row, place, task in zip(table.rows, table.places, tasks, strict=True):
         found: list[tuple[str, str]] = []
-        inputs.append(read_input(row, names, task.kind, found))
+        inputs.append(read_input(row, _columns(task), task.kind, found))
         for problem, expected in found:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:
         raise faults.error()
-    return list(zip(_ids(table, inputs), inputs, strict=True))
+    return inputs
 
 
 def _lines(path: Path, names: list[str]) -> Table:

@@ -39,9 +39,10 @@ class Ready:
 
     def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
         """One prediction per text, mapping or `Input`, in order."""
-        return self._predictor.predict([self._input(one) for one in asked])
+        return self._predictor.predict([self.input(one) for one in asked])
 
-    def _input(self, asked: Asked) -> Input:
+    def input(self, asked: Asked) -> Input:
+        """A text, mapping or `Input` as an input of the task. Raises `InputError`."""
         if isinstance(asked, Input):
             return asked
         names = [name for name, _ in self.task.field_names] or ["text"]
