@@ -19,6 +19,7 @@ import torch
 
 from nshot.errors import Fault, InputError
 from nshot.models.cache import NOTHING, CachedPrefix, from_cache
+from nshot.models.quantised import tensors
 from nshot.types import Delta
 
 
@@ -70,12 +71,13 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 def checksums(module: torch.nn.Module) -> list[int]:
-    """One number per parameter, which a changed weight changes: far cheaper than `fingerprint`."""
+    """One number per tensor, which a changed weight changes: far cheaper than `fingerprint`."""
     words = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     with torch.no_grad():
         return [
-            int(p.data.contiguous().view(words[p.element_size()]).sum(dtype=torch.int64))
+            int(t.contiguous().view(words[t.element_size()]).sum(dtype=torch.int64))
             for p in module.parameters()
+            for t in tensors(p)
         ]
 
 
@@ -84,8 +86,9 @@ def fingerprint(module: torch.nn.Module) -> str:
     h = hashlib.sha256()
     for name, parameter in sorted(module.named_parameters()):
         h.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-        raw = parameter.data.contiguous().cpu().view(torch.uint8).numpy()
-        h.update(raw.data)
+        for tensor in tensors(parameter):
+            raw = tensor.reshape(-1).contiguous().cpu().view(torch.uint8).numpy()
+            h.update(raw.data)
     return h.hexdigest()
 
 
@@ -148,14 +151,18 @@ def _nothing(folder: Path, expected: str) -> Any:
     raise InputError(Fault("no adapter or weights here", f"a file {expected}", where=str(folder)))
 
 
+def is_soft_prompt(module: Any) -> bool:
+    """Whether this is a PEFT model whose adapter stands before the tokens."""
+    config = getattr(module, "active_peft_config", None)
+    return config is not None and bool(config.is_prompt_learning)
+
+
 def soft_prefix(answering: Any) -> CachedPrefix:
     """The soft prompt of a PEFT model as keys and values; nothing for other adapters.
 
     Prefix tuning stores them; prompt tuning stores embeddings, which the base reads once.
     """
-    if answering is None or not getattr(answering, "active_peft_config", None):
-        return NOTHING
-    if not answering.active_peft_config.is_prompt_learning:
+    if not is_soft_prompt(answering):
         return NOTHING
     with torch.no_grad():
         soft = answering.get_prompt(batch_size=1)

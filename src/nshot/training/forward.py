@@ -7,18 +7,23 @@ and PEFT-wrapped models all go their own ordinary way.
 Two shorter ways are taken where they were seen to give the ordinary logits on this very model:
 what the rows of a batch begin with in common is read once (`Shared`), and frozen lower layers are
 gone through once (`Upper`).
+
+A soft prompt is asked for once a batch, with its gradient, and stands before the rows of the base
+model: PEFT's own forward pass would make it anew, and read it, for every row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nshot.models.cache import masks
+from nshot.models.cache import Layers, from_cache, masks, to_cache
+from nshot.models.mount import is_soft_prompt
 from nshot.training.rows import Row
 
 _TOLERANCE = 1e-4
@@ -36,6 +41,54 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Soft:
+    """A soft prompt with its gradient: keys and values that are there, or embeddings to be read.
+
+    `layers` are those of prefix tuning, `embeds` (1, positions, width) those of the other kinds;
+    neither stands before an ordinary model.
+    """
+
+    layers: Layers = ()
+    embeds: Tensor | None = None
+
+    @property
+    def read(self) -> int:
+        """Positions that go through the layers together with the tokens."""
+        return 0 if self.embeds is None else self.embeds.shape[1]
+
+    @property
+    def length(self) -> int:
+        """Positions before the first token of a row."""
+        return self.layers[0][0].shape[-2] if self.layers else self.read
+
+    def before(self, base: Any, tokens: Tensor) -> dict[str, Any]:
+        """Arguments of a forward pass of `base` over `tokens` (rows, length) behind this."""
+        if self.layers:
+            held = to_cache(self.layers, len(tokens))
+            return {"input_ids": tokens, "past_key_values": held, "use_cache": True}
+        if self.embeds is None:
+            return {"input_ids": tokens, "use_cache": False}
+        embedded = base.get_input_embeddings()(tokens)
+        soft = self.embeds.to(embedded.dtype).expand(len(tokens), -1, -1)
+        return {"inputs_embeds": torch.cat([soft, embedded], 1), "use_cache": False}
+
+
+def soft_prompt(module: Any) -> Soft:
+    """What stands before every row of `module`, a PEFT model or an ordinary one."""
+    if not is_soft_prompt(module):
+        return Soft()
+    given = module.get_prompt(batch_size=1)
+    if isinstance(given, Tensor):
+        return Soft(embeds=given)
+    return Soft(from_cache(given, module.active_peft_config.num_virtual_tokens))
+
+
+def _under(module: Any) -> Any:
+    """What reads the tokens: the model under a soft prompt, and any other model itself."""
+    return module.get_base_model() if is_soft_prompt(module) else module
+
+
 class Whole:
     """The ordinary way: every token goes through every layer."""
 
@@ -43,17 +96,27 @@ class Whole:
         self.module, self.device = module, device
 
     def logits(self, rows: Sequence[Row]) -> Tensor:
-        """See `Reader`. Padding stands on the right, where a causal model never looks."""
-        with _only_at(self.module, *_points(rows), self.device):
-            out = self.module(input_ids=_padded(rows, self.device), use_cache=False)
+        """See `Reader`."""
+        return self.read(rows, soft_prompt(self.module))
+
+    def read(self, rows: Sequence[Row], soft: Soft) -> Tensor:
+        """Logits at the points of `rows` behind `soft`.
+
+        Padding stands on the right, where a causal model never looks.
+        """
+        base = _under(self.module)
+        row, column = _points(rows)
+        with _only_at(base, row, [soft.read + c for c in column], self.device):
+            out = base(**soft.before(base, _padded(rows, self.device)))
         return _flat(out.logits)
 
 
 class Shared:
     """The rows of a batch as one tree: a common beginning is read once, and nothing is padded.
 
-    The tree is one sequence, in which a mask lets a token see its ancestors only. That makes
-    attention quadratic in all its tokens, so long rows go the ordinary way.
+    The tree is one sequence, in which a mask lets a token see its ancestors only; a soft prompt
+    is its trunk. That makes attention quadratic in all its tokens, so long rows go the ordinary
+    way.
     """
 
     def __init__(self, module: Any, device: str) -> None:
@@ -62,24 +125,31 @@ class Shared:
 
     def logits(self, rows: Sequence[Row]) -> Tensor:
         """See `Reader`."""
-        tree = Tree(rows)
-        count = len(tree.tokens)
-        if count * (1 + count / _DENSE) >= len(rows) * max(len(row.tokens) for row in rows):
-            return self.whole.logits(rows)
-        return self.read(rows, tree)
+        tree, soft = Tree(rows), soft_prompt(self.module)
+        count = soft.read + len(tree.tokens)
+        longest = soft.read + max(len(row.tokens) for row in rows)
+        if count * (1 + (soft.length + len(tree.tokens)) / _DENSE) >= len(rows) * longest:
+            return self.whole.read(rows, soft)
+        return self.read(rows, tree, soft)
 
-    def read(self, rows: Sequence[Row], tree: Tree) -> Tensor:
-        """Logits at the points of `rows`, whose tree is `tree`."""
-        depth = torch.tensor(tree.depth, device=self.device)
-        nodes = [path[p] for row, path in zip(rows, tree.paths, strict=True) for p in row.points]
-        with _only_at(self.module, [0] * len(nodes), nodes, self.device):
-            out = self.module(
-                input_ids=torch.tensor([tree.tokens], device=self.device),
-                attention_mask=masks(
-                    self.module.config, tree.seen().to(self.device), depth, self.module.dtype
-                ),
-                position_ids=depth[None],
-                use_cache=False,
+    def read(self, rows: Sequence[Row], tree: Tree, soft: Soft) -> Tensor:
+        """Logits at the points of `rows`, whose tree is `tree`, behind `soft`."""
+        base, count = _under(self.module), soft.read + len(tree.tokens)
+        at = torch.tensor(
+            [*range(soft.length), *(soft.length + depth for depth in tree.depth)],
+            device=self.device,
+        )
+        seen = _behind(tree.seen(), soft.length)[-count:].to(self.device)
+        nodes = [
+            soft.read + path[p]
+            for row, path in zip(rows, tree.paths, strict=True)
+            for p in row.points
+        ]
+        with _only_at(base, [0] * len(nodes), nodes, self.device):
+            out = base(
+                **soft.before(base, torch.tensor([tree.tokens], device=self.device)),
+                attention_mask=masks(base.config, seen, at, base.dtype),
+                position_ids=at[None, -count:],
             )
         return _flat(out.logits)
 
@@ -165,7 +235,7 @@ def reader(module: Any, rows: Sequence[Row], free: int | None, device: str) -> R
         if _equal(module, probe, whole, lambda: _remembered(upper, probe)):
             upper.remember(rows)
             return upper
-    if _equal(module, probe, whole, lambda: shared.read(probe, Tree(probe))):
+    if _equal(module, probe, whole, lambda: shared.read(probe, Tree(probe), soft_prompt(module))):
         return shared
     return whole
 
@@ -187,6 +257,13 @@ def _equal(module: Any, probe: Sequence[Row], whole: Whole, short: Callable[[], 
         return False
     finally:
         module.train(was)
+
+
+def _behind(seen: Tensor, length: int) -> Tensor:
+    """`seen` with as many positions before it as `length`, which all the others see."""
+    whole = torch.ones(length + len(seen), length + len(seen), dtype=torch.bool).tril()
+    whole[length:, length:] = seen
+    return whole
 
 
 def _blocks(module: Any) -> torch.nn.ModuleList | None:
