@@ -175,6 +175,10 @@ class Method(BaseModel, ABC):
             return "needs a sentence encoder, and none was given"
         return None
 
+    def stands_on(self, base: ModelRef) -> ModelRef:
+        """The form of the language model `base` that this method loads: a quantised one, say."""
+        return base
+
     def forecast(self, brief: Brief) -> Cost:
         """What one `adapt` on `brief.labelled` examples will cost, from the machine's rates.
 

@@ -236,12 +236,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Delta:
-    """What was put on a base model: a PEFT folder, changed weights, a soft prompt.
+    """What was put on a base model: a PEFT folder, changed weights, bottleneck adapters.
 
     `sha256` names the content, `folder` is where it lies now.
     """
 
-    kind: Literal["peft", "weights"]
+    kind: Literal["peft", "weights", "bottleneck"]
     folder: str
     sha256: str = ""
 
@@ -260,6 +260,11 @@ class ModelRef:
     def base(self) -> ModelRef:
         """The same model without its deltas."""
         return replace(self, deltas=())
+
+    @property
+    def form(self) -> str:
+        """Name of the weights that are loaded: ``name``, or ``name:nf4`` where quantised."""
+        return self.name if self.quant is None else f"{self.name}:{self.quant}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nshot.errors import CannotAdapt, Diverged
 from nshot.method import Brief, Method, Workbench
-from nshot.models.base import Ability, Trainable
+from nshot.models.base import Ability, LanguageModel, Trainable
 from nshot.predictors.prompts import Format
 from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
 
@@ -63,8 +63,8 @@ class SupervisedTuning(Method):
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
         """Save what was trained into `folder`."""
 
-    def free(self, layers: int) -> tuple[str, ...]:
-        """Patterns of the base's parameters to set free, of a model with so many blocks."""
+    def free(self, model: LanguageModel) -> tuple[str, ...]:
+        """Patterns of the base's parameters to set free."""
         return ()
 
     def free_blocks(self) -> int | None:
@@ -96,7 +96,7 @@ class SupervisedTuning(Method):
         from nshot.predictors.prompted import Prompted
         from nshot.training.learned import require_learned
 
-        base = _base(bench)
+        base = self.stands_on(_base(bench))
         before = self._start(task, shots, bench, base)
         delta = self._train(task, shots, bench, base)
         ref = replace(base, deltas=(*base.deltas, delta))
@@ -112,7 +112,7 @@ class SupervisedTuning(Method):
         from nshot.training.sft import AnswerTokens
 
         model = bench.models.open(base)
-        context, patterns = model.context, self.free(model.layers)
+        context, patterns = model.context, self.free(model)
         checkpoints = Checkpoints(bench.folder / "checkpoint")
         with bench.models.train(base, patterns) as lent:
             rows = self._rows(task, shots, bench, lent, context)
@@ -173,6 +173,22 @@ def content_hash(folder: Path) -> str:
         whole.update(f"{path.relative_to(folder).as_posix()}\n".encode())
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
+
+
+def keep_weights(lent: Trainable, module: Any, folder: Path) -> Delta:
+    """Save the parameters that `Models.train` set free, under their names in the model."""
+    from safetensors.torch import save_file
+
+    target = folder / "weights"
+    target.mkdir(parents=True, exist_ok=True)
+    freed = set(lent.trained)
+    changed = {
+        name: p.detach().contiguous().cpu()
+        for name, p in module.named_parameters()
+        if name in freed
+    }
+    save_file(changed, target / "weights.safetensors")
+    return Delta("weights", str(target), content_hash(target))
 
 
 def _asked(brief: Brief) -> float:

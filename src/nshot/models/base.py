@@ -5,7 +5,7 @@ Nothing here imports torch; the engines do, late.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -106,6 +106,11 @@ class LanguageModel(Protocol):
         """How many weights the base has, without deltas; 0 where unknown."""
         ...
 
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the base's parameters by name; empty where unknown."""
+        ...
+
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
         ...
@@ -185,5 +190,5 @@ class Models(Protocol):
         ...
 
     def resident_bytes(self) -> dict[str, int]:
-        """Bytes of weights in memory by model name: what a cold start would have to load."""
+        """Bytes of weights in memory by `ModelRef.form`: what a cold start would have to load."""
         ...

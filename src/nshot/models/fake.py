@@ -12,7 +12,7 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -108,6 +108,11 @@ class FakeLanguageModel:
     def parameters(self) -> int:
         """None."""
         return 0
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """None."""
+        return {}
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Words of each prompt."""

@@ -7,7 +7,7 @@ asked, stays on until another view is asked, and is then taken off without a tra
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class Base:
     """One model in memory, and what is on it now."""
 
     def __init__(self, ref: ModelRef) -> None:
-        if ref.quant is not None:
-            raise CannotAdapt(f"no quantisation '{ref.quant}' of transformers models")
+        from nshot.models import quantised
+
         self.ref = ref
         self.lock = threading.RLock()
         self.lent = False
@@ -56,21 +56,26 @@ class Base:
         self._bare: Any = None
         self._live: Live | None = None
         self._load()
-        self.parameters: int = sum(p.numel() for p in self.module.parameters())
+        self.shapes = {name: tuple(p.shape) for name, p in self.module.named_parameters()}
+        self.parameters: int = sum(quantised.weights(p) for p in self.module.parameters())
 
     def _load(self) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
+        from nshot.models import quantised
+
         logging.disable_progress_bar()  # a display of our own shows what runs
         folder = catalog.locate(self.ref)
-        dtype = getattr(torch, machine.dtype())
+        dtype, device, quant = getattr(torch, machine.dtype()), machine.device(), self.ref.quant
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        packed = {} if quant is None else quantised.options(quant, dtype, device)
         module = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, **options
+            folder, dtype=dtype, use_safetensors=True, **options, **packed
         )
-        self.module = module.to(machine.device()).eval().requires_grad_(False)
+        quantised.keep_layout(module)
+        self.module = module.to(device).eval().requires_grad_(False)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         self._live = None
 
@@ -135,8 +140,11 @@ class Base:
     @property
     def bytes(self) -> int:
         """Bytes of its weights."""
+        from nshot.models import quantised
+
         with self.lock:
-            return sum(p.numel() * p.element_size() for p in self.module.parameters())
+            parts = [t for p in self.module.parameters() for t in quantised.tensors(p)]
+            return sum(t.numel() * t.element_size() for t in parts)
 
 
 def written(delta: Delta) -> int:
@@ -192,10 +200,10 @@ class HFModels:
             return fingerprint(base.module)
 
     def resident_bytes(self) -> dict[str, int]:
-        """Bytes of weights in memory by model name."""
+        """Bytes of weights in memory by model name; ``name:nf4`` for the quantised form."""
         from nshot.models.encoder import SentenceEncoder
 
-        held = {base.ref.name: base.bytes for base in self._bases.values()}
+        held = {base.ref.form: base.bytes for base in self._bases.values()}
         for encoder in self._encoders.values():
             if isinstance(encoder, SentenceEncoder):
                 held[encoder.ref.name] = encoder.bytes
@@ -241,6 +249,11 @@ class HFLanguageModel:
     def parameters(self) -> int:
         """How many weights the base has; a tied head counts once."""
         return self._base.parameters
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the base's parameters by name, as they are stored: packed ones are columns."""
+        return self._base.shapes
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""

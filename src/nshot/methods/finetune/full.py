@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from nshot.method import Trains
-from nshot.methods.supervised import SupervisedTuning, content_hash
-from nshot.models.base import Trainable
+from nshot.methods.supervised import SupervisedTuning, keep_weights
+from nshot.models.base import LanguageModel, Trainable
 from nshot.types import Delta, Rung
 
 _FORWARD = 1 / 3
@@ -43,12 +43,12 @@ class FullFineTuning(SupervisedTuning):
     top_layers: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-4, ge=0)
 
-    def free(self, layers: int) -> tuple[str, ...]:
+    def free(self, model: LanguageModel) -> tuple[str, ...]:
         """Everything, or the last blocks and the norm above them."""
         if self.top_layers is None:
             return ("*",)
-        first = max(0, layers - self.top_layers)
-        return (*(f"model.layers.{i}.*" for i in range(first, layers)), "model.norm.*")
+        first = max(0, model.layers - self.top_layers)
+        return (*(f"model.layers.{i}.*" for i in range(first, model.layers)), "model.norm.*")
 
     def free_blocks(self) -> int | None:
         """The blocks under the last `top_layers` are read once."""
@@ -67,11 +67,4 @@ class FullFineTuning(SupervisedTuning):
 
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
         """The changed tensors under their names in the model, nothing else."""
-        from safetensors.torch import save_file
-
-        target = folder / "weights"
-        target.mkdir(parents=True, exist_ok=True)
-        freed = {name: p for name, p in module.named_parameters() if name in set(lent.trained)}
-        changed = {name: p.detach().contiguous().cpu() for name, p in freed.items()}
-        save_file(changed, target / "weights.safetensors")
-        return Delta("weights", str(target), content_hash(target))
+        return keep_weights(lent, module, folder)
