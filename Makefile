@@ -46,6 +46,7 @@ test-full: $(VENV)/ready
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write
 	.bench/venv/bin/python benchmarks/training.py --write
+	$(BIN)/python benchmarks/adapters.py --write
 	$(BIN)/python benchmarks/decision.py --write
 
 clean:
