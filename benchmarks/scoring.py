@@ -10,8 +10,6 @@ to gain from more rows: it computes each request by itself.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import statistics
 import time
@@ -26,10 +24,8 @@ import torch
 from nshot import machine
 from nshot.models import open_models
 from nshot.models.catalog import resolve
+from table import data_folder, read, write
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- table of benchmarks/scoring.py -->", "<!-- end of table -->"
 SHOTS = 16
 
 
@@ -53,10 +49,6 @@ class Result:
     @property
     def ratio(self) -> float:
         return statistics.median(self.peer) / statistics.median(self.ours)
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def demonstrations(rows: list[dict[str, str]], labels: list[str]) -> list[dict[str, str]]:
@@ -157,13 +149,6 @@ def table(results: list[Result], few: int, threads: int) -> str:
     return "\n".join([*head, *body, "", how])
 
 
-def write(text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, 1)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Label scoring against lm-eval.")
     parser.add_argument("--rows", type=int, default=30, help="rows of the peer")
@@ -171,7 +156,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write it to docs/benchmarks.md")
     given = parser.parse_args()
-    data = Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
     threads = machine.threads()
     torch.set_num_threads(threads)
     ref = resolve(None, "lm")
@@ -181,12 +165,13 @@ def main() -> None:
         module, tokenizer = lent.module, lent.tokenizer
     peer = peer_on(module, tokenizer)
     results = [
-        compare(lm, peer, case, given.rows, given.repeats) for case in cases(data, given.ours)
+        compare(lm, peer, case, given.rows, given.repeats)
+        for case in cases(data_folder(), given.ours)
     ]
     text = table(results, given.rows, threads)
     print(text)
     if given.write:
-        write(text)
+        write("scoring.py", text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""What the benchmarks share: where the data lies, and a page's block that a program writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from nshot.store import write_atomic
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+END = "<!-- end of table -->"
+
+
+def data_folder() -> Path:
+    """The data sets: NSHOT_DATA, else beside the checkout."""
+    return Path(os.environ.get("NSHOT_DATA") or ROOT.parent / "shared" / "data")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file with one a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def line(*cells: str) -> str:
+    """One row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def write(script: str, text: str, page: Path = BENCHMARKS, end: str = END) -> None:
+    """Put `text` between the mark of `benchmarks/script` on the page and the `end` after it."""
+    begin = f"<!-- table of benchmarks/{script} -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end, 1)
+    write_atomic(page, f"{before}{begin}\n{text}\n{end}{after}")

@@ -1,0 +1,57 @@
+"""The workbench a benchmark lends a method: real models, a folder, and when each step ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar, cast
+
+from nshot.errors import CannotAdapt
+from nshot.method import Built, Method
+from nshot.models.base import Models
+from nshot.types import ModelRef, Shots, Task
+
+T = TypeVar("T")
+
+
+@dataclass
+class Workbench:
+    """See `nshot.method.Workbench`. `shelf` is what several jobs of one process share.
+
+    `ended` holds the time (`time.perf_counter`) at which each training step was over.
+    """
+
+    models: Models
+    base: ModelRef | None
+    folder: Path
+    seed: int = 0
+    encoder: ModelRef | None = None
+    shelf: dict[str, object] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    parameters: int = 0
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+        """No benchmark here measures a method made of methods."""
+        raise CannotAdapt(f"{role}: this workbench lends no nested methods")
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """Made once a process."""
+        if key not in self.shelf:
+            self.shelf[key] = make()
+        return cast(T, self.shelf[key])
+
+    def note(self, sentence: str) -> None:
+        """Kept once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def trained(self, parameters: int) -> None:
+        """The most that any part trained."""
+        self.parameters = max(self.parameters, parameters)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """A step is over."""
+        self.ended.append(time.perf_counter())
