@@ -49,15 +49,19 @@ class SupervisedTuning(Method):
     search_folds: ClassVar[int] = 2
 
     learning_rate: float = Field(ge=0)
-    epochs: int = Field(default=8, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    max_steps: int = Field(default=160, ge=1)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    max_steps: int = Field(default=320, ge=1)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     format: Format = "plain"
 
     @abstractmethod
     def install(self, lent: Trainable, seed: int) -> Any:
         """The module to train: the lent one, or one with an adapter put on it."""
+
+    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Any:
+        """The module to train; for methods whose beginning depends on the task or the shots."""
+        return self.install(lent, bench.seed)
 
     @abstractmethod
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
@@ -116,7 +120,7 @@ class SupervisedTuning(Method):
         checkpoints = Checkpoints(bench.folder / "checkpoint")
         with bench.models.train(base, patterns) as lent:
             rows = self._rows(task, shots, bench, lent, context)
-            module = self.install(lent, bench.seed)
+            module = self.prepare(task, shots, bench, lent)
             trace = train(
                 module,
                 rows,

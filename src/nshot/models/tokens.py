@@ -33,8 +33,10 @@ class Row:
         return len(self.context) + sum(map(len, self.answers))
 
 
-def render(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:
+def render(tokenizer: Any, prompt: Prompt, answering: bool = True) -> tuple[str, bool]:
     """The text to tokenise, and whether the tokenizer is to add its own special tokens.
+
+    It ends where the assistant is to answer; without `answering`, after the last turn.
 
     Turns go through the model's chat template, which transformers renders in Jinja's immutable
     sandbox; a template brings its own special tokens.
@@ -45,7 +47,7 @@ def render(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:
         raise CannotAdapt("the language model has no chat template")
     try:
         text = tokenizer.apply_chat_template(
-            _messages(prompt), tokenize=False, add_generation_prompt=True
+            _messages(prompt), tokenize=False, add_generation_prompt=answering
         )
     except TemplateError as error:
         raise CannotAdapt(f"the chat template does not take these turns: {error}") from error
