@@ -1,0 +1,78 @@
+"""P-tuning: soft tokens that a small network makes, with words between them if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from nshot.methods.soft_prompting import SoftPrompting
+from nshot.models.base import Trainable
+from nshot.types import Shots, Task
+
+
+class PTuning(SoftPrompting):
+    """P-tuning.
+
+    Xiao Liu, Yanan Zheng, Zhengxiao Du, Ming Ding, Yujie Qian, Zhilin Yang, Jie Tang. "GPT
+    Understands, Too", 2021. https://arxiv.org/abs/2103.10385
+
+    The embeddings that stand before the input are not free: h_i = MLP(LSTM(e)_i) (section 2.2),
+    with a bidirectional LSTM of two layers or an MLP alone, so that they move together. What is
+    trained are the e (length, width) and the network; what is kept are the embeddings it gives.
+    The base stays frozen, where the paper also tunes it.
+
+    Args:
+        length: soft tokens.
+        encoder: ``lstm`` as in the paper, or ``mlp``, which trains more steadily.
+        hidden: width of the network, of each direction in the LSTM.
+        anchors: a text whose token embeddings stand, untrained, in the middle of the soft tokens,
+            as the words in the paper's templates do.
+    """
+
+    name: ClassVar[str] = "p_tuning"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
+    about: ClassVar[str] = "embeddings before every input, made by a trained network"
+
+    encoder: Literal["lstm", "mlp"] = "lstm"
+    hidden: int = Field(default=128, ge=1)
+    anchors: str = ""
+    learning_rate: float = Field(default=1e-3, ge=0)
+
+    def config(self, lent: Trainable) -> Any:
+        """PEFT's configuration of the soft tokens alone."""
+        from peft import PromptEncoderConfig
+
+        return PromptEncoderConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.length,
+            encoder_reparameterization_type=self.encoder.upper(),
+            encoder_hidden_size=self.hidden,
+        )
+
+    def positions(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> int:
+        """Soft tokens and anchors."""
+        return self.length + len(self._anchors(lent))
+
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+        """The module with its encoder, the anchors among what it gives."""
+        import torch
+
+        from nshot.training.anchored import Anchored
+
+        module = self.install(lent, seed)
+        ids = self._anchors(lent)
+        if ids:
+            with torch.no_grad():
+                words = lent.module.get_input_embeddings()(torch.tensor(ids, device=lent.device))
+            soft = module.prompt_encoder["default"]
+            module.prompt_encoder["default"] = Anchored(soft, words)
+            # What is saved are the folded embeddings, anchors and all.
+            module.prompt_tokens["default"] = torch.arange(self.length + len(ids))
+            module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
+        return module
+
+    def _anchors(self, lent: Trainable) -> list[int]:
+        ids: list[int] = lent.tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
+        return ids

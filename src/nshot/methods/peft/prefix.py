@@ -1,0 +1,182 @@
+"""Prefix tuning: keys and values before every input, in every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from nshot.errors import CannotAdapt
+from nshot.method import Brief, Workbench
+from nshot.methods.prompt.few_shot import in_turn
+from nshot.methods.soft_prompting import SoftPrompting
+from nshot.models.base import Trainable
+from nshot.predictors.prompts import Format, render
+from nshot.types import Example, Prompt, Shots, Task
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a prefix begins as: tokens of the in-context prompt, and the examples in it."""
+
+    tokens: tuple[int, ...] = ()
+    demos: tuple[Example, ...] = ()
+
+
+class PrefixTuning(SoftPrompting):
+    """Prefix tuning.
+
+    Xiang Lisa Li, Percy Liang. "Prefix-Tuning: Optimizing Continuous Prompts for Generation",
+    2021. https://arxiv.org/abs/2101.00190
+
+    Every layer's keys and values at `length` positions before the input are trained, and nothing
+    else: length * layers * 2 * (key heads * their width) parameters (section 4.2). Initialised
+    with the activations of real words (section 7.4), here of solved examples from the shots, the
+    training begins at the in-context prompt and not at babble.
+
+    Args:
+        length: positions; with ``text`` at most so many, as whole examples fill them.
+        init: ``text``: as many whole examples as fit, at least the end of one; or ``random``.
+        projection: width of the paper's network P = MLP(P') (section 4.3), which is trained in
+            place of the keys and values and then folded away; for ``random`` alone.
+    """
+
+    name: ClassVar[str] = "prefix"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 2e-2)}
+    about: ClassVar[str] = "trained keys and values, begun as solved examples"
+
+    length: int = Field(default=64, ge=2)
+    init: Literal["text", "random"] = "text"
+    projection: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=5e-3, ge=0)
+
+    @field_validator("projection")
+    @classmethod
+    def _of_random(cls, width: int | None, info: ValidationInfo) -> int | None:
+        if width is not None and info.data.get("init") == "text":
+            raise ValueError("none with init 'text', whose keys and values no network gives")
+        return width
+
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where there is no example to begin with."""
+        if reason := super().why_not(brief):
+            return reason
+        return None if brief.labelled else "needs at least one labelled example"
+
+    def reread(self) -> int:
+        """None: keys and values are there."""
+        return 0
+
+    def config(self, lent: Trainable) -> Any:
+        """PEFT's configuration."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.length,
+            prefix_projection=self.projection is not None,
+            encoder_hidden_size=self.projection,
+        )
+
+    def positions(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> int:
+        """What the examples take of `length`, or all of it."""
+        if self.init == "random":
+            return self.length
+        return len(self.shown(task, shots, seed, lent.tokenizer).tokens)
+
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+        """The module, its prefix random or what the base remembers of the shown examples."""
+        if self.init == "random":
+            return self.install(lent, seed)
+        tokens = self.shown(task, shots, seed, lent.tokenizer).tokens
+        module = self.model_copy(update={"length": len(tokens)}).install(lent, seed)
+        _write(module, lent, tokens)
+        return module
+
+    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Shots:
+        """The shots without those in the prefix, unless their label has no others.
+
+        The answer of a shown example is in sight, and would be learned by looking it up.
+        """
+        if self.init == "random":
+            return shots
+        shown = {e.id for e in self.shown(task, shots, bench.seed, lent.tokenizer).demos}
+        others = [example for example in shots.labelled if example.id not in shown]
+        known = {_stratum(task, example) for example in others}
+        kept = tuple(
+            example
+            for example in shots.labelled
+            if example.id not in shown or _stratum(task, example) not in known
+        )
+        if left := len(shots.labelled) - len(kept):
+            bench.note(f"{left} examples stand in the prefix and were not trained on")
+        return replace(shots, labelled=kept)
+
+    def shown(self, task: Task, shots: Shots, seed: int, tokenizer: Any) -> Shown:
+        """The first examples, in the order of ``few_shot``, that fit into `length` tokens."""
+        from nshot.models.tokens import cut_left
+
+        order = in_turn(shots.labelled, self.length, seed)
+        if not order:
+            raise CannotAdapt("needs at least one labelled example")
+        fitting = Shown(_opening(tokenizer, task, self.format, order[:1]), order[:1])
+        for count in range(2, len(order) + 1):
+            more = Shown(_opening(tokenizer, task, self.format, order[:count]), order[:count])
+            if len(more.tokens) > self.length:
+                break
+            fitting = more
+        cut, _ = cut_left(fitting.tokens, self.length, tokenizer.bos_token_id)
+        return replace(fitting, tokens=cut)
+
+
+def _stratum(task: Task, example: Example) -> str:
+    """Its label; all answers of a generate task are of one kind."""
+    return example.label if task.kind == "classify" else ""
+
+
+def _opening(
+    tokenizer: Any, task: Task, format: Format, demos: Sequence[Example]
+) -> tuple[int, ...]:
+    """Tokens of the in-context prompt up to where the input that is asked begins.
+
+    They are the tokens of the whole prompt: where the tokenizer joins characters across that
+    border, the opening ends before them.
+    """
+    from nshot.models import tokens
+
+    asked = demos[-1].input  # any: only how it begins could matter
+    whole = render(task, format, asked, demos)
+    before = tokens.render(tokenizer, _without(whole, render(task, format, asked)), False)
+    alone, joint = tokens.encode(tokenizer, [before, tokens.render(tokenizer, whole)])
+    return alone[: tokens.shared(alone, joint)]
+
+
+def _without(whole: Prompt, bare: Prompt) -> Prompt:
+    """What stands before the asked input: `bare` is the same prompt without demonstrations."""
+    if isinstance(whole, str) and isinstance(bare, str):
+        asked = bare.rpartition("\n\n")[2]  # after an instruction, which stands in front of all
+        return whole.removesuffix(asked)
+    turns = sum(not isinstance(turn, str) and turn.role != "system" for turn in bare)
+    return tuple(turn for turn in whole[:-turns] if not isinstance(turn, str))
+
+
+def _write(module: Any, lent: Trainable, tokens: Sequence[int]) -> None:
+    """Make the prefix what the base remembers of `tokens`: PEFT keeps, of each position, every
+    layer's key and value, heads side by side."""
+    import torch
+
+    from nshot.models.cache import NOTHING, read
+    from nshot.models.score import CHUNK
+
+    weight = module.prompt_encoder["default"].embedding.weight
+    with torch.no_grad():
+        layers = read(lent.module, tokens, NOTHING, CHUNK).layers
+        # (heads, positions, width) -> (positions, heads * width)
+        sides = [side[0].transpose(0, 1).flatten(1) for layer in layers for side in layer]
+        flat = torch.cat(sides, 1)
+        if flat.shape != weight.shape:
+            kind = lent.module.config.model_type
+            raise CannotAdapt(f"prefix cannot be put on a {kind}: its layers differ in shape")
+        weight.copy_(flat)
