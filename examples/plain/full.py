@@ -41,7 +41,7 @@ def logprob(prompt, answer):
     return logits.log_softmax(-1).gather(1, ids[0, -count:, None])
 
 
-rows, epochs, size = read(train), 8, 8
+rows, epochs, size = read(train), 4, 4
 free = [p for p in model.parameters() if p.requires_grad]
 optimiser = torch.optim.AdamW(free, lr=1e-4, weight_decay=0.0)
 batches = [

@@ -39,9 +39,9 @@ def logprob(prompt, answer):
     return logits.log_softmax(-1).gather(1, ids[0, -count:, None])
 
 
-rows, epochs, size = read(train), 8, 8
+rows, epochs, size = read(train), 4, 4
 free = [p for p in model.parameters() if p.requires_grad]
-optimiser = torch.optim.AdamW(free, lr=5e-4, weight_decay=0.0)
+optimiser = torch.optim.AdamW(free, lr=1e-3, weight_decay=0.0)
 batches = [
     shuffled[i : i + size]
     for shuffled in (random.sample(rows, len(rows)) for _ in range(epochs))
@@ -49,7 +49,7 @@ batches = [
 ][:160]
 for step, batch in enumerate(batches):
     left = 1 - step / len(batches)
-    optimiser.param_groups[0]["lr"] = 5e-4 * min(1, (step + 1) / (0.1 * len(batches)), left / 0.9)
+    optimiser.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / (0.1 * len(batches)), left / 0.9)
     loss = -torch.cat([logprob(*row) for row in batch]).mean()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(free, 1.0)

@@ -217,7 +217,7 @@ def test_why_not():
 
 def test_the_forecast_grows_with_the_rows_up_to_the_cap():
     few, many = (LoRA().forecast(brief(labelled=n)).seconds for n in (80, 160))
-    assert few == pytest.approx(80 * 8 * 31 / 100 + 2 * 64 * 34 / 300, rel=0.05)
+    assert few == pytest.approx(80 * 4 * 31 / 100 + 2 * 64 * 34 / 300, rel=0.05)
     assert many > few
     most = [LoRA().forecast(brief(labelled=n)).seconds for n in (10_000, 20_000)]
     assert most[0] == most[1]

@@ -33,7 +33,7 @@ class LoRA(AdapterTuning):
     """
 
     name: ClassVar[str] = "lora"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-4, 2e-4, 1e-3)}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 5e-4, 2e-3)}
     about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
     rank: int = Field(default=8, ge=1)
@@ -42,7 +42,7 @@ class LoRA(AdapterTuning):
     targets: Literal["attention", "all-linear"] = "all-linear"
     use_rslora: bool = False
     use_dora: bool = False
-    learning_rate: float = Field(default=5e-4, ge=0)
+    learning_rate: float = Field(default=1e-3, ge=0)
 
     def config(self, lent: Trainable) -> Any:
         """PEFT's configuration; ``q_proj`` and ``v_proj`` are what most families call them."""
