@@ -206,14 +206,14 @@ class Worker:
         """Load what the method needs before its clock starts: loading is the same for all."""
         setting = self.setting
         if method.needs and setting.base is not None:
-            self.models.open(setting.base).count(["warm"])
+            self.models.open(method.stands_on(setting.base)).count(["warm"])
         if method.needs_encoder and setting.encoder is not None:
             self.models.encoder(setting.encoder).encode(["warm"])
 
     def _needed_bytes(self, method: Method) -> int:
         """Weights a cold start of this method would have to hold."""
         setting, held = self.setting, self.models.resident_bytes()
-        names = [setting.base.name] if method.needs and setting.base else []
+        names = [method.stands_on(setting.base).form] if method.needs and setting.base else []
         names += [setting.encoder.name] if method.needs_encoder and setting.encoder else []
         return sum(held.get(name, 0) for name in names)
 

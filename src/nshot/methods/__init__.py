@@ -18,7 +18,11 @@ WHERE: Mapping[str, str] = {
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
+    "ia3": "nshot.methods.peft.ia3:IA3",
+    "bitfit": "nshot.methods.peft.bitfit:BitFit",
+    "llama_adapter": "nshot.methods.peft.llama_adapter:LlamaAdapter",
     "lora": "nshot.methods.peft.lora:LoRA",
+    "qlora": "nshot.methods.peft.qlora:QLoRA",
     "full": "nshot.methods.finetune.full:FullFineTuning",
 }
 """Name -> module and class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,17 @@ from nshot.method import Trains
 from nshot.methods.supervised import SupervisedTuning, content_hash
 from nshot.models.base import Trainable
 from nshot.types import Delta, Rung
+
+
+def require_targets(lent: Trainable, targets: Sequence[str]) -> None:
+    """Raise `CannotAdapt` unless every name ends the name of some module of the model.
+
+    PEFT itself is content when one of them does, and trains that much less.
+    """
+    names = [f".{name}" for name, _ in lent.module.named_modules()]
+    if missing := [t for t in targets if not any(name.endswith(f".{t}") for name in names)]:
+        kind = lent.module.config.model_type
+        raise CannotAdapt(f"a {kind} has no modules named {' or '.join(missing)}")
 
 
 class AdapterTuning(SupervisedTuning):
@@ -26,18 +38,22 @@ class AdapterTuning(SupervisedTuning):
     def install(self, lent: Trainable, seed: int) -> Any:
         """The lent module with a fresh adapter, seeded.
 
-        Raises `CannotAdapt` where PEFT does not know how to put it on this architecture.
+        Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and
+        where nothing of what it put there can be trained.
         """
         import torch
         from peft import get_peft_model
 
+        kind = lent.module.config.model_type
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             try:
-                return get_peft_model(lent.module, self.config(lent))
+                module = get_peft_model(lent.module, self.config(lent))
             except (ValueError, NotImplementedError, KeyError) as error:
-                kind = lent.module.config.model_type
                 raise CannotAdapt(f"{self.name} cannot be put on a {kind}: {error}") from error
+        if not any(p.requires_grad for p in module.parameters()):
+            raise CannotAdapt(f"{self.name} on a {kind} has nothing to train")
+        return module
 
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
         """PEFT's own folder, which any PEFT program can load."""

@@ -67,6 +67,7 @@ class Base:
         from nshot.models import quantised
 
         logging.disable_progress_bar()  # a display of our own shows what runs
+        quantised.quiet()
         folder = catalog.locate(self.ref)
         dtype, device, quant = getattr(torch, machine.dtype()), machine.device(), self.ref.quant
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

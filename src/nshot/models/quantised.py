@@ -10,18 +10,25 @@ scale for each block of 64 (itself quantised: double quantisation), and a table 
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
-
-import torch
+import logging
+import math
+from typing import TYPE_CHECKING, Any
 
 from nshot.errors import CannotAdapt
 
-INSTALL = "pip install 'nshot[quantise]'"
+if TYPE_CHECKING:
+    import torch
 
 
-def installed() -> bool:
-    """Whether the package that packs weights is there; it is not imported."""
-    return importlib.util.find_spec("bitsandbytes") is not None
+def quiet() -> None:
+    """Keep the package from advertising, when it is imported, kernels that it could download."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+def lacking() -> str | None:
+    """What to install before weights can be packed; None where all is there. Imports nothing."""
+    there = importlib.util.find_spec("bitsandbytes") is not None
+    return None if there else "needs bitsandbytes: pip install 'nshot[quantise]'"
 
 
 def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
@@ -32,8 +39,8 @@ def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
     """
     if quant != "nf4":
         raise CannotAdapt(f"no quantisation '{quant}' of transformers models: there is nf4")
-    if not installed():
-        raise CannotAdapt(f"weights in four bits need bitsandbytes: {INSTALL}")
+    if missing := lacking():
+        raise CannotAdapt(missing)
     from transformers import BitsAndBytesConfig
 
     config = BitsAndBytesConfig(
@@ -52,9 +59,9 @@ def keep_layout(module: torch.nn.Module) -> None:
     asked outside training: other answers than in training, and a base that no longer is what was
     loaded.
     """
-    for part in module.modules():
-        if hasattr(part, "support_avx512bf16_for_cpu"):
-            setattr(part, "support_avx512bf16_for_cpu", False)
+    packed: list[Any] = [m for m in module.modules() if hasattr(m, "support_avx512bf16_for_cpu")]
+    for part in packed:
+        part.support_avx512bf16_for_cpu = False
 
 
 def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:
@@ -69,4 +76,4 @@ def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:
 def weights(parameter: torch.Tensor) -> int:
     """How many weights a parameter holds, packed or not."""
     state = getattr(parameter, "quant_state", None)
-    return int(parameter.numel() if state is None else torch.Size(state.shape).numel())
+    return int(parameter.numel() if state is None else math.prod(state.shape))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.methods.adapting import AdapterTuning
+from nshot.methods.adapting import AdapterTuning, require_targets
 from nshot.models.base import Trainable
 
 
@@ -27,7 +27,8 @@ class LoRA(AdapterTuning):
         alpha: its scale.
         dropout: share of A's inputs that are dropped in training.
         targets: which matrices get one: ``attention`` (queries and values, as in the paper) or
-            every linear layer of the blocks.
+            every linear layer of the blocks. Where queries, keys and values are one matrix
+            (GPT-2), ``attention`` is that matrix.
         use_rslora: scale by alpha / sqrt(rank) instead (https://arxiv.org/abs/2312.03732).
         use_dora: also train the length of each row of W (https://arxiv.org/abs/2402.09353).
     """
@@ -45,7 +46,7 @@ class LoRA(AdapterTuning):
     learning_rate: float = Field(default=1e-3, ge=0)
 
     def config(self, lent: Trainable) -> Any:
-        """PEFT's configuration; ``q_proj`` and ``v_proj`` are what most families call them."""
+        """PEFT's configuration; raises `CannotAdapt` where attention goes by unknown names."""
         from peft import LoraConfig
 
         return LoraConfig(
@@ -53,7 +54,17 @@ class LoRA(AdapterTuning):
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=["q_proj", "v_proj"] if self.targets == "attention" else self.targets,
+            target_modules=_attention(lent) if self.targets == "attention" else self.targets,
             use_rslora=self.use_rslora,
             use_dora=self.use_dora,
         )
+
+
+def _attention(lent: Trainable) -> Sequence[str] | str:
+    """The modules that make queries and values, by PEFT's table of families."""
+    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    named: Sequence[str] | str = KNOWN.get(lent.module.config.model_type, ["q_proj", "v_proj"])
+    if not isinstance(named, str):
+        require_targets(lent, named)
+    return named

@@ -1,0 +1,48 @@
+"""BitFit: of all the model's weights, the biases and the layer norms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from nshot.method import Trains
+from nshot.methods.supervised import SupervisedTuning, keep_weights
+from nshot.models.base import LanguageModel, Trainable
+from nshot.types import Delta, Rung
+
+
+class BitFit(SupervisedTuning):
+    """Bias-term fine-tuning.
+
+    Elad Ben Zaken, Shauli Ravfogel, Yoav Goldberg. "BitFit: Simple Parameter-efficient
+    Fine-tuning for Transformer-based Masked Language-models", 2021.
+    https://arxiv.org/abs/2106.10199
+
+    Every matrix stays frozen; what is added to its result, or rescales it, is trained: the
+    one-dimensional parameters, which are the biases and the layer norms. Llama and its kin have no
+    biases (Qwen2 has three a block), so there the norms alone learn: (2 L + 1) d parameters with L
+    blocks of width d, against (9 d + d_ff) L + 2 d in GPT-2.
+    """
+
+    name: ClassVar[str] = "bitfit"
+    rung: ClassVar[Rung] = "peft"
+    trains: ClassVar[Trains] = "weights"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
+    about: ClassVar[str] = "the model's own biases and layer norms"
+
+    learning_rate: float = Field(default=1e-3, ge=0)
+
+    def free(self, model: LanguageModel) -> tuple[str, ...]:
+        """The one-dimensional parameters, by name."""
+        return tuple(name for name, shape in model.shapes.items() if len(shape) == 1)
+
+    def install(self, lent: Trainable, seed: int) -> Any:
+        """The lent module itself: its freed weights are what is trained."""
+        return lent.module
+
+    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+        """The changed vectors under their names in the model: a file of some kilobytes."""
+        return keep_weights(lent, module, folder)

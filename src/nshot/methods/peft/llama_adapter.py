@@ -1,0 +1,59 @@
+"""LLaMA-Adapter: prompts inside the upper blocks, faded in from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from nshot.method import Brief
+from nshot.methods.adapting import AdapterTuning
+from nshot.models.base import Trainable
+
+_KNOWN = frozenset({"llama", "mistral", "gpt2"})
+"""Families whose attention PEFT can extend."""
+
+
+class LlamaAdapter(AdapterTuning):
+    """Adaption prompts with zero-initialised attention.
+
+    Renrui Zhang, Jiaming Han, Chris Liu, Peng Gao, Aojun Zhou, Xiangfei Hu, Shilin Yan, Lu Lu,
+    Hongsheng Li, Yu Qiao. "LLaMA-Adapter: Efficient Fine-tuning of Language Models with Zero-init
+    Attention", 2023. https://arxiv.org/abs/2303.16199
+
+    In each of the top L blocks every token also attends to K learned vectors, by a softmax of its
+    own that is multiplied by a gate (equation 7). The gate starts at zero, so that training begins
+    at the base model. L (K d + 1) parameters are trained, d the model's width.
+
+    Args:
+        length: learned vectors a block, K.
+        layers: how many of the upper blocks have them, L; a model with fewer has them in all.
+    """
+
+    name: ClassVar[str] = "llama_adapter"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 2e-2)}
+    about: ClassVar[str] = "learned prompts in the upper blocks, gated from zero"
+
+    length: int = Field(default=10, ge=1)
+    layers: int = Field(default=30, ge=1)
+    learning_rate: float = Field(default=5e-3, ge=0)
+
+    def why_not(self, brief: Brief) -> str | None:
+        """PEFT extends the attention of a few families only."""
+        if brief.architecture and brief.architecture not in _KNOWN:
+            return (
+                f"extends the attention of {', '.join(sorted(_KNOWN))}, not of {brief.architecture}"
+            )
+        return super().why_not(brief)
+
+    def config(self, lent: Trainable) -> Any:
+        """PEFT's configuration."""
+        from peft import AdaptionPromptConfig
+
+        blocks = lent.module.config.get_text_config().num_hidden_layers
+        return AdaptionPromptConfig(
+            task_type="CAUSAL_LM",
+            adapter_len=self.length,
+            adapter_layers=min(self.layers, blocks),
+        )
