@@ -106,12 +106,30 @@ def matching(module: torch.nn.Module, patterns: Sequence[str]) -> tuple[str, ...
 
 
 def put_on(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
-    """Apply deltas in order; the module that answers: `module` itself, or PEFT's wrapper of it."""
-    adapters = [delta.folder for delta in deltas if delta.kind == "peft"]
+    """Apply deltas in order; the module that answers: `module` itself, or PEFT's wrapper of it.
+
+    Raises `InputError` for a folder that is not of this model, and for two adapters of which one
+    would be put on the other's layers.
+    """
+    from nshot.models.modules import bottleneck
+
+    adapters = [delta for delta in deltas if delta.kind != "weights"]
+    if len(adapters) > 1 and any(_alone(delta) for delta in adapters):
+        raise InputError("bottleneck adapters and label heads stand alone: one adapter, no second")
     for delta in deltas:
         if delta.kind == "weights":
             _put_on_weights(module, Path(delta.folder))
-    return _put_on_adapters(module, adapters) if adapters else module
+        elif delta.kind == "bottleneck":
+            bottleneck.load(module, Path(delta.folder))
+    folders = [delta.folder for delta in deltas if delta.kind == "peft"]
+    return _put_on_adapters(module, folders) if folders else module
+
+
+def _alone(delta: Delta) -> bool:
+    """Whether no other adapter can stand beside this one."""
+    from nshot.models.modules.label_head import is_label_head
+
+    return delta.kind == "bottleneck" or is_label_head(Path(delta.folder))
 
 
 def _put_on_weights(module: torch.nn.Module, folder: Path) -> None:
@@ -134,9 +152,13 @@ def _put_on_weights(module: torch.nn.Module, folder: Path) -> None:
 def _put_on_adapters(module: torch.nn.Module, folders: Sequence[str]) -> Any:
     from peft import PeftModel
 
+    from nshot.models.modules.label_head import classifier, head_weights, is_label_head
+
     for folder in folders:
         if not (Path(folder) / "adapter_model.safetensors").exists():
             _nothing(Path(folder), "adapter_model.safetensors")
+    if is_label_head(Path(folders[0])):
+        module = classifier(module, len(head_weights(Path(folders[0]))))
     wrapped = PeftModel.from_pretrained(module, folders[0], adapter_name="0")
     names = ["0"]
     for folder in folders[1:]:

@@ -1,0 +1,64 @@
+"""Bottleneck adapters: a narrow network behind each sublayer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from nshot.method import Trains
+from nshot.methods.supervised import SupervisedTuning, content_hash
+from nshot.models.base import Trainable
+from nshot.types import Delta, Rung
+
+
+class BottleneckAdapters(SupervisedTuning):
+    """Bottleneck adapters.
+
+    Neil Houlsby, Andrei Giurgiu, Stanislaw Jastrzebski, Bruna Morrone, Quentin de Laroussilhe,
+    Andrea Gesmundo, Mona Attariyan, Sylvain Gelly. "Parameter-Efficient Transfer Learning for
+    NLP", 2019. https://arxiv.org/abs/1902.00751
+    Jonas Pfeiffer, Aishwarya Kamath, Andreas Rücklé, Kyunghyun Cho, Iryna Gurevych.
+    "AdapterFusion: Non-Destructive Task Composition for Transfer Learning", 2020.
+    https://arxiv.org/abs/2005.00247
+
+    What a sublayer gives goes through a narrow network of its own, which begins as the identity,
+    before it is added to the stream. 2 * size * width + width + size parameters a place are
+    trained, `size` being the model's width.
+
+    Args:
+        placement: behind the attention and the feed-forward layer of each block (``houlsby``), or
+            behind the feed-forward layer only (``pfeiffer``).
+        width: numbers in the middle of the narrow network.
+    """
+
+    name: ClassVar[str] = "bottleneck"
+    rung: ClassVar[Rung] = "peft"
+    trains: ClassVar[Trains] = "adapter"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
+    about: ClassVar[str] = "a narrow network behind each sublayer"
+
+    placement: Literal["houlsby", "pfeiffer"] = "houlsby"
+    width: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=1e-3, ge=0)
+
+    def install(self, lent: Trainable, seed: int) -> Any:
+        """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
+        import torch
+
+        from nshot.models.modules.bottleneck import install
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            install(lent.module, self.placement, self.width)
+        return lent.module
+
+    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+        """The adapters in a folder of our own: PEFT has none of this kind."""
+        from nshot.models.modules.bottleneck import save
+
+        target = folder / "bottleneck"
+        save(module, self.placement, self.width, target)
+        return Delta("bottleneck", str(target), content_hash(target))
