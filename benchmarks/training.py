@@ -58,14 +58,15 @@ PLAIN: Mapping[str, tuple[Mapping[str, Any], float | None]] = {
     REFERENCE: ({"method": "lora", "targets": "attention"}, 1.0),
     "lora, every linear layer": ({"method": "lora"}, 1.21),
     "lora, DoRA": ({"method": "lora", "targets": "attention", "use_dora": True}, 1.08),
-    "qlora": ({"method": "qlora"}, None),
+    "qlora, queries and values": ({"method": "qlora", "targets": "attention"}, 1.11),
     "ia3": ({"method": "ia3"}, 1.04),
     "bitfit": ({"method": "bitfit"}, 0.97),
-    "llama_adapter": ({"method": "llama_adapter"}, 0.93),
+    "llama_adapter, 20 layers": ({"method": "llama_adapter", "layers": 20}, 0.93),
     "bottleneck": ({"method": "bottleneck"}, 1.02),
-    "prefix": ({"method": "prefix"}, 0.93),
-    "prompt_tuning": ({"method": "prompt_tuning"}, 1.17),
-    "p_tuning": ({"method": "p_tuning"}, 1.12),
+    "prefix, 10 positions": ({"method": "prefix", "init": "random", "length": 10}, 0.93),
+    "prefix, solved examples": ({"method": "prefix"}, None),
+    "prompt_tuning, 8 positions": ({"method": "prompt_tuning", "length": 8}, 1.17),
+    "p_tuning, 8 positions": ({"method": "p_tuning", "length": 8}, 1.12),
     "lora_head": ({"method": "lora_head"}, 0.76),
     "full, last 4 blocks": ({"method": "full", "top_layers": 4}, None),
     "full": ({"method": "full"}, None),
@@ -262,17 +263,13 @@ def _joined(texts: Iterator[str], model: LanguageModel) -> str:
     return " ".join(text.split()[: LENGTH - 12])
 
 
-def step_seconds(
-    method: Method, task: Task, shots: Shots, models: Models, base: ModelRef, shelf: dict[str, Any]
-) -> float:
+def step_seconds(method: Method, task: Task, shots: Shots, bench: Workbench) -> float:
     """Median seconds of the steps of one training, the first left out.
 
     Whether so few steps learn anything does not matter here.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Workbench(models, base, Path(folder), shelf=shelf)
-        with suppress(DidNotLearn):
-            method.adapt(task, shots, bench)
+    with suppress(DidNotLearn):
+        method.adapt(task, shots, bench)
     return statistics.median(after - before for before, after in pairwise(bench.ended))
 
 
@@ -280,7 +277,7 @@ def measure_methods(
     data: Path, steps: int, repeats: int, models: Models, base: ModelRef
 ) -> dict[str, list[float] | str]:
     """Seconds a step of each repeat, the methods taking turns; a sentence where one cannot."""
-    shelf: dict[str, Any] = {}
+    shelf: dict[str, tuple[object, float, float]] = {}
     task, shots = one_batch(data, models.open(base))
     found: dict[str, list[float] | str] = {}
     for repeat in range(repeats):
@@ -292,7 +289,9 @@ def measure_methods(
             try:
                 method = TABLE.build({**spec, **settings})
                 models.open(method.stands_on(base)).count(["warm"])
-                took.append(step_seconds(method, task, shots, models, base, shelf))
+                with tempfile.TemporaryDirectory() as folder:
+                    bench = Workbench(models, base, Path(folder), shelf=shelf)
+                    took.append(step_seconds(method, task, shots, bench))
                 print(f"{name}, {repeat}: {took[-1]:.2f} s a step", flush=True)
             except NshotError as error:
                 found[name] = str(error).splitlines()[0]

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class Workbench:
     """See `nshot.method.Workbench`. `shelf` is what several jobs of one process share.
 
-    `ended` holds the time (`time.perf_counter`) at which each training step was over.
+    What a job takes from the shelf is charged to it: `charged` seconds, `charged_work` of the
+    processor. `ended` holds the time (`time.perf_counter`) at which each training step was over.
     """
 
     models: Models
@@ -28,20 +29,27 @@ class Workbench:
     folder: Path
     seed: int = 0
     encoder: ModelRef | None = None
-    shelf: dict[str, object] = field(default_factory=dict)
+    shelf: dict[str, tuple[object, float, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     parameters: int = 0
+    charged: float = 0.0
+    charged_work: float = 0.0
 
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
         """No benchmark here measures a method made of methods."""
         raise CannotAdapt(f"{role}: this workbench lends no nested methods")
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
-        """Made once a process."""
-        if key not in self.shelf:
-            self.shelf[key] = make()
-        return cast(T, self.shelf[key])
+        """Made once a process, charged to each that asks."""
+        if key in self.shelf:
+            made, seconds, work = self.shelf[key]
+            self.charged, self.charged_work = self.charged + seconds, self.charged_work + work
+            return cast(T, made)
+        start, worked = time.perf_counter(), time.process_time()
+        fresh = make()
+        self.shelf[key] = fresh, time.perf_counter() - start, time.process_time() - worked
+        return fresh
 
     def note(self, sentence: str) -> None:
         """Kept once."""
