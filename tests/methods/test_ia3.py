@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from families import tiny_family
 from lent import Lent
 from taught import (
     QUICK,
@@ -17,6 +16,7 @@ from taught import (
 )
 from transformers import CTRLConfig, CTRLLMHeadModel
 
+from families import tiny_family
 from nshot.errors import CannotAdapt
 from nshot.methods.peft.ia3 import IA3
 from nshot.models.hf import HFModels

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from nshot.errors import CannotAdapt
 from nshot.method import Brief
 from nshot.methods.adapting import AdapterTuning
 from nshot.models.base import Trainable
@@ -48,12 +49,18 @@ class LlamaAdapter(AdapterTuning):
         return super().why_not(brief)
 
     def config(self, lent: Trainable) -> Any:
-        """PEFT's configuration."""
+        """PEFT's configuration; raises `CannotAdapt` for heads that PEFT would count wrongly."""
         from peft import AdaptionPromptConfig
 
-        blocks = lent.module.config.get_text_config().num_hidden_layers
+        model = lent.module.config
+        head = getattr(model, "head_dim", None) or model.hidden_size // model.num_attention_heads
+        if head * model.num_attention_heads != model.hidden_size:
+            raise CannotAdapt(
+                f"llama_adapter needs heads that together are as wide as the model: "
+                f"{model.num_attention_heads} heads of {head} are not {model.hidden_size}"
+            )
         return AdaptionPromptConfig(
             task_type="CAUSAL_LM",
             adapter_len=self.length,
-            adapter_layers=min(self.layers, blocks),
+            adapter_layers=min(self.layers, model.num_hidden_layers),
         )

@@ -1,0 +1,132 @@
+"""LLaMA-Adapter on a tiny random model: gates begin shut, prompts learn once they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lent import Lent
+from peft import AdaptionPromptConfig, get_peft_model
+from taught import (
+    PROMPTS,
+    QUICK,
+    SHOTS,
+    TASK,
+    check_a_kill_changes_nothing,
+    check_it_generates,
+    check_it_learns,
+    learners,
+    start_difference,
+)
+from test_lora import brief
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from families import tiny_family
+from nshot.errors import CannotAdapt
+from nshot.methods.peft.llama_adapter import LlamaAdapter
+from nshot.models.cache import NOTHING
+from nshot.models.hf import HFModels
+from nshot.models.score import agrees
+from nshot.models.tokens import rows
+from nshot.training.forward import Shared, reader
+from nshot.training.sft import encode
+from nshot.types import ModelRef
+from tiny import tiny_llama, tiny_tokenizer
+
+LAYERS, WIDTH = 3, 32
+METHOD = LlamaAdapter(length=5, layers=2, learning_rate=0.05, **QUICK)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("model") / "tiny", layers=LAYERS)
+
+
+@pytest.fixture(scope="module")
+def models() -> HFModels:
+    return HFModels()
+
+
+@pytest.fixture
+def bench(folder, models, tmp_path) -> Lent:
+    return Lent(models, ModelRef("hf", str(folder)), tmp_path)
+
+
+def shaken(module):
+    """As training leaves it: gates open, prompts moved."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for p in module.parameters():
+            if p.requires_grad:
+                p.add_(0.5 * torch.randn_like(p))
+    return module.eval()
+
+
+def test_it_learns_and_generates(bench, models):
+    predictor = check_it_learns(METHOD, bench)
+    check_it_generates(models, predictor.ref)
+
+
+def test_parameters_are_prompts_and_a_gate_a_layer(bench):
+    METHOD.model_copy(update={"epochs": 4}).adapt(TASK, SHOTS, bench)
+    assert bench.parameters == 2 * (5 * WIDTH + 1)
+    LlamaAdapter(learning_rate=0.05, epochs=4).adapt(TASK, SHOTS, bench)
+    assert bench.parameters == LAYERS * (10 * WIDTH + 1)
+
+
+def test_the_upper_layers_have_them_and_all_of_it_learns(bench):
+    reached, free = learners(METHOD, bench)
+    assert reached == free
+    assert {name.split("layers.")[1][0] for name in free} == {"1", "2"}
+    first, _ = learners(METHOD, bench, steps=1)
+    assert {name.rpartition(".")[2] for name in first} == {"adaption_gate"}
+
+
+def test_it_begins_at_the_base(bench):
+    assert start_difference(METHOD, bench) < 1e-4
+
+
+def test_a_kill_changes_nothing(bench, models, tmp_path):
+    method = METHOD.model_copy(update={"epochs": 25})
+    check_a_kill_changes_nothing(method, bench, Lent(models, bench.base, tmp_path / "again"))
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt2"])
+def test_the_short_ways_agree_with_the_plain_one(family, models, tmp_path):
+    """Packed scoring and the tree of a training batch see each token at its own position."""
+    ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
+    with models.train(ref) as lent:
+        module = shaken(METHOD.install(lent, 0))
+        asked = rows(lent.tokenizer, PROMPTS, [(" positive", " very negative")] * 3, 128)
+        assert agrees(lent.module, asked, NOTHING)
+        taught, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
+        assert isinstance(reader(module, taught, None, "cpu"), Shared)
+
+
+def test_why_not_names_the_family():
+    for family in ("qwen3", "gemma3_text"):
+        assert f"not of {family}" in str(METHOD.why_not(brief(architecture=family)))
+    for family in ("llama", "mistral", "gpt2", ""):
+        assert METHOD.why_not(brief(architecture=family)) is None
+
+
+def test_what_peft_refuses_is_refused_in_our_words(models, tmp_path):
+    ref = ModelRef("hf", str(tiny_family(tmp_path / "qwen3", "qwen3")))
+    with models.train(ref) as lent, pytest.raises(CannotAdapt, match="put on a qwen3"):
+        METHOD.install(lent, 0)
+
+
+def test_heads_that_are_wider_than_the_model_are_refused(models, tmp_path):
+    """PEFT derives the number of key heads from the widths, and fails when it is asked."""
+    tokenizer = tiny_tokenizer()
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "vocab_size": 320}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+    LlamaForCausalLM(LlamaConfig(**sizes, **heads)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    ref = ModelRef("hf", str(tmp_path))
+    config = AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=4, adapter_layers=1)
+    with models.train(ref) as lent, pytest.raises(RuntimeError):
+        get_peft_model(lent.module, config)(input_ids=torch.tensor([[3, 4, 5]]))
+    with models.train(ref) as lent, pytest.raises(CannotAdapt, match="heads of 32"):
+        METHOD.install(lent, 0)
