@@ -106,5 +106,18 @@ def test_confusion_counts_every_answer_and_those_that_are_no_label() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("method", "parameters", "share"),
+    [("lora", 600, 0.005), ("full", 3, 1.0), ("lora", 0, None), ("knn", 600, None),
+     ("lm_probe", 600, None), ("zero_shot", 600, None)],
+)  # fmt: skip
+def test_the_share_is_of_the_language_model_where_it_is_what_is_trained(
+    method: str, parameters: int, share: float | None
+) -> None:
+    entry = Entry(TABLE.build({"method": method}), measured={4: [measured("10")]})
+    row = summary(entry, TASK, [4], {}, parameters)
+    assert (row["trained_params"], row["trained_share"]) == (3, share)
+
+
 def test_sizes_as_json_has_them() -> None:
     assert (shown(4), shown(None)) == (4, "all")

@@ -20,12 +20,15 @@ from nshot.job import Job
 from nshot.method import Brief, Table, Workbench
 from nshot.methods import TABLE
 from nshot.methods.fewshot.nearest_mean import NearestMean
+from nshot.models.hf import HFModels
 from nshot.predictors.base import Predictor
+from nshot.report.terminal import board_table
 from nshot.request import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Request, prepare
 from nshot.run import Result, Silent, adapt_one, carry_out, plan
 from nshot.store import Store
-from nshot.types import Cost, Input, Shots, Task
+from nshot.types import Cost, Input, ModelRef, Shots, Task
 from spine import Here, board_of, jsonl, points_of, rows_of, stay_here, tickets, use_table
+from tiny import tiny_llama
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -456,6 +459,44 @@ def test_nothing_is_learned_outside_the_training_fold(
     on_train = [(learned, asked) for learned, asked in Eager.seen if asked <= learned]
     assert len(measured) + len(on_train) == len(Eager.seen), "no half of a fold is ever known"
     assert len(measured) >= 10
+
+
+class Light(NearestMean):
+    """Says that it trained 460 parameters of the language model."""
+
+    name: ClassVar = "light"
+    trains: ClassVar = "adapter"
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        bench.trained(460)
+        return super().adapt(task, shots, bench)
+
+
+def test_the_board_has_the_share_of_the_language_model_that_was_trained(
+    files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_table(monkeypatch, Table({**TABLE.load, "light": lambda: Light}))
+    model = str(tiny_llama(tmp_path / "tiny"))
+    asked = request(files, tmp_path / "run", methods=("majority", "lora"), model=model)
+    prepared = prepare(asked)  # with lora, which asks for the model; it is not run
+    methods = (prepared.methods[0], Light())
+    board = carry_out(replace(prepared, methods=methods), Silent()).board
+    parameters = HFModels().open(ModelRef("hf", model)).parameters
+    trained = rows_of(board)
+    assert trained["light"]["trained_share"] == 460 / parameters
+    assert trained["majority"]["trained_share"] is None
+    (delivered,) = rows_of(board, "deployed").values()
+    assert delivered["trained_share"] == trained[delivered["name"]]["trained_share"]
+    told = board_table(board)
+    assert f"trained 460 ({100 * 460 / parameters:.2g}" in told
+    for row in board["methods"]:
+        del row["trained_share"]  # as an older nshot wrote it
+    assert "trained 460\n" in board_table(board)
+    points = json.loads((tmp_path / "run" / "points.json").read_text(encoding="utf-8"))
+    told_again = redecide(
+        board, points, wish="balanced", give_up=None, training=True, change_base=True
+    )
+    assert told_again["pick"] == board["advice"]["pick"]
 
 
 # ---------------------------------------------------------------- what goes wrong

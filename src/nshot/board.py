@@ -27,6 +27,8 @@ class Standing:
     """Rows outside the choice: what was refitted, merged or exported from a row of `entries`."""
     fresh: tuple[str, Floats] | None
     """The pick that was measured on draws it was not chosen on, and its points there."""
+    parameters: int = 0
+    """How many the language model has; 0 without one."""
 
     @property
     def request(self) -> Request:
@@ -69,7 +71,10 @@ class Standing:
                 intervals[size] = {
                     c.name: (decision.low[c.name], decision.high[c.name]) for c in columns
                 }
-        rows = [summary(entry, prepared.task, prepared.sizes, intervals) for entry in self.entries]
+        rows = [
+            summary(entry, prepared.task, prepared.sizes, intervals, self.parameters)
+            for entry in self.entries
+        ]
         for row in rows:
             if row["status"] == "skipped" and row["reason"] is None:
                 row["reason"] = "not reached: the run was interrupted"
@@ -128,7 +133,7 @@ class Standing:
 
     def outside_row(self, entry: Entry) -> dict[str, Any]:
         """The row of something as it was saved, loaded and measured."""
-        row = summary(entry, self.prepared.task, [None], {})
+        row = summary(entry, self.prepared.task, [None], {}, self.parameters)
         if not self.prepared.split.test:
             row["score"], row["per_seed"], row["use_seconds_per_1000"] = None, [], None
             row["notes"].append("no test rows were held out: it saw all of them")

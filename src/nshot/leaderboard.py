@@ -89,8 +89,12 @@ def summary(
     task: Task,
     sizes: Sequence[Size],
     intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
+    parameters: int = 0,
 ) -> dict[str, Any]:
-    """The entry as a row of leaderboard.json; it stands at the last of `sizes`."""
+    """The entry as a row of leaderboard.json; it stands at the last of `sizes`.
+
+    `parameters` are those of the language model; 0 where there is none or nobody knows.
+    """
     largest = sizes[-1]
     status = entry.status(largest)
     scores = draw_scores(entry, largest, task)
@@ -111,6 +115,7 @@ def summary(
             for t in entry.tried
         ],
         **_costs(entry.measured.get(largest, []), entry.search_seconds.get(largest, 0.0)),
+        "trained_share": _share(entry, largest, parameters),
         "forecast_seconds": entry.forecast_seconds,
         "form": entry.form,
         "parent": entry.parent,
@@ -168,6 +173,14 @@ def _costs(measured: Sequence[Measurement], search_seconds: float) -> dict[str, 
         ),
         "disk_bytes": max(m.build.disk_bytes for m in measured),
     }
+
+
+def _share(entry: Entry, size: Size, parameters: int) -> float | None:
+    """Trained parameters over those of the language model; None where it is not what is trained."""
+    trained = max((m.build.trained_params for m in entry.measured.get(size, [])), default=0)
+    if entry.method.trains not in ("adapter", "weights") or not trained or not parameters:
+        return None
+    return trained / parameters
 
 
 def _said(entry: Entry, size: Size) -> list[str]:

@@ -348,7 +348,8 @@ class Run:
         return self._standing().board()
 
     def _standing(self) -> Standing:
-        return Standing(self.prepared, self.entries, self.outside, self.fresh)
+        parameters = self.measured_rates["parameters"]
+        return Standing(self.prepared, self.entries, self.outside, self.fresh, parameters)
 
     def write(self) -> dict[str, Any]:
         """Write leaderboard.json, points.json and details.json as things stand."""

@@ -31,6 +31,8 @@ METHODS: list[tuple[str, str, float, float, float, int, int, int, float | None]]
     ("lora", "peft", 0.764, 348.0, 127.0, 46, 1_843_200, 7_398_400, 0.98),
     ("full", "finetune", 0.752, 412.0, 121.0, 46, 14_160_384, 56_650_112, 1.0),
 ]
+BASE = 134_515_008
+"""Parameters of the language model."""
 COULD = ["linear_probe", "lora", "full", "retrieved_shots", "nearest_mean", "knn"]
 FRONTIER = ["majority", "tfidf_lr", "nearest_mean", "linear_probe"]
 REASONS = [
@@ -110,6 +112,7 @@ def method(name: str, rung: str, score: float | None, **more: Any) -> dict[str, 
         "tried": [],
         "train_score": None,
         "trained_params": 0,
+        "trained_share": None,
         "build_seconds": 1.0,
         "build_peak_bytes": 10_000_000,
         "use_seconds_per_1000": 2.0,
@@ -148,6 +151,7 @@ def _full_method(rng: random.Random, entry: Any) -> dict[str, Any]:
         tried=_tried(rng, score) if searched else [],
         train_score=train,
         trained_params=params,
+        trained_share=params / BASE if rung in ("peft", "finetune") else None,
         build_seconds=build,
         build_peak_bytes=int(2e8 + build * 3e6),
         use_seconds_per_1000=use,

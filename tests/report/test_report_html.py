@@ -69,6 +69,26 @@ def test_every_figure_is_the_boards() -> None:
                 row["use_seconds_per_1000"], "seconds"
             )
     assert shown["/advice/corrected_score"] == "76.1"
+    lora = next(i for i, row in enumerate(board["methods"]) if row["name"] == "lora")
+    assert shown[f"/methods/{lora}/trained_params"] == "1.84 M"
+    assert shown[f"/methods/{lora}/trained_share"] == "1.37 %"
+
+
+def test_a_share_is_shown_only_of_the_language_model() -> None:
+    board = sample_board.board()
+    figures = Reader(render(board, {})).figures
+    shown = {path.split("/")[2] for path, *_ in figures if path.endswith("/trained_share")}
+    names = {board["methods"][int(i)]["name"] for i in shown}
+    assert names == {"lora", "full"}
+
+
+def test_a_board_of_an_older_nshot_has_no_shares_and_is_shown() -> None:
+    board = sample_board.board()
+    for row in board["methods"]:
+        del row["trained_share"]
+    page = render(board, {})
+    assert "trained_share" not in page
+    assert "1.84 M" in page
 
 
 def test_says_what_one_must_know() -> None:

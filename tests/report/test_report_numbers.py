@@ -22,6 +22,7 @@ from nshot.report.numbers import Style, at, figure, number, say, under
         (1176.2, "seconds", "20 min"), (7200.0, "seconds", "2 h 00 min"),
         (412, "bytes", "412 B"), (7_398_400, "bytes", "7.06 MiB"), (1024, "bytes", "1 KiB"),
         (0, "count", "0"), (3080, "count", "3.08 k"), (1_843_200, "count", "1.84 M"),
+        (0.00342564, "share", "0.34 %"), (1.0, "share", "100 %"), (1e-6, "share", "<0.01 %"),
         (412.4, "tokens", "412"), (12_000, "tokens", "12,000"),
         (None, "score", "–"),
     ],

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from nshot.report.markup import Markup, element
 
-Style: TypeAlias = Literal["score", "points", "seconds", "bytes", "count", "tokens"]
+Style: TypeAlias = Literal["score", "points", "seconds", "bytes", "count", "tokens", "share"]
 
 MISSING = "–"
 
@@ -60,7 +60,7 @@ def figure(value: Any, style: Style, attributes: Mapping[str, str] | None = None
 
 
 def say(value: float | None, style: Style) -> str:
-    """A number in words: scores in percent, seconds and bytes in the unit that fits."""
+    """A number in words: scores and shares in percent, seconds and bytes in the unit that fits."""
     if value is None:
         return MISSING
     if style == "score":
@@ -71,6 +71,8 @@ def say(value: float | None, style: Style) -> str:
         return _seconds(value)
     if style == "bytes":
         return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+    if style == "share":
+        return f"{_three(100 * value)} %"
     if style == "count":
         return _scaled(value, 1000, ("", "k", "M", "B", "T"))
     return f"{value:,.0f}"

@@ -15,12 +15,16 @@ from nshot.report.rows import Row, listed, mapped, mark, marks
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures: `key` in leaderboard.json, heading, how a figure is written."""
+    """A column of figures: `key` in leaderboard.json, heading, how a figure is written.
+
+    `share` is the key of what the figure is of a whole, shown small beside it where it is known.
+    """
 
     key: str
     head: str
     style: Style
     tip: str
+    share: str = ""
 
 
 COLUMNS = (
@@ -31,7 +35,13 @@ COLUMNS = (
     Column(
         "tokens_per_request", "Tokens", "tokens", "tokens its models read and write for a request"
     ),
-    Column("trained_params", "Trained", "count", "parameters trained"),
+    Column(
+        "trained_params",
+        "Trained",
+        "count",
+        "parameters trained, and their share of the language model's",
+        "trained_share",
+    ),
     Column("build_peak_bytes", "Memory", "bytes", "peak memory while building"),
     Column("disk_bytes", "Disk", "bytes", "size of the saved method"),
 )
@@ -91,7 +101,7 @@ def _row(board: Mapping[str, Any], row: Row, scale: charts.Axis) -> Markup:
         *(
             _cell(
                 column.head,
-                number(board, f"{row.path}/{column.key}", column.style),
+                _figure(board, row, column),
                 finite(row.data.get(column.key)),
                 "td.num",
             )
@@ -135,6 +145,13 @@ def _score(board: Mapping[str, Any], row: Row) -> Markup:
         return score
     low, high = (number(board, f"{row.path}/{end}", "score") for end in ("low", "high"))
     return join(score, " ", element("small", low, "–", high))
+
+
+def _figure(board: Mapping[str, Any], row: Row, column: Column) -> Markup:
+    figure = number(board, f"{row.path}/{column.key}", column.style)
+    if finite(row.data.get(column.share)) is None:
+        return figure
+    return join(figure, " ", element("small", number(board, f"{row.path}/{column.share}", "share")))
 
 
 def _settings(row: Row) -> Markup:

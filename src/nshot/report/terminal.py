@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nshot.budget import words
+from nshot.report.numbers import say
 
 
 class Lines:
@@ -128,8 +129,16 @@ def _cells(row: Mapping[str, Any], advice: Mapping[str, Any]) -> Sequence[str]:
         interval,
         _seconds(row["build_seconds"]),
         "" if use is None else _seconds(use),
-        "; ".join(part for part in (note, beside) if part),
+        "; ".join(part for part in (note, beside, _trained(row)) if part),
     )
+
+
+def _trained(row: Mapping[str, Any]) -> str:
+    """Parameters trained, with their share of the language model's where they are part of it."""
+    count, share = row["trained_params"], row.get("trained_share")
+    if not count:
+        return ""
+    return f"trained {count:,}" + (f" ({say(share, 'share')})" if share is not None else "")
 
 
 def _seconds(seconds: float) -> str:
