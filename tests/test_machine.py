@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from nshot import machine
+from nshot.errors import InputError
 
 needs_reset = pytest.mark.skipif(
     not os.access("/proc/self/clear_refs", os.W_OK), reason="no peak to reset on this system"
@@ -27,8 +28,10 @@ def test_threads_are_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.threads() == 3
     assert machine.environment()["OMP_NUM_THREADS"] == "3"
     assert machine.identity()["threads"] == 3
-    monkeypatch.setenv("NSHOT_THREADS", "0")
-    assert machine.threads() == 1
+    for wrong in ("0", "two", "-1"):
+        monkeypatch.setenv("NSHOT_THREADS", wrong)
+        with pytest.raises(InputError, match=f"NSHOT_THREADS is '{wrong}'"):
+            machine.threads()
     monkeypatch.delenv("NSHOT_THREADS")
     assert machine.threads() >= 1
 

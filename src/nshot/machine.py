@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nshot.errors import Fault, InputError
+
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
@@ -34,9 +36,14 @@ def dtype() -> str:
 
 
 def threads() -> int:
-    """Cores this process may use; `NSHOT_THREADS` sets another number."""
+    """Cores this process may use; `NSHOT_THREADS` sets another number.
+
+    Raises `InputError` where that is none.
+    """
     if said := os.environ.get("NSHOT_THREADS"):
-        return max(1, int(said))
+        if not (said.isdecimal() and int(said)):
+            raise InputError(Fault(f"NSHOT_THREADS is '{said}'", "a number from 1 up"))
+        return int(said)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

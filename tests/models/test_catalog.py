@@ -72,7 +72,7 @@ def test_a_model_in_the_wrong_role_is_refused(role: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["smollm2", "./not/here/at/all", "/nowhere", "a b", "org/name/more"]
+    "name", ["smollm2", "./nofolder", "./not/here/at/all", "/nowhere", "a b", "org/name/more"]
 )
 def test_what_cannot_be_a_model_is_not_asked_for(name: str, no_network: list[Any]) -> None:
     with pytest.raises(ModelNotFound, match="no model") as caught:

@@ -114,7 +114,7 @@ def resolve(name: str | None, role: Literal["lm", "encoder"]) -> ModelRef:
     if folder.exists():
         _check_folder(folder)
         return ModelRef("hf", str(folder.resolve()))
-    if not _HUB_ID.fullmatch(name):
+    if not _HUB_ID.fullmatch(name) or name.startswith(("./", "../")):
         raise ModelNotFound(
             Fault(
                 f"no model '{name}' here",
