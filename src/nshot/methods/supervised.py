@@ -97,7 +97,6 @@ class SupervisedTuning(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""
-        from nshot.predictors.prompted import Prompted
         from nshot.training.learned import require_learned
 
         base = self.stands_on(_base(bench))
@@ -108,6 +107,12 @@ class SupervisedTuning(Method):
         if not math.isfinite(after.nll):
             raise Diverged(f"the trained model's loss is {after.nll}")
         require_learned(before, after)
+        return self.answering(task, bench, ref)
+
+    def answering(self, task: Task, bench: Workbench, ref: ModelRef) -> Predictor:
+        """What asks the trained model."""
+        from nshot.predictors.prompted import Prompted
+
         return Prompted(task, bench.models, ref, self.format)
 
     def _train(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Delta:
@@ -140,12 +145,18 @@ class SupervisedTuning(Method):
     def _rows(
         self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int
     ) -> list[Row]:
-        from nshot.training.sft import encode
-
-        rows, cut = encode(task, self.format, shots.labelled, lent.tokenizer, context)
+        rows, cut = self.encode(task, shots, lent, context)
         if cut:
             bench.note(f"{cut} training texts longer than {context} tokens lost their beginning")
         return rows
+
+    def encode(
+        self, task: Task, shots: Shots, lent: Trainable, context: int
+    ) -> tuple[list[Row], int]:
+        """The shots as rows of at most `context` tokens, and how many were cut to fit."""
+        from nshot.training.sft import encode
+
+        return encode(task, self.format, shots.labelled, lent.tokenizer, context)
 
     def _schedule(self, seed: int) -> Schedule:
         from nshot.training.rows import Schedule

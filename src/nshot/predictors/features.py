@@ -16,7 +16,7 @@ import numpy as np
 from nshot.errors import Fault, InputError
 from nshot.models.base import Floats, Models
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json
-from nshot.predictors.prompts import render
+from nshot.predictors.prompts import Format, render
 from nshot.types import Input, ModelRef, Task
 
 Pooling: TypeAlias = Literal["last", "mean"]
@@ -142,7 +142,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class HiddenStates:
-    """A language model's hidden states while it reads the plain prompt that asks the input.
+    """A language model's hidden states while it reads the prompt that asks the input.
 
     `layer` counts blocks from 1; ``last`` is the state at the prompt's last token, where the model
     is about to answer, ``mean`` the mean over all tokens.
@@ -153,21 +153,23 @@ class HiddenStates:
     ref: ModelRef
     layer: int
     pooling: Pooling
+    format: Format = "plain"
 
     def read(self, inputs: Sequence[Input]) -> Features:
         """(inputs, width) float32."""
-        prompts = [render(self.task, "plain", input) for input in inputs]
+        prompts = [render(self.task, self.format, input) for input in inputs]
         hidden = self.models.open(self.ref).hidden(prompts, [self.layer])
         states = hidden.last if self.pooling == "last" else hidden.mean
         return Features(states[:, 0, :], hidden.tokens_in)
 
     def settings(self, folder: Path) -> dict[str, Any]:
-        """Which model, which block, which pooling."""
+        """Which model, which block, which pooling, which format of the prompt."""
         return {
             "source": "hidden",
             "ref": ref_to_json(self.ref, folder),
             "layer": self.layer,
             "pooling": self.pooling,
+            "format": self.format,
         }
 
     def arrays(self) -> Arrays:
@@ -186,7 +188,8 @@ def source_from(saved: Saved, models: Models) -> Source:
             return Encoded(models, ref_from_json(data["ref"], saved.folder))
         case "hidden":
             ref = ref_from_json(data["ref"], saved.folder)
-            return HiddenStates(saved.task, models, ref, data["layer"], data["pooling"])
+            format = data.get("format", "plain")  # folders of before have none
+            return HiddenStates(saved.task, models, ref, data["layer"], data["pooling"], format)
     raise InputError(
         Fault(
             f"unknown source of features '{data['source']}'",

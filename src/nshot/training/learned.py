@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from nshot.errors import DidNotLearn
 from nshot.models.base import LanguageModel
+from nshot.predictors.base import Predictor
 from nshot.predictors.prompts import Format, answer_text, label_answers, render
 from nshot.predictors.scores import log_softmax
 from nshot.types import Example, Task
@@ -37,7 +39,7 @@ class Fit:
 
 def fit(model: LanguageModel, task: Task, format: Format, examples: Sequence[Example]) -> Fit:
     """How `model` does on (an evenly spaced sample of) the rows it is taught."""
-    rows = examples[:: max(1, -(-len(examples) // _ROWS))]
+    rows = _sample(examples)
     prompts = [render(task, format, example.input) for example in rows]
     if task.kind != "classify":
         wanted = [[answer_text(example.targets[0], format)] for example in rows]
@@ -49,6 +51,26 @@ def fit(model: LanguageModel, task: Task, format: Format, examples: Sequence[Exa
     right = np.array([task.label_names.index(example.label) for example in rows])
     nll = -float(likely[np.arange(len(rows)), right].mean())
     return Fit(nll, float((likely.argmax(axis=1) == right).mean()))
+
+
+def answered(predictor: Predictor, examples: Sequence[Example]) -> Fit:
+    """How a predictor of labels does on (the same sample of) the rows it was taught."""
+    names = predictor.task.label_names
+    rows = _sample(examples)
+    said = predictor.predict([example.input for example in rows])
+    wanted = [names.index(example.label) for example in rows]
+    nll = -float(np.mean([p.scores[right] for p, right in zip(said, wanted, strict=True)]))
+    hits = [p.answer == example.label for p, example in zip(said, rows, strict=True)]
+    return Fit(nll, float(np.mean(hits)))
+
+
+def chance(task: Task) -> Fit:
+    """How one does who knows nothing: all labels are equally likely."""
+    return Fit(math.log(len(task.labels)), 1 / len(task.labels))
+
+
+def _sample(examples: Sequence[Example]) -> Sequence[Example]:
+    return examples[:: max(1, -(-len(examples) // _ROWS))]
 
 
 def require_learned(before: Fit, after: Fit) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nshot.models.tokens import cut_left, encode_prompts
 from nshot.models.tokens import rows as tokenised
 from nshot.predictors.prompts import Format, answer_text, label_answers, render
 from nshot.training.forward import Reader
@@ -55,6 +56,22 @@ def encode(
         for example, row, (_, right) in zip(examples, coded, choices, strict=True)
     ]
     return rows, sum(row.cut for row in coded)
+
+
+def encode_labels(
+    task: Task, format: Format, examples: Sequence[Example], tokenizer: Any, context: int
+) -> tuple[list[Row], int]:
+    """Examples as prompts of at most `context` tokens, and how many were cut to fit.
+
+    For a head over the labels: what is to be said at a prompt's last token is the label's number.
+    """
+    prompts = encode_prompts(tokenizer, [render(task, format, e.input) for e in examples])
+    fitting = [cut_left(tokens, context, tokenizer.bos_token_id) for tokens in prompts]
+    rows = [
+        supervised(example.id, tokens, (task.label_names.index(example.label),))
+        for example, (tokens, _) in zip(examples, fitting, strict=True)
+    ]
+    return rows, sum(cut for _, cut in fitting)
 
 
 def supervised(
