@@ -34,7 +34,9 @@ class Bare:
         self._module = module
         self._state = [(m, _shallow(m.__dict__)) for m in module.modules()]
         self._config = copy.deepcopy(module.config.__dict__)
-        self._weights = [(p, p.data, p.requires_grad) for p in module.parameters()]
+        self._weights = [
+            (p, p.data, p.requires_grad, dict(p.__dict__)) for p in module.parameters()
+        ]
         self._sums = checksums(module)
         names = set(free)
         for name, parameter in module.named_parameters():
@@ -47,7 +49,9 @@ class Bare:
             _restore(module.__dict__, state)
         self._module.config.__dict__.clear()
         self._module.config.__dict__.update(self._config)
-        for parameter, data, requires_grad in self._weights:
+        for parameter, data, requires_grad, marks in self._weights:
+            parameter.__dict__.clear()  # packed weights say there how to read them
+            parameter.__dict__.update(marks)
             parameter.data = data
             parameter.grad = None
             parameter.requires_grad_(requires_grad)
