@@ -8,28 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lent import Lent
+from taught import (
+    INPUTS,
+    SHOTS,
+    TASK,
+    check_it_generates,
+    check_it_learns,
+    example,
+    learners,
+    scores,
+    start_difference,
+)
 
-from nshot.errors import DidNotLearn, Diverged
+from families import tiny_family
+from nshot.errors import CannotAdapt, DidNotLearn, Diverged, InputError
 from nshot.method import Brief, Rates, spec
 from nshot.methods import TABLE
 from nshot.methods.peft.lora import LoRA
 from nshot.models.hf import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
-from tiny import tiny_llama
-
-TASK = Task("film", "classify", (Label("positive"), Label("very_negative")))
-WORDS = {"positive": ["warm", "funny", "fine", "lovely"], "very_negative": ["dull", "flat", "bad"]}
-
-
-def example(i: int) -> Example:
-    label = ("positive", "very_negative")[i % 2]
-    word = WORDS[label][i // 2 % len(WORDS[label])]
-    return Example(f"e{i}", Input((("text", f"a {word} film {i}"),)), (label,))
-
-
-SHOTS = Shots(tuple(example(i) for i in range(12)))
-INPUTS = [example(i).input for i in range(6)]
+from nshot.types import Example, Input, ModelRef, Shots, Task
+from tiny import tiny_llama, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +47,6 @@ def bench(folder, models, tmp_path) -> Lent:
 
 
 QUICK = {"rank": 8, "alpha": 32, "learning_rate": 1e-2, "epochs": 15, "batch_size": 4}
-
-
-def scores(predictor) -> np.ndarray:
-    return np.array([prediction.scores for prediction in predictor.predict(INPUTS)])
 
 
 def test_it_learns_its_shots_and_leaves_the_base_as_it_was(bench, models):
@@ -134,9 +129,117 @@ def test_the_same_seed_gives_the_same_adapter(bench):
 
 
 @pytest.mark.parametrize("settings", [{"use_dora": True}, {"use_rslora": True}])
-def test_its_variants_learn_too(bench, settings):
-    predictor = LoRA(**QUICK, **settings).adapt(TASK, SHOTS, bench)
-    assert [p.answer for p in predictor.predict(INPUTS[:2])] == ["positive", "very_negative"]
+def test_its_variants_learn_and_reload_too(bench, settings):
+    predictor = check_it_learns(LoRA(**QUICK, **settings), bench)
+    fresh = Prompted(TASK, HFModels(), predictor.ref)
+    np.testing.assert_array_equal(scores(fresh), scores(predictor))
+
+
+def first_matrix(bench, **settings):
+    """The adapted queries of the first block, with every trained weight moved from its start."""
+    import torch
+
+    with bench.models.train(bench.base) as lent:
+        module = LoRA(**QUICK, **settings).install(lent, 0).eval()
+        part = lent.module.model.layers[0].self_attn.q_proj
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for p in part.parameters():
+                if p.requires_grad:
+                    p.mul_(1.5).add_(0.1 * torch.randn_like(p))
+            x = torch.randn(7, 32)
+            parts = {n: p.detach().clone() for n, p in part.named_parameters()}
+            answer = part(x)
+        assert module is not None
+    named = {n.split(".default")[0].removeprefix("lora_"): p for n, p in parts.items()}
+    return x, answer, named["base_layer.weight"], named["A"], named["B"], named
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+def test_the_scale_is_alpha_over_rank_or_over_its_root(bench, rslora):
+    import torch
+
+    x, answer, weight, a, b, _ = first_matrix(bench, use_rslora=rslora)
+    scale = QUICK["alpha"] / (QUICK["rank"] ** 0.5 if rslora else QUICK["rank"])
+    torch.testing.assert_close(answer, x @ (weight + scale * b @ a).T, rtol=1e-4, atol=1e-4)
+
+
+def test_dora_trains_the_length_of_each_row(bench):
+    """Equation 5: W' = m (W + s B A) / |W + s B A|, a length m for each of `out` rows."""
+    import torch
+
+    x, answer, weight, a, b, named = first_matrix(bench, use_dora=True)
+    length = named["magnitude_vector"]
+    moved = weight + QUICK["alpha"] / QUICK["rank"] * b @ a
+    turned = length[:, None] * moved / moved.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(answer, x @ turned.T, rtol=1e-4, atol=1e-4)
+
+
+def test_dora_trains_out_parameters_more_a_matrix(bench):
+    LoRA(**QUICK | {"epochs": 4}).adapt(TASK, SHOTS, bench)
+    thin = bench.parameters
+    LoRA(**QUICK | {"epochs": 4}, use_dora=True).adapt(TASK, SHOTS, bench)
+    width, inner, keys = 32, 64, 16
+    assert bench.parameters - thin == 2 * (width + keys + keys + width + inner + inner + width)
+
+
+@pytest.mark.parametrize("settings", [{}, {"use_dora": True}, {"use_rslora": True}])
+def test_it_begins_at_the_base_and_all_of_it_learns(bench, settings):
+    method = LoRA(**QUICK, **settings)
+    assert start_difference(method, bench) < 1e-4
+    reached, free = learners(method, bench)
+    assert reached == free
+    assert all("lora_" in name for name in free)
+
+
+def test_it_generates(bench, models):
+    check_it_generates(models, LoRA(**QUICK).adapt(TASK, SHOTS, bench).ref)
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [("llama", {"q_proj", "v_proj"}), ("gemma3", {"q_proj", "v_proj"}), ("gpt2", {"c_attn"})],
+)
+def test_attention_is_called_what_the_family_calls_it(family, names, models, tmp_path):
+    ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
+    with models.train(ref) as lent:
+        LoRA(targets="attention").install(lent, 0)
+        adapted = {n.split(".lora_A")[0] for n, _ in lent.module.named_modules() if "lora_A" in n}
+    assert {name.split(".")[-1] for name in adapted} == names
+
+
+def test_a_family_that_calls_it_otherwise_is_told_so(models, tmp_path):
+    """CTRL's are Wq and Wv, which no table here knows; every linear layer is still found."""
+    from transformers import CTRLConfig, CTRLLMHeadModel
+
+    sizes = {"vocab_size": 320, "n_embd": 32, "n_layer": 1, "n_head": 2, "dff": 32}
+    CTRLLMHeadModel(CTRLConfig(**sizes)).save_pretrained(tmp_path / "ctrl")
+    tiny_tokenizer().save_pretrained(tmp_path / "ctrl")
+    ref = ModelRef("hf", str(tmp_path / "ctrl"))
+    before = models.fingerprint(ref)
+    said = "a ctrl has no modules named q_proj or v_proj"
+    with models.train(ref) as lent, pytest.raises(CannotAdapt, match=said):
+        LoRA(targets="attention").install(lent, 0)
+    assert models.fingerprint(ref) == before
+    with models.train(ref) as lent:
+        module = LoRA(targets="all-linear").install(lent, 0)
+        assert any("Wq.lora_A" in name for name, _ in module.named_parameters())
+
+
+def test_an_adapter_with_nothing_to_train_is_refused(bench, models):
+    class Frozen(LoRA):
+        def config(self, lent):
+            config = super().config(lent)
+            config.inference_mode = True
+            return config
+
+    with models.train(bench.base) as lent, pytest.raises(CannotAdapt, match="nothing to train"):
+        Frozen().install(lent, 0)
+
+
+def test_no_start_is_offered_that_reloads_wrong():
+    with pytest.raises(InputError, match="init_lora_weights"):
+        TABLE.build({"method": "lora", "init_lora_weights": "pissa"})
 
 
 @pytest.mark.parametrize("format", ["chat", "instruction"])
