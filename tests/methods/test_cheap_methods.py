@@ -31,7 +31,7 @@ from nshot.predictors.voting import Voting
 from nshot.types import Example, Input, Label, Shots, Task
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
-CHEAP = [name for name in WHERE if name not in ("lora", "full")]
+CHEAP = [name for name in WHERE if "train" not in TABLE[name].needs]
 LOADED = (
     "import sys\n{}\nprint([m for m in ('torch','transformers','sklearn') if m in sys.modules])"
 )

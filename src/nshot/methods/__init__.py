@@ -21,8 +21,10 @@ WHERE: Mapping[str, str] = {
     "ia3": "nshot.methods.peft.ia3:IA3",
     "bitfit": "nshot.methods.peft.bitfit:BitFit",
     "llama_adapter": "nshot.methods.peft.llama_adapter:LlamaAdapter",
+    "bottleneck": "nshot.methods.peft.bottleneck:BottleneckAdapters",
     "lora": "nshot.methods.peft.lora:LoRA",
     "qlora": "nshot.methods.peft.qlora:QLoRA",
+    "lora_head": "nshot.methods.peft.lora_head:LoRAHead",
     "full": "nshot.methods.finetune.full:FullFineTuning",
 }
 """Name -> module and class."""
