@@ -18,14 +18,14 @@ class PTuning(SoftPrompting):
     Xiao Liu, Yanan Zheng, Zhengxiao Du, Ming Ding, Yujie Qian, Zhilin Yang, Jie Tang. "GPT
     Understands, Too", 2021. https://arxiv.org/abs/2103.10385
 
-    The embeddings that stand before the input are not free: h_i = MLP(LSTM(e)_i) (section 2.2),
-    with a bidirectional LSTM of two layers or an MLP alone, so that they move together. What is
-    trained are the e (length, width) and the network; what is kept are the embeddings it gives.
-    The base stays frozen, where the paper also tunes it.
+    The embeddings that stand before the input are not free: h_i = MLP(LSTM(e)_i), with a
+    bidirectional LSTM of two layers or an MLP alone, so that they move together. What is trained
+    are the e (length, width) and the network; what is kept are the embeddings it gives. The base
+    stays frozen, where the paper also tunes it.
 
     Args:
         length: soft tokens.
-        encoder: ``lstm`` as in the paper, or ``mlp``, which trains more steadily.
+        encoder: ``lstm`` as in the paper, or ``mlp``.
         hidden: width of the network, of each direction in the LSTM.
         anchors: a text whose token embeddings stand, untrained, in the middle of the soft tokens,
             as the words in the paper's templates do.

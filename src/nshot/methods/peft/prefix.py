@@ -44,7 +44,7 @@ class PrefixTuning(SoftPrompting):
     """
 
     name: ClassVar[str] = "prefix"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 2e-2)}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 1e-2)}
     about: ClassVar[str] = "trained keys and values, begun as solved examples"
 
     length: int = Field(default=64, ge=2)
