@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from lent import Lent
 
+from nshot.methods import TABLE, WHERE
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models.base import Decoding
 from nshot.predictors.prompted import Prompted
@@ -141,3 +142,20 @@ def start_difference(method: SupervisedTuning, bench: Lent) -> float:
         expected = logits(lent.module, lent.tokenizer)
         found = logits(method.install(lent, 0).eval(), lent.tokenizer)
     return float(np.abs(found - expected).max())
+
+
+RATES = {"ia3": 0.1, "bitfit": 0.03, "llama_adapter": 0.05, "full": 3e-3}
+"""Rates at which a method learns a tiny random model; 0.01 for those not named."""
+
+
+def quick(name: str, epochs: int = 8) -> SupervisedTuning:
+    """A method of the table that learns `SHOTS` in seconds."""
+    settings = {"learning_rate": RATES.get(name, 0.01), "epochs": epochs, "batch_size": 4}
+    method = TABLE.build({"method": name, **settings})
+    assert isinstance(method, SupervisedTuning)
+    return method
+
+
+def trained(rungs: Sequence[str]) -> list[str]:
+    """Names of the table's methods of these rungs that tune a language model, in its order."""
+    return [n for n in WHERE if TABLE[n].rung in rungs and issubclass(TABLE[n], SupervisedTuning)]
