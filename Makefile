@@ -1,10 +1,10 @@
-# make demo | check | test | test-full | bench
+# make demo | check | test | test-full | bench | bench-gpu
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/support-tickets
 
-.PHONY: demo check test test-full bench clean
+.PHONY: demo check test test-full bench bench-gpu clean
 
 # torch first and by its exact version: any other resolves to gigabytes of CUDA packages. The
 # language model's package asks for llama.cpp, which nshot does not use: no dependencies for it.
@@ -48,6 +48,10 @@ bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/training.py --write
 	$(BIN)/python benchmarks/adapters.py --write
 	$(BIN)/python benchmarks/decision.py --write
+
+# Without a GPU it says so and ends well.
+bench-gpu: $(VENV)/ready
+	$(BIN)/python benchmarks/gpu.py --write
 
 clean:
 	rm -rf $(VENV) .bench runs

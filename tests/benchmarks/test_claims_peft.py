@@ -132,8 +132,8 @@ def everything(folder: Path) -> Records:
         for i, variant in enumerate(VARIANTS_OF[name]):
             known = {"general": {"score": 0.4, "nats": 3.0 + i / 10}}
             if variant == UNTRAINED:
-                records.put(record(Cell(name, variant, None, 0), 8, general={"score": 0.5,
-                                                                           "nats": 3.0}))  # fmt: skip
+                knew = {"score": 0.5, "nats": 3.0}
+                records.put(record(Cell(name, variant, None, 0), 8, general=knew))
                 continue
             for k, rate in enumerate(rates(variant)):
                 dev = (0.9 if k == 1 else 0.5, -1.0)
