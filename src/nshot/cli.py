@@ -167,8 +167,8 @@ def _add_predict(verbs: Any) -> None:
     parser = _add(verbs, "predict", _predict, "answer new inputs with delivered folders")
     parser.add_argument(
         "folders", metavar="DIR", nargs="+",
-        help="a run folder, or its winner; where there are several, each row of INPUTS names its own"
-        " in a column 'under', by the last part of its path",
+        help="a run folder, or its winner; of several, each row of INPUTS names its own in a column"
+        " 'under', by the last part of its path",
     )  # fmt: skip
     parser.add_argument("inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line)")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
