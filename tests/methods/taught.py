@@ -144,11 +144,11 @@ def start_difference(method: SupervisedTuning, bench: Lent) -> float:
     return float(np.abs(found - expected).max())
 
 
-RATES = {"ia3": 0.1, "bitfit": 0.03, "llama_adapter": 0.05, "full": 3e-3}
+RATES = {"p_tuning": 3e-3, "ia3": 0.1, "bitfit": 0.03, "llama_adapter": 0.05, "full": 3e-3}
 """Rates at which a method learns a tiny random model; 0.01 for those not named."""
 
 
-def quick(name: str, epochs: int = 8) -> SupervisedTuning:
+def quick(name: str, epochs: int = 20) -> SupervisedTuning:
     """A method of the table that learns `SHOTS` in seconds."""
     settings = {"learning_rate": RATES.get(name, 0.01), "epochs": epochs, "batch_size": 4}
     method = TABLE.build({"method": name, **settings})

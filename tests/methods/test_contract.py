@@ -53,8 +53,9 @@ def test_a_method_is_a_value(name: str) -> None:
 def test_a_method_adapts_and_its_predictor_answers(
     name: str, base: ModelRef, tmp_path: Path
 ) -> None:
-    few = ("bottleneck", "lora", "lora_head", "full")
-    fast = {"learning_rate": 5e-3, "epochs": 12} if name in few else {}
+    rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full"), 5e-3)
+    rates["llama_adapter"] = 5e-2
+    fast = {"learning_rate": rates[name], "epochs": 12} if name in rates else {}
     method = TABLE.build({"method": name, **fast})
     bench = Lent(open_models(), base, tmp_path, encoder=resolve("fake:encoder", "encoder"))
     check_adapt(method, TASK, SHOTS, bench, ASKED)
