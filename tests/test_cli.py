@@ -221,7 +221,7 @@ def test_a_dry_run_prints_a_forecast_and_writes_nothing(
     train = str(place / "train.jsonl")
     code, out, _ = typed("compare", train, "--dry-run", "--out", "run", *FAKES)
     assert code == 0
-    assert all(re.search(rf"^{name} ", out, re.M) for name in TABLE)
+    assert all(re.search(rf"^{name} ", out, re.M) for name in STANDARD)
     assert "skipped: the language model" in out
     assert re.search(r"in all about \d", out)
     assert list(tmp_path.iterdir()) == []
