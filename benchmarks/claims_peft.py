@@ -51,6 +51,7 @@ from claims_cells import (
 from claims_data import Board, load
 from nshot import machine
 from nshot.errors import NshotError
+from nshot.forgetting import general
 from nshot.measure import Answered, answer, train_score, value
 from nshot.method import Method, spec, spec_hash
 from nshot.methods import TABLE
@@ -131,6 +132,7 @@ class Measuring:
             train=own,
             of=model.parameters,
             test_seconds=answered.use.seconds,
+            general={} if cell.draw else _known(model),
             **built,
         )
 
@@ -196,6 +198,12 @@ def _sureness(board: Board, dev: Answered) -> tuple[float, float]:
         for row, prediction in zip(board.dev, dev.predictions, strict=True)
     ]
     return value(board.task, dev.stats), float(np.mean(right))
+
+
+def _known(model: LanguageModel) -> dict[str, float]:
+    """What the model knows besides the task: share of questions, nats per token of paragraphs."""
+    found = general(model)
+    return {"score": found.accuracy, "nats": found.nats_per_token}
 
 
 def _tokens(board: Board, method: Method, shots: Shots, model: LanguageModel) -> int:

@@ -16,6 +16,7 @@ import tiny
 from claims_cells import RANKS, UNTRAINED, VARIANTS_OF, Cell, Record, Records, chosen, rates
 from claims_data import Board, load
 from claims_results import Labelled, difference, in_points
+from nshot.forgetting import General
 from nshot.models import open_models
 from nshot.types import Example, Input, Label, ModelRef, Task
 
@@ -37,6 +38,12 @@ def board() -> Board:
     task = Task("films", "classify", tuple(map(Label, LABELS)))
     cut = tuple(rows[:20]), tuple(rows[20:28]), tuple(rows[28:])
     return Board("sst2", "films", task, *cut, shots=4, draws=2, epochs=6)
+
+
+@pytest.fixture(autouse=True)
+def shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny context holds no paragraph, and a hundred questions are long for a test."""
+    monkeypatch.setattr(claims_peft, "general", lambda model: General((True, False), 3.0))
 
 
 def measuring(base: ModelRef, folder: Path) -> claims_peft.Measuring:
@@ -61,6 +68,8 @@ def test_a_group_is_measured_once_and_taken_up_where_it_was(
     assert done.disk_bytes > 4 * done.trained
     assert len(done.points) == len(done.answers) == 12
     assert done.dev is None, "the further rows choose on the first draw only"
+    assert done.general == {}
+    assert first[expected[0]].general == {"score": 0.5, "nats": 3.0}
 
     before, lost = stamps(tmp_path), f"{Cell('sst2', 'full', rate, 1).name}.json"
     (tmp_path / "cells" / lost).unlink()
