@@ -1,4 +1,4 @@
-"""Random two-layer models with a byte-level tokenizer: real Hugging Face folders in 100 KB."""
+"""A random two-layer Llama with a byte-level tokenizer: a real Hugging Face folder in 100 KB."""
 
 from __future__ import annotations
 
@@ -41,45 +41,6 @@ def tiny_llama(
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
     model.generation_config.pad_token_id = 1
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-ARCHITECTURES = ("llama", "qwen3", "gemma3", "gpt2", "mistral")
-
-
-def tiny_model(kind: str, folder: Path, *, width: int = 32, context: int = 256) -> Path:
-    """Save a seeded random model of two blocks of one of the `ARCHITECTURES`, and its tokenizer."""
-    import torch
-    import transformers as t
-
-    tokenizer = tiny_tokenizer()
-    ends = {"vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    sizes = ends | {
-        "hidden_size": width,
-        "intermediate_size": 2 * width,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": width // 2,
-        "max_position_embeddings": context,
-        "tie_word_embeddings": True,
-        "initializer_range": 0.2,
-    }
-    mixed = ["sliding_attention", "full_attention"]
-    made = {
-        "llama": lambda: t.LlamaConfig(**sizes),
-        "qwen3": lambda: t.Qwen3Config(**sizes),
-        "gemma3": lambda: t.Gemma3TextConfig(**sizes, sliding_window=16, layer_types=mixed),
-        "mistral": lambda: t.MistralConfig(**sizes, sliding_window=16),
-        "gpt2": lambda: t.GPT2Config(
-            **ends, n_embd=width, n_layer=2, n_head=2, n_positions=context, initializer_range=0.2
-        ),
-    }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = t.AutoModelForCausalLM.from_config(made[kind]())
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

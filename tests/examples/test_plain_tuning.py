@@ -1,0 +1,37 @@
+"""The plain scripts that train a language model run, and leave what they say they leave."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from tiny import tiny_llama
+
+PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
+SCRIPTS = ("ia3", "bitfit", "llama_adapter", "lora", "qlora")
+ROWS = "message,topic\n" + "".join(
+    f"my {word} is late {i},{topic}\n"
+    for i, (word, topic) in enumerate([("parcel", "parcel"), ("refund", "money")] * 3)
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("model") / "tiny", width=64)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_trains_scores_and_saves(name, base, tmp_path, monkeypatch, capsys):
+    (tmp_path / "rows.csv").write_text(ROWS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = [f"{name}.py", str(base), "rows.csv", "rows.csv", "message", "topic"]
+    monkeypatch.setattr(sys, "argv", words)
+    before = set(sys.modules)
+    runpy.run_path(str(PLAIN / f"{name}.py"))
+    assert not {m for m in set(sys.modules) - before if m.split(".")[0] == "nshot"}
+    assert 0 <= float(capsys.readouterr().out.split("accuracy ")[1]) <= 1
+    kept = {path.name for path in tmp_path.rglob("*.safetensors")}
+    assert kept == ({"weights.safetensors"} if name == "bitfit" else {"adapter_model.safetensors"})
