@@ -178,7 +178,7 @@ def view_of(row: Mapping[str, Any]) -> CostView:
     return CostView(
         label=row["name"],
         rung=row["rung"],
-        trains=TABLE[row["name"]].trains,
+        trains=TABLE[row.get("method", row["name"])].trains,
         build_seconds=row["build_seconds"],
         use_seconds_per_1000=row["use_seconds_per_1000"] or 0.0,
         peak_bytes=row["build_peak_bytes"],

@@ -112,6 +112,10 @@ def _add_compare(verbs: Any) -> None:
         "(default: the starred of `nshot methods`)",
     )  # fmt: skip
     parser.add_argument(
+        "--adapter", action="append", default=[], metavar="DIR", dest="adapters",
+        help="a PEFT adapter trained elsewhere on the language model: a row of its own; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
         "--shots",
         metavar="4,8,16|all",
         help="labelled rows per label (default: up to 16); several give a curve",
@@ -239,6 +243,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         model=arguments.model,
         encoder=arguments.encoder,
         methods=_names(arguments.methods),
+        adapters=tuple(arguments.adapters),
         settings=_settings(arguments.settings),
         shots=_shots(arguments.shots),
         seeds=arguments.seeds,
@@ -433,7 +438,8 @@ def _methods(arguments: argparse.Namespace) -> int:
         for setting, info in method.model_fields.items():
             tried = method.space.get(setting)
             note = f" (tried: {', '.join(map(str, tried))})" if tried else ""
-            settings.append(f"{setting}={info.default}{note}")
+            default = "(needed)" if info.is_required() else info.default
+            settings.append(f"{setting}={default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
     print("\n* compared where --methods is not given")

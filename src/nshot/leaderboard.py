@@ -44,8 +44,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The method's name."""
-        return self.method.name
+        """The method's name on the board."""
+        return self.method.called
 
     def status(self, size: Size) -> Status:
         """``ok`` with a measurement at `size`."""
@@ -101,6 +101,7 @@ def summary(
     low, high = intervals.get(largest, {}).get(entry.name, (None, None))
     return {
         "name": entry.name,
+        "method": entry.method.name,
         "rung": entry.method.rung,
         "settings": _settings(entry),
         "status": status,

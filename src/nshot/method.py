@@ -175,6 +175,11 @@ class Method(BaseModel, ABC):
             return "needs a sentence encoder, and none was given"
         return None
 
+    @property
+    def called(self) -> str:
+        """Its name on the board, where a run may hold several of a kind."""
+        return self.name
+
     def stands_on(self, base: ModelRef) -> ModelRef:
         """The form of the language model `base` that this method loads: a quantised one, say."""
         return base
@@ -216,6 +221,15 @@ class Table:
         if name not in self.load:
             raise InputError(Fault(f"unknown method '{name}'", do=nearest(name, self.load)))
         return self.load[name]()
+
+    @property
+    def ready(self) -> list[str]:
+        """The methods that can be adapted as they are: no setting of theirs must be given."""
+        return [
+            name
+            for name in self.load
+            if not any(field.is_required() for field in self[name].model_fields.values())
+        ]
 
     def build(self, spec: Mapping[str, Any]) -> Method:
         """A method from ``{"method": NAME, **settings}``; all wrong settings in one error."""

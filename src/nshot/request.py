@@ -22,7 +22,7 @@ from nshot.method import Method
 from nshot.methods import STANDARD, TABLE
 from nshot.metrics import metric_of
 from nshot.models.catalog import resolve
-from nshot.types import RUNGS, Split, Task
+from nshot.types import RUNGS, ModelRef, Split, Task
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
@@ -43,6 +43,7 @@ class Request:
     model: str | None = None
     encoder: str | None = None
     methods: tuple[str, ...] | None = None
+    adapters: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     shots: tuple[Size, ...] | None = None
     seeds: int = 3
@@ -104,6 +105,8 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     if faults:
         raise InputError(faults)
     base, encoder = _models(request, methods)
+    if misfits := _misfits(methods, base):
+        raise InputError(misfits)
     setting = Setting(task, rows, base, encoder)
     return Prepared(request, setting, methods, _sizes(request, task, rows), out.resolve())
 
@@ -126,28 +129,46 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
 
 def chosen_methods(request: Request) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
-    names = _named(STANDARD if request.methods is None else request.methods)
-    faults = [] if names else [Fault("no method is named", do="--methods majority,linear_probe")]
-    built: dict[str, Method] = {}
-    for name in dict.fromkeys([*names, *request.settings]):
-        if name not in names:
-            faults.append(Fault(f"a setting for '{name}', which is not among the methods"))
-            continue
+    names = dict.fromkeys(_named(STANDARD if request.methods is None else request.methods))
+    specs = [{"method": name, **request.settings.get(name, {})} for name in names]
+    specs += _given(request)
+    faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
+    faults += [
+        Fault(f"a setting for '{name}', which is not among the methods")
+        for name in request.settings
+        if name not in {spec["method"] for spec in specs}
+    ]
+    built = []
+    for spec in specs:
         try:
-            built[name] = TABLE.build({"method": name, **request.settings.get(name, {})})
+            built.append(TABLE.build(spec))
         except InputError as error:
             faults += error.faults
     if faults:
         raise InputError(faults)
     order = list(TABLE)
-    return tuple(built[name] for name in sorted(built, key=order.index))
+    return tuple(sorted(built, key=lambda method: order.index(method.name)))
+
+
+def _given(request: Request) -> list[dict[str, Any]]:
+    """The adapters trained elsewhere; those of the same name are told apart by their parents."""
+    folders = list(dict.fromkeys(Path(x).expanduser().resolve() for x in request.adapters))
+    depth = 1
+    while len({folder.parts[-depth:] for folder in folders}) < len(folders):
+        depth += 1
+    settings = request.settings.get("adapter", {})
+    return [
+        {"method": "adapter", "title": Path(*folder.parts[-depth:]).as_posix(), **settings}
+        | {"folder": str(folder)}
+        for folder in folders
+    ]
 
 
 def _named(words: Sequence[str]) -> list[str]:
     """The methods' names; ``all``, ``standard`` or a rung stands for all its methods."""
-    many = {"all": list(TABLE), "standard": list(STANDARD)}
+    many = {"all": TABLE.ready, "standard": list(STANDARD)}
     if {*words} & {*RUNGS}:
-        many |= {rung: [name for name in TABLE if TABLE[name].rung == rung] for rung in RUNGS}
+        many |= {rung: [n for n in TABLE.ready if TABLE[n].rung == rung] for rung in RUNGS}
     return [name for word in words for name in many.get(word, [word])]
 
 
@@ -248,6 +269,14 @@ def _models(request: Request, methods: Sequence[Method]) -> tuple[Any, Any]:
     return base, resolve(request.encoder, "encoder") if needs_encoder else None
 
 
+def _misfits(methods: Sequence[Method], base: ModelRef | None) -> list[Fault]:
+    """Adapters trained elsewhere that are not of the language model."""
+    from nshot.methods.peft.adapter import GivenAdapter
+
+    given = [method for method in methods if isinstance(method, GivenAdapter)]
+    return [fault for method in given for fault in (method.misfits(base) if base else [])]
+
+
 def _folder_faults(out: Path, rows: Split) -> list[Fault]:
     """A folder holds runs on one set of rows; the same request again continues it."""
     if out.exists() and not out.is_dir():
@@ -271,13 +300,19 @@ def request_yaml(prepared: Prepared) -> str:
     body.pop("out", None)
     for key in _PATHS:
         if key in body and Path(body[key]).expanduser().exists():
-            place = Path(body[key]).expanduser().resolve()
-            body[key] = os.path.relpath(place, prepared.out)
+            body[key] = _relative(body[key], prepared.out)
+    if request.adapters:
+        body["adapters"] = [_relative(folder, prepared.out) for folder in request.adapters]
     body["shots"] = [shown(size) for size in prepared.sizes]
-    body["methods"] = [method.name for method in prepared.methods]
+    named = [m.name for m in prepared.methods if m.name != "adapter" or not request.adapters]
+    body["methods"] = named
     return yaml.safe_dump(
         {"compare": json.loads(json.dumps(body))}, sort_keys=False, allow_unicode=True
     )
+
+
+def _relative(name: str, out: Path) -> str:
+    return os.path.relpath(Path(name).expanduser().resolve(), out)
 
 
 def is_request(path: Path) -> bool:
@@ -310,7 +345,8 @@ def read_request(path: Path) -> Request:
     except ValidationError as error:
         raise InputError([_value_fault(path, one) for one in error.errors()]) from None
     places = {key: _found(path, getattr(request, key)) for key in _PATHS}
-    return replace(request, **places)  # type: ignore[arg-type]
+    adapters = tuple(str((path.parent / name).resolve()) for name in request.adapters)
+    return replace(request, adapters=adapters, **places)  # type: ignore[arg-type]
 
 
 def _value_fault(path: Path, error: Any) -> Fault:

@@ -549,7 +549,7 @@ def _planned(run: Run, method: Method) -> dict[str, Any]:
     size = run.prepared.largest
     forecast = run.forecast(method, size)
     return {
-        "name": method.name,
+        "name": method.called,
         "rung": method.rung,
         "why_not": method.why_not(run.brief(size)),
         "candidates": trials(method),
@@ -586,6 +586,7 @@ def compare(
     model: str | None = None,
     encoder: str | None = None,
     methods: str | Sequence[str] | None = None,
+    adapters: Sequence[str | Path] = (),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     shots: Sequence[int | None] | None = None,
     seeds: int = 3,
@@ -595,7 +596,8 @@ def compare(
 ) -> Result:
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
-    `shots` are rows per label (None among them: all rows); `settings` pins settings by method.
+    `shots` are rows per label (None among them: all rows); `settings` pins settings by method;
+    `adapters` are folders of PEFT adapters trained elsewhere, each a row of its own.
     Raises `InputError` with every fault of the request before anything is written.
     """
     request = Request(
@@ -607,6 +609,7 @@ def compare(
         model=model,
         encoder=encoder,
         methods=None if methods is None else _several(methods),
+        adapters=tuple(map(str, adapters)),
         settings=settings or {},
         shots=None if shots is None else tuple(shots),
         seeds=seeds,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nshot.errors import CannotAdapt
 from nshot.method import Brief, Method, Rates, spec
-from nshot.methods import TABLE, WHERE
+from nshot.methods import TABLE
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.methods.prompt.few_shot import FewShot, in_turn
@@ -31,7 +31,7 @@ from nshot.predictors.voting import Voting
 from nshot.types import Example, Input, Label, Shots, Task
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
-CHEAP = [name for name in WHERE if "train" not in TABLE[name].needs]
+CHEAP = [name for name in TABLE.ready if "train" not in TABLE[name].needs]
 LOADED = (
     "import sys\n{}\nprint([m for m in ('torch','transformers','sklearn') if m in sys.modules])"
 )

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from lent import Lent
 
+from foreign import foreign
 from nshot.errors import DidNotLearn
-from nshot.method import Brief, Rates
+from nshot.method import Brief, Method, Rates
 from nshot.methods import TABLE, WHERE
 from nshot.models import open_models
 from nshot.models.catalog import resolve
@@ -44,9 +45,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return resolve(str(tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", context=512)), "lm")
 
 
+def build(name: str, base: ModelRef, folder: Path, **settings: float) -> Method:
+    """The method, with what it cannot be without."""
+    if name in TABLE.ready:
+        return TABLE.build({"method": name, **settings})
+    return TABLE.build({"method": name, "folder": foreign(Path(base.name), folder), **settings})
+
+
 @pytest.mark.parametrize("name", WHERE)
-def test_a_method_is_a_value(name: str) -> None:
-    check_value(TABLE.build({"method": name}), TABLE)
+def test_a_method_is_a_value(name: str, base: ModelRef, tmp_path: Path) -> None:
+    check_value(build(name, base, tmp_path), TABLE)
 
 
 @pytest.mark.parametrize("name", WHERE)
@@ -56,15 +64,17 @@ def test_a_method_adapts_and_its_predictor_answers(
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full"), 5e-3)
     rates["llama_adapter"] = 5e-2
     fast = {"learning_rate": rates[name], "epochs": 12} if name in rates else {}
-    method = TABLE.build({"method": name, **fast})
+    method = build(name, base, tmp_path / "given", **fast)
     bench = Lent(open_models(), base, tmp_path, encoder=resolve("fake:encoder", "encoder"))
     check_adapt(method, TASK, SHOTS, bench, ASKED)
     assert (bench.parameters > 0) == (method.trains != "nothing")
 
 
 @pytest.mark.parametrize("name", WHERE)
-def test_a_method_says_why_not_and_what_it_would_take(name: str, base: ModelRef) -> None:
-    method = TABLE.build({"method": name})
+def test_a_method_says_why_not_and_what_it_would_take(
+    name: str, base: ModelRef, tmp_path: Path
+) -> None:
+    method = build(name, base, tmp_path)
     brief = Brief(
         task=TASK, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
         abilities=frozenset({"score", "generate", "hidden", "train"}), context=512, layers=2,

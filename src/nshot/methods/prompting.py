@@ -11,7 +11,7 @@ from nshot.errors import CannotAdapt
 from nshot.method import Brief, Method, Workbench
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.predictors.prompts import Format, instruction
-from nshot.types import Cost, Example, Input, ModelRef, Shots, Task, digest
+from nshot.types import Cost, Example, Input, ModelRef, Rung, Shots, Task, digest
 
 CALIBRATION_ROWS = 32
 """Unlabelled inputs that batch calibration averages over, at most. Against 150 rows a 135M model
@@ -36,7 +36,7 @@ class Prompting(Method):
             https://arxiv.org/abs/2102.09690).
     """
 
-    rung: ClassVar = "prompt"
+    rung: ClassVar[Rung] = "prompt"
     kinds: ClassVar = frozenset({"classify", "generate"})
     needs: ClassVar = frozenset({"generate"})
     search_folds: ClassVar = 2

@@ -163,14 +163,44 @@ def _put_on_adapters(module: torch.nn.Module, folders: Sequence[str]) -> Any:
             _nothing(Path(folder), "adapter_model.safetensors")
     if is_label_head(Path(folders[0])):
         module = classifier(module, len(head_weights(Path(folders[0]))))
-    wrapped = PeftModel.from_pretrained(module, folders[0], adapter_name="0")
-    names = ["0"]
-    for folder in folders[1:]:
-        names.append(str(len(names)))
-        wrapped.load_adapter(folder, adapter_name=names[-1])
+    # Of one length, since PEFT looks for them anywhere in a tensor's name: "1" is in "layers.1".
+    names = [f"delta_{index:03}" for index in range(len(folders))]
+    try:
+        wrapped = PeftModel.from_pretrained(module, folders[0], adapter_name=names[0])
+        for name, folder in zip(names[1:], folders[1:], strict=True):
+            wrapped.load_adapter(folder, adapter_name=name)
+    except (ValueError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise InputError(Fault(f"PEFT cannot put it on: {reason}", where=folders[0])) from error
+    for name, folder in zip(names, folders, strict=True):
+        _require_all_used(wrapped, name, Path(folder))
     if len(names) > 1:
         wrapped.base_model.set_adapter(names)
     return wrapped.eval()
+
+
+def _require_all_used(wrapped: Any, name: str, folder: Path) -> None:
+    """Raise `InputError` for a tensor without a place, or a place without its tensor.
+
+    PEFT would only warn, and answer with an adapter that is partly untrained.
+    """
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+        given = set(file.keys())
+    places = get_peft_model_state_dict(wrapped, adapter_name=name, save_embedding_layers=False)
+    # An adapter saved with the model's own embeddings brings them along.
+    unused = given - places.keys() - wrapped.state_dict().keys()
+    if wrong := sorted(unused) or sorted(places.keys() - given):
+        raise InputError(
+            Fault(
+                f"an adapter of another model: {len(wrong)} of its tensors have no place here, or"
+                f" are missing, such as '{wrong[0]}'",
+                do="use it on the model it was trained on",
+                where=str(folder),
+            )
+        )
 
 
 def _nothing(folder: Path, expected: str) -> Any:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nshot.data.rows import task_from_json, task_to_json
 from nshot.errors import Fault, InputError
+from nshot.models import peft_folder
 from nshot.types import Delta, ModelRef, Task
 
 FORMAT = 1
@@ -108,10 +109,17 @@ def _copied(delta: Delta, folder: Path, index: int) -> dict[str, Any]:
     else:
         root.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
-        shutil.copytree(source, fresh, dirs_exist_ok=True)
+        shutil.copytree(source, fresh, ignore=_foreign(delta), dirs_exist_ok=True)
         shutil.rmtree(root / name, ignore_errors=True)
         os.replace(fresh, root / name)
     return {"kind": delta.kind, "folder": name, "sha256": delta.sha256}
+
+
+def _foreign(delta: Delta) -> Callable[[str, list[str]], list[str]] | None:
+    """What stays behind: a PEFT folder made elsewhere may hold a whole trainer's state."""
+    if delta.kind != "peft":
+        return None
+    return lambda _, names: [name for name in names if name not in peft_folder.FILES]
 
 
 def _delta(data: Mapping[str, Any], folder: Path) -> Delta:
