@@ -64,24 +64,22 @@ def lstm(width: int, hidden: int) -> int:
 
 @pytest.mark.parametrize(("encoder", "network"), [("mlp", mlp), ("lstm", lstm)])
 def test_embeddings_and_network_are_trained(bench, encoder, network):
-    settings = QUICK | {"encoder": encoder, "length": 12, "max_steps": 20}
+    settings = QUICK | {"encoder": encoder, "length": 12, "max_steps": 10}
     for anchors in ("", WORDS):  # anchors add nothing to what is trained
         PTuning(**settings, anchors=anchors).adapt(TOPIC, TOPICS, bench)
         assert bench.parameters == 12 * WIDTH + network(WIDTH, 24)
 
 
-@pytest.mark.parametrize("anchors", ["", WORDS])
-def test_it_learns_and_plain_peft_opens_the_folded_embeddings(bench, folder, anchors):
-    predictor = check_it_learns(PTuning(**QUICK, anchors=anchors), bench)
+def test_it_learns_and_plain_peft_opens_the_folded_embeddings(bench, folder):
+    predictor = check_it_learns(PTuning(**QUICK, anchors=WORDS), bench)
     adapter = Path(predictor.ref.deltas[0].folder)
     assert {p.name for p in adapter.iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
     }
     module = by_plain_peft(folder, str(adapter))
-    assert {name for name, _ in module.prompt_encoder.named_parameters()} == {
-        "0.embedding.weight" if "0" in module.prompt_encoder else "default.embedding.weight"
-    }
+    kept = {name for name, _ in module.prompt_encoder.named_parameters()}
+    assert kept == {"default.embedding.weight"}
     check_plain_peft_answers_so(predictor, folder)
     check_it_writes_as_without_a_cache(predictor, folder)
 
@@ -92,7 +90,7 @@ def test_only_the_encoder_learns(bench, settings):
 
 
 def test_anchors_stand_untrained_in_the_middle(bench, folder):
-    method = PTuning(**QUICK | {"max_steps": 20}, length=5, anchors=WORDS)
+    method = PTuning(**QUICK | {"max_steps": 10}, length=5, anchors=WORDS)
     predictor = method.adapt(TOPIC, TOPICS, bench)
     adapter = predictor.ref.deltas[0].folder
     module = by_plain_peft(folder, adapter)
@@ -119,8 +117,8 @@ def test_the_same_seed_gives_the_same_beginning(bench):
 @pytest.mark.parametrize("settings", [{"encoder": "lstm"}, {"encoder": "mlp", "anchors": WORDS}])
 def test_a_killed_job_ends_with_the_same_bytes(bench, models, tmp_path, settings):
     again = Lent(models, bench.base, tmp_path / "again")
-    method = PTuning(**QUICK | {"max_steps": 80} | settings)
-    check_a_kill_changes_nothing(method, bench, again)
+    method = PTuning(**QUICK | {"max_steps": 56} | settings)
+    check_a_kill_changes_nothing(method, bench, again, at=52)
 
 
 def test_a_checkpoint_holds_what_is_not_folded(bench):
@@ -149,7 +147,7 @@ def test_anchors_count_for_the_room(bench):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_works_on(family, tmp_path):
-    check_a_family(PTuning(**QUICK | {"epochs": 40}, anchors=WORDS), family, tmp_path)
+    check_a_family(PTuning(**QUICK | {"epochs": 20}, anchors=WORDS), family, tmp_path)
 
 
 def test_it_stands_in_the_table():

@@ -76,9 +76,7 @@ def test_parameters_of_a_random_prefix(bench, folder, projection):
     check_plain_peft_answers_so(predictor, folder)
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"init": "random"}, {"init": "random", "projection": 8}]
-)
+@pytest.mark.parametrize("settings", [{}, {"init": "random"}, {"init": "random", "projection": 8}])
 def test_only_the_prefix_learns(bench, settings):
     check_what_learns(PrefixTuning(**settings), bench)
 
@@ -185,7 +183,7 @@ def test_a_written_answer_is_learned_with_its_end(bench):
             for i, word in enumerate(["card", "film", "late", "warm"])
         )
     )
-    predictor = PrefixTuning(**QUICK, length=30).adapt(task, shots, bench)
+    predictor = PrefixTuning(**QUICK | {"epochs": 240}, length=30).adapt(task, shots, bench)
     (shown,) = PrefixTuning(length=30).shown(task, shots, 0, tiny_tokenizer()).demos
     taught = [e for e in shots.labelled if e != shown]
     answers = predictor.predict([e.input for e in taught])
@@ -193,7 +191,7 @@ def test_a_written_answer_is_learned_with_its_end(bench):
 
 
 def test_a_network_goes_with_a_random_prefix_alone():
-    with pytest.raises(InputError, match="prefix: projection = 8.*none with init 'text'"):
+    with pytest.raises(InputError, match=r"(?s)prefix: projection = 8.*none with init 'text'"):
         TABLE.build({"method": "prefix", "projection": 8})
     assert TABLE.build({"method": "prefix", "projection": 8, "init": "random"})
     assert TABLE.build({"method": "prefix"}).init == "text"
@@ -202,8 +200,8 @@ def test_a_network_goes_with_a_random_prefix_alone():
 @pytest.mark.parametrize("settings", [{}, {"init": "random", "projection": 8}])
 def test_a_killed_job_ends_with_the_same_bytes(bench, models, tmp_path, settings):
     again = Lent(models, bench.base, tmp_path / "again")
-    method = PrefixTuning(**QUICK | {"max_steps": 80, "learning_rate": 1e-2}, **settings)
-    check_a_kill_changes_nothing(method, bench, again)
+    method = PrefixTuning(**QUICK | {"max_steps": 56, "learning_rate": 1e-2}, **settings)
+    check_a_kill_changes_nothing(method, bench, again, at=52)
 
 
 def test_no_example_and_no_window_are_said(bench, models, tmp_path):
@@ -216,4 +214,4 @@ def test_no_example_and_no_window_are_said(bench, models, tmp_path):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_works_on(family, tmp_path):
-    check_a_family(PrefixTuning(**QUICK | {"epochs": 40}), family, tmp_path)
+    check_a_family(PrefixTuning(**QUICK | {"epochs": 20}), family, tmp_path)
