@@ -35,9 +35,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 WRITERS = ("full", "lora", "prefix", "prompt_tuning", "bottleneck")
 """Prefix tuning's paper holds its method against full fine-tuning and bottleneck adapters."""
 VARIANTS_OF: Mapping[str, Sequence[str]] = {
-    "banking10": (*EIGHT, UNTRAINED),
-    "sst2": (*EIGHT, UNTRAINED),
-    "e2e": (*WRITERS, UNTRAINED),
+    "banking10": (UNTRAINED, *EIGHT),
+    "sst2": (UNTRAINED, *EIGHT),
+    "e2e": (UNTRAINED, *WRITERS),
 }
 
 

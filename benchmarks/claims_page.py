@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import result_page
@@ -17,7 +17,7 @@ from plane import Family, Spot, Trace, log, plane
 from table import ROOT, line
 
 PAGE = ROOT / "docs" / "results" / "peft.md"
-TITLES = {"banking10": "BANKING77, ten intents", "sst2": "SST-2", "e2e": "E2E"}
+TITLES = {"banking10": "BANKING77 (ten intents)", "sst2": "SST-2", "e2e": "E2E"}
 FAMILIES: dict[str, Family] = {
     "prompt_tuning": "soft prompt",
     "p_tuning": "soft prompt",
@@ -25,6 +25,10 @@ FAMILIES: dict[str, Family] = {
     "full": "own weights",
     "full-top4": "own weights",
 }
+DIFFERENCES = (
+    "Differences are in points with their 95 % interval; **bold** where that leaves out zero. "
+    "Two rows whose difference is not bold cannot be told apart here."
+)
 HEADING = "# The claims of parameter-efficient tuning, measured again\n"
 
 
@@ -36,12 +40,12 @@ def write(folder: Path, page: Path = PAGE) -> None:
         for name in ("banking10", "sst2")
     ]
     written = Written(tuple(r for r in records if r.cell.board == "e2e"))
-    pictures = {}
+    pictures: dict[str, list[str]] = {}
     for board in boards:
         for ending, (words, svg) in drawings(board).items():
             file = page.with_name(f"{page.stem}-{board.name}-{ending}.svg")
             write_atomic(file, svg)
-            pictures[words] = file.name
+            pictures.setdefault(ending, []).append(f"![{words}]({file.name})")
     old = page.read_text(encoding="utf-8") if page.exists() else HEADING
     write_atomic(page, result_page.put(old, block(boards, written, records, pictures, folder)))
 
@@ -50,18 +54,27 @@ def block(
     boards: Sequence[Labelled],
     written: Written,
     records: Sequence[Record],
-    pictures: dict[str, str],
+    pictures: Mapping[str, Sequence[str]],
     folder: Path,
 ) -> str:
-    """The generated part."""
-    parts = [f"![{words}]({file})" for words, file in pictures.items()]
-    parts += ["### What was asked, and what was found", "\n".join(answers(boards, written))]
+    """The generated part; `pictures` by what they show, side by side for the boards."""
+    parts = [_side_by_side([TITLES[board.name] for board in boards if board.rows], pictures)]
+    parts += ["## What was asked, and what was found", DIFFERENCES]
+    parts += ["\n".join(answers(boards, written))]
     for board in boards:
         if board.rows:
-            parts += [f"### {TITLES[board.name]}", labelled_table(board), rates_table(board)]
+            parts += [f"## {TITLES[board.name]}", labelled_table(board), rates_table(board)]
     if written.rows:
-        parts += [f"### {TITLES['e2e']}: texts from tables", written_table(written)]
-    return "\n\n".join([*parts, *_how(records, folder)])
+        parts += [f"## {TITLES['e2e']}: texts from tables", written_table(written)]
+    return "\n\n".join([*filter(None, parts), *_how(records, folder)])
+
+
+def _side_by_side(titles: Sequence[str], pictures: Mapping[str, Sequence[str]]) -> str:
+    """One column for each board, one row for each kind of picture."""
+    if not pictures:
+        return ""
+    rows = [line(*shown) for shown in pictures.values() if len(shown) == len(titles)]
+    return "\n".join([line(*titles), line(*["---"] * len(titles)), *rows])
 
 
 # ---------------------------------------------------------------------------------- the drawings
@@ -183,8 +196,10 @@ def _ranks(board: Labelled) -> list[str]:
         if name in numbers.names
     )
     gap = in_points(difference(numbers, "lora-rank1", "lora"))
-    return [f"Score by rank on {TITLES[board.name]}, %, one draw: {scores}.",
-            f"Rank 1 minus rank 8: {gap}."]  # fmt: skip
+    return [
+        f"{TITLES[board.name]}, one draw, score in % by rank: {scores}.",
+        f"Rank 1 against rank 8: {gap}.",
+    ]
 
 
 def _against(
@@ -192,7 +207,7 @@ def _against(
 ) -> list[str]:
     """The variants' difference on each board that has both, and `more` of it."""
     return [
-        f"{TITLES[board.name]}: `{a}` minus `{b}` "
+        f"{TITLES[board.name]}: `{a}` against `{b}` "
         f"{in_points(difference(board.numbers, a, b))}; {more(board, a, b)}."
         for board in boards
         if a in board.rows and b in board.rows
@@ -220,17 +235,20 @@ def _share(board: Labelled, a: str, b: str) -> str:
 def _texts(written: Written) -> list[str]:
     if not {"prefix", "full"} <= set(written.rows):
         return []
-    return [
-        f"{measure}: {in_points(written.difference('prefix', 'full', measure))}."
+    told = [
+        f"{measure} {_one(written.figure('prefix', measure)[0])} against "
+        f"{_one(written.figure('full', measure)[0])}: "
+        f"{in_points(written.difference('prefix', 'full', measure))}"
         for measure in MEASURES
     ]
+    return [f"`prefix` against `full`: {'; '.join(told)}."]
 
 
 def _stand(boards: Sequence[Labelled], variant: str) -> list[str]:
     return [
-        f"{TITLES[board.name]}: {say(board.rows[variant].score, 'score')} %, "
+        f"{TITLES[board.name]}: {_one(board.rows[variant].score)} %; against "
         + ", ".join(
-            f"minus `{other}` {in_points(difference(board.numbers, variant, other))}"
+            f"`{other}` {in_points(difference(board.numbers, variant, other))}"
             for other in (UNTRAINED, "lora", "full")
             if other in board.rows
         )
@@ -241,29 +259,39 @@ def _stand(boards: Sequence[Labelled], variant: str) -> list[str]:
 
 
 def _orders(boards: Sequence[Labelled]) -> list[str]:
-    """The order of the first draw at the default rate, and at the chosen one."""
+    """What the rate moves on the first draw, and whether choosing it changes the order."""
     found = []
     for board in boards:
         rows = [row for name, row in board.rows.items() if name != UNTRAINED]
-        default = {row.variant: _at_default(row) for row in rows}
-        if len(rows) < 2 or None in default.values():
+        if len(rows) < 2:
             continue
-        before = sorted(rows, key=lambda row: -(default[row.variant] or 0.0))
-        after = sorted(rows, key=lambda row: -row.first.score)
+        moved = {row.variant: _spread(row) for row in rows}
+        most, least = max(moved, key=moved.__getitem__), min(moved, key=moved.__getitem__)
+        before, after = (
+            sorted(rows, key=lambda row, i=i: -_at(row)[i])  # type: ignore[misc]
+            for i in (0, 1)
+        )
+        places = sum(a is not b for a, b in zip(before, after, strict=True))
         found.append(
-            f"{TITLES[board.name]}, first draw: at the default rates {_order(before)}; "
-            f"at the chosen ones {_order(after)}."
+            f"{TITLES[board.name]}: the rate moves `{most}` by {100 * moved[most]:.0f} points, "
+            f"`{least}` by {100 * moved[least]:.0f}. At the default rates `{before[0].variant}` "
+            f"leads and `{before[-1].variant}` is last, at the chosen ones `{after[0].variant}` "
+            f"and `{after[-1].variant}`; {places} of {len(rows)} change their place."
         )
     return found
 
 
-def _at_default(row: Row) -> float | None:
+def _spread(row: Row) -> float:
+    """The best rate's score on the first draw minus the worst one's."""
+    scores = [record.score for record in row.tried]
+    return max(scores) - min(scores)
+
+
+def _at(row: Row) -> tuple[float, float]:
+    """The first draw's score at the default rate (where that failed: 0) and at the chosen one."""
     default = rates(row.variant)[0]
-    return next((r.score for r in row.tried if r.cell.rate == default), None)
-
-
-def _order(rows: Sequence[Row]) -> str:
-    return " > ".join(f"`{row.variant}`" for row in rows)
+    at_default = [record.score for record in row.tried if record.cell.rate == default]
+    return max(at_default, default=0.0), row.first.score
 
 
 def _forgotten(boards: Sequence[Labelled]) -> list[str]:
@@ -274,14 +302,14 @@ def _forgotten(boards: Sequence[Labelled]) -> list[str]:
         if before is None or not all(row and row.first.general for row in rows):
             continue
         said = ", ".join(
-            f"`{row.variant}` {say(row.first.general['score'], 'score')} % and "
-            f"{row.first.general['nats']:.3f} nats"
+            f"`{row.variant}` {_one(row.first.general['score'])} % and "
+            f"{row.first.general['nats']:.3f}"
             for row in rows
             if row
         )
         found.append(
-            f"{TITLES[board.name]}: general questions right and nats per token of general text "
-            f"were {say(before['score'], 'score')} % and {before['nats']:.3f}; after {said}."
+            f"{TITLES[board.name]}: {_one(before['score'])} % of the general questions and "
+            f"{before['nats']:.3f} nats a token before; after {said}."
         )
     return found
 
@@ -289,38 +317,44 @@ def _forgotten(boards: Sequence[Labelled]) -> list[str]:
 # ------------------------------------------------------------------------------------ the tables
 
 
+TOOK = ("trained", "share", "build", "CPU", "peak memory", "adapter", "questions", "nats per token")
+
+
 def labelled_table(board: Labelled) -> str:
     """Every variant with its score and what it took."""
-    heads = ["variant", "rate", "draws", "score", "gap", "trained", "share", "build", "CPU",
-             "peak memory", "adapter", "questions", "nats per token"]  # fmt: skip
-    lines = [line(*heads), line(*["---"] * 1, *["--:"] * (len(heads) - 1))]
-    return "\n".join([*lines, *(_labelled_line(board, row) for row in board.rows.values())])
+    lines = [line("variant", "rate", "draws", "score", "gap", *TOOK), _rule(4 + len(TOOK))]
+    for row in board.rows.values():
+        low, high = board.interval(row.variant)
+        rate, draws = ("–", "–") if row.variant == UNTRAINED else (
+            f"{row.first.cell.rate:g}", str(len(row.draws))
+        )  # fmt: skip
+        score = f"{_one(row.score)} ({_one(low)}–{_one(high)})"
+        lines.append(
+            line(f"`{row.variant}`", rate, draws, score, say(row.gap, "points"), *_took(row))
+        )
+    return "\n".join(lines)
 
 
-def _labelled_line(board: Labelled, row: Row) -> str:
-    first, (low, high) = row.first, board.interval(row.variant)
-    score = f"{say(row.score, 'score')} ({say(low, 'score')}–{say(high, 'score')})"
-    general = (
-        [say(first.general["score"], "score"), f"{first.general['nats']:.3f}"]
-        if first.general
-        else ["–", "–"]
-    )
+def _rule(numbers: int) -> str:
+    """Under the heads of a table: words, then so many columns of numbers."""
+    return line("---", *["--:"] * numbers)
+
+
+def _took(row: Row) -> list[str]:
+    """What training took, and what is still known of other things; see `TOOK`."""
+    first, known = row.first, row.first.general
+    knows = [_one(known["score"]), f"{known['nats']:.3f}"] if known else ["–", "–"]
     if row.variant == UNTRAINED:
-        return line(f"`{row.variant}`", "–", "–", score, *["–"] * 7, *general)
-    return line(
-        f"`{row.variant}`",
-        f"{first.cell.rate:g}",
-        str(len(row.draws)),
-        score,
-        say(row.gap, "points"),
+        return [*["–"] * (len(TOOK) - len(knows)), *knows]
+    return [
         say(first.trained, "count"),
         f"{100 * first.trained / first.of:.2g} %",
         say(_mean([record.build_seconds for record in row.draws]), "seconds"),
         say(_mean([record.build_work for record in row.draws]), "seconds"),
         say(first.peak_bytes, "bytes"),
         say(first.disk_bytes, "bytes"),
-        *general,
-    )
+        *knows,
+    ]
 
 
 def rates_table(board: Labelled) -> str:
@@ -343,26 +377,15 @@ def rates_table(board: Labelled) -> str:
 
 def written_table(written: Written) -> str:
     """Every variant with the three measures."""
-    lines = [line("variant", *MEASURES, "trained", "build", "CPU", "adapter"),
-             "|---|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    lines = [line("variant", *MEASURES, "gap", *TOOK), _rule(len(MEASURES) + 1 + len(TOOK))]
     for row in written.rows.values():
         figures = [written.figure(row.variant, measure) for measure in MEASURES]
-        took = (
-            ["–"] * 4
-            if row.variant == UNTRAINED
-            else [
-                say(row.first.trained, "count"),
-                say(row.first.build_seconds, "seconds"),
-                say(row.first.build_work, "seconds"),
-                say(row.first.disk_bytes, "bytes"),
-            ]
-        )
         told = [f"{_one(value)} ({_one(low)}–{_one(high)})" for value, low, high in figures]
-        lines.append(line(f"`{row.variant}`", *told, *took))
+        lines.append(line(f"`{row.variant}`", *told, say(row.gap, "points"), *_took(row)))
     rows = len(next(iter(written.rows.values())).first.answers)
     below = (
-        f"{rows} test rows, in percent with 95 % intervals; people's own texts cover "
-        f"{_one(written.people)} % of the slots in these very words."
+        f"{rows} test rows, in percent with 95 % intervals; the gap is that of token F1. People's "
+        f"own texts cover {_one(written.people)} % of the slots in these very words."
     )
     return "\n".join([*lines, "", below])
 
@@ -384,13 +407,15 @@ def _how(records: Sequence[Record], folder: Path) -> list[str]:
     tokens = sum(record.tokens for record in fine)
     work = sum(record.build_work for record in fine)
     parts = [
-        "### How it was measured",
-        f"{len(fine)} trainings and untrained rows read {tokens:,} tokens of text in training "
-        f"({_of_boards(fine)}) and took {say(work, 'seconds')} of one core to build. Scores are "
-        "in percent with 95 % intervals over test rows and draws; gap: train minus test, points; "
-        "build and CPU: the mean of the draws, searching for the rate not counted; questions and "
-        "nats per token: what is still known of other things, see the first line of the table "
-        "for what was known before.",
+        "## How it was measured",
+        f"{len(fine)} cells, which read {tokens:,} tokens of text in training "
+        f"({_of_boards(fine)}), took {say(work, 'seconds')} of one core to build. Scores are in "
+        "percent with 95 % intervals over test rows and draws; build and CPU are means of the "
+        "draws, the search for the rate not counted. The first draw was trained at three rates, of "
+        "which 100 further training rows chose one: what each method can do at the rate it wants, "
+        "not what a search on the shots alone would have found. Gap: train minus test, points. "
+        "Questions and nats per token: what the model still knows of other things "
+        "([forgetting](../forgetting.md)).",
     ]
     if failed := [f"- `{r.cell.name}`: {r.failed}" for r in records if r.failed]:
         parts += ["Came to nothing:", "\n".join(failed)]

@@ -176,7 +176,7 @@ def _with_interval(sample: Floats) -> tuple[float, float, float]:
 
 
 def in_points(found: tuple[float, float, float]) -> str:
-    """A difference in words: ``−3.0 points (−8.1 to +2.1)``, and whether it can be told from 0."""
+    """A difference in points, ``−3.0 (−8.1 to +2.1)``, bold where its interval leaves out zero."""
     gap, low, high = (say(value, "points") for value in found)
-    told = "" if found[1] > 0 or found[2] < 0 else ", which is not to be told from none"
-    return f"{gap} points ({low} to {high}){told}"
+    text = f"{gap} ({low} to {high})"
+    return f"**{text}**" if found[1] > 0 or found[2] < 0 else text

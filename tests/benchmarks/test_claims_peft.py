@@ -169,13 +169,13 @@ def test_the_page_answers_every_question_with_figures(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "Not measured yet" not in text
     for words in (
-        "one draw: 1: 45.0, 2: 45.0, 4: 45.0, 8: 50.0, 64: 45.0",
-        "Rank 1 minus rank 8: −5.0 points",
-        "`qlora` minus `lora` +5.0 points",
+        "one draw, score in % by rank: 1: 45.0, 2: 45.0, 4: 45.0, 8: 55.0, 64: 45.0",
+        "Rank 1 against rank 8: −10.0 (",
+        "`qlora` against `lora` +5.0 (",
         "% of the test rows alike",
-        "BLEU: +",
-        "people's own texts cover 100.0 % of the slots",
-        "40.0 % and 3.200 nats",
+        "`prefix` against `full`: BLEU ",
+        "People's own texts cover 100.0 % of the slots",
+        "`full` 40.0 % and 3.300, ",
     ):
         assert words in text, words
     for name in ("banking10", "sst2"):
@@ -212,8 +212,8 @@ def test_a_difference_is_told_with_its_interval(tmp_path: Path) -> None:
     gap, low, high = difference(board.numbers, "full-top4", "lora")
     assert gap == pytest.approx(7 / 20)
     assert low < gap < high
-    assert in_points((0.1, 0.05, 0.15)) == "+10.0 points (+5.0 to +15.0)"
-    assert in_points((0.1, -0.05, 0.25)).endswith("not to be told from none")
+    assert in_points((0.1, 0.05, 0.15)) == "**+10.0 (+5.0 to +15.0)**"
+    assert in_points((0.1, -0.05, 0.25)) == "+10.0 (−5.0 to +25.0)"
 
 
 def test_every_variant_is_a_group_once() -> None:

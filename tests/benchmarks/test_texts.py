@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from texts import bleu, bleu_counts, coverage, rouge_l, slots
 
 RECORD = "name[The Punter], food[Indian], priceRange[£20-25], familyFriendly[yes], near[Café Rouge]"
