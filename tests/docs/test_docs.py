@@ -26,6 +26,7 @@ MADE_BY_RUNS = {
     "docs/results/sst2.md": "benchmarks/result_page.py",
     "docs/results/banking10.md": "benchmarks/result_page.py",
     "docs/results/nsmc.md": "benchmarks/result_page.py",
+    "docs/results/peft.md": "benchmarks/claims_peft.py",
 }
 FAKES = ("--model", "fake:scorer", "--encoder", "fake:encoder")
 FAKED = """\
