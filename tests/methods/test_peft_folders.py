@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from lent import Lent
 from taught import INPUTS, SHOTS, TASK, quick, trained
 
@@ -38,10 +37,8 @@ def asked(predictor: Any, models: HFModels) -> tuple[ModelRef, list[list[float]]
     return predictor.ref, [score.logprobs.tolist() for score in told]
 
 
-@pytest.fixture(scope="module")
-def adapted(tmp_path_factory) -> dict[str, tuple[ModelRef, list[list[float]]]]:
+def adapted(root: Path) -> dict[str, tuple[ModelRef, list[list[float]]]]:
     """Every method of the rung adapted, by name; those whose delta is no PEFT folder left out."""
-    root = tmp_path_factory.mktemp("folders")
     base = ModelRef("hf", str(tiny_llama(root / "tiny", width=64, context=512)))
     models = HFModels()
     found = {}
@@ -53,8 +50,7 @@ def adapted(tmp_path_factory) -> dict[str, tuple[ModelRef, list[list[float]]]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def elsewhere(adapted) -> dict[str, dict[str, list[list[float]]]]:
+def elsewhere(refs: dict[str, ModelRef]) -> dict[str, dict[str, list[list[float]]]]:
     """What the other program says, all folders in one process."""
     questions = [
         {
@@ -65,7 +61,7 @@ def elsewhere(adapted) -> dict[str, dict[str, list[list[float]]]]:
             "prompts": [render(TASK, "plain", one) for one in INPUTS],
             "answers": label_answers(TASK, "plain"),
         }
-        for name, (ref, _) in adapted.items()
+        for name, ref in refs.items()
     ]
     program = [sys.executable, str(Path(__file__).with_name("plain_peft.py"))]
     done = subprocess.run(
@@ -77,33 +73,23 @@ def elsewhere(adapted) -> dict[str, dict[str, list[list[float]]]]:
     return said["answers"]
 
 
-def test_what_is_no_peft_folder_is_known(adapted):
-    assert set(METHODS) - set(adapted) == {"bitfit", "bottleneck"} & set(METHODS)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_plain_peft_answers_as_we_do(name, adapted, elsewhere):
-    if name not in adapted:
-        pytest.skip(f"{name} writes no PEFT folder")
-    np.testing.assert_allclose(elsewhere[name]["scores"], adapted[name][1], atol=1e-4)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_folder_holds_pefts_two_files(name, adapted):
-    if name not in adapted:
-        pytest.skip(f"{name} writes no PEFT folder")
-    folder = Path(adapted[name][0].deltas[-1].folder)
+def check_folder(folder: Path, root: Path) -> None:
+    """PEFT's two files, and no path of this machine in them."""
     files = {path.name for path in folder.iterdir()}
-    assert files == {"adapter_config.json", "adapter_model.safetensors"}
-    assert str(folder.parents[1]) not in (folder / "adapter_config.json").read_text()
+    assert files == {"adapter_config.json", "adapter_model.safetensors"}, folder
+    assert str(root) not in (folder / "adapter_config.json").read_text(), folder
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_merged_it_answers_as_unmerged(name, adapted, elsewhere):
-    """An adapter of a quantised base is merged into the unquantised one."""
-    if name not in adapted:
-        pytest.skip(f"{name} writes no PEFT folder")
-    said = elsewhere[name]
-    assert ("merged" in said) == (name in MERGE)
-    if name in MERGE:
-        np.testing.assert_allclose(said["merged"], said["whole"], atol=1e-3)
+def test_plain_peft_opens_every_folder_and_answers_as_we_do_merged_or_not(tmp_path):
+    """One test, since the methods and the other program are costly to bring up twice."""
+    found = adapted(tmp_path)
+    assert set(METHODS) - set(found) == {"bitfit", "bottleneck"}, "which write no PEFT folder"
+    for ref, _ in found.values():
+        check_folder(Path(ref.deltas[-1].folder), tmp_path)
+    told = elsewhere({name: ref for name, (ref, _) in found.items()})
+    for name, (_, scores) in found.items():
+        said = told[name]
+        np.testing.assert_allclose(said["scores"], scores, atol=1e-4, err_msg=name)
+        assert ("merged" in said) == (name in MERGE), name
+        if "merged" in said:
+            np.testing.assert_allclose(said["merged"], said["whole"], atol=1e-3, err_msg=name)
