@@ -65,7 +65,7 @@ def elsewhere(refs: dict[str, ModelRef]) -> dict[str, dict[str, list[list[float]
     ]
     program = [sys.executable, str(Path(__file__).with_name("plain_peft.py"))]
     done = subprocess.run(
-        program, input=json.dumps(questions), capture_output=True, text=True, timeout=240
+        program, input=json.dumps(questions), capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
