@@ -214,4 +214,4 @@ def test_no_example_and_no_window_are_said(bench, models, tmp_path):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_works_on(family, tmp_path):
-    check_a_family(PrefixTuning(**QUICK | {"epochs": 20}), family, tmp_path)
+    check_a_family(PrefixTuning(**QUICK | {"epochs": 20}, length=26), family, tmp_path)

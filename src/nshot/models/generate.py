@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,11 @@ def generate(
         before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
         order = sorted(range(len(texts)), key=lambda i: len(texts[i].prompt))
         lengths = [len(texts[i].prompt) - start + how.max_tokens for i in order]
+        # Padding behind a soft prompt would shift a sliding window: then only equals share a batch.
+        apart = before.length > 0 and kinds(module.config) != {"full_attention"}
         for batch in batches(lengths, PADDED):
-            _continue(module, tokenizer, [texts[order[i]] for i in batch], start, before, how)
+            for _, some in groupby(batch, key=lambda i: lengths[i] if apart else 0):
+                _continue(module, tokenizer, [texts[order[i]] for i in some], start, before, how)
     return [Completion(t.text, len(t.prompt), len(t.tokens), t.finished) for t in texts]
 
 
