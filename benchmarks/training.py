@@ -12,9 +12,9 @@ one process. The loss is computed by one piece of code for all, on the same rows
 
 The methods take turns in one process as well, each through its own `adapt`, on one batch of 4 rows
 of about 64 tokens. A step is the time between two of the loop's reports, so all that the product
-does in a step is in it. What PEFT's own step takes of each was measured before nshot was written
-(`PLAIN`): that relation is the goal, with 10 % to spare. Needs no peer: any Python with nshot will
-do.
+does in a step is in it; on a CPU it is the processor's time, which other work does not stretch.
+What PEFT's own step takes of each was measured before nshot was written (`PLAIN`): that relation is
+the goal, with 10 % to spare. Needs no peer: any Python with nshot will do.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ ROWS, BATCH, RATE, GOAL = 64, 8, 5e-4, 1.8
 OURS = "nshot"
 PEERS = {"TRL, rows at random": "random", "TRL, rows grouped by length": "group_by_length"}
 BATCH_OF_METHODS, LENGTH, SPARE = 4, 64, 1.1
+_AROUND = 10
+"""Tokens of a field's name and an answer."""
 REFERENCE = "lora, queries and values"
 PLAIN: Mapping[str, tuple[Mapping[str, Any], float | None]] = {
     REFERENCE: ({"method": "lora", "targets": "attention"}, 1.0),
@@ -257,14 +259,17 @@ def one_batch(data: Path, model: LanguageModel) -> tuple[Task, Shots]:
 
 
 def _joined(texts: Iterator[str], model: LanguageModel) -> str:
-    text = next(texts)
-    while model.count([text])[0] < LENGTH - 8:
-        text = f"{text} {next(texts)}"
-    return " ".join(text.split()[: LENGTH - 12])
+    """Messages up to `LENGTH` tokens, with room for the field's name and the answer."""
+    words: list[str] = []
+    while model.count([" ".join(words)])[0] <= LENGTH - _AROUND:
+        words += next(texts).split()
+    while model.count([" ".join(words)])[0] > LENGTH - _AROUND:
+        words.pop()
+    return " ".join(words)
 
 
 def step_seconds(method: Method, task: Task, shots: Shots, bench: Workbench) -> float:
-    """Median seconds of the steps of one training, the first left out.
+    """Median of the steps' seconds by the bench's clock, the first step left out.
 
     Whether so few steps learn anything does not matter here.
     """
@@ -278,6 +283,7 @@ def measure_methods(
 ) -> dict[str, list[float] | str]:
     """Seconds a step of each repeat, the methods taking turns; a sentence where one cannot."""
     shelf: dict[str, tuple[object, float, float]] = {}
+    clock = time.process_time if machine.device() == "cpu" else time.perf_counter
     task, shots = one_batch(data, models.open(base))
     found: dict[str, list[float] | str] = {}
     for repeat in range(repeats):
@@ -290,7 +296,7 @@ def measure_methods(
                 method = TABLE.build({**spec, **settings})
                 models.open(method.stands_on(base)).count(["warm"])
                 with tempfile.TemporaryDirectory() as folder:
-                    bench = Workbench(models, base, Path(folder), shelf=shelf)
+                    bench = Workbench(models, base, Path(folder), clock=clock, shelf=shelf)
                     took.append(step_seconds(method, task, shots, bench))
                 print(f"{name}, {repeat}: {took[-1]:.2f} s a step", flush=True)
             except NshotError as error:
@@ -324,11 +330,12 @@ def methods_table(found: Mapping[str, list[float] | str], steps: int) -> str:
                 "" if plain is None else "holds" if ratio <= plain * SPARE else "**missed**",
             )
         )
+    whose = "the processor's" if machine.device() == "cpu" else "wall"
     how = (
         f"SmolLM2-135M-Instruct, {machine.dtype()} on {machine.device()}, {machine.threads()} "
-        f"thread(s); one batch of {BATCH_OF_METHODS} rows of about {LENGTH} tokens; medians of "
-        f"{steps - 1} steps and of {len(of_reference)} repeats, in which the methods take turns. "
-        "Settings are the defaults where none are said."
+        f"thread(s), {whose} time; one batch of {BATCH_OF_METHODS} rows of about {LENGTH} tokens; "
+        f"medians of {steps - 1} steps and of {len(of_reference)} repeats, in which the methods "
+        "take turns. Settings are the defaults where none are said."
     )
     return "\n".join([*lines, "", how])
 

@@ -21,7 +21,7 @@ class Workbench:
     """See `nshot.method.Workbench`. `shelf` is what several jobs of one process share.
 
     What a job takes from the shelf is charged to it: `charged` seconds, `charged_work` of the
-    processor. `ended` holds the time (`time.perf_counter`) at which each training step was over.
+    processor. `ended` holds the time by `clock` at which each training step was over.
     """
 
     models: Models
@@ -29,6 +29,7 @@ class Workbench:
     folder: Path
     seed: int = 0
     encoder: ModelRef | None = None
+    clock: Callable[[], float] = time.perf_counter
     shelf: dict[str, tuple[object, float, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
@@ -62,4 +63,4 @@ class Workbench:
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A step is over."""
-        self.ended.append(time.perf_counter())
+        self.ended.append(self.clock())
