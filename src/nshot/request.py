@@ -152,15 +152,13 @@ def chosen_methods(request: Request) -> tuple[Method, ...]:
 
 def _given(request: Request) -> list[dict[str, Any]]:
     """The adapters trained elsewhere; those of the same name are told apart by their parents."""
-    folders = list(dict.fromkeys(Path(x).expanduser().resolve() for x in request.adapters))
-    depth = 1
-    while len({folder.parts[-depth:] for folder in folders}) < len(folders):
-        depth += 1
+    from nshot.predictors.many import told_apart
+
+    folders = told_apart([Path(name).expanduser() for name in request.adapters])
     settings = request.settings.get("adapter", {})
     return [
-        {"method": "adapter", "title": Path(*folder.parts[-depth:]).as_posix(), **settings}
-        | {"folder": str(folder)}
-        for folder in folders
+        {"method": "adapter", "title": title, **settings, "folder": str(folder)}
+        for title, folder in folders.items()
     ]
 
 

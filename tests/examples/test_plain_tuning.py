@@ -11,7 +11,8 @@ import pytest
 from tiny import tiny_llama
 
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
-SCRIPTS = ("ia3", "bitfit", "llama_adapter", "lora", "qlora")
+SCRIPTS = ("ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head")
+KEPT = {"bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors"}
 ROWS = "message,topic\n" + "".join(
     f"my {word} is late {i},{topic}\n"
     for i, (word, topic) in enumerate([("parcel", "parcel"), ("refund", "money")] * 3)
@@ -34,4 +35,4 @@ def test_a_script_trains_scores_and_saves(name, base, tmp_path, monkeypatch, cap
     assert not {m for m in set(sys.modules) - before if m.split(".")[0] == "nshot"}
     assert 0 <= float(capsys.readouterr().out.split("accuracy ")[1]) <= 1
     kept = {path.name for path in tmp_path.rglob("*.safetensors")}
-    assert kept == ({"weights.safetensors"} if name == "bitfit" else {"adapter_model.safetensors"})
+    assert kept == {KEPT.get(name, "adapter_model.safetensors")}

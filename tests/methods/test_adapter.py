@@ -137,7 +137,8 @@ def test_rows_of_the_same_name_are_told_apart_by_their_parents(
         shutil.copytree(folder, twin)
     assert named(folder) == ["majority", "adapter:checkpoint-100"]
     assert named(*twins) == ["majority", "adapter:one/adapter", "adapter:two/adapter"]
-    assert named(folder, folder) == named(folder), "one folder is one row"
+    with pytest.raises(InputError, match="named twice"):
+        named(folder, folder.parent / "." / folder.name)
 
 
 def test_all_and_peft_leave_out_what_needs_a_folder(folder: Path) -> None:

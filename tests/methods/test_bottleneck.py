@@ -56,6 +56,13 @@ def bench(folder, models, tmp_path) -> Lent:
     return Lent(models, ModelRef("hf", str(folder)), tmp_path)
 
 
+@pytest.fixture(scope="module")
+def taught(folder, models, tmp_path_factory) -> Prompted:
+    """Adapters that were trained once, for the tests of what is done with them."""
+    bench = Lent(models, ModelRef("hf", str(folder)), tmp_path_factory.mktemp("taught"))
+    return BottleneckAdapters(**QUICK, width=4).adapt(TASK, SHOTS, bench)
+
+
 def lent(module) -> Trainable:
     return Trainable(ModelRef("hf", "tiny"), module, None, "cpu")
 
@@ -126,16 +133,15 @@ def test_it_learns_its_shots_and_leaves_the_base_as_it_was(bench, models):
     assert not bench.notes
 
 
-def test_the_folder_is_json_and_safetensors_and_gives_the_same_answers(bench, models, tmp_path):
-    predictor = BottleneckAdapters(**QUICK, width=4).adapt(TASK, SHOTS, bench)
-    (delta,) = predictor.ref.deltas
+def test_the_folder_is_json_and_safetensors_and_gives_the_same_answers(taught, tmp_path):
+    (delta,) = taught.ref.deltas
     assert {p.name for p in Path(delta.folder).iterdir()} == {
         "bottleneck.json", "bottleneck.safetensors"
     }  # fmt: skip
     record = json.loads((Path(delta.folder) / "bottleneck.json").read_text())
     assert record == {"placement": "houlsby", "width": 4}
-    expected = scores(predictor)
-    predictor.save(tmp_path / "saved")
+    expected = scores(taught)
+    taught.save(tmp_path / "saved")
     loaded = load(tmp_path / "saved", HFModels())
     assert loaded.ref.deltas[0].kind == "bottleneck"
     assert Path(loaded.ref.deltas[0].folder).is_relative_to(tmp_path / "saved")
@@ -157,15 +163,14 @@ def by_hand(module, ref: ModelRef, answers: list[str], tokenizer) -> list[float]
     return found
 
 
-def test_packed_scores_are_those_of_plain_passes(bench, folder):
+def test_packed_scores_are_those_of_plain_passes(taught, folder):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    predictor = BottleneckAdapters(**QUICK).adapt(TASK, SHOTS, bench)
     module = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    found = by_hand(module, predictor.ref, [" positive", " very negative"], tokenizer)
+    found = by_hand(module, taught.ref, [" positive", " very negative"], tokenizer)
     expected = torch.tensor(found).log_softmax(0)
-    np.testing.assert_allclose(scores(predictor)[0], expected, atol=1e-4)
+    np.testing.assert_allclose(scores(taught)[0], expected, atol=1e-4)
 
 
 def test_it_writes_with_the_cache_what_it_writes_without(bench, models, folder):
@@ -176,7 +181,7 @@ def test_it_writes_with_the_cache_what_it_writes_without(bench, models, folder):
     shots = Shots(
         tuple(Example(f"g{i}", Input((("text", f"say {w}"),)), (f"the {w}",)) for i, w in rows)
     )
-    predictor = BottleneckAdapters(**QUICK | {"epochs": 120}).adapt(task, shots, bench)
+    predictor = BottleneckAdapters(**QUICK | {"epochs": 80}).adapt(task, shots, bench)
     answers = predictor.predict([e.input for e in shots.labelled])
     assert [a.answer for a in answers] == [e.targets[0] for e in shots.labelled]
     prompt = "Text: say film\nAnswer:"
@@ -208,29 +213,29 @@ def test_a_killed_job_is_taken_up_where_it_was(bench, tmp_path, models):
     assert again.steps[0] == (51, 78, "training")
 
 
-def test_an_adapter_of_another_model_is_refused_and_nothing_stays(bench, models, tmp_path):
-    predictor = BottleneckAdapters(**QUICK).adapt(TASK, SHOTS, bench)
+def test_an_adapter_of_another_model_is_refused_and_nothing_stays(taught, models, tmp_path):
     for name, sizes in {"wider": {"width": 48}, "deeper": {"layers": 3}}.items():
         other = ModelRef("hf", str(tiny_llama(tmp_path / name, **sizes)))
         named = models.fingerprint(other)
         with pytest.raises(InputError, match="does not fit"):
-            models.open(replace(other, deltas=predictor.ref.deltas)).logprobs(["a"], [[" b"]])
+            models.open(replace(other, deltas=taught.ref.deltas)).logprobs(["a"], [[" b"]])
         assert models.fingerprint(other) == named
 
 
-def test_no_second_adapter_stands_beside_it_but_changed_weights_do(bench, models, tmp_path):
-    adapted = BottleneckAdapters(**QUICK).adapt(TASK, SHOTS, bench).ref.deltas
+def test_no_second_adapter_stands_beside_it_but_changed_weights_do(taught, bench, models, tmp_path):
+    adapted = taught.ref.deltas
     beside = LoRA(learning_rate=1e-2).adapt(TASK, SHOTS, Lent(models, bench.base, tmp_path / "l"))
     for pair in [(*adapted, *beside.ref.deltas), (*beside.ref.deltas, *adapted), adapted * 2]:
         with pytest.raises(InputError, match="stand alone"):
             models.open(replace(bench.base, deltas=pair)).logprobs(["a"], [[" b"]])
     full = TABLE.build({"method": "full", "learning_rate": 1e-3})
     weights = full.adapt(TASK, SHOTS, Lent(models, bench.base, tmp_path / "f")).ref.deltas
-    one, other = (
-        models.open(replace(bench.base, deltas=both)).logprobs(["a"], [[" b", " c"]])[0].logprobs
-        for both in ((*weights, *adapted), (*adapted, *weights))
+    one, other, alone = (
+        models.open(replace(bench.base, deltas=some)).logprobs(["a"], [[" b", " c"]])[0].logprobs
+        for some in ((*weights, *adapted), (*adapted, *weights), adapted)
     )
     np.testing.assert_array_equal(one, other)
+    assert np.abs(one - alone).max() > 1e-3
 
 
 @pytest.mark.parametrize("missing", ["bottleneck.json", "bottleneck.safetensors"])

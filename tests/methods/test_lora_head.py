@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from families import FAMILIES, tiny_family, tiny_module
 from nshot.errors import CannotAdapt, DidNotLearn, InputError
+from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.lora_head import LoRAHead
 from nshot.models.base import Trainable
@@ -23,6 +24,7 @@ from nshot.models.hf import HFModels
 from nshot.models.modules.label_head import classifier, head_weights
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
+from nshot.predictors.many import load as load_many
 from nshot.training.forward import Shared, Whole, reader
 from nshot.training.rows import Row
 from nshot.types import Example, Input, Label, ModelRef, Shots, Task
@@ -238,6 +240,24 @@ def test_a_head_stands_alone_and_generates_nothing_of_its_own(bench, models, tmp
     ref = replace(bench.base, deltas=(*lora.ref.deltas, *head))
     with pytest.raises(InputError, match="stand alone"):
         models.open(ref).hidden(["a"], [1])
+
+
+def test_it_answers_beside_other_adapters_on_one_base(bench, models, tmp_path):
+    heads = [LoRAHead(**QUICK | {"rank": rank}) for rank in (1, 2)]
+    narrow = BottleneckAdapters(learning_rate=1e-2, epochs=20)
+    expected = []
+    for i, method in enumerate([*heads, narrow]):
+        predictor = method.adapt(TASK, SHOTS, Lent(models, bench.base, tmp_path / f"job{i}"))
+        predictor.save(tmp_path / f"saved{i}")
+        expected.append(scores(predictor))
+    shared = HFModels()
+    many = load_many([tmp_path / f"saved{i}" for i in range(3)], shared)
+    under = [f"saved{i}" for _ in INPUTS for i in range(3)]
+    told = many.predict([one for one in INPUTS for _ in range(3)], under)
+    for i in range(3):
+        found = np.array([p.scores for p in told[i::3]])
+        np.testing.assert_allclose(found, expected[i], atol=1e-5)
+    assert len(shared.resident_bytes()) == 1
 
 
 def test_an_architecture_without_a_classifier_is_named():

@@ -75,7 +75,7 @@ def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
     """
     if isinstance(folder, str | Path):
         return ready(folder, models)
-    places = folder if isinstance(folder, Mapping) else _named([Path(one) for one in folder])
+    places = folder if isinstance(folder, Mapping) else told_apart([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
     shared = models or open_models()
@@ -91,8 +91,11 @@ def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
     return Many(found)
 
 
-def _named(folders: Sequence[Path]) -> dict[str, Path]:
-    """Each folder by the shortest end of its path that no other has."""
+def told_apart(folders: Sequence[Path]) -> dict[str, Path]:
+    """Each folder by the shortest end of its path that no other has.
+
+    Raises `InputError` with those that are named twice.
+    """
     parts = [Path(os.path.abspath(folder)).parts for folder in folders]
     if twice := {str(folders[i]) for i, one in enumerate(parts) if one in parts[:i]}:
         raise InputError([Fault("named twice", where=folder) for folder in sorted(twice)])
