@@ -110,6 +110,7 @@ class Measuring:
             traceback.print_exc()
             return None
         self.records.put(record)
+        shutil.rmtree(self.records.folder / "scratch" / cell.name, ignore_errors=True)
         print(f"         {record.failed or f'{record.score:.3f}'}", flush=True)
         return record
 
@@ -163,13 +164,10 @@ class Measuring:
         }
 
     def _scratch(self, cell: Cell) -> Path:
-        """The cell's own folder; that of another cell is no longer needed."""
-        place = self.records.folder / "scratch" / f"{cell.board}.{cell.variant}"
-        for other in place.glob("*"):
-            if other.name != cell.name:
-                shutil.rmtree(other, ignore_errors=True)
-        (place / cell.name).mkdir(parents=True, exist_ok=True)
-        return place / cell.name
+        """The cell's own folder, for checkpoints and what it trains."""
+        folder = self.records.folder / "scratch" / cell.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def _method(cell: Cell, board: Board) -> Method | None:
@@ -242,7 +240,6 @@ def run(folder: Path, only: Sequence[str], data: Path) -> None:
                 # Models of its own: the bytes of one group's base are not another's.
                 measuring = Measuring(base, Records(folder), open_models(), shelf)
                 measuring.group(boards[name], variant)
-                shutil.rmtree(folder / "scratch" / f"{name}.{variant}", ignore_errors=True)
         except Timeout:
             print(f"{name}.{variant}: another process has it")
 

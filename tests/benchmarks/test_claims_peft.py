@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import claims_cells
 import claims_page
@@ -102,6 +104,24 @@ def test_what_cannot_be_trained_is_a_record_with_its_reason(
     assert record is not None
     assert "did not learn" in record.failed
     assert chosen([record]) is None
+
+
+def test_a_group_that_another_process_holds_is_left_to_it(
+    base: ModelRef,
+    board: Board,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(claims_peft, "resolve", lambda name, role: base)
+    monkeypatch.setattr(claims_peft, "load", lambda name, data: replace(board, name=name))
+    (tmp_path / "locks").mkdir()
+    with FileLock(tmp_path / "locks" / "sst2.untrained"):
+        claims_peft.run(tmp_path, ["sst2.untrained", "banking10.lora"], tmp_path)
+    assert "sst2.untrained: another process has it" in capsys.readouterr().out
+    named = Counter(record.cell.variant for record in Records(tmp_path).all())
+    assert named == {"lora": 4, **{f"lora-rank{rank}": 1 for rank in RANKS}}
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_the_rate_is_chosen_on_the_further_rows_never_on_the_test() -> None:
