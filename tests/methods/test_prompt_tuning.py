@@ -19,7 +19,9 @@ from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns
 
 from families import FAMILIES, tiny_family
 from nshot.errors import CannotAdapt, DidNotLearn
+from nshot.method import Brief, Rates
 from nshot.methods import TABLE
+from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.peft.prompt_tuning import PromptTuning
 from nshot.models.hf import HFModels
 from nshot.predictors.prompts import instruction
@@ -125,6 +127,32 @@ def test_a_context_without_room_is_said(bench, models, tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_works_on(family, tmp_path):
     check_a_family(PromptTuning(**QUICK | {"epochs": 20}), family, tmp_path)
+
+
+def brief(**changes) -> Brief:
+    known = {
+        "task": TASK, "labelled": 80, "unlabelled": 0, "per_label": 8, "test": 100,
+        "tokens": 20.0, "longest": 60, "base": ModelRef("hf", "m"),
+        "abilities": frozenset({"score", "train", "generate"}), "context": 128, "layers": 2,
+        "encoder": None, "rates": Rates(lm_tokens=300.0, train_tokens=100.0, encoder_tokens=1e4),
+    }  # fmt: skip
+    return Brief(**known | changes)
+
+
+def test_why_not():
+    assert PromptTuning().why_not(brief()) is None
+    recurrent = brief(abilities=frozenset({"score", "train"}))
+    assert "keys and values, which this model does not have" in PromptTuning().why_not(recurrent)
+    assert "leaves 8 of the model's 128" in PromptTuning(length=120).why_not(brief())
+    assert "needs a language model" in PromptTuning().why_not(brief(base=None))
+    assert PrefixTuning().why_not(brief(labelled=0)) == "needs at least one labelled example"
+
+
+def test_the_forecast_reads_it_once_a_step_and_a_prefix_never():
+    seconds = [PromptTuning(length=n).forecast(brief()).seconds for n in (10, 30)]
+    assert seconds[1] - seconds[0] == pytest.approx(80 * 20 / 100)  # 80 steps, 20 more positions
+    seconds = [PrefixTuning(length=n).forecast(brief()).seconds for n in (10, 30)]
+    assert seconds[1] == seconds[0]
 
 
 def test_it_stands_in_the_table():
