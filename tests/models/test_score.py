@@ -99,6 +99,19 @@ def asked_lists(draw: st.DrawFn) -> list[Asked]:
     return list(dict.fromkeys(found))
 
 
+@st.composite
+def forests(draw: st.DrawFn) -> list[Asked]:
+    """Bushy branches on one start, each worth holding, and some as deep as their neighbour."""
+    start = draw(st.lists(st.integers(2, 5), min_size=1, max_size=4).map(tuple))
+    found = []
+    for first in range(2, 2 + draw(st.integers(2, 3))):
+        branch = (*start, *[first] * draw(st.sampled_from([18, 19])))
+        for next_one in range(2, 2 + draw(st.integers(4, 16))):
+            whole = (*branch, next_one, *draw(st.lists(st.integers(2, 5), max_size=4)), 5)
+            found.append(Asked(whole, len(branch)))
+    return list(dict.fromkeys(found))
+
+
 @pytest.fixture(scope="session")
 def llama(tiny: Callable[[str], Path]) -> Any:
     from transformers import AutoModelForCausalLM
@@ -114,7 +127,11 @@ def gemma(tiny: Callable[[str], Path]) -> Any:
 
 
 @settings(max_examples=40, deadline=None)
-@given(asked=asked_lists(), budget=st.sampled_from([1, 8, 24, PACK]), soft=st.integers(0, 5))
+@given(
+    asked=asked_lists() | forests(),
+    budget=st.sampled_from([1, 8, 24, 40, PACK]),
+    soft=st.integers(0, 5),
+)
 def test_random_trees_score_like_whole_sequences(
     llama: Any, gemma: Any, asked: list[Asked], budget: int, soft: int
 ) -> None:
@@ -131,7 +148,7 @@ def test_random_trees_score_like_whole_sequences(
 
 
 @settings(max_examples=150, deadline=None)
-@given(asked=asked_lists(), budget=st.integers(1, 64))
+@given(asked=asked_lists() | forests(), budget=st.integers(1, 64))
 def test_a_plan_reads_every_sequence_once_within_the_budget(
     asked: list[Asked], budget: int
 ) -> None:
@@ -252,6 +269,15 @@ def test_a_prefix_stays_when_the_scorer_moves_to_another_branch(llama: Any) -> N
     assert len(depths) > 1, "there must be branches to move between"
     sums = Scorer(llama, soft, 16).score(asked)
     np.testing.assert_allclose(sums, plain(llama, asked, soft), atol=1e-4)
+
+
+def test_branches_held_to_the_same_depth_stay_apart(llama: Any) -> None:
+    """Two branches end alike deep: what one holds is not what the other's rows begin with."""
+    branches = [(2, *[first] * 20) for first in (3, 4)]
+    asked = [Asked((*b, i, i + 1, i + 2, 5), 21) for b in branches for i in range(6, 22)]
+    for budget in range(30, 60, 3):
+        sums = Scorer(llama, NOTHING, budget).score(asked)
+        np.testing.assert_allclose(sums, plain(llama, asked, NOTHING), atol=1e-4)
 
 
 def test_a_prefix_of_another_engine_is_refused(tiny: Callable[[str], Path]) -> None:

@@ -184,7 +184,9 @@ class Tree:
         while todo:
             begin, end, depth = todo.pop()
             last = packs[-1] if packs else None
-            if last and last.depth == depth and self.size(last.begin, end, depth) <= budget:
+            # What is held must be the same: as much of another branch is something else.
+            together = last is not None and last.depth == depth <= self._near[begin]
+            if last and together and self.size(last.begin, end, depth) <= budget:
                 packs[-1] = Pack(last.begin, end, depth)
             elif self.size(begin, end, depth) <= budget:
                 packs.append(Pack(begin, end, depth))
