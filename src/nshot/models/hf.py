@@ -65,6 +65,7 @@ class Base:
         from transformers.utils import logging
 
         from nshot.models import quantised
+        from nshot.models.mount import checksums
 
         logging.disable_progress_bar()  # a display of our own shows what runs
         quantised.quiet()
@@ -78,6 +79,7 @@ class Base:
         quantised.keep_layout(module)
         self.module = module.to(device).eval().requires_grad_(False)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        self._sums = checksums(self.module)
         self._live = None
 
     @contextmanager
@@ -100,7 +102,7 @@ class Base:
         kind = str(self.module.config.model_type)
         if not deltas:
             return Live(self.module, NOTHING, (kind,))
-        self._bare = Bare(self.module)
+        self._bare = Bare(self.module, sums=self._sums)
         try:
             on = put_on(self.module, deltas)
             prefix = soft_prefix(on)
@@ -125,7 +127,7 @@ class Base:
                 raise NshotError(f"{self.ref.name} is lent for training already")
             self.strip()
             free = matching(self.module, names)
-            self._bare, self.lent = Bare(self.module, free), True
+            self._bare, self.lent = Bare(self.module, free, self._sums), True
             try:
                 yield self._trainable(free)
             finally:

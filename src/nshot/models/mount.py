@@ -27,17 +27,20 @@ class Bare:
     """A module as it is now: its submodules, hooks, flags, configuration and weights.
 
     Weights are remembered by reference; only those named in `free` are copied, since they are
-    about to be changed in place.
+    about to be changed in place. `sums` are the module's `checksums` where they are known: reading
+    all weights is most of what changing adapters takes.
     """
 
-    def __init__(self, module: torch.nn.Module, free: Sequence[str] = ()) -> None:
+    def __init__(
+        self, module: torch.nn.Module, free: Sequence[str] = (), sums: Sequence[int] = ()
+    ) -> None:
         self._module = module
         self._state = [(m, _shallow(m.__dict__)) for m in module.modules()]
         self._config = copy.deepcopy(module.config.__dict__)
         self._weights = [
             (p, p.data, p.requires_grad, dict(p.__dict__)) for p in module.parameters()
         ]
-        self._sums = checksums(module)
+        self._sums = list(sums) or checksums(module)
         names = set(free)
         for name, parameter in module.named_parameters():
             if name in names:
