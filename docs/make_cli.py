@@ -22,9 +22,18 @@ The tables are made from the parsers by `python docs/make_cli.py`. Every verb sa
 
 def page(kept: str) -> str:
     """The whole page, with the part that was written by hand."""
-    (verbs,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
-    parts = [HEAD, *(_verb(name, verb) for name, verb in verbs.choices.items())]
-    return "\n".join(parts) + "\n" + MARKER + kept
+    return "\n".join([HEAD, *_verbs("", _parser())]) + "\n" + MARKER + kept
+
+
+def _verbs(before: str, parser: argparse.ArgumentParser) -> list[str]:
+    """A part for each verb; a verb that has verbs of its own gives way to them."""
+    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not groups:
+        return [_verb(before.strip(), parser)]
+    (verbs,) = groups
+    return [
+        part for name, verb in verbs.choices.items() for part in _verbs(f"{before} {name}", verb)
+    ]
 
 
 def _verb(name: str, parser: argparse.ArgumentParser) -> str:

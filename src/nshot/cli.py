@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_columns(check)
     check.add_argument("--test", metavar="FILE", help="test rows")
     _add(verbs, "models", _models, "the models at hand")
+    _add_data(verbs)
     return parser
 
 
@@ -194,6 +195,14 @@ def _add_advise(verbs: Any) -> None:
         help="points of score a cheaper method may measure below the top (default 2)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the advice as JSON")
+
+
+def _add_data(verbs: Any) -> None:
+    """The verbs over files of instructions: ``nshot data VERB``."""
+    about = "work on files of instructions"
+    parser = verbs.add_parser("data", help=about, description=about, allow_abbrev=False)
+    parser.set_defaults(parser=parser)
+    parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
 
 
 # ------------------------------------------------------------------ the verbs
