@@ -60,6 +60,14 @@ class ModelNotFound(InputError):
     """A model that is not at hand and cannot be fetched."""
 
 
+class EndpointRefused(InputError):
+    """What an endpoint will not answer; `of_one_prompt` where it is the prompt's fault alone."""
+
+    def __init__(self, faults: Sequence[Fault] | Fault | str, of_one_prompt: bool = False) -> None:
+        super().__init__(faults)
+        self.of_one_prompt = of_one_prompt
+
+
 class Locked(InputError):
     """Another process is writing to the same output folder."""
 
@@ -80,6 +88,10 @@ class DidNotLearn(RunFailed):
 
 class Diverged(RunFailed):
     """A loss that is not a finite number."""
+
+
+class EndpointFailed(RunFailed):
+    """An endpoint that did not answer, however often it was asked."""
 
 
 class CannotAdapt(NshotError):

@@ -101,11 +101,14 @@ def cache_folder() -> Path:
 def resolve(name: str | None, role: Literal["lm", "encoder"]) -> ModelRef:
     """The model a user's word means; None is the embedded default of the role.
 
-    `name` is an embedded name, ``fake:NAME``, a local folder, or a Hub id (``org/name`` or
-    ``org/name@revision``), which is fetched if it is not in the local Hub cache. Raises
-    `ModelNotFound` for what is not at hand and `InputError` for weights that are pickled.
+    `name` is an embedded name, ``fake:NAME``, an endpoint (``openai:MODEL@ADDRESS``), a local
+    folder, or a Hub id (``org/name`` or ``org/name@revision``), which is fetched if it is not in
+    the local Hub cache. Raises `ModelNotFound` for what is not at hand and `InputError` for weights
+    that are pickled.
     """
     name = name or DEFAULTS[role]
+    if name.startswith("openai:"):
+        return _endpoint(name.removeprefix("openai:"), role)
     if name.startswith("fake:"):
         return _fake(name.removeprefix("fake:"), role)
     if name in EMBEDDED:
@@ -182,6 +185,18 @@ def _fake(name: str, role: Role) -> ModelRef:
         known = sorted(f"fake:{fake}" for fake, its in FAKES.items() if its == role)
         raise ModelNotFound(Fault(f"no {role} 'fake:{name}'", do=nearest(f"fake:{name}", known)))
     return ModelRef("fake", name)
+
+
+def _endpoint(name: str, role: Role) -> ModelRef:
+    """A model behind an endpoint that is there now."""
+    from nshot.models import remote
+
+    if role != "lm":
+        at_hand = DEFAULTS[role]
+        raise InputError(Fault(f"'openai:{name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
+    ref = remote.parse(name)
+    remote.check(ref)
+    return ref
 
 
 def _embedded(e: Embedded, role: Role) -> ModelRef:
@@ -336,11 +351,11 @@ def _ask_hub(repo: str, revision: str | None) -> Any:
     def ask() -> Any:
         return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS)
 
-    answered, answer = _within(HUB_SECONDS, ask)
+    answered, answer = within(HUB_SECONDS, ask)
     return answer if answered else _not_at_hand(repo)
 
 
-def _within(seconds: float, ask: Callable[[], Any]) -> tuple[bool, Any]:
+def within(seconds: float, ask: Callable[[], Any]) -> tuple[bool, Any]:
     """(True, the answer), or (False, None) after a failure or after `seconds`.
 
     A client's own time limit is for each try and each address, so the clock is kept here.

@@ -22,7 +22,13 @@ def _fake() -> Models:
     return FakeModels()
 
 
-ENGINES: Mapping[str, Callable[[], Models]] = {"hf": _hf, "fake": _fake}
+def _openai() -> Models:
+    from nshot.models.remote import RemoteModels
+
+    return RemoteModels()
+
+
+ENGINES: Mapping[str, Callable[[], Models]] = {"hf": _hf, "fake": _fake, "openai": _openai}
 
 
 class Engines:
