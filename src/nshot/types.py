@@ -7,6 +7,7 @@ what a method may learn from is :class:`Shots`, a type that has no place for a t
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -102,11 +103,30 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Grammar:
+    """What an answer must look like.
+
+    `text` is a regular expression that all of it matches, a JSON schema, or the possible answers
+    as a JSON list. `lead` stands before the answer: the space after ``Answer:``.
+    """
+
+    kind: Literal["regex", "json_schema", "choices"]
+    text: str
+    lead: str = ""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The possible answers, of kind ``choices``."""
+        return tuple(json.loads(self.text))
+
+
+@dataclass(frozen=True)
 class Task:
     """What is wanted. Holds no examples.
 
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
-    `answer_name` names the answer (``Sentiment``).
+    `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
+    generate task must look like, where that was said.
     """
 
     name: str
@@ -117,6 +137,7 @@ class Task:
     system: str = ""
     field_names: tuple[tuple[str, str], ...] = ()
     answer_name: str = "Label"
+    answer_format: Grammar | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -322,7 +343,7 @@ class Trial:
 class Measurement:
     """One method on one draw of shots, as it answered the test examples.
 
-    `points[i]` are the metric's statistics of test example `i` (see `metrics.py`).
+    `points[i]` are the metric's statistics of test example `i` (see `metrics`).
     """
 
     job: str

@@ -13,20 +13,27 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.types import ModelRef, Prompt
+from nshot.types import Grammar, ModelRef, Prompt
 
-Ability: TypeAlias = Literal["score", "generate", "hidden", "logits", "train", "images"]
+Ability: TypeAlias = Literal[
+    "score", "generate", "hidden", "logits", "train", "images", "constrain"
+]
 Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to continue a prompt. Temperature 0 is greedy; `stop` strings end the text."""
+    """How to continue a prompt. Temperature 0 is greedy; `stop` strings end the text.
+
+    With a `grammar` every text that is `finished` is one of its texts; only a model that can
+    ``constrain`` may be given one.
+    """
 
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,31 @@ def start_token(tokenizer: Any) -> int:
     return 0
 
 
+def end_of_turn(tokenizer: Any) -> int | None:
+    """The token with which the chat template closes the assistant's turn; None where none does.
+
+    It is the first added token of what follows two different answers alike: what an answer ends in
+    is not looked for by its spelling, for every family has its own.
+    """
+    if not tokenizer.chat_template:
+        return None
+    try:
+        chats = [(Turn("user", "?"), Turn("assistant", said)) for said in ("yes", "No.")]
+        one, other = encode(tokenizer, [render(tokenizer, chat, answering=False) for chat in chats])
+    except CannotAdapt:
+        return None
+    added = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    behind = one[len(one) - shared(one[::-1], other[::-1]) :]
+    return next((token for token in behind if token in added), None)
+
+
+def end_of_answer(tokenizer: Any, chat: bool) -> int | None:
+    """The token that a written answer ends in: of a chat its turn's, else of a text."""
+    closing = end_of_turn(tokenizer) if chat else None
+    end = tokenizer.eos_token_id if closing is None else closing
+    return None if end is None else int(end)
+
+
 def rows(
     tokenizer: Any, prompts: Sequence[Prompt], answers: Sequence[Sequence[str]], limit: int
 ) -> list[Row]:
