@@ -1,0 +1,132 @@
+"""What a score is: statistics per example, and the value of their sum.
+
+A metric gives each example a row of statistics; its value is a function of their total. Accuracy
+is a mean, so its points are the statistics themselves; macro-F1 and BLEU are not, so the decision
+is fed jackknife pseudo-values (`points`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nshot.errors import Fault, InputError, nearest
+from nshot.metrics.base import Floats, Metric
+from nshot.metrics.formats import NOT_JSON, IsJson, JsonMatch, Number, Slots
+from nshot.metrics.formats import last_number as _last_number
+from nshot.metrics.formats import parsed as _parsed
+from nshot.metrics.formats import slots as _slots
+from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
+from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
+from nshot.types import Example, Kind, Task
+
+__all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A metric by name: the kinds of task it suits, and what rows must have to be measured by it.
+
+    `has` tells whether a row has it, `what` and `expected` say what it is. Without `all_rows` one
+    row with it is enough.
+    """
+
+    kinds: frozenset[Kind]
+    make: Callable[[Task], Metric]
+    has: Callable[[Example], bool] | None = None
+    what: str = ""
+    expected: str = ""
+    all_rows: bool = True
+
+
+def _texts(make: Callable[[], Metric]) -> Known:
+    return Known(frozenset({"generate"}), lambda task: make())
+
+
+def _has_json(example: Example) -> bool:
+    return all(_parsed(target) is not NOT_JSON for target in example.targets)
+
+
+def _has_number(example: Example) -> bool:
+    return all(_last_number(target) is not None for target in example.targets)
+
+
+def _has_slots(example: Example) -> bool:
+    return bool(_slots(example.input))
+
+
+METRICS: Mapping[str, Known] = {
+    "accuracy": Known(frozenset({"classify", "generate"}), lambda task: Accuracy()),
+    "macro_f1": Known(frozenset({"classify"}), lambda task: MacroF1(task.label_names)),
+    "exact_match": _texts(ExactMatch),
+    "token_f1": _texts(TokenF1),
+    "rouge_l": _texts(RougeL),
+    "bleu": _texts(bleu),
+    "chrf": _texts(chrf),
+    "slots": Known(
+        frozenset({"generate"}), lambda task: Slots(), _has_slots, "an input with slots",
+        "inputs like `name[The Eagle], food[French]` or `subject | property | object`", False,
+    ),
+    "json": _texts(IsJson),
+    "json_match": Known(
+        frozenset({"generate"}), lambda task: JsonMatch(), _has_json, "a reference in JSON",
+        "references that can be read as JSON",
+    ),
+    "number": Known(
+        frozenset({"generate"}), lambda task: Number(), _has_number, "a number in the reference",
+        "references that end in a number, as `... #### 42`",
+    ),
+    "pair_accuracy": Known(frozenset({"rank"}), lambda task: PairAccuracy()),
+}  # fmt: skip
+"""Name -> metric, and the tasks it suits. docs/metrics.md says when to take which."""
+
+
+def metric_of(task: Task, name: str | None = None) -> Metric:
+    """The metric of that name, without one the task's own; `InputError` for an unknown name."""
+    name = task.metric if name is None else name
+    if name not in METRICS:
+        raise InputError(Fault(f"unknown metric '{name}'", do=nearest(name, METRICS)))
+    return METRICS[name].make(task)
+
+
+def misfits(task: Task, also: Sequence[str], examples: Sequence[Example]) -> list[Fault]:
+    """What is wrong with the task's metric and the further ones: unknown, or not for its rows."""
+    names = dict.fromkeys((task.metric, *also))
+    return [fault for name in names for fault in _misfit(task, name, examples)]
+
+
+def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
+    suited = [known for known, metric in METRICS.items() if task.kind in metric.kinds]
+    if name not in METRICS:
+        return [Fault(f"unknown metric '{name}'", do=nearest(name, suited))]
+    metric = METRICS[name]
+    if task.kind not in metric.kinds:
+        found = f"the metric '{name}' is not for tasks of kind {task.kind}"
+        return [Fault(found, expected=f"one of: {', '.join(suited)}")]
+    rows = sum(map(metric.has, examples)) if metric.has else len(examples)
+    if rows == len(examples) or (rows and not metric.all_rows):
+        return []
+    found = f"the metric '{name}' needs {metric.what}: {rows} of {len(examples)} rows have it"
+    return [Fault(found, metric.expected, "take another metric, or mend the rows")]
+
+
+def score(metric: Metric, stats: Floats) -> float:
+    """Value of (examples, k) statistics; 0 where nothing was answered."""
+    return metric.value(stats.sum(axis=0), len(stats)) if len(stats) else 0.0
+
+
+def points(metric: Metric, stats: Floats) -> Floats:
+    """One point per example whose mean is the score: (examples, k) -> (examples,).
+
+    For a metric that is no mean: jackknife pseudo-values n t - (n-1) t_(-i) (Tukey 1958), shifted
+    so that their mean is the score itself and not its bias-corrected version.
+    """
+    if metric.mean:
+        return stats[:, 0].astype(np.float64)
+    count, total = len(stats), stats.sum(axis=0)
+    value = metric.value(total, count)
+    without = np.array([metric.value(total - row, count - 1) for row in stats])
+    pseudo = count * value - (count - 1) * without
+    return np.asarray(pseudo + (value - pseudo.mean()), dtype=np.float64)

@@ -1,0 +1,74 @@
+"""What a metric is, and how it reads texts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.types import Example, Prediction
+
+Floats: TypeAlias = NDArray[np.float64]
+
+NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
+"""A number in figures, its thousands apart by commas or not at all."""
+_ALONE = r"가-힣぀-ヿ㐀-鿿豈-﫿฀-๿"
+"""Hangul, kana, ideographs, Thai: each sign is a unit. Korean has spaces, but its particles are
+written onto the words, so that the same noun is seldom the same word twice."""
+_UNIT = re.compile(rf"(?P<number>{NUMBER})|[{_ALONE}]|(?:(?![{_ALONE}])[^\W\d_])+")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+class Metric(Protocol):
+    """Statistics of one example, and the value of the total of `count` examples."""
+
+    @property
+    def mean(self) -> bool:
+        """True when the value is the mean of the first statistic."""
+        ...
+
+    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+        """What is summed; the same length for every example."""
+        ...
+
+    def value(self, total: Floats, count: int) -> float:
+        """The score in [0, 1] of statistics summed over `count` examples."""
+        ...
+
+
+class Mean:
+    """A metric that is the mean of one number per example."""
+
+    mean = True
+
+    def value(self, total: Floats, count: int) -> float:
+        """The first statistic over the examples."""
+        return float(total[0] / count) if count else 0.0
+
+
+def folded(text: str) -> str:
+    """Text without what does not count: case, width, repeated space, outer punctuation."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .,!?\"'`")
+
+
+def units(text: str) -> list[str]:
+    """The words and numbers of a text; signs one by one in scripts that do not part their words.
+
+    Case, width, accents and punctuation do not count; ``1,200.0`` and ``1200`` are one number.
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = unicodedata.normalize("NFC", _ACCENTS.sub("", plain))
+    return [
+        plain_number(found.group()) if found["number"] else found.group()
+        for found in _UNIT.finditer(plain)
+    ]
+
+
+def plain_number(figures: str) -> str:
+    """Figures in one way of writing: ``1,200.50`` -> ``1200.5``, ``007`` -> ``7``."""
+    whole, _, part = figures.replace(",", "").partition(".")
+    whole, part = whole.lstrip("0") or "0", part.rstrip("0")
+    return f"{whole}.{part}" if part else whole

@@ -1,0 +1,55 @@
+"""Is it the right label, or the right one of the given answers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nshot.metrics.base import Floats, Mean
+from nshot.types import Example, Prediction
+
+
+class Accuracy(Mean):
+    """1 where the answer is the label (classify) or one of the references (generate)."""
+
+    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+        """(1,) or (0,)."""
+        return (float(prediction.answer in example.targets),)
+
+
+class PairAccuracy(Mean):
+    """1 where the answer ranked first is one of those graded highest."""
+
+    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+        """(1,) or (0,)."""
+        top = max(example.grades)
+        best = {a for a, g in zip(example.input.answers, example.grades, strict=True) if g == top}
+        return (float(prediction.answer in best),)
+
+
+class MacroF1:
+    """Unweighted mean over the labels of F1 (a label that neither occurs nor is said counts 0)."""
+
+    mean = False
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._index = {label: i for i, label in enumerate(labels)}
+
+    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+        """True positives, said and occurring, for each label: 3 x labels numbers."""
+        row = np.zeros((3, len(self._index)))
+        expected = self._index[example.label]
+        said = self._index.get(prediction.answer)
+        row[2, expected] = 1
+        if said is not None:
+            row[1, said] = 1
+            row[0, expected] = float(said == expected)
+        return tuple(row.ravel().tolist())
+
+    def value(self, total: Floats, count: int) -> float:
+        """Mean of 2 tp / (said + occurring)."""
+        hits, said, occurring = np.asarray(total).reshape(3, -1)
+        denominator = said + occurring
+        f1 = np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=denominator > 0)
+        return float(f1.mean())
