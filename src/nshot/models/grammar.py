@@ -118,15 +118,19 @@ def _vocabulary(tokenizer: Any, ends: Sequence[int]) -> Any:
 
 def _lark(grammar: Grammar) -> str:
     """The grammar in llguidance's notation, with what stands before it."""
-    lead = json.dumps(grammar.lead) + " " if grammar.lead else ""
+    lead = _quoted(grammar.lead) + " " if grammar.lead else ""
     if grammar.kind == "json_schema":
         schema = json.loads(grammar.text)
         spaced = {"x-guidance": _SPACES, **schema} if isinstance(schema, dict) else schema
         return f"start: {lead}%json {json.dumps(spaced)}"
     if grammar.kind == "choices":
-        return f"start: {lead}({' | '.join(map(json.dumps, grammar.choices))})"
+        return f"start: {lead}({' | '.join(map(_quoted, grammar.choices))})"
     expression = re.sub(r"(?<!\\)((?:\\\\)*)/", r"\1\\/", grammar.text)
     return f"start: {lead}/{expression}/"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _fault(grammar: Grammar, said: str) -> Fault:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nshot.models.tokens import cut_left, encode_prompts
+from nshot.models.tokens import cut_left, encode_prompts, end_of_answer
 from nshot.models.tokens import rows as tokenised
 from nshot.predictors.prompts import Format, answer_text, label_answers, render
 from nshot.training.forward import Reader
@@ -44,10 +44,10 @@ def encode(
     """Examples as rows of at most `context` tokens, and how many prompts were cut to fit.
 
     Prompt and answer are tokenised and cut exactly as for scoring, so that what is taught is what
-    is asked. A written answer ends in the tokenizer's end token, so that generation learns to
-    stop; a label does not: it is only ever compared with the other labels.
+    is asked. A written answer ends in a token at which generation stops, so that it learns to stop;
+    a label does not: it is only ever compared with the other labels.
     """
-    end = () if task.kind == "classify" else _end(tokenizer)
+    end = () if task.kind == "classify" else _end(tokenizer, format)
     prompts = [render(task, format, example.input) for example in examples]
     choices = [_choices(task, format, example) for example in examples]
     coded = tokenised(tokenizer, prompts, [c for c, _ in choices], context - len(end))
@@ -110,5 +110,6 @@ def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, .
     return label_answers(task, format), task.label_names.index(example.label)
 
 
-def _end(tokenizer: Any) -> tuple[int, ...]:
-    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
+def _end(tokenizer: Any, format: Format) -> tuple[int, ...]:
+    token = end_of_answer(tokenizer, chat=format == "chat")
+    return () if token is None else (token,)
