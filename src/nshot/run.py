@@ -42,6 +42,8 @@ TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
 CONFIRMATIONS = 2
 """Fresh draws that the pick is measured on, after it was chosen."""
+RATES = "2"
+"""Raised when the worker measures more of a machine: a run folder's older rates are then left."""
 
 
 class Display(Protocol):
@@ -145,7 +147,7 @@ class Run:
         """Measured once for these models here: a resumed run has the forecasts it began with."""
         setting = self.prepared.setting
         refs = [asdict(ref) if ref else None for ref in (setting.base, setting.encoder)]
-        named = digest(json.dumps([refs, identity], sort_keys=True))
+        named = digest(RATES, json.dumps([refs, identity], sort_keys=True))
         path = self.prepared.out / "data" / f"rates-{named}.json"
         if not path.exists():
             write_atomic(path, json.dumps(self._ask({"ask": "rates"})))
