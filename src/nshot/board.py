@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 
 from nshot.advise import CostView, Wish, advise, cost_of, give_up_of
-from nshot.decide import Column, Decision, decide
-from nshot.leaderboard import SCHEMA, Entry, Floats, Size, confusion, matrix, shown, summary
+from nshot.decide import Column, Decision, decide, estimate, intervals
+from nshot.leaderboard import (
+    SCHEMA,
+    Entry,
+    Floats,
+    Size,
+    confusion,
+    further_matrix,
+    matrix,
+    shown,
+    summary,
+)
 from nshot.methods import TABLE
 from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request
-from nshot.types import Measurement
+from nshot.types import Example, Measurement
 
 
 @dataclass(frozen=True)
@@ -61,18 +71,19 @@ class Standing:
     def board(self) -> dict[str, Any]:
         """leaderboard.json as things stand."""
         prepared, request = self.prepared, self.request
-        intervals = {}
+        bounds = {}
         decision: Decision | None = None
         columns: list[Column] = []
         for size in prepared.sizes:
             columns = self.columns(size, request.wish)
             if columns:
                 decision = self._decide(columns, size)
-                intervals[size] = {
+                bounds[size] = {
                     c.name: (decision.low[c.name], decision.high[c.name]) for c in columns
                 }
+        also = self.also()
         rows = [
-            summary(entry, prepared.task, prepared.sizes, intervals, self.parameters)
+            summary(entry, prepared.task, prepared.sizes, bounds, self.parameters, also[entry.name])
             for entry in self.entries
         ]
         for row in rows:
@@ -89,6 +100,38 @@ class Standing:
             "methods": rows,
             "advice": advice,
         }
+
+    @property
+    def known(self) -> dict[str, Example]:
+        """What every method answered, by id."""
+        rows = self.prepared.split
+        return {example.id: example for example in (rows.test or rows.train)}
+
+    def also(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """``{score, low, high}`` of each row by each metric that does not decide."""
+        found: dict[str, dict[str, Any]] = {entry.name: {} for entry in self.entries}
+        for name in self.prepared.also:
+            if columns := self._further(name):
+                board = estimate(columns)
+                for row, score, (low, high) in zip(
+                    board.names, board.p.tolist(), intervals(board).tolist(), strict=True
+                ):
+                    found[row][name] = {"score": score, "low": low, "high": high}
+        return found
+
+    def _further(self, name: str) -> list[Column]:
+        """The methods measured at the largest size, by the metric `name`; costs are not asked."""
+        size, task, known = self.prepared.largest, self.prepared.task, self.known
+        return [
+            Column(
+                entry.name,
+                further_matrix(entry, size, task, name, known),
+                cost=0.0,
+                deterministic=self._still(entry, size),
+            )
+            for entry in self.entries
+            if entry.measured.get(size)
+        ]
 
     def _decide(self, columns: Sequence[Column], size: Size) -> Decision:
         request = self.request
@@ -122,6 +165,7 @@ class Standing:
             "name": task.name,
             "kind": task.kind,
             "metric": task.metric,
+            "also": list(prepared.also),
             "labels": [{"name": x.name, "description": x.description} for x in task.labels],
             "train": len(rows.train),
             "test": len(rows.test) or len(rows.train),
@@ -133,11 +177,25 @@ class Standing:
 
     def outside_row(self, entry: Entry) -> dict[str, Any]:
         """The row of something as it was saved, loaded and measured."""
-        row = summary(entry, self.prepared.task, [None], {}, self.parameters)
-        if not self.prepared.split.test:
+        tested = bool(self.prepared.split.test)
+        also = self._also_outside(entry) if tested else {}
+        row = summary(entry, self.prepared.task, [None], {}, self.parameters, also)
+        if not tested:
             row["score"], row["per_seed"], row["use_seconds_per_1000"] = None, [], None
             row["notes"].append("no test rows were held out: it saw all of them")
         return row
+
+    def _also_outside(self, entry: Entry) -> dict[str, dict[str, float | None]]:
+        """Scores by the further metrics, without intervals."""
+        task, known = self.prepared.task, self.known
+        return {
+            name: {
+                "score": float(further_matrix(entry, None, task, name, known).mean()),
+                "low": None,
+                "high": None,
+            }
+            for name in self.prepared.also
+        }
 
     def points(self) -> dict[str, Any]:
         """What `nshot advise` decides on again."""
@@ -154,8 +212,7 @@ class Standing:
 
     def details(self, pick: str) -> dict[str, Any]:
         """What the report shows of the pick, and what one needs to doubt the board."""
-        prepared, rows = self.prepared, self.prepared.split
-        known = {example.id: example for example in (rows.test or rows.train)}
+        prepared, known = self.prepared, self.known
         entry = next(e for e in self.entries if e.name == pick)
         measurement = entry.measured[prepared.largest][0]
         body: dict[str, Any] = {

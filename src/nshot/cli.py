@@ -160,6 +160,8 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
     _add_columns(parser)
     parser.add_argument("--model", metavar="M", help="language model: a folder or a Hub id")
     parser.add_argument("--encoder", metavar="E", help="sentence encoder: a folder or a Hub id")
+    parser.add_argument("--metric", metavar="NAME", help="what the score is (docs/metrics.md)")
+    parser.add_argument("--also", metavar="A,B", help="further metrics, shown beside the score")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
@@ -249,6 +251,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         text=_names(arguments.text) or (),
         label=arguments.label,
         group=arguments.group,
+        metric=arguments.metric,
+        also=_names(arguments.also) or (),
         model=arguments.model,
         encoder=arguments.encoder,
         methods=_names(arguments.methods),
@@ -329,6 +333,8 @@ def _adapt(arguments: argparse.Namespace) -> int:
         text=_names(arguments.text) or (),
         label=arguments.label,
         group=arguments.group,
+        metric=arguments.metric,
+        also=_names(arguments.also) or (),
         model=arguments.model,
         encoder=arguments.encoder,
         methods=(arguments.method,),

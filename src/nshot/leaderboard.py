@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.method import Method, spec
-from nshot.metrics import metric_of, points, score
-from nshot.types import Form, Measurement, Task, Trial
+from nshot.metrics import Metric, metric_of, points, score
+from nshot.types import Example, Form, Measurement, Task, Trial
 
 SCHEMA = 1
 Floats = NDArray[np.float64]
@@ -41,6 +41,8 @@ class Entry:
     forecast_seconds: float | None = None
     form: Form = "trained"
     parent: str | None = None
+    marks: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    """Statistics by metrics that do not decide, by job and metric: a board is written often."""
 
     @property
     def name(self) -> str:
@@ -59,12 +61,28 @@ def matrix(entry: Entry, size: Size, task: Task) -> Floats:
 
     Draws with the very same points are one draw.
     """
-    metric = metric_of(task)
+    drawn = [np.array(m.points, dtype=np.float64) for m in entry.measured[size]]
+    return _matrix(metric_of(task), entry.measured[size], drawn)
+
+
+def further_matrix(
+    entry: Entry, size: Size, task: Task, name: str, known: Mapping[str, Example]
+) -> Floats:
+    """What `matrix` is, by the metric `name`; `known` are the test examples by id."""
+    metric, drawn = metric_of(task, name), []
+    for m in entry.measured[size]:
+        if (m.job, name) not in entry.marks:
+            said = zip(m.ids, m.predictions, strict=True)
+            entry.marks[m.job, name] = np.array([metric.stats(known[i], p) for i, p in said])
+        drawn.append(entry.marks[m.job, name])
+    return _matrix(metric, entry.measured[size], drawn)
+
+
+def _matrix(metric: Metric, measured: Sequence[Measurement], drawn: Sequence[Floats]) -> Floats:
     rows = []
-    for measurement in entry.measured[size]:
+    for measurement, stats in zip(measured, drawn, strict=True):
         order = np.argsort(np.array(measurement.ids))
-        stats = np.array(measurement.points, dtype=np.float64)[order]
-        rows.append(points(metric, stats))
+        rows.append(points(metric, stats[order]))
     stacked = np.stack(rows)
     same = (stacked == stacked[0]).all()
     return stacked[:1] if same else stacked
@@ -90,10 +108,12 @@ def summary(
     sizes: Sequence[Size],
     intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
     parameters: int = 0,
+    also: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> dict[str, Any]:
     """The entry as a row of leaderboard.json; it stands at the last of `sizes`.
 
-    `parameters` are those of the language model; 0 where there is none or nobody knows.
+    `parameters` are those of the language model; 0 where there is none or nobody knows. `also` is
+    ``{metric: {score, low, high}}`` of the metrics that do not decide.
     """
     largest = sizes[-1]
     status = entry.status(largest)
@@ -110,6 +130,7 @@ def summary(
         "low": low,
         "high": high,
         "per_seed": scores,
+        "also": dict(also or {}),
         "curve": _curve(entry, task, sizes, intervals),
         "tried": [
             {"settings": dict(t.settings), "score": t.score, "chosen": t.chosen, "note": t.note}

@@ -20,7 +20,7 @@ from nshot.job import Cut, Setting, cut_rows
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import STANDARD, TABLE
-from nshot.metrics import metric_of
+from nshot.metrics import misfits
 from nshot.models.catalog import resolve
 from nshot.types import RUNGS, ModelRef, Split, Task
 
@@ -33,13 +33,18 @@ _PATHS = ("task", "test", "model", "encoder")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. `shots` None chooses; a None inside it means all rows."""
+    """What the user asked for. `shots` None chooses; a None inside it means all rows.
+
+    `metric` decides, `also` are shown beside it; both go before what a task file says.
+    """
 
     task: str
     test: str | None = None
     text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
+    metric: str | None = None
+    also: tuple[str, ...] = ()
     model: str | None = None
     encoder: str | None = None
     methods: tuple[str, ...] | None = None
@@ -63,6 +68,7 @@ class Prepared:
     methods: tuple[Method, ...]
     sizes: tuple[Size, ...]
     out: Path
+    also: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -93,26 +99,23 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
         faults += error.faults
     faults += [*_number_faults(request), *_model_faults(request)]
     try:
-        task, rows = _rows(request, hold_out)
+        task, also, rows = _rows(request, hold_out)
     except InputError as error:
         raise InputError([*faults, *error.faults]) from None
-    try:
-        metric_of(task)
-    except InputError as error:
-        faults += error.faults
+    faults += misfits(task, also, (*rows.train, *rows.test))
     out = Path(request.out or Path("runs") / task.name)
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
         raise InputError(faults)
     base, encoder = _models(request, methods)
-    if misfits := _misfits(methods, base):
-        raise InputError(misfits)
+    if foreign := _misfits(methods, base):
+        raise InputError(foreign)
     setting = Setting(task, rows, base, encoder)
-    return Prepared(request, setting, methods, _sizes(request, task, rows), out.resolve())
+    return Prepared(request, setting, methods, _sizes(request, task, rows), out.resolve(), also)
 
 
-def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
-    """The task and its rows as they will be used."""
+def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
+    """The task, the metrics to show beside its own, and its rows as they will be used."""
     asked: Any = None if request.shots is None else [n for n in request.shots if n is not None]
     loaded = load(
         request.task,
@@ -123,8 +126,10 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, Split]:
         shots=asked,
     )
     test = loaded.test if hold_out or loaded.test is not None else ()
-    rows = split(loaded.task, loaded.train, test, test_limit=request.test_limit)
-    return loaded.task, replace(rows, notes=(*loaded.notes, *rows.notes))
+    task = replace(loaded.task, metric=request.metric or loaded.task.metric)
+    also = tuple(n for n in dict.fromkeys(request.also or loaded.also) if n != task.metric)
+    rows = split(task, loaded.train, test, test_limit=request.test_limit)
+    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 
 def chosen_methods(request: Request) -> tuple[Method, ...]:

@@ -585,6 +585,8 @@ def compare(
     text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
+    metric: str | None = None,
+    also: str | Sequence[str] = (),
     model: str | None = None,
     encoder: str | None = None,
     methods: str | Sequence[str] | None = None,
@@ -599,7 +601,8 @@ def compare(
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
     `shots` are rows per label (None among them: all rows); `settings` pins settings by method;
-    `adapters` are folders of PEFT adapters trained elsewhere, each a row of its own.
+    `adapters` are folders of PEFT adapters trained elsewhere, each a row of its own; `metric`
+    decides and `also` are metrics to show beside it.
     Raises `InputError` with every fault of the request before anything is written.
     """
     request = Request(
@@ -608,6 +611,8 @@ def compare(
         text=_several(text),
         label=label,
         group=group,
+        metric=metric,
+        also=_several(also),
         model=model,
         encoder=encoder,
         methods=None if methods is None else _several(methods),

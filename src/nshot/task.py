@@ -16,7 +16,7 @@ from nshot.types import Kind, Label
 
 TASK_FILE = "task.yaml"
 _KINDS: dict[str, Kind] = {"classify": "classify", "generate": "generate"}
-_KEYS = ("name", "kind", "instruction", "metric", "system", "data", "labels", "prompt")
+_KEYS = ("name", "kind", "instruction", "metric", "also", "system", "data", "labels", "prompt")
 _DATA_KEYS = ("train", "test", "text", "label", "group", "id")
 _LABEL_KEYS = ("name", "description")
 _PROMPT_KEYS = ("fields", "answer")
@@ -40,6 +40,7 @@ class TaskFile:
     """A task file as it was written; what it leaves open is None or empty.
 
     `field_words` are pairs (column, word shown in a prompt), `answer_word` names the answer there.
+    `also` are metrics to show beside the one that decides.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class TaskFile:
     kind: Kind | None = None
     instruction: str = ""
     metric: str | None = None
+    also: tuple[str, ...] = ()
     system: str = ""
     data: DataKeys = DataKeys()
     labels: tuple[Label, ...] = ()
@@ -201,6 +203,7 @@ def _task(reader: _Reader, root: Node) -> TaskFile:
         kind=kind,
         instruction=reader.text(top.get("instruction"), "instruction"),
         metric=reader.text(top.get("metric"), "metric") or None,
+        also=reader.texts(top.get("also"), "also"),
         system=reader.text(top.get("system"), "system"),
         data=data,
         labels=_labels(reader, top.get("labels"), kind),

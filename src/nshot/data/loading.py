@@ -37,12 +37,16 @@ _NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 
 @dataclass(frozen=True)
 class Loaded:
-    """A task with its train rows, its test rows where there is such a file, and what was noted."""
+    """A task with its train rows, its test rows where there is such a file, and what was noted.
+
+    `also` are metrics to show beside the task's.
+    """
 
     task: Task
     train: tuple[Example, ...]
     test: tuple[Example, ...] | None
     notes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -87,7 +91,8 @@ def load(
         raise faults.error()
     _give_ids(parts, columns, notes)
     train, *tests = (tuple(part.examples) for part in parts)
-    return Loaded(_task(said, columns, parts), train, tests[0] if tests else None, tuple(notes))
+    task = _task(said, columns, parts)
+    return Loaded(task, train, tests[0] if tests else None, tuple(notes), said.also)
 
 
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | None]:

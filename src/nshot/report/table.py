@@ -54,7 +54,7 @@ def board_table(board: Mapping[str, Any], found: Sequence[Row]) -> Markup:
     table = element(
         "table.board",
         element("caption.unseen", "All measured methods, best score first"),
-        element("thead", _heads(scale), at={"role": "rowgroup"}),
+        element("thead", _heads(board, scale), at={"role": "rowgroup"}),
         element("tbody", *body, at={"role": "rowgroup"}),
         at={"role": "table"},  # said again: on a phone the rows are laid out as cards
     )
@@ -65,7 +65,7 @@ def board_table(board: Mapping[str, Any], found: Sequence[Row]) -> Markup:
     )
 
 
-def _heads(scale: charts.Axis) -> Markup:
+def _heads(board: Mapping[str, Any], scale: charts.Axis) -> Markup:
     heads = [
         _head("Method", "the method's name", "ascending"),
         _head("Score, %", "mean score on the test inputs", "descending", "descending"),
@@ -73,6 +73,10 @@ def _heads(scale: charts.Axis) -> Markup:
             "th.scale",
             charts.scale_strip(scale),
             at={"scope": "col", "role": "columnheader", "aria-label": "Interval and draws"},
+        ),
+        *(
+            _head(f"{name}, %", f"the metric {name}, which does not decide", "descending")
+            for name in _also(board)
         ),
         _head("Rung", "family of the method", "ascending"),
         _head("Gap", "score on its own training examples minus score on test, points", "ascending"),
@@ -96,6 +100,10 @@ def _row(board: Mapping[str, Any], row: Row, scale: charts.Axis) -> Markup:
         _cell("Method", _name(board, row), row.name, "th.method"),
         _cell("Score, %", _score(board, row), row.score, "td.num.score"),
         _cell("Interval", charts.whisker(drawn, scale) if drawn else "", None, "td.interval"),
+        *(
+            _cell(f"{name}, %", _further(board, row, name), _further_score(row, name), "td.num")
+            for name in _also(board)
+        ),
         _cell("Rung", element("span.rung", str(row.data.get("rung") or "")), row.data.get("rung")),
         _cell("Train − test", figure(gap, "points"), gap, "td.num"),
         *(
@@ -141,10 +149,29 @@ def _name(board: Mapping[str, Any], row: Row) -> Markup:
 
 def _score(board: Mapping[str, Any], row: Row) -> Markup:
     score = element("b", number(board, f"{row.path}/score", "score"))
-    if finite(row.data.get("low")) is None:
-        return score
-    low, high = (number(board, f"{row.path}/{end}", "score") for end in ("low", "high"))
-    return join(score, " ", element("small", low, "–", high))
+    return join(score, _interval(board, row.path, row.data))
+
+
+def _interval(board: Mapping[str, Any], path: str, data: Mapping[str, Any]) -> Markup:
+    if finite(data.get("low")) is None:
+        return Markup("")
+    low, high = (number(board, f"{path}/{end}", "score") for end in ("low", "high"))
+    return join(" ", element("small", low, "–", high))
+
+
+def _also(board: Mapping[str, Any]) -> Sequence[str]:
+    """The metrics that are shown and do not decide."""
+    return listed(mapped(board.get("task")).get("also"))
+
+
+def _further(board: Mapping[str, Any], row: Row, name: str) -> Markup:
+    path = under(f"{row.path}/also", name)
+    data = mapped(mapped(row.data.get("also")).get(name))
+    return join(number(board, f"{path}/score", "score"), _interval(board, path, data))
+
+
+def _further_score(row: Row, name: str) -> float | None:
+    return finite(mapped(mapped(row.data.get("also")).get(name)).get("score"))
 
 
 def _figure(board: Mapping[str, Any], row: Row, column: Column) -> Markup:

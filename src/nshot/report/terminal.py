@@ -89,12 +89,14 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
     """The board as a table of text; the pick is marked with an arrow."""
     advice = board["advice"]
     table = Table(box=None, pad_edge=False, header_style="bold")
+    also = board["task"].get("also", [])
     for heading in (
         "",
         "method",
         "rung",
         "score",
         "95 % interval",
+        *also,
         "build",
         "1000 answers",
         "note",
@@ -102,20 +104,21 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
         table.add_column(heading, justify="right" if heading in ("score", "build") else "left")
     rows = sorted(board["methods"], key=lambda row: -(row["score"] or -1.0))
     for row in rows:
-        table.add_row(*_cells(row, advice))
+        table.add_row(*_cells(row, advice, also))
     console = Console(width=width or max(100, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _cells(row: Mapping[str, Any], advice: Mapping[str, Any]) -> Sequence[str]:
+def _cells(row: Mapping[str, Any], advice: Mapping[str, Any], also: Sequence[str]) -> Sequence[str]:
     name, trained = row["name"], row["form"] == "trained"
     mark = "->" if trained and name == advice["pick"] else ""
     if trained and not mark and name in advice["could_be_best"]:
         mark = " ~"
     if row["status"] != "ok" and trained:
-        return (mark, name, row["rung"], "-", "", "", "", f"{row['status']}: {row['reason']}")
+        why = f"{row['status']}: {row['reason']}"
+        return (mark, name, row["rung"], "-", "", *("" for _ in also), "", "", why)
     score = "-" if row["score"] is None else f"{100 * row['score']:.1f}"
     interval = "" if row["low"] is None else f"{100 * row['low']:.0f} - {100 * row['high']:.0f}"
     use = row["use_seconds_per_1000"]
@@ -127,10 +130,20 @@ def _cells(row: Mapping[str, Any], advice: Mapping[str, Any]) -> Sequence[str]:
         row["rung"],
         score,
         interval,
+        *(_also(row["also"].get(metric)) for metric in also),
         _seconds(row["build_seconds"]),
         "" if use is None else _seconds(use),
         "; ".join(part for part in (note, beside, _trained(row)) if part),
     )
+
+
+def _also(cell: Mapping[str, Any] | None) -> str:
+    """A further metric: its score, and its interval where there is one."""
+    if cell is None or cell["score"] is None:
+        return ""
+    score = f"{100 * cell['score']:.1f}"
+    low, high = cell["low"], cell["high"]
+    return score if low is None else f"{score} ({100 * low:.0f} - {100 * high:.0f})"
 
 
 def _trained(row: Mapping[str, Any]) -> str:
