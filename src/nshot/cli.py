@@ -168,6 +168,9 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="A,B", help="the text column or columns")
     parser.add_argument("--label", metavar="C", help="the label column")
     parser.add_argument("--group", metavar="C", help="rows of one group are never separated")
+    parser.add_argument(
+        "--kind", choices=("classify", "generate"), help="labels to choose from, or free answers"
+    )
 
 
 def _add_predict(verbs: Any) -> None:
@@ -251,6 +254,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         text=_names(arguments.text) or (),
         label=arguments.label,
         group=arguments.group,
+        kind=arguments.kind,
         metric=arguments.metric,
         also=_names(arguments.also) or (),
         model=arguments.model,
@@ -333,6 +337,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
         text=_names(arguments.text) or (),
         label=arguments.label,
         group=arguments.group,
+        kind=arguments.kind,
         metric=arguments.metric,
         also=_names(arguments.also) or (),
         model=arguments.model,
@@ -473,6 +478,7 @@ def _check(arguments: argparse.Namespace) -> int:
         text=_names(arguments.text) or (),
         label=arguments.label,
         group=arguments.group,
+        kind=arguments.kind,
     )
     rows = split(loaded.task, loaded.train, loaded.test)
     for note in (*loaded.notes, *rows.notes):

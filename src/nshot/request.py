@@ -22,7 +22,7 @@ from nshot.method import Method
 from nshot.methods import STANDARD, TABLE
 from nshot.metrics import misfits
 from nshot.models.catalog import resolve
-from nshot.types import RUNGS, ModelRef, Split, Task
+from nshot.types import RUNGS, Kind, ModelRef, Split, Task
 
 MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
@@ -43,6 +43,7 @@ class Request:
     text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
+    kind: Kind | None = None
     metric: str | None = None
     also: tuple[str, ...] = ()
     model: str | None = None
@@ -123,6 +124,7 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
         text=request.text,
         label=request.label,
         group=request.group,
+        kind=request.kind,
         shots=asked,
     )
     test = loaded.test if hold_out or loaded.test is not None else ()

@@ -33,6 +33,16 @@ ID_NAMES = ("id", "guid", "idx", "index", "uuid", "example_id", "_id", "")
 GROUP_NAMES = ("group", "group_id")
 REFERENCE_NAMES = ("references", "output")
 """Where generated texts are found, beside a column ``input`` or ``instruction``."""
+ANSWER_NAMES = (
+    *REFERENCE_NAMES,
+    "answer",
+    "response",
+    "completion",
+    "summary",
+    "target",
+    "solution",
+)
+"""Where generated texts are looked for when the user says that the kind is generate."""
 _ASKED_NAMES = ("instruction", "input")
 _PREFERENCE_NAMES = ("chosen", "rejected")
 """Rows with these are pairs of answers: whatever else they have is not what they are for."""
@@ -90,6 +100,21 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     return Columns(kind, text, label, group, id_)
 
 
+def extras(table: Table, given: Given) -> tuple[str | None, str | None]:
+    """The group column and the id column, given or guessed."""
+    return (
+        given.group or _named(table, GROUP_NAMES, ()),
+        given.id or _named(table, ID_NAMES, ()),
+    )
+
+
+def generate_command(table: Table, columns: Columns, test: Table | None) -> str:
+    """What to type where the labels turn out to be free answers."""
+    files = f"{quote(str(table.path))}{f' --test {quote(str(test.path))}' if test else ''}"
+    named = f"--text {quote(','.join(columns.text))} --label {quote(columns.label)}"
+    return f"nshot compare {files} --kind generate {named}"
+
+
 def missing_column(table: Table, name: str) -> Fault:
     """The fault of a table that lacks a column."""
     return Fault(
@@ -124,7 +149,7 @@ def answer_column(table: Table, columns: Columns) -> str:
 
 def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
     if kind == "generate":
-        return _named(table, REFERENCE_NAMES, taken)
+        return _named(table, ANSWER_NAMES, taken)
     if surely := _named(table, LABEL_NAMES[:4], taken):
         return surely
     if _named(table, _PREFERENCE_NAMES, taken):

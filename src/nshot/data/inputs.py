@@ -7,8 +7,11 @@ from pathlib import Path
 
 from nshot.data.columns import ID_NAMES, missing_column
 from nshot.data.faults import Faults
-from nshot.data.loading import cell_text, content_ids, read_input
-from nshot.data.tables import Table, read_lines, read_table
+from nshot.data.formats import detect
+from nshot.data.formats.base import Format, Problem
+from nshot.data.formats.chats import MESSAGES, SHAREGPT, asked
+from nshot.data.loading import content_ids, read_input
+from nshot.data.tables import Table, cell_text, read_lines, read_table
 from nshot.errors import Fault, InputError, nearest
 from nshot.types import Example, Input, Task
 
@@ -25,9 +28,13 @@ def read_inputs(path: str | Path, task: Task) -> list[tuple[str, Input]]:
     """
     path, faults = Path(path), Faults()
     names = _columns(task)
-    table = _lines(path, names) if path.suffix.lower() == ".txt" else read_table(path, faults)
+    lines = path.suffix.lower() == ".txt"
+    table = _lines(path, names) if lines else read_table(path, faults)
     if table is None:
         raise faults.error()
+    if task.kind != "classify" and not task.field_names and (form := detect(table)):
+        inputs = _formatted(table, form, faults)
+        return list(zip(_ids(table, inputs), inputs, strict=True))
     if missing := [name for name in names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         raise faults.error()
@@ -74,6 +81,22 @@ def _inputs(table: Table, tasks: Sequence[Task], faults: Faults) -> list[Input]:
     for row, place, task in zip(table.rows, table.places, tasks, strict=True):
         found: list[tuple[str, str]] = []
         inputs.append(read_input(row, _columns(task), task.kind, found))
+        for problem, expected in found:
+            faults.at(table.path, table.unit, place, problem, expected)
+    if faults:
+        raise faults.error()
+    return inputs
+
+
+def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
+    """What each row asks: a conversation's turns up to the user's last, or the answers to judge."""
+    inputs: list[Input] = []
+    for row, place in zip(table.rows, table.places, strict=True):
+        found: list[Problem] = []
+        if form in (MESSAGES, SHAREGPT):
+            inputs.append(asked(row, found))
+        else:
+            inputs += [example.input for example in form.read(row, found)]
         for problem, expected in found:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:

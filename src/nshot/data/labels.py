@@ -43,16 +43,18 @@ def check_labels(
     listed: Sequence[str],
     shots: Sequence[int],
     faults: Faults,
+    generate: str,
 ) -> None:
     """Note every fault of the labels.
 
-    `listed` are the labels of a task file, `shots` the numbers per label that will be drawn. Rows
-    whose label could not be read are faults of their own and do not count here.
+    `listed` are the labels of a task file, `shots` the numbers per label that will be drawn,
+    `generate` is what to type where the labels are free answers. Rows whose label could not be
+    read are faults of their own and do not count here.
     """
     parts = [part for part in (train, test) if part is not None]
     counts = Counter(label for part in parts for label in part.labels)
     if not listed and looks_like_text(counts):
-        faults.add(_free_text(train.path, counts))
+        faults.add(_free_text(train.path, counts, generate))
         return
     doubtful = _near_same(parts, counts, listed, faults) | _several(parts, counts, listed, faults)
     if listed:
@@ -67,13 +69,13 @@ def looks_like_text(counts: Counter[str]) -> bool:
     return 2 * once > len(counts) and (len(counts) > _MANY or (len(counts) > 2 and width > _LONG))
 
 
-def _free_text(path: Path, counts: Counter[str]) -> Fault:
+def _free_text(path: Path, counts: Counter[str], generate: str) -> Fault:
     return Fault(
         f"the label column has {len(counts)} different values in {counts.total()} rows, "
         f"such as '{min(counts)[:60]}'",
         expected="a few labels that repeat, or a task of kind generate",
-        do="name the label column with --label, or write `kind: generate` into a task.yaml; "
-        "labels that are meant to be rare are listed there under `labels:`",
+        do=f"{generate}; or name the label column with --label; labels that are meant to be rare "
+        "are listed in a task.yaml under `labels:`",
         where=str(path),
     )
 

@@ -17,12 +17,16 @@ from nshot.data.columns import (
     Given,
     answer_column,
     choose,
+    extras,
+    generate_command,
     missing_column,
 )
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
+from nshot.data.formats import COLUMNS, detect, named, read
+from nshot.data.formats.base import Format
 from nshot.data.labels import Labelled, check_labels
-from nshot.data.tables import IMAGE_COLUMN, Row, Table, read_table
+from nshot.data.tables import IMAGE_COLUMN, Row, Table, cell_text, read_table
 from nshot.errors import Fault, nearest
 from nshot.task import TASK_FILE, TaskFile, read_task
 from nshot.types import Example, Image, Input, Kind, Label, Task, digest
@@ -39,14 +43,14 @@ _NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 class Loaded:
     """A task with its train rows, its test rows where there is such a file, and what was noted.
 
-    `also` are metrics to show beside the task's.
+    `format` is how the rows are written: the name of a format, or ``columns``.
     """
 
     task: Task
     train: tuple[Example, ...]
     test: tuple[Example, ...] | None
     notes: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
+    format: str = COLUMNS
 
 
 @dataclass
@@ -66,25 +70,39 @@ def load(
     text: Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
+    kind: Kind | None = None,
+    format: str | None = None,
     shots: Sequence[int] | Literal["all"] | None = None,
 ) -> Loaded:
     """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
 
-    `test`, `text`, `label` and `group` go before what a task file says; without either, columns
-    are guessed and the guess is a note. `shots` are the numbers per label that will be drawn.
-    Raises `InputError` with every fault of all the files.
+    `test`, `text`, `label`, `group` and `kind` go before what a task file says; without `text` and
+    `label` the format is told from the keys, then columns are guessed, and the guess is a note.
+    `format` pins one. `shots` are the numbers per label that will be drawn. Raises `InputError`
+    with every fault of all the files.
     """
     said, train_path, test_path = _sources(Path(source), Path(test) if test else None)
     keys = said.data
     given = Given(
-        said.kind, tuple(text) or keys.text, label or keys.label, group or keys.group, keys.id
+        kind or said.kind,
+        tuple(text) or keys.text,
+        label or keys.label,
+        group or keys.group,
+        keys.id,
     )
     faults, notes = Faults(), list[str]()
+    pinned = named(format) if format and format != COLUMNS else None
     tables = [read_table(path, faults) for path in (train_path, test_path) if path is not None]
-    columns = choose(tables[0], given, faults, notes) if tables[0] else None
-    if columns is None:
+    if tables[0] is None:
         raise faults.error()
-    parts = [_part(table, columns, faults) for table in tables if table]
+    form = pinned or (None if format or _told(given) else detect(tables[0]))
+    there = [table for table in tables if table]
+    if form is not None:
+        columns, parts = _formatted(there, form, given, faults, notes)
+    elif chosen := choose(tables[0], given, faults, notes):
+        columns, parts = chosen, [_part(table, chosen, faults) for table in there]
+    else:
+        raise faults.error()
     notes += [note for part in parts for note in part.table.notes]
     _check(said, columns, parts, shots, faults)
     if faults:
@@ -92,7 +110,44 @@ def load(
     _give_ids(parts, columns, notes)
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(said, columns, parts)
-    return Loaded(task, train, tests[0] if tests else None, tuple(notes), said.also)
+    name = form.name if form else COLUMNS
+    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name)
+
+
+def _told(given: Given) -> bool:
+    """Has the user said how the columns are to be read?"""
+    return bool(given.text or given.label or given.kind == "classify")
+
+
+def _formatted(
+    tables: Sequence[Table], form: Format, given: Given, faults: Faults, notes: list[str]
+) -> tuple[Columns, list[_Part]]:
+    """The rows of tables of one format, and the columns that were of use."""
+    train = tables[0]
+    group, id_ = extras(train, given)
+    if given.kind not in (None, form.kind):
+        found = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
+        faults.add(Fault(found, do="leave the kind out", where=str(train.path)))
+    parts = [_format_part(table, form, group, faults) for table in tables]
+    fields = dict.fromkeys(
+        name for part in parts for row in part.examples for name, _ in row.input.fields
+    )
+    notes.append(f"format {form.name}: {form.keys} (told from the keys)")
+    used = {*form.uses, group, id_}
+    if unused := [repr(name) for name in train.columns if name not in used]:
+        notes.append(f"columns not used: {', '.join(unused)}")
+    return Columns(form.kind, tuple(fields), "", group, id_), parts
+
+
+def _format_part(table: Table, form: Format, group: str | None, faults: Faults) -> _Part:
+    """The rows of a table of a format, in the groups of the column `group` or of the format."""
+    part = _Part(table, [], [], Labelled(table.path, table.unit, [], []))
+    rows = dict(zip(table.places, table.rows, strict=True))
+    for example, place in read(table, form, faults):
+        own = cell_text(rows[place].get(group)) if group else None
+        part.examples.append(replace(example, group=own or example.group))
+        part.places.append(place)
+    return part
 
 
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | None]:
@@ -158,22 +213,6 @@ def read_input(row: Row, columns: Sequence[str], kind: Kind, found: list[tuple[s
     return Input(tuple(fields), images=tuple(images))
 
 
-def cell_text(cell: Any) -> str | None:
-    """A cell as text: numbers and dates as they print, whole floats as integers, nothing as "".
-
-    None for lists and mappings.
-    """
-    if isinstance(cell, str):
-        return cell
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, float):
-        return "" if cell != cell else str(int(cell)) if cell.is_integer() else repr(cell)
-    return None if isinstance(cell, (list, dict, tuple, set, bytes)) else str(cell)
-
-
 def _targets(name: str, cell: Any, kind: Kind, found: list[tuple[str, str]]) -> tuple[str, ...]:
     """The label, or all references."""
     if isinstance(cell, list) and kind == "classify":
@@ -204,13 +243,15 @@ def _check(
     if columns.kind == "classify":
         train, *tests = (part.labelled for part in parts)
         listed = [label.name for label in said.labels]
-        check_labels(train, tests[0] if tests else None, listed, wanted, faults)
-    elif not parts[0].table.broken:
+        tables = [part.table for part in parts]
+        generate = generate_command(tables[0], columns, tables[1] if tests else None)
+        check_labels(train, tests[0] if tests else None, listed, wanted, faults, generate)
+    elif not parts[0].table.broken and not faults:
         faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(wanted, default=1), ()))
 
 
 def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
-    names = sorted({example.label for example in parts[0].examples})
+    names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
     labels = said.labels or tuple(Label(name) for name in names)
     words = dict(said.field_words)
     generic = columns.label.lower() in GENERIC_LABEL_NAMES
@@ -252,8 +293,15 @@ def _give_ids(parts: Sequence[_Part], columns: Columns, notes: list[str]) -> Non
 
 
 def _own_ids(part: _Part, column: str) -> list[str]:
+    """Several examples of one row are told apart by a number: ``x``, ``x-2``."""
     rows = dict(zip(part.table.places, part.table.rows, strict=True))
-    return [cell_text(rows[place].get(column)) or "" for place in part.places]
+    seen: Counter[Place] = Counter()
+    ids = []
+    for place in part.places:
+        seen[place] += 1
+        name = cell_text(rows[place].get(column)) or ""
+        ids.append(name if seen[place] == 1 else f"{name}-{seen[place]}")
+    return ids
 
 
 def content_ids(examples: Iterable[Example]) -> list[str]:
@@ -266,7 +314,10 @@ def content_ids(examples: Iterable[Example]) -> list[str]:
     for example in examples:
         fields = [part for pair in example.input.fields for part in pair]
         images = [image.sha256 for image in example.input.images]
-        name = digest(*fields, "/", *images, "/", *example.targets, "/", example.group or "")
+        said = [part for turn in example.input.turns for part in (turn.role, turn.text)]
+        judged = [*example.input.answers, *map(str, example.grades)]
+        rest = ["/", *said, "/", *judged] if said or judged else []
+        name = digest(*fields, "/", *images, "/", *example.targets, "/", example.group or "", *rest)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return ids

@@ -53,7 +53,7 @@ class Table:
 
 
 def read_table(path: Path, faults: Faults) -> Table | None:
-    """Read a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file, or a folder of classes.
+    """Read a .jsonl, .json, .csv, .tsv or .parquet file, or a folder of classes.
 
     Notes in `faults` every line that cannot be read; None when nothing can be.
     """
@@ -90,10 +90,8 @@ def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
     if kind == "a pickle":
         raise InputError(_pickled("this is a pickle", kinds, where))
     if suffix not in (known or _READERS):
-        lines = quote(str(path.with_suffix(".jsonl")))
-        do = f"jq -c '.[]' {quote(str(path))} > {lines}" if suffix == ".json" else ""
         found = f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
-        raise InputError(Fault(found, expected=f"one of {kinds}", do=do, where=where))
+        raise InputError(Fault(found, expected=f"one of {kinds}", where=where))
     if kind:
         raise InputError(Fault(f"this is {kind}", expected=f"text of kind {suffix}", where=where))
     if not head:
@@ -136,12 +134,18 @@ def _jsonl(path: Path, raw: bytes, faults: Faults) -> Table:
 
 
 def _json_object(line: str) -> Row:
-    row = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+    row = _strict_json(line)
     if not isinstance(row, dict):
         raise ValueError(f"a JSON {_JSON_NAMES.get(type(row), 'value')}")
-    if "\\ud" in line or "\\uD" in line:
-        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair raises ValueError
     return row
+
+
+def _strict_json(text: str) -> Any:
+    """JSON without repeated keys and without halves of surrogate pairs; else `ValueError`."""
+    content = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+    if "\\ud" in text or "\\uD" in text:
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair raises ValueError
+    return content
 
 
 _JSON_NAMES = {list: "list", str: "text", int: "number", float: "number", type(None): "null"}
@@ -156,6 +160,43 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> Row:
 
 def _no_constant(name: str) -> None:
     """NaN, as some writers put for a value that is missing."""
+
+
+def _json(path: Path, raw: bytes, faults: Faults) -> Table | None:
+    """An array of objects, each a row; or one object a line, which files of this name hold too."""
+    text = decode(raw, path)
+    if not text.lstrip().startswith("["):
+        return _object_lines(path, text, faults)
+    try:
+        items = _strict_json(text)
+    except (ValueError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        found = f"not JSON: {getattr(error, 'msg', None) or error}"
+        raise InputError(Fault(found, "an array of objects", where=f"{path}{line}")) from None
+    table = Table(path, (), unit="row")
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, dict):
+            table.rows.append(item)
+            table.places.append(number)
+            continue
+        table.broken = True
+        found = f"not an object: a JSON {_JSON_NAMES.get(type(item), 'value')}"
+        faults.at(path, "row", number, found, 'an object, such as {"text": "...", "label": "..."}')
+    table.columns = tuple(dict.fromkeys(name for row in table.rows for name in row))
+    return table
+
+
+def _object_lines(path: Path, text: str, faults: Faults) -> Table:
+    """One object a line. Raises `InputError` for a text that is one value as a whole."""
+    try:
+        whole = _strict_json(text)
+    except (ValueError, RecursionError):
+        return _jsonl(path, text.encode(), faults)
+    inner = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
+    rows = quote(str(path.with_suffix(".rows.json")))
+    do = f"jq {quote(f'.{inner[0]}')} {quote(str(path))} > {rows}" if inner else ""
+    found = f"a JSON {_JSON_NAMES.get(type(whole), 'object')}"
+    raise InputError(Fault(found, "an array of objects, or one a line", do, str(path)))
 
 
 def _csv(path: Path, raw: bytes, faults: Faults) -> Table | None:
@@ -295,7 +336,7 @@ def _name_classes(columns: dict[str, list[Any]], metadata: dict[bytes, bytes]) -
             ]
 
 
-_READERS = {".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv, ".parquet": _parquet}
+_READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv, ".parquet": _parquet}
 
 
 def _folder(path: Path, faults: Faults) -> Table | None:
@@ -341,6 +382,22 @@ def _file_row(file: Path, faults: Faults) -> Row | None:
     except InputError as error:
         faults.add(*error.faults)
         return {"text": None}
+
+
+def cell_text(cell: Any) -> str | None:
+    """A cell as text: numbers and dates as they print, whole floats as integers, nothing as "".
+
+    None for lists and mappings.
+    """
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return "" if cell != cell else str(int(cell)) if cell.is_integer() else repr(cell)
+    return None if isinstance(cell, (list, dict, tuple, set, bytes)) else str(cell)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -1,0 +1,62 @@
+"""What a format is: how its rows are told from others, read, and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from nshot.data.tables import Row, cell_text
+from nshot.types import Example, Kind
+
+Problem: TypeAlias = tuple[str, str]
+"""What was found, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way in which people write rows of instruction data.
+
+    `claims` says by a row's keys (and the type of a value where keys are shared) that the row is
+    of this format. `read` makes examples without ids of a row and appends to the problems; with a
+    problem it returns (). `write` is its inverse: None for an example that the format cannot
+    hold. `uses` are all the keys it may read, `keys` those it needs, in words.
+    """
+
+    name: str
+    kind: Kind
+    keys: str
+    uses: frozenset[str]
+    claims: Callable[[Row], bool]
+    read: Callable[[Row, list[Problem]], tuple[Example, ...]]
+    write: Callable[[Example], Row | None]
+
+
+def one_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first of `names` that the row has as a key."""
+    return next((name for name in names if name in row), None)
+
+
+def text_of(row: Row, name: str, found: list[Problem], empty: bool = False) -> str:
+    """The text under a key, as it stands; a key that is missing, not a text or empty is a problem.
+
+    With `empty` a missing or empty text is none.
+    """
+    text = cell_text(row.get(name))
+    if text is None:
+        found.append((f"'{name}' holds a {type(row[name]).__name__}", "a text"))
+    elif not text.strip() and not empty:
+        word = "empty" if name in row and row[name] is not None else "missing"
+        found.append((f"'{name}' is {word}", "a text in every row"))
+    return text or ""
+
+
+def listed(cell: Any) -> list[Any] | None:
+    """A cell as a list: it is one, or a text that holds one as JSON, as in a cell of a CSV."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return None
+    return cell if isinstance(cell, list) else None

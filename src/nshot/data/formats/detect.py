@@ -1,0 +1,112 @@
+"""Which format a table is of, its rows as examples, and every row that does not fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+
+from nshot.data.faults import Faults, Place
+from nshot.data.formats.base import Format, Problem
+from nshot.data.formats.chats import MESSAGES, SHAREGPT
+from nshot.data.formats.instructions import ALPACA, PAIR, SEEDS
+from nshot.data.formats.preferences import KTO, PREFERENCE, RANKING
+from nshot.data.tables import Row, Table
+from nshot.errors import Fault, InputError, nearest
+from nshot.types import Example
+
+FORMATS: Mapping[str, Format] = {
+    format.name: format
+    for format in (PREFERENCE, RANKING, KTO, MESSAGES, SHAREGPT, SEEDS, PAIR, ALPACA)
+}
+"""In the order in which they claim a row: what says more goes first."""
+COLUMNS = "columns"
+"""What a file is read as that is of none of them: named columns."""
+_UNKNOWN = "of no known format"
+_LISTED = 40
+"""Lines at fault that still fit into a command."""
+
+
+def claimed(row: Row) -> Format | None:
+    """The format whose keys the row has."""
+    return next((format for format in FORMATS.values() if format.claims(row)), None)
+
+
+def detect(table: Table) -> Format | None:
+    """The format of most rows that have one; None where no row has one: named columns."""
+    counts = Counter(format.name for row in table.rows if (format := claimed(row)))
+    return FORMATS[counts.most_common(1)[0][0]] if counts else None
+
+
+def named(name: str) -> Format:
+    """The format of this name. Raises `InputError` for an unknown one."""
+    if name not in FORMATS:
+        raise InputError(Fault(f"no format '{name}'", do=nearest(name, [*FORMATS, COLUMNS])))
+    return FORMATS[name]
+
+
+def read(table: Table, format: Format, faults: Faults) -> list[tuple[Example, Place]]:
+    """The examples of a table without ids, each with its place.
+
+    A row of another format, or with anything wrong, is a fault; one more says how many rows there
+    are of each format and how many cannot be used, and what to type.
+    """
+    examples: list[tuple[Example, Place]] = []
+    counts: Counter[str] = Counter()
+    bad: list[Place] = []
+    alike = 0
+    for row, place in zip(table.rows, table.places, strict=True):
+        own = claimed(row)
+        found: list[Problem] = []
+        if own in (None, format):
+            made = format.read(row, found)
+            own = format if made else own
+        else:
+            found.append((f"a row of format {own.name}", f"{format.name}: {format.keys}"))
+        counts[own.name if own else _UNKNOWN] += 1
+        for problem, expected in found:
+            faults.at(table.path, table.unit, place, problem, expected)
+        if found:
+            bad.append(place)
+            continue
+        examples += [(example, place) for example in made if _tells(example)]
+        alike += not all(map(_tells, made))
+    if alike:
+        table.notes.append(f"{alike} rows whose answers nothing tells apart: left out")
+    if bad:
+        faults.add(_summary(table, format, counts, bad))
+    return examples
+
+
+def _tells(example: Example) -> bool:
+    """Is one answer better than another, where there are several?"""
+    several = len(example.grades) > 1
+    return not several or min(len(set(example.grades)), len(set(example.input.answers))) > 1
+
+
+def _summary(table: Table, format: Format, counts: Counter[str], bad: list[Place]) -> Fault:
+    rows = len(table.rows)
+    if counts.total() == counts[format.name]:
+        found = f"{len(bad)} of {rows} rows of format {format.name} cannot be used"
+        return Fault(found, do=_without(table, bad), where=str(table.path))
+    parts = [f"{count} {name}" for name, count in counts.most_common()]
+    return Fault(
+        f"{rows} rows are of more than one format: {', '.join(parts)}; {len(bad)} cannot be used",
+        expected=f"rows of one format, as {format.name}: {format.keys}",
+        do=_without(table, bad),
+        where=str(table.path),
+    )
+
+
+def _without(table: Table, bad: list[Place]) -> str:
+    """The command that leaves the rows at fault out, where one line is one row."""
+    if table.path.suffix.lower() != ".jsonl" or len(bad) > _LISTED:
+        return "mend those rows, leave them out, or put each format into a file of its own"
+    clean = _beside(table.path)
+    lines = ";".join(f"{place}d" for place in bad)
+    return f"sed '{lines}' {quote(str(table.path))} > {quote(str(clean))}   # without those rows"
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.sound{path.suffix}")
