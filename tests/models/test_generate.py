@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from nshot.errors import CannotAdapt, InputError
-from nshot.models import open_models
+from nshot.models import generate, open_models
 from nshot.models.base import Decoding
+from nshot.models.room import position_bytes
 from nshot.types import ModelRef, Turn
 
 START = "review : a film of great charm and wit\nsentiment : positive\n\nreview : very dull\n" * 2
@@ -88,6 +89,36 @@ def test_an_end_token_ends_the_text(tiny: Callable[[str], Path]) -> None:
     assert (ended.text, ended.finished, ended.tokens_out) == ("", True, 0)
     assert not whole.finished
     assert whole.tokens_out == 6
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3", "mistral"])
+@pytest.mark.parametrize("start", ["", START])
+def test_rows_that_end_early_leave_the_others_as_they_are(
+    kind: str, start: str, tiny: Callable[[str], Path]
+) -> None:
+    lm = opened(tiny(kind))
+    lm._base.module.generation_config.eos_token_id = list(range(1, 400, 7))
+    prompts = [f"{start}{'a good card ' * (i % 5)}{i} :" for i in range(12)]
+    how = Decoding(max_tokens=16, temperature=1.0)
+    found = lm.generate(prompts, how)
+    assert found == [lm.generate([prompt], how)[0] for prompt in prompts]
+    assert len({c.tokens_out for c in found}) > 3
+    assert {c.finished for c in found} == {c.tokens_out < 16 for c in found}
+
+
+def test_a_batch_is_as_large_as_its_room_allows(
+    tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = opened(tiny("llama"))
+    prompts = [*PROMPTS, *(f"{i} intent :" for i in range(6))]
+    whole = lm.generate(prompts, Decoding(max_tokens=6))
+    monkeypatch.setattr(generate, "ROWS", 3)
+    assert lm.generate(prompts, Decoding(max_tokens=6)) == whole
+    monkeypatch.setattr(generate, "CACHE_BYTES", 1)
+    assert lm.generate(prompts, Decoding(max_tokens=6)) == whole
+    config = lm._base.module.config
+    width = config.num_key_value_heads * config.head_dim
+    assert position_bytes(lm._base.module) == 2 * config.num_hidden_layers * width * 4
 
 
 def test_generation_leaves_room_for_what_it_writes(tiny: Callable[[str], Path]) -> None:
