@@ -43,7 +43,8 @@ _NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 class Loaded:
     """A task with its train rows, its test rows where there is such a file, and what was noted.
 
-    `format` is how the rows are written: the name of a format, or ``columns``.
+    `format` is how the rows are written: the name of a format, or ``columns``. `also` are metrics
+    to show beside the task's.
     """
 
     task: Task
@@ -51,6 +52,7 @@ class Loaded:
     test: tuple[Example, ...] | None
     notes: tuple[str, ...] = ()
     format: str = COLUMNS
+    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -111,7 +113,7 @@ def load(
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(said, columns, parts)
     name = form.name if form else COLUMNS
-    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name)
+    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also)
 
 
 def _told(given: Given) -> bool:
