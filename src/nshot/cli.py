@@ -8,7 +8,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from nshot.errors import Fault, InputError, NshotError, nearest
 
 if TYPE_CHECKING:
     from nshot.request import Request
+    from nshot.synthesis.files import Asking, Done
     from nshot.types import Prediction, Task
 
 _EPILOG = """\
@@ -207,7 +209,65 @@ def _add_data(verbs: Any) -> None:
     about = "work on files of instructions"
     parser = verbs.add_parser("data", help=about, description=about, allow_abbrev=False)
     parser.set_defaults(parser=parser)
-    parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    _add_generate(verbs)
+    _add_translate(verbs)
+
+
+def _add_generate(verbs: Any) -> None:
+    about = "have a model write new tasks after the pattern of a few"
+    parser = _add(verbs, "generate", _generate, about)
+    parser.add_argument(
+        "seeds", metavar="SEEDS",
+        help="tasks of your own: instruction, input, output; or instruction, instances,"
+        " is_classification",
+    )  # fmt: skip
+    parser.add_argument(
+        "--target", type=int, required=True, metavar="N", help="how many new tasks to make"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn")
+    parser.add_argument(
+        "--temperature", type=float, default=0.7, metavar="T", help="of new instructions"
+    )
+    parser.add_argument("--model", metavar="M", help="the writer: see docs/models.md")
+    _add_asking(parser)
+
+
+def _add_translate(verbs: Any) -> None:
+    parser = _add(verbs, "translate", _translate, "have a model translate rows of instructions")
+    parser.add_argument("rows", metavar="IN", help="rows with instruction, input and output")
+    parser.add_argument("--to", required=True, metavar="LANG", help="a language's code, as in ko")
+    parser.add_argument(
+        "--outputs", choices=("regenerate", "translate", "keep"), default="regenerate",
+        help="have the outputs written anew from the translated instruction (default), translated,"
+        " or left as they are",
+    )  # fmt: skip
+    parser.add_argument("--system", default="", metavar="TEXT", help="a system prompt for each row")
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="texts in one request (default 1)"
+    )
+    parser.add_argument(
+        "--model", required=True, metavar="M", help="the translator: see docs/models.md"
+    )
+    _add_asking(parser)
+
+
+def _add_asking(parser: argparse.ArgumentParser) -> None:
+    """Where rows go, and how an endpoint is asked."""
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.jsonl", required=True,
+        help="rows to write; its ledger and report stand beside it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--concurrency", type=int, default=4, metavar="N",
+        help="requests to an endpoint at once (default 4)",
+    )  # fmt: skip
+    parser.add_argument("--rpm", type=float, metavar="N", help="requests a minute, at most")
+    for name, what in (("in", "read"), ("out", "written")):
+        parser.add_argument(
+            f"--price-{name}", type=float, default=0.0, metavar="P",
+            help=f"what a million tokens {what} cost: the report sums it",
+        )  # fmt: skip
 
 
 # ------------------------------------------------------------------ the verbs
@@ -464,6 +524,74 @@ def _methods(arguments: argparse.Namespace) -> int:
             print(f"{'':28} {'; '.join(settings)}")
     print("\n* compared where --methods is not given")
     return 0
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from nshot.synthesis.files import generate_file
+
+    with _display() as shown:
+        made, done = generate_file(
+            Path(arguments.seeds),
+            Path(arguments.output),
+            arguments.target,
+            _asking(arguments),
+            shown,
+            arguments.seed,
+            arguments.temperature,
+        )
+    print(f"{len(made.tasks)} new tasks of {arguments.target} wanted, {made.proposed} proposed")
+    return _told(done)
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    from nshot.synthesis.files import translate_file
+
+    with _display() as shown:
+        made, done = translate_file(
+            Path(arguments.rows),
+            Path(arguments.output),
+            _asking(arguments),
+            shown,
+            arguments.to,
+            arguments.outputs,
+            arguments.system,
+            arguments.batch,
+        )
+    print(f"{len(made.dropped)} rows dropped")
+    for reason, count in made.reasons.most_common():
+        print(f"  {count:6} {reason}")
+    return _told(done)
+
+
+def _asking(arguments: argparse.Namespace) -> Asking:
+    from nshot.models.remote import Limits
+    from nshot.synthesis.files import Asking
+    from nshot.synthesis.generator import Prices
+
+    limits = Limits(concurrency=arguments.concurrency, per_minute=arguments.rpm)
+    return Asking(arguments.model, limits, Prices(arguments.price_in, arguments.price_out))
+
+
+@contextmanager
+def _display() -> Iterator[Any]:
+    """Bars or lines, taken off the screen at the end."""
+    from nshot.report.terminal import Bars, display
+
+    shown = display()
+    try:
+        yield shown
+    finally:
+        if isinstance(shown, Bars):
+            shown.close()
+
+
+def _told(done: Done) -> int:
+    """Say what was made, what it took, and why it is not all."""
+    for line in done.lines():
+        print(line)
+    if done.stopped:
+        sys.stderr.write(f"nshot: stopped: {done.stopped}\n")
+    return 3 if done.stopped else 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -342,6 +342,8 @@ class RemoteLanguageModel:
 
     def _ask(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Completion:
         """The answer to one prompt, tried again while that may help."""
+        if how.grammar is not None:
+            raise CannotAdapt(f"{self._model} is behind an endpoint, which takes no grammar")
         messages = _messages(prompt)
         body = _body(self._model, messages, how)
         last = ""

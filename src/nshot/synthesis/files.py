@@ -1,0 +1,342 @@
+"""`nshot data generate` and `nshot data translate`: from file to file, through a ledger.
+
+Beside OUT.jsonl stand OUT.ledger.jsonl (every answer, as it came) and OUT.report.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from nshot.data.faults import Faults
+from nshot.data.tables import Table, read_table
+from nshot.errors import EndpointFailed, Fault, InputError
+from nshot.models import open_models
+from nshot.models.base import LanguageModel
+from nshot.models.catalog import resolve
+from nshot.models.remote import USUAL, Limits, RemoteLanguageModel
+from nshot.store import write_atomic
+from nshot.synthesis.diversity import diversity
+from nshot.synthesis.generator import FREE, Display, Generator, Prices
+from nshot.synthesis.languages import language
+from nshot.synthesis.ledger import Ledger
+from nshot.synthesis.many_texts import translator, writer
+from nshot.synthesis.seeds import SeedTask, read_seeds
+from nshot.synthesis.self_instruct import Made, SelfInstruct
+from nshot.synthesis.translation import Outputs, Row, Translated, translate
+
+LEDGER, REPORT, DROPPED = "ledger.jsonl", "report.json", "dropped.jsonl"
+CHUNK = 50
+"""Rows that are translated together; what is written when a command ends early is whole chunks."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Which model is asked, how fast, and what it costs."""
+
+    model: str | None = None
+    limits: Limits = USUAL
+    prices: Prices = FREE
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command has made; `stopped` says why it is not all."""
+
+    rows: int
+    out: Path
+    stopped: str
+    generator: Generator
+    prices: Prices
+
+    def lines(self) -> list[str]:
+        """What was made and what it took, now and in all."""
+        asked, used = self.generator.asked, self.generator.used
+        money = self.prices.of(asked.tokens_in, asked.tokens_out)
+        cost = f", cost {money:.4f}" if self.prices != FREE else ""
+        return [
+            f"{self.rows} rows in {self.out}, of which {beside(self.out, REPORT)} tells",
+            f"{used.requests} answers, {asked.requests} of them asked for now:"
+            f" {asked.tokens_in} tokens read, {asked.tokens_out} written{cost}",
+        ]
+
+
+def beside(out: Path, what: str) -> Path:
+    """``made.jsonl`` -> ``made.ledger.jsonl``."""
+    return out.with_name(f"{out.stem}.{what}")
+
+
+def generate_file(
+    seeds: Path,
+    out: Path,
+    target: int,
+    asking: Asking,
+    shown: Display,
+    seed: int = 0,
+    temperature: float = 0.7,
+) -> tuple[Made, Done]:
+    """Make `target` tasks after those of a file, and write them in Alpaca's format.
+
+    Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
+    Ctrl-C, leaves is written too.
+    """
+    faults = [*_out_faults(out), *_number_faults(asking, target=target, temperature=temperature)]
+    tasks = _collected(lambda: read_seeds(seeds), faults)
+    if faults or tasks is None:
+        raise InputError(faults)
+    with _generator(asking, out, shown) as generator:
+        bootstrap = SelfInstruct(tasks, generator, seed, temperature)
+        settings = {"seed": seed, "temperature": temperature, "target": target}
+
+        def save() -> int:
+            head = _head(generator, asking, seeds, settings)
+            return write_made(bootstrap.made, tasks, out, head)
+
+        with _saved_if_broken_off(save, bootstrap.made, out, shown):
+            bootstrap.run(target)
+        rows = save()
+    return bootstrap.made, Done(rows, out, bootstrap.made.stopped, generator, asking.prices)
+
+
+class Stoppable(Protocol):
+    """What is made, with a place for why it is not all."""
+
+    stopped: str
+
+
+@contextmanager
+def _saved_if_broken_off(
+    save: Callable[[], object], made: Stoppable, out: Path, shown: Display
+) -> Iterator[None]:
+    """Go on with what there is when an endpoint gives up; save it when the user interrupts."""
+    try:
+        yield
+    except EndpointFailed as failure:
+        made.stopped = str(failure)
+    except KeyboardInterrupt:
+        made.stopped = "interrupted"
+        save()
+        kept = beside(out, LEDGER)
+        shown.say(f"every answer is kept in {kept}: the same command goes on from there")
+        raise
+
+
+def write_made(made: Made, seeds: list[SeedTask], out: Path, head: Mapping[str, Any]) -> int:
+    """Write tasks as Alpaca rows, and where they came from beside them; how many rows."""
+    rows: list[dict[str, str]] = []
+    origins: list[dict[str, Any]] = []
+    for task in made.tasks:
+        for input, output in task.instances:
+            rows.append({"instruction": task.instruction, "input": input, "output": output})
+            origins.append(
+                {
+                    "row": len(rows),
+                    "round": task.round,
+                    "request": task.request,
+                    "classification": task.classification,
+                    "nearest_seed": task.nearest_seed.index + 1,
+                    "rouge_l": round(task.nearest_seed.score, 4),
+                }
+            )
+    report = {
+        **head,
+        "stopped": made.stopped or None,
+        "seeds": len(seeds),
+        "tasks": len(made.tasks),
+        "rows": len(rows),
+        "rounds": made.rounds,
+        "instructions": {
+            "proposed": made.proposed,
+            "thrown_away": dict(made.rejected.most_common()),
+            "not_needed": made.spare,
+        },
+        "instances": {
+            "proposed": made.instances,
+            "thrown_away": dict(made.rejected_instances.most_common()),
+        },
+        "diversity": diversity(made.tasks),
+        "origins": origins,
+    }
+    write_rows(out, rows)
+    write_atomic(beside(out, REPORT), json.dumps(report, ensure_ascii=False, indent=1))
+    return len(rows)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as JSON lines, all or none."""
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+@contextmanager
+def _generator(asking: Asking, out: Path, shown: Display) -> Iterator[Generator]:
+    """The model, behind the ledger that stands beside `out`."""
+    model = _opened(asking, shown)
+    with Ledger(beside(out, LEDGER)) as ledger:
+        yield Generator(model, ledger, shown)
+
+
+def _opened(asking: Asking, shown: Display) -> LanguageModel:
+    ref = resolve(asking.model, "lm")
+    if ref.engine == "openai":
+        return RemoteLanguageModel(ref, asking.limits, shown.say)
+    return open_models().open(ref)
+
+
+def _head(
+    generator: Generator, asking: Asking, source: Path, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was asked of which model, and what it took: all that a report begins with."""
+    used = generator.used
+    return {
+        "format": 1,
+        "from": {"file": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
+        "model": generator.model.ref.form,
+        "settings": dict(settings),
+        "used": {
+            **asdict(used),
+            "money": round(asking.prices.of(used.tokens_in, used.tokens_out), 6),
+            "price_in": asking.prices.million_in,
+            "price_out": asking.prices.million_out,
+        },
+    }
+
+
+def _out_faults(out: Path) -> list[Fault]:
+    """Whether `out` may be written: nothing that nshot did not make is written over."""
+    if out.is_dir():
+        return [Fault(f"-o {out} is a folder", expected="a file to write")]
+    if out.suffix != ".jsonl":
+        return [Fault(f"-o {out}", expected="a file named .jsonl")]
+    if out.exists() and not beside(out, LEDGER).exists():
+        found = f"{out} is there, and no ledger beside it: it is none of ours"
+        return [Fault(found, do="give another -o, or remove it")]
+    return []
+
+
+def _number_faults(asking: Asking, **numbers: float) -> list[Fault]:
+    """Numbers that cannot be."""
+    limits, prices = asking.limits, asking.prices
+    above: dict[str, float | None] = {
+        "concurrency": limits.concurrency,
+        "rpm": limits.per_minute,
+        **{name: number for name, number in numbers.items() if name != "temperature"},
+    }
+    faults = [
+        Fault(f"--{name} {number}", expected="a number above 0")
+        for name, number in above.items()
+        if number is not None and not 0 < number < float("inf")
+    ]
+    least: dict[str, float] = {
+        "price-in": prices.million_in,
+        "price-out": prices.million_out,
+        "temperature": numbers.get("temperature", 0.0),
+    }
+    return faults + [
+        Fault(f"--{name} {number}", expected="a number, 0 or more")
+        for name, number in least.items()
+        if not 0 <= number < float("inf")
+    ]
+
+
+def _collected(read: Callable[[], list[Any]], faults: list[Fault]) -> list[Any] | None:
+    """What `read` gives; its faults are put with the others."""
+    try:
+        return read()
+    except InputError as error:
+        faults += error.faults
+        return None
+
+
+def translate_file(
+    source: Path,
+    out: Path,
+    asking: Asking,
+    shown: Display,
+    to: str = "ko",
+    outputs: Outputs = "regenerate",
+    system: str = "",
+    batch: int = 1,
+) -> tuple[Translated, Done]:
+    """Translate the rows of a file; those that came out broken go to OUT.dropped.jsonl.
+
+    Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
+    Ctrl-C, leaves is written too.
+    """
+    faults = [*_out_faults(out), *_number_faults(asking, batch=batch)]
+    rows = _collected(lambda: read_rows(source, outputs != "regenerate"), faults)
+    into = _collected(lambda: [language(to)], faults)
+    if faults or rows is None or into is None:
+        raise InputError(faults)
+    done = Sofar()
+    with _generator(asking, out, shown) as generator:
+        settings = {"to": to, "outputs": outputs, "system": system, "batch": batch}
+        by, answer = (make(generator, into[0], batch) for make in (translator, writer))
+
+        def save() -> int:
+            head = _head(generator, asking, source, settings)
+            return _write_translated(done, len(rows), out, head)
+
+        with _saved_if_broken_off(save, done, out, shown):
+            for start in range(0, len(rows), CHUNK):
+                shown.start("translating", start, len(rows))
+                some = translate(rows[start : start + CHUNK], by, to, outputs, answer, system)
+                done.translated.rows += some.rows
+                done.translated.dropped += some.dropped
+        count = save()
+    return done.translated, Done(count, out, done.stopped, generator, asking.prices)
+
+
+@dataclass
+class Sofar:
+    """What has been translated, and why that is not all."""
+
+    translated: Translated = field(default_factory=Translated)
+    stopped: str = ""
+
+
+def _write_translated(done: Sofar, rows: int, out: Path, head: Mapping[str, Any]) -> int:
+    made = done.translated
+    dropped = [
+        {
+            **row,
+            "dropped": [
+                {"field": one.field, "reasons": [str(r) for r in one.reasons], "said": one.said}
+                for one in broken
+            ],
+        }
+        for row, broken in made.dropped
+    ]
+    report = {
+        **head,
+        "stopped": done.stopped or None,
+        "rows": rows,
+        "translated": len(made.rows),
+        "dropped": len(dropped),
+        "reasons": dict(made.reasons.most_common()),
+    }
+    write_rows(out, made.rows)
+    write_rows(beside(out, DROPPED), dropped)
+    write_atomic(beside(out, REPORT), json.dumps(report, ensure_ascii=False, indent=1))
+    return len(made.rows)
+
+
+def read_rows(path: Path, with_output: bool) -> list[Row]:
+    """The rows of a file that hold an instruction. Raises `InputError` with every fault."""
+    faults = Faults()
+    table = read_table(path, faults) or Table(path, ())
+    needed = ("instruction", "output") if with_output else ("instruction",)
+    for row, place in zip(table.rows, table.places, strict=True):
+        for name in needed:
+            if not isinstance(row.get(name), str) or not row[name].strip():
+                expected = "instruction, input (or none) and output in every row"
+                faults.at(path, table.unit, place, f"no text '{name}'", expected)
+        if not isinstance(row.get("input") or "", str):
+            faults.at(path, table.unit, place, "'input' is no text", "a text, or nothing")
+    if faults:
+        raise faults.error()
+    return list(table.rows)
