@@ -39,7 +39,8 @@ def render(tokenizer: Any, prompt: Prompt, answering: bool = True) -> tuple[str,
     It ends where the assistant is to answer; without `answering`, after the last turn.
 
     Turns go through the model's chat template, which transformers renders in Jinja's immutable
-    sandbox; a template brings its own special tokens.
+    sandbox; a template brings its own special tokens. One that refuses a system turn (Gemma) is
+    given it at the beginning of the first user turn.
     """
     if isinstance(prompt, str):
         return prompt, True
@@ -50,8 +51,16 @@ def render(tokenizer: Any, prompt: Prompt, answering: bool = True) -> tuple[str,
             _messages(prompt), tokenize=False, add_generation_prompt=answering
         )
     except TemplateError as error:
+        if [turn.role for turn in prompt[:2]] == ["system", "user"]:
+            return render(tokenizer, _without_system(prompt), answering)
         raise CannotAdapt(f"the chat template does not take these turns: {error}") from error
     return str(text), False
+
+
+def _without_system(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The system's text and the first user's as one user turn, a blank line between."""
+    system, user, *rest = turns
+    return (Turn("user", f"{system.text}\n\n{user.text}", user.images), *rest)
 
 
 def _messages(turns: Sequence[Turn]) -> list[dict[str, str]]:
