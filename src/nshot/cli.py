@@ -112,7 +112,7 @@ def _add_compare(verbs: Any) -> None:
     parser.add_argument(
         "--methods", metavar="A,B",
         help="methods, rungs (trivial, prompt, fewshot, peft, finetune) or all "
-        "(default: the starred of `nshot methods`)",
+        "(default: the marked of `nshot methods`)",
     )  # fmt: skip
     parser.add_argument(
         "--adapter", action="append", default=[], metavar="DIR", dest="adapters",
@@ -509,11 +509,13 @@ def _json(path: Path) -> Any:
 
 def _methods(arguments: argparse.Namespace) -> int:
     from nshot.methods import STANDARD, TABLE
+    from nshot.types import Kind
 
+    marks: dict[Kind, str] = {"classify": "*", "generate": "+"}
     for name in TABLE:
         method = TABLE[name]
-        star = " *" if name in STANDARD else ""
-        print(f"{name:18} {method.rung:9} {method.about}{star}")
+        star = "".join(mark for kind, mark in marks.items() if name in STANDARD[kind])
+        print(f"{name:18} {method.rung:9} {method.about} {star}".rstrip())
         settings = []
         for setting, info in method.model_fields.items():
             tried = method.space.get(setting)
@@ -522,7 +524,7 @@ def _methods(arguments: argparse.Namespace) -> int:
             settings.append(f"{setting}={default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
-    print("\n* compared where --methods is not given")
+    print("\ncompared where --methods is not given: * to choose labels, + to write answers")
     return 0
 
 

@@ -92,17 +92,16 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
 
     Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
     """
-    faults: list[Fault] = []
-    methods: tuple[Method, ...] = ()
-    try:
-        methods = chosen_methods(request)
-    except InputError as error:
-        faults += error.faults
-    faults += [*_number_faults(request), *_model_faults(request)]
+    faults = [*_number_faults(request), *_model_faults(request)]
     try:
         task, also, rows = _rows(request, hold_out)
     except InputError as error:
-        raise InputError([*faults, *error.faults]) from None
+        raise InputError([*_method_faults(request), *faults, *error.faults]) from None
+    methods: tuple[Method, ...] = ()
+    try:
+        methods = chosen_methods(request, task.kind)
+    except InputError as error:
+        faults = [*error.faults, *faults]
     faults += misfits(task, also, (*rows.train, *rows.test))
     out = Path(request.out or Path("runs") / task.name)
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
@@ -134,9 +133,21 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 
-def chosen_methods(request: Request) -> tuple[Method, ...]:
+def _method_faults(request: Request) -> Sequence[Fault]:
+    """What is wrong with the methods named, where the task's kind is not known."""
+    if request.methods is None:
+        return []
+    try:
+        chosen_methods(request, "classify")
+    except InputError as error:
+        return error.faults
+    return []
+
+
+def chosen_methods(request: Request, kind: Kind) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
-    names = dict.fromkeys(_named(STANDARD if request.methods is None else request.methods))
+    wanted = STANDARD[kind] if request.methods is None else request.methods
+    names = dict.fromkeys(_named(wanted, kind))
     specs = [{"method": name, **request.settings.get(name, {})} for name in names]
     specs += _given(request)
     faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
@@ -169,11 +180,13 @@ def _given(request: Request) -> list[dict[str, Any]]:
     ]
 
 
-def _named(words: Sequence[str]) -> list[str]:
-    """The methods' names; ``all``, ``standard`` or a rung stands for all its methods."""
-    many = {"all": TABLE.ready, "standard": list(STANDARD)}
-    if {*words} & {*RUNGS}:
-        many |= {rung: [n for n in TABLE.ready if TABLE[n].rung == rung] for rung in RUNGS}
+def _named(words: Sequence[str], kind: Kind) -> list[str]:
+    """The methods' names; ``all``, ``standard`` or a rung stands for all that answer the kind."""
+    many = {"standard": list(STANDARD[kind])}
+    if {*words} & {"all", *RUNGS}:
+        ready = [name for name in TABLE.ready if kind in TABLE[name].kinds]
+        many |= {"all": ready}
+        many |= {rung: [name for name in ready if TABLE[name].rung == rung] for rung in RUNGS}
     return [name for word in words for name in many.get(word, [word])]
 
 

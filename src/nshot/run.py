@@ -424,16 +424,17 @@ class Run:
         return [self._standing().outside_row(entry) for entry in self.outside]
 
     def ensure_pick(self) -> None:
-        """The pick is never null: where nothing could be measured, the majority class stands.
+        """The pick is never null: where nothing could be measured, the trivial method stands.
 
         No budget holds it back: it takes a moment. Raises `RunFailed` where it has no answer.
         """
         largest = self.prepared.largest
         if any(entry.measured.get(largest) for entry in self.entries):
             return
-        entry = next((e for e in self.entries if e.name == "majority"), None)
+        name = "nearest_answer" if self.prepared.task.kind == "generate" else "majority"
+        entry = next((e for e in self.entries if e.name == name), None)
         if entry is None:
-            entry = Entry(TABLE.build({"method": "majority"}))
+            entry = Entry(TABLE.build({"method": name}))
             self.entries.append(entry)
         if not entry.failed:
             entry.reason, self.budget = None, Budget(None)

@@ -75,8 +75,9 @@ def test_a_method_says_why_not_and_what_it_would_take(
     name: str, base: ModelRef, tmp_path: Path
 ) -> None:
     method = build(name, base, tmp_path)
+    task = TASK if "classify" in method.kinds else replace(TASK, kind="generate", labels=())
     brief = Brief(
-        task=TASK, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
+        task=task, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
         abilities=frozenset({"score", "generate", "hidden", "train"}), context=512, layers=2,
         encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000),
     )  # fmt: skip

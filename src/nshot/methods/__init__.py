@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from nshot.method import Method, Table
+from nshot.types import Kind
 
 WHERE: Mapping[str, str] = {
     "majority": "nshot.methods.trivial.majority:Majority",
     "tfidf_lr": "nshot.methods.trivial.tfidf_lr:TfIdfLR",
+    "nearest_answer": "nshot.methods.trivial.nearest_answer:NearestAnswer",
     "label_similarity": "nshot.methods.fewshot.label_similarity:LabelSimilarity",
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
@@ -33,10 +35,17 @@ WHERE: Mapping[str, str] = {
 }
 """Name -> module and class."""
 
-STANDARD = (
-    "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
-    "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "lora", "full",
-)  # fmt: skip
+STANDARD: Mapping[Kind, tuple[str, ...]] = {
+    "classify": (
+        "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
+        "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "lora", "full",
+    ),
+    "generate": (
+        "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
+        "prefix", "lora", "full",
+    ),
+    "rank": ("zero_shot",),
+}  # fmt: skip
 """What is compared unless the user names methods: each rung by what tells most for its cost."""
 
 

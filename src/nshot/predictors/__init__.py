@@ -21,7 +21,7 @@ def load(folder: Path, models: Models) -> Predictor:
     from nshot.predictors.constant import Constant
     from nshot.predictors.folder import read
     from nshot.predictors.label_head import LabelHead
-    from nshot.predictors.nearest import Nearest, Vote
+    from nshot.predictors.nearest import Nearest, NearestAnswer, Vote
     from nshot.predictors.prompted import Prompted
     from nshot.predictors.ranker import Ranker
     from nshot.predictors.voting import Voting
@@ -34,6 +34,8 @@ def load(folder: Path, models: Models) -> Predictor:
             return LabelHead.restore(saved, models)
         case "nearest":
             return Nearest.restore(saved, models)
+        case "nearest_answer":
+            return NearestAnswer.restore(saved, models)
         case "vote":
             return Vote.restore(saved, models)
         case "prompted":
@@ -42,7 +44,10 @@ def load(folder: Path, models: Models) -> Predictor:
             return Ranker.restore(saved, models)
         case "voting":
             return Voting.restore(saved, models)
-    known = ("constant", "label_head", "nearest", "vote", "prompted", "ranker", "voting")
+    known = (
+        "constant", "label_head", "nearest", "nearest_answer", "vote", "prompted", "ranker",
+        "voting",
+    )  # fmt: skip
     raise InputError(
         Fault(
             f"unknown kind of predictor '{saved.kind}'",

@@ -1,17 +1,19 @@
-"""By likeness: to the mean of each label, or to the nearest labelled examples."""
+"""By likeness: to the mean of each label, or to the nearest examples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.data.rows import input_from_json, input_to_json
 from nshot.errors import Fault, InputError
 from nshot.models.base import Floats, Models
-from nshot.predictors.features import Source, source_from
+from nshot.predictors.features import Source, TfIdf, source_from
 from nshot.predictors.folder import Saved, array, write
 from nshot.predictors.scores import classified, log_softmax
 from nshot.types import Example, Input, Label, Prediction, Task
@@ -150,6 +152,61 @@ class Vote:
         source = source_from(saved, models)
         vectors, targets = array(saved, "vectors"), array(saved, "targets")
         return cls(saved.task, source, vectors, targets, saved.settings["k"])
+
+
+@dataclass(frozen=True)
+class NearestAnswer:
+    """The answer of the example that is likest to the input; of equals the first.
+
+    `inputs` and `answers` of the same length; `features` (examples, width) of the inputs, an array
+    or, of counted terms, a CSR matrix.
+    """
+
+    task: Task
+    source: Source
+    inputs: tuple[Input, ...]
+    answers: tuple[str, ...]
+    features: Any
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """No scores: the answers are texts."""
+        if not inputs:
+            return []
+        asked = self.source.read(inputs)
+        likeness = self._likeness(asked.matrix)
+        return [
+            Prediction(self.answers[place], tokens_in=tokens)
+            for place, tokens in zip(likeness.argmax(axis=1), asked.tokens_in, strict=True)
+        ]
+
+    def _likeness(self, matrix: Any) -> Floats:
+        """(inputs, examples) cosines."""
+        from scipy.sparse import issparse
+        from sklearn.preprocessing import normalize
+
+        if not issparse(matrix):
+            return cosines(matrix, self.features)
+        product = normalize(matrix) @ normalize(self.features).T
+        return np.asarray(np.round(product.toarray(), 6), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """The vectors of an encoder as safetensors; terms are counted anew when it is loaded."""
+        settings = {
+            "source": self.source.settings(folder),
+            "inputs": [input_to_json(input) for input in self.inputs],
+            "answers": list(self.answers),
+        }
+        kept = {"features": self.features} if isinstance(self.features, np.ndarray) else {}
+        write(folder, "nearest_answer", self.task, settings, {**self.source.arrays(), **kept})
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> NearestAnswer:
+        """The predictor that `save` wrote."""
+        source = source_from(saved, models)
+        inputs = tuple(input_from_json(one) for one in saved.settings["inputs"])
+        kept = "features" in saved.arrays or not isinstance(source, TfIdf)
+        features = array(saved, "features") if kept else source.read(inputs).matrix
+        return cls(saved.task, source, inputs, tuple(saved.settings["answers"]), features)
 
 
 def _extended(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple[Label, ...]]:
