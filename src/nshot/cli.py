@@ -210,8 +210,27 @@ def _add_data(verbs: Any) -> None:
     parser = verbs.add_parser("data", help=about, description=about, allow_abbrev=False)
     parser.set_defaults(parser=parser)
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    _add_show(verbs)
     _add_generate(verbs)
     _add_translate(verbs)
+
+
+def _add_show(verbs: Any) -> None:
+    parser = _add(verbs, "show", _show, "how the rows of a file are understood, and what is taught")
+    parser.add_argument("file", metavar="FILE", help=".jsonl, .json, .csv, .tsv or .parquet")
+    parser.add_argument("--test", metavar="FILE", help="test rows: what both say is counted")
+    parser.add_argument("--model", metavar="M", help="whose chat template and tokens are shown")
+    parser.add_argument(
+        "--rows", type=int, default=3, metavar="N", help="rows to show whole (default 3)"
+    )
+    parser.add_argument(
+        "--format", metavar="NAME", help="read the rows as this format (docs/formats.md)"
+    )
+    _add_columns(parser)
+    parser.add_argument(
+        "--as", metavar="FORMAT", dest="written_as", help="write the rows as this format into -o"
+    )
+    parser.add_argument("-o", "--output", metavar="OUT.jsonl", help="where --as writes")
 
 
 def _add_generate(verbs: Any) -> None:
@@ -525,6 +544,33 @@ def _methods(arguments: argparse.Namespace) -> int:
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
     print("\ncompared where --methods is not given: * to choose labels, + to write answers")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from nshot.data import load
+    from nshot.data.formats import converted, named
+    from nshot.data.rows import write_rows
+    from nshot.report.rows_shown import reader, understood
+
+    if bool(arguments.written_as) != bool(arguments.output):
+        raise InputError(Fault("--as and -o go together", do="--as messages -o out.jsonl"))
+    form = named(arguments.written_as) if arguments.written_as else None
+    loaded = load(
+        arguments.file,
+        test=arguments.test,
+        text=_names(arguments.text) or (),
+        label=arguments.label,
+        group=arguments.group,
+        kind=arguments.kind,
+        format=arguments.format,
+    )
+    rows = converted(loaded.train, form) if form else []
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    print(understood(loaded, reader(arguments.model), max(0, arguments.rows), colour))
+    if form:
+        write_rows(arguments.output, rows)
+        sys.stderr.write(f"{len(rows)} rows as {form.name} in {arguments.output}\n")
     return 0
 
 

@@ -13,7 +13,9 @@ from nshot.types import Example
 RUN = 13
 """Words in a row that two texts have by chance only rarely (Brown et al. 2020, appendix C)."""
 _COMMON_ROWS, _COMMON_SHARE = 10, 0.1
-_UNITS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]|[^\s぀-ヿ㐀-䶿一-鿿豈-﫿]+")
+_WORDLESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Kana and Han, which part no words."""
+_UNITS = re.compile(f"[{_WORDLESS}]|[^\\s{_WORDLESS}]+")
 
 RULE = (
     f"the same input but for case, space and punctuation, or {RUN} words in a row of its input or "

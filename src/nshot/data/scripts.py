@@ -6,11 +6,11 @@ import re
 from collections import Counter
 
 _LETTERS = {
-    "Latin": re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]"),
-    "Hangul": re.compile(r"[가-힣ᄀ-ᇿ㄰-㆏]"),
-    "Han": re.compile(r"[㐀-䶿一-鿿豈-﫿]"),
-    "Kana": re.compile(r"[぀-ヿㇰ-ㇿ]"),
-    "Cyrillic": re.compile(r"[Ѐ-ԯ]"),
+    "Latin": re.compile("[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]"),
+    "Hangul": re.compile("[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]"),
+    "Han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"),
+    "Kana": re.compile("[\u3040-\u30ff\u31f0-\u31ff]"),
+    "Cyrillic": re.compile("[\u0400-\u052f]"),
 }
 _MOST = 0.7
 """Share of the letters from which a text is of one script."""

@@ -1,0 +1,187 @@
+"""Rows of a file as nshot understood them, and as a model reads them: ``nshot data show``."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from nshot.data.loading import Loaded
+from nshot.data.overlap import RULE, overlap
+from nshot.data.same import shown
+from nshot.data.summary import Summary, best_answer, spoken, summary
+from nshot.errors import CannotAdapt, ModelNotFound
+from nshot.models.catalog import resolve
+from nshot.models.spans import Rendered, apart
+from nshot.models.tokenizers import open_tokenizer
+from nshot.models.tokens import encode, render
+from nshot.types import Example
+
+_BAR = 40
+_LONG, _HEAD, _TAIL = 900, 600, 250
+"""Characters: a longer stretch of a row is shown by its beginning and its end."""
+_PAIRS = 3
+_NO_SIGN = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads the rows: a tokenizer, None for a model that has none to look at."""
+
+    name: str
+    tokenizer: Any = None
+    context: int | None = None
+
+    @property
+    def chats(self) -> bool:
+        """Does it have a chat template?"""
+        return bool(self.tokenizer is not None and self.tokenizer.chat_template)
+
+
+def reader(model: str | None) -> Reader:
+    """The tokenizer of the model that is named, or of the embedded one where it is at hand.
+
+    Raises `ModelNotFound` for a model that is named and not at hand.
+    """
+    try:
+        ref = resolve(model, "lm")
+    except ModelNotFound:
+        if model:
+            raise
+        return Reader("no model, for none is at hand (--model M)")
+    if ref.engine == "fake":
+        return Reader(f"no tokenizer, for {model} has none")
+    return Reader(ref.name, *open_tokenizer(ref))
+
+
+def understood(loaded: Loaded, reader: Reader, rows: int, colour: bool) -> str:
+    """All that can be said of the rows: counts, copies, overlap, lengths, and some rendered."""
+    lines = [f"format {loaded.format}, kind {loaded.task.kind}: {len(loaded.train)} rows"]
+    lines += [f"note: {note}" for note in loaded.notes]
+    lines += _counts(summary(loaded.train))
+    if loaded.test is not None:
+        lines += _overlap(loaded.train, loaded.test)
+    lines += ["", *_lengths(loaded.train, reader), ""]
+    if rows:
+        lines += _rendered(loaded.train[:rows], reader, colour)
+    return "\n".join(lines)
+
+
+def _counts(seen: Summary) -> list[str]:
+    turns = ", ".join(f"{count} {role}" for role, count in sorted(seen.roles.items()))
+    scripts = ", ".join(
+        f"{name} {_share(count, seen.rows)}" for name, count in seen.scripts.most_common()
+    )
+    return [
+        f"turns: {turns}; {_share(seen.several, seen.rows)} of the rows have several questions",
+        f"system prompts: {seen.systems} different, in {seen.with_system} rows",
+        f"languages, by script: {scripts}",
+        f"duplicates: {seen.repeats} rows ask what an earlier row asks, {seen.copies} of them with "
+        "the same answer (case, space and punctuation aside)",
+    ]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def _overlap(train: Sequence[Example], test: Sequence[Example]) -> list[str]:
+    found = overlap(train, test)
+    rows = {row.id: row for row in train}
+    lines = [
+        f"overlap with {len(test)} test rows: {len(found.same)} train rows the same, "
+        f"{len(found.near)} near ({RULE})"
+    ]
+    for word, pairs in (("same", found.same), ("near", found.near)):
+        lines += [f"  {word}: {name} {shown(rows[name])} ~ {at}" for name, at in pairs[:_PAIRS]]
+    return [*map(_plain, lines)]
+
+
+def _lengths(rows: Sequence[Example], reader: Reader) -> list[str]:
+    """A histogram, its bins doubling."""
+    lengths, refused = _measured(rows, reader)
+    unit = "tokens" if reader.tokenizer is not None else "characters"
+    by = "the chat template of " * reader.chats + reader.name
+    lines = [f"length in {unit}, by {by}:"]
+    if lengths:
+        lines[0] += f" median {statistics.median(lengths):.0f}, longest {max(lengths)}"
+        bins = Counter(max(4, math.ceil(math.log2(max(1, length)))) for length in lengths)
+        most = max(bins.values())
+        for power in range(min(bins), max(bins) + 1):
+            bar = "#" * math.ceil(_BAR * bins[power] / most)
+            lines.append(f"  up to {2**power:7}  {bins[power]:7}  {bar}".rstrip())
+    if reader.context:
+        over = sum(length > reader.context for length in lengths)
+        lines.append(f"  {over} rows exceed the context of {reader.context} tokens")
+    lines += [f"  {count} rows are refused: {why}" for why, count in refused.items()]
+    return lines
+
+
+def _measured(rows: Sequence[Example], reader: Reader) -> tuple[list[int], Counter[str]]:
+    """The length of each row that the template takes, and how many it refuses with what words."""
+    texts: list[tuple[str, bool]] = []
+    refused: Counter[str] = Counter()
+    for row in rows:
+        turns = spoken(row)
+        try:
+            plain = "\n".join(turn.text for turn in turns)
+            text = render(reader.tokenizer, turns, answering=False) if reader.chats else None
+            texts.append(text or (plain, True))
+        except CannotAdapt as error:
+            refused[str(error)] += 1
+    if reader.tokenizer is None:
+        return [len(text) for text, _ in texts], refused
+    return [len(tokens) for tokens in encode(reader.tokenizer, texts)], refused
+
+
+def _rendered(rows: Sequence[Example], reader: Reader, colour: bool) -> list[str]:
+    marks = "in green" if colour else "between [[ and ]]"
+    way = "through the chat template" if reader.chats else "as text: there is no chat template"
+    lines = [f"the first {len(rows)} rows, {way}; what is taught stands {marks}"]
+    for row in rows:
+        lines.append(f"--- {_plain(row.id)}")
+        try:
+            parts = apart(reader.tokenizer, spoken(row)) if reader.chats else ()
+        except CannotAdapt as error:
+            lines.append(f"refused: {error}")
+            continue
+        lines += [_marked(reader.tokenizer, part, colour) for part in parts] or [
+            _as_text(row, colour)
+        ]
+        if len(parts) > 1:
+            lines.append("(a row for each answer: the template writes earlier answers otherwise)")
+    return lines
+
+
+def _marked(tokenizer: Any, part: Rendered, colour: bool) -> str:
+    text = []
+    for taught, run in groupby(zip(*part, strict=True), key=lambda pair: bool(pair[1])):
+        said = tokenizer.decode([token for token, _ in run], clean_up_tokenization_spaces=False)
+        text.append(_taught(said, colour) if taught else _short(_plain(said)))
+    return "".join(text).rstrip("\n")
+
+
+def _as_text(row: Example, colour: bool) -> str:
+    asked = "\n".join(turn.text for turn in spoken(row)[: -1 if best_answer(row) else None])
+    return f"{_short(_plain(asked))}\n{_taught(best_answer(row), colour)}"
+
+
+def _taught(text: str, colour: bool) -> str:
+    text = _short(_plain(text))
+    return f"\x1b[32m{text}\x1b[0m" if colour else f"[[{text}]]"
+
+
+def _short(text: str) -> str:
+    if len(text) <= _LONG:
+        return text
+    left = len(text) - _HEAD - _TAIL
+    return f"{text[:_HEAD]} ... {left} characters ... {text[-_TAIL:]}"
+
+
+def _plain(text: str) -> str:
+    """Without characters that would move the cursor or change the colours of a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _NO_SIGN for c in text)
