@@ -38,6 +38,14 @@ def one_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in names if name in row), None)
 
 
+_WORDS = {list: "a list", dict: "an object", str: "a text", bool: "a truth value", int: "a number"}
+
+
+def said(value: Any) -> str:
+    """What kind of JSON value this is, in words."""
+    return "nothing" if value is None else _WORDS.get(type(value), f"a {type(value).__name__}")
+
+
 def text_of(row: Row, name: str, found: list[Problem], empty: bool = False) -> str:
     """The text under a key, as it stands; a key that is missing, not a text or empty is a problem.
 
@@ -45,7 +53,7 @@ def text_of(row: Row, name: str, found: list[Problem], empty: bool = False) -> s
     """
     text = cell_text(row.get(name))
     if text is None:
-        found.append((f"'{name}' holds a {type(row[name]).__name__}", "a text"))
+        found.append((f"'{name}' holds {said(row[name])}", "a text"))
     elif not text.strip() and not empty:
         word = "empty" if name in row and row[name] is not None else "missing"
         found.append((f"'{name}' is {word}", "a text in every row"))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, cast
 
-from nshot.data.formats.base import Format, Problem, listed, one_of
+from nshot.data.formats.base import Format, Problem, listed, one_of, said
 from nshot.data.tables import Row
 from nshot.types import Example, Input, Turn
 
@@ -44,30 +44,33 @@ def turns_of(cell: Any, name: str, found: list[Problem]) -> tuple[Turn, ...]:
     """
     messages = listed(cell)
     if not messages:
-        word = "an empty list" if messages == [] else f"a {type(cell).__name__}"
+        word = "an empty list" if messages == [] else said(cell)
         found.append((f"'{name}' holds {word}", "a list of turns: who speaks, and what is said"))
         return ()
     before = len(found)
-    turns = [_turn(message, at, found) for at, message in enumerate(messages, start=1)]
+    of = "" if name in _LISTS else f" of '{name}'"
+    turns = [
+        _turn(message, f"turn {at}{of}", found) for at, message in enumerate(messages, start=1)
+    ]
     return tuple(turns) if len(found) == before else ()
 
 
-def _turn(message: Any, at: int, found: list[Problem]) -> Turn:
+def _turn(message: Any, which: str, found: list[Problem]) -> Turn:
     if not isinstance(message, dict):
-        found.append((f"turn {at} is a {type(message).__name__}", "a turn with role and content"))
+        found.append((f"{which} is {said(message)}", "a turn with role and content"))
         return Turn("user", "")
     who = message.get(one_of(message, _WHO) or "")
     role = ROLES.get(who.strip().lower()) if isinstance(who, str) else None
     if role is None:
         word = "names no role" if who is None else f"has the unknown role {who!r}"
-        found.append((f"turn {at} {word}", f"one of: {_SPEAKERS}"))
-    text = _content(message.get(one_of(message, _WHAT) or ""), at, found)
+        found.append((f"{which} {word}", f"one of: {_SPEAKERS}"))
+    text = _content(message.get(one_of(message, _WHAT) or ""), which, found)
     if role and text is not None and not text.strip():
-        found.append((f"turn {at}, of the {role}, is empty", "a text in every turn"))
+        found.append((f"{which}, of the {role}, is empty", "a text in every turn"))
     return Turn(role or "user", text or "")
 
 
-def _content(content: Any, at: int, found: list[Problem]) -> str | None:
+def _content(content: Any, which: str, found: list[Problem]) -> str | None:
     """A text, or the texts of parts one after the other; None, and a problem, for other parts."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -76,8 +79,8 @@ def _content(content: Any, at: int, found: list[Problem]) -> str | None:
         text = part.get("text") if isinstance(part, dict) else part
         kind = part.get("type", "text") if isinstance(part, dict) else "text"
         if kind != "text" or not isinstance(text, str):
-            word = repr(kind) if kind != "text" else f"a {type(content).__name__}"
-            found.append((f"turn {at} holds content of type {word}", "a text, or text parts"))
+            word = f"a part of type {kind!r}" if kind != "text" else said(content)
+            found.append((f"{which} holds {word}", "a text, or text parts"))
             return None
         texts.append(text)
     return "".join(texts)
@@ -99,9 +102,8 @@ def check_order(turns: tuple[Turn, ...], found: list[Problem], last: Role) -> No
             found.append((f"turn {at} is of the {turn.role}, {before}", expected))
             return
     if not spoken or spoken[-1][1].role != last:
-        ending = f"ends in a {spoken[-1][1].role} turn" if spoken else "has a system turn only"
-        found.append((f"the conversation {ending}", f"an {last} turn at the end" if
-                      last == "assistant" else f"a {last} turn at the end"))  # fmt: skip
+        ending = f"the last turn is of the {spoken[-1][1].role}" if spoken else "no turn but system"
+        found.append((ending, f"a last turn of the {last}"))
 
 
 def conversation(row: Row, found: list[Problem]) -> tuple[Turn, ...]:
@@ -136,11 +138,10 @@ def transcript(text: str) -> tuple[Turn, ...]:
     if pieces[0] or "Assistant" not in pieces[1::2]:
         return ()
     turns: list[Turn] = []
-    for who, said in zip(pieces[1::2], pieces[2::2], strict=True):
+    for who, words in zip(pieces[1::2], pieces[2::2], strict=True):
         role = ROLES["human" if who == "Human" else "assistant"]
-        if turns and turns[-1].role == role:
-            said = f"{turns.pop().text}\n\n{said.strip()}"
-        turns.append(Turn(role, said.strip()))
+        before = f"{turns.pop().text}\n\n" if turns and turns[-1].role == role else ""
+        turns.append(Turn(role, (before + words.strip()).strip()))
     return tuple(turns)
 
 

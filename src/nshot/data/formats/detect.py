@@ -85,28 +85,27 @@ def _tells(example: Example) -> bool:
     return not several or min(len(set(example.grades)), len(set(example.input.answers))) > 1
 
 
-def _summary(table: Table, format: Format, counts: Counter[str], bad: list[Place]) -> Fault:
-    rows = len(table.rows)
-    if counts.total() == counts[format.name]:
-        found = f"{len(bad)} of {rows} rows of format {format.name} cannot be used"
-        return Fault(found, do=_without(table, bad), where=str(table.path))
-    parts = [f"{count} {name}" for name, count in counts.most_common()]
+def _summary(table: Table, form: Format, counts: Counter[str], bad: list[Place]) -> Fault:
+    """How many rows there are of each format, and what to type."""
+    parts = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return Fault(
-        f"{rows} rows are of more than one format: {', '.join(parts)}; {len(bad)} cannot be used",
-        expected=f"rows of one format, as {format.name}: {format.keys}",
-        do=_without(table, bad),
+        f"{len(table.rows)} rows, by format: {parts}; {len(bad)} cannot be used",
+        expected=f"rows of one format: {form.name} ({form.keys})",
+        do=_cure(table, form, counts, bad),
         where=str(table.path),
     )
 
 
-def _without(table: Table, bad: list[Place]) -> str:
-    """The command that leaves the rows at fault out, where one line is one row."""
-    if table.path.suffix.lower() != ".jsonl" or len(bad) > _LISTED:
+def _cure(table: Table, form: Format, counts: Counter[str], bad: list[Place]) -> str:
+    """The command that rewrites the file, or leaves rows out where one line is one row."""
+    file = quote(str(table.path))
+    if len(counts) == 1 and form.name not in counts and _UNKNOWN not in counts:
+        return f"nshot data show {file} --as {form.name} -o {quote(str(_beside(table.path)))}"
+    if table.path.suffix.lower() != ".jsonl" or len(bad) > _LISTED or len(bad) == len(table.rows):
         return "mend those rows, leave them out, or put each format into a file of its own"
-    clean = _beside(table.path)
     lines = ";".join(f"{place}d" for place in bad)
-    return f"sed '{lines}' {quote(str(table.path))} > {quote(str(clean))}   # without those rows"
+    return f"sed '{lines}' {file} > {quote(str(_beside(table.path)))}   # without those rows"
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.sound{path.suffix}")
+    return path.with_name(f"{path.stem}.sound.jsonl")

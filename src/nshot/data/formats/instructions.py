@@ -19,7 +19,7 @@ def _read_alpaca(row: Row, found: list[Problem]) -> tuple[Example, ...]:
     texts = [(name, text_of(row, name, found, empty=True)) for name in names]
     fields = tuple((name, text) for name, text in texts if text.strip())
     if not fields:
-        found.append(("'instruction' is empty", "a text in every row"))
+        text_of(row, "instruction", found)
     targets = _answers(row, one_of(row, _SAID) or _SAID[0], found)
     return () if found else (Example("", Input(fields), targets),)
 
@@ -134,9 +134,9 @@ def _read_seed(row: Row, found: list[Problem]) -> tuple[Example, ...]:
     examples = []
     for one in instances:
         fields = (("instruction", instruction), ("input", text_of(one, "input", found, empty=True)))
-        said = text_of(one, "output", found)
+        output = text_of(one, "output", found)
         kept = tuple((name, text) for name, text in fields if text.strip())
-        examples.append(Example("", Input(kept), (said,), group=group))
+        examples.append(Example("", Input(kept), (output,), group=group))
     return () if found else tuple(examples)
 
 
