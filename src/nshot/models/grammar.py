@@ -6,6 +6,7 @@ would leave a form that is not complete yet, it chooses again among all that is 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Sequence
@@ -93,6 +94,14 @@ def fault(grammar: Grammar) -> Fault | None:
         return None
     said = library.LLMatcher.validate_grammar(_lark(grammar))
     return _fault(grammar, said) if said and not said.startswith("WARNING") else None
+
+
+def there() -> bool:
+    """Whether answers can be kept in a format here. Imports nothing."""
+    try:
+        return importlib.util.find_spec("llguidance") is not None
+    except ValueError:
+        return False
 
 
 def _library() -> Any:

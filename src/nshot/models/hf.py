@@ -30,7 +30,9 @@ from nshot.models.base import (
 from nshot.models.tokens import encode_prompts, rows
 from nshot.types import Delta, ModelRef, Prompt
 
-_CAN: frozenset[Ability] = frozenset({"score", "generate", "hidden", "logits", "train"})
+_CAN: frozenset[Ability] = frozenset(
+    {"score", "generate", "hidden", "logits", "train", "constrain"}
+)
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,11 @@ class HFLanguageModel:
     @property
     def can(self) -> frozenset[Ability]:
         """Everything but images; recurrent and hybrid models are only read, not continued."""
+        from nshot.models import grammar
         from nshot.models.cache import holds
 
-        return _CAN if holds(self._base.module) else _CAN - {"generate"}
+        can = _CAN if grammar.there() else _CAN - {"constrain"}
+        return can if holds(self._base.module) else can - {"generate", "constrain"}
 
     @property
     def context(self) -> int:
