@@ -37,6 +37,7 @@ from nshot.job import Job, Setting, cut_rows
 from nshot.measure import Answered, answer, train_score, value
 from nshot.method import Built, Method, spec, spec_hash
 from nshot.models.base import Models
+from nshot.models.remembered import Remembering
 from nshot.predictors.base import Predictor
 from nshot.store import Store, folder_bytes, write_atomic, write_folder
 from nshot.tune import search
@@ -61,14 +62,20 @@ class Bench:
     """The workbench of one job (`method.Workbench`).
 
     `account` holds the keys of what was shared with this job: a search pays once for features
-    that all its trials read.
+    that all its trials read; `models`, where they are not simply the worker's, for their answers.
     """
 
     def __init__(
-        self, worker: Worker, job: str, seed: int, account: set[str] | None = None
+        self,
+        worker: Worker,
+        job: str,
+        seed: int,
+        account: set[str] | None = None,
+        models: Models | None = None,
     ) -> None:
         self._worker = worker
         self._account = set() if account is None else account
+        self._models = models
         self._job = job
         self.seed = seed
         self.folder = worker.store.scratch(job)
@@ -80,7 +87,7 @@ class Bench:
     @property
     def models(self) -> Models:
         """Opens models."""
-        return self._worker.models
+        return self._models or self._worker.models
 
     @property
     def base(self) -> ModelRef | None:
@@ -392,6 +399,7 @@ class _Ledger:
     def __init__(self, worker: Worker, job: Job, name: str) -> None:
         self._worker, self._job, self._name = worker, job, name
         self._account: set[str] = set()
+        self._models = Remembering(worker.models)
         self.seconds = 0.0
 
     def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:
@@ -411,7 +419,7 @@ class _Ledger:
     def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, dict[str, Any]]:
         worker, start = self._worker, time.perf_counter()
         machine.seed_everything(self._job.draw)
-        bench = Bench(worker, trial, self._job.draw, self._account)
+        bench = Bench(worker, trial, self._job.draw, self._account, self._models)
         body: dict[str, Any]
         try:
             predictor = candidate.adapt(worker.setting.task, fold.shots, bench)
