@@ -100,7 +100,7 @@ def load(
     form = pinned or (None if format or _told(given) else detect(tables[0]))
     there = [table for table in tables if table]
     if form is not None:
-        columns, parts = _formatted(there, form, given, faults, notes)
+        columns, parts = _formatted(there, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
         columns, parts = chosen, [_part(table, chosen, faults) for table in there]
     else:
@@ -122,7 +122,12 @@ def _told(given: Given) -> bool:
 
 
 def _formatted(
-    tables: Sequence[Table], form: Format, given: Given, faults: Faults, notes: list[str]
+    tables: Sequence[Table],
+    form: Format,
+    given: Given,
+    faults: Faults,
+    notes: list[str],
+    pinned: bool,
 ) -> tuple[Columns, list[_Part]]:
     """The rows of tables of one format, and the columns that were of use."""
     train = tables[0]
@@ -130,22 +135,25 @@ def _formatted(
     if given.kind not in (None, form.kind):
         found = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
         faults.add(Fault(found, do="leave the kind out", where=str(train.path)))
-    parts = [_format_part(table, form, group, faults) for table in tables]
+    parts = [_format_part(table, form, group, faults, pinned) for table in tables]
     fields = dict.fromkeys(
         name for part in parts for row in part.examples for name, _ in row.input.fields
     )
-    notes.append(f"format {form.name}: {form.keys} (told from the keys)")
+    how = "as asked" if pinned else "told from the keys"
+    notes.append(f"format {form.name}: {form.keys} ({how})")
     used = {*form.uses, group, id_}
     if unused := [repr(name) for name in train.columns if name not in used]:
         notes.append(f"columns not used: {', '.join(unused)}")
     return Columns(form.kind, tuple(fields), "", group, id_), parts
 
 
-def _format_part(table: Table, form: Format, group: str | None, faults: Faults) -> _Part:
+def _format_part(
+    table: Table, form: Format, group: str | None, faults: Faults, pinned: bool
+) -> _Part:
     """The rows of a table of a format, in the groups of the column `group` or of the format."""
     part = _Part(table, [], [], Labelled(table.path, table.unit, [], []))
     rows = dict(zip(table.places, table.rows, strict=True))
-    for example, place in read(table, form, faults):
+    for example, place in read(table, form, faults, pinned):
         own = cell_text(rows[place].get(group)) if group else None
         part.examples.append(replace(example, group=own or example.group))
         part.places.append(place)
@@ -269,6 +277,7 @@ def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
             (name, words.get(name) or _words(name)) for name in columns.text if name != IMAGE_COLUMN
         ),
         answer_name=said.answer_word or (answer if columns.kind == "classify" else "Answer"),
+        answer_format=said.answer_format,
     )
 
 

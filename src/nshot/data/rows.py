@@ -18,6 +18,7 @@ from nshot.errors import Fault, InputError
 from nshot.types import (
     Cost,
     Example,
+    Grammar,
     Image,
     Input,
     Label,
@@ -43,6 +44,7 @@ def task_to_json(task: Task) -> Json:
         system=task.system,
         field_names=[list(pair) for pair in task.field_names],
         answer_name=task.answer_name,
+        answer_format=None if task.answer_format is None else asdict(task.answer_format),
     )
 
 
@@ -57,6 +59,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         system=data.get("system", ""),
         field_names=_pairs(data.get("field_names", ())),
         answer_name=data.get("answer_name", ""),
+        answer_format=Grammar(**data["answer_format"]) if "answer_format" in data else None,
     )
 
 

@@ -46,8 +46,12 @@ def named(name: str) -> Format:
     return FORMATS[name]
 
 
-def read(table: Table, format: Format, faults: Faults) -> list[tuple[Example, Place]]:
+def read(
+    table: Table, format: Format, faults: Faults, pinned: bool = False
+) -> list[tuple[Example, Place]]:
     """The examples of a table without ids, each with its place.
+
+    What is `pinned` reads every row, also those whose keys say that they are of another format.
 
     A row of another format, or with anything wrong, is a fault; one more says how many rows there
     are of each format and how many cannot be used, and what to type.
@@ -57,7 +61,7 @@ def read(table: Table, format: Format, faults: Faults) -> list[tuple[Example, Pl
     bad: list[Place] = []
     alike = 0
     for row, place in zip(table.rows, table.places, strict=True):
-        own = claimed(row)
+        own = None if pinned else claimed(row)
         found: list[Problem] = []
         if own in (None, format):
             made = format.read(row, found)
@@ -99,7 +103,8 @@ def _summary(table: Table, form: Format, counts: Counter[str], bad: list[Place])
 def _cure(table: Table, form: Format, counts: Counter[str], bad: list[Place]) -> str:
     """The command that rewrites the file, or leaves rows out where one line is one row."""
     file = quote(str(table.path))
-    if len(counts) == 1 and form.name not in counts and _UNKNOWN not in counts:
+    others = [FORMATS[name] for name in counts if name in FORMATS and name != form.name]
+    if len(counts) == len(others) == 1 and others[0].kind == form.kind:
         return f"nshot data show {file} --as {form.name} -o {quote(str(_beside(table.path)))}"
     if table.path.suffix.lower() != ".jsonl" or len(bad) > _LISTED or len(bad) == len(table.rows):
         return "mend those rows, leave them out, or put each format into a file of its own"
