@@ -19,6 +19,7 @@ import pytest
 from nshot.cli import main
 from nshot.methods import STANDARD, TABLE
 from nshot.predictors.folder import ARRAYS
+from nshot.store import Store
 from spine import FAKES, board_of, jsonl, points_of, rows_of, stay_here, tickets
 
 Typed: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -498,13 +499,28 @@ def test_free_answers_end_to_end(typed: Typed, tmp_path: Path) -> None:
                 for i in range(60)]  # fmt: skip
         jsonl(tmp_path / f"{name}.jsonl", rows)
     pins = [f"--set=few_shot.{s}" for s in ("format=plain", "calibration=none", "n=4")]
-    board = compared(typed, "train.jsonl", "--test", "test.jsonl", "--methods", "few_shot,knn",
-                     "--shots", "4", *pins)  # fmt: skip
+    board = compared(typed, "train.jsonl", "--test", "test.jsonl", "--methods",
+                     "few_shot,knn", "--also", "bleu,rouge_l", "--shots", "4", *pins)  # fmt: skip
     assert (board["task"]["kind"], board["task"]["metric"]) == ("generate", "token_f1")
+    assert board["task"]["also"] == ["bleu", "rouge_l"]
     rows_ = rows_of(board)
     assert 0 < rows_["few_shot"]["score"] <= 1
     assert rows_["few_shot"]["tokens_per_request"] > 0
     assert rows_["knn"]["reason"] == "answers tasks of kind classify, not generate"
+    assert rows_["knn"]["also"] == {}
+    further = rows_["few_shot"]["also"]
+    assert set(further) == {"bleu", "rouge_l"}
+    assert all(0 <= f["low"] <= f["score"] <= f["high"] <= 1 for f in further.values())
+    assert further["rouge_l"]["score"] == pytest.approx(rows_["few_shot"]["score"], abs=0.05)
+    (delivered,) = (row for row in board["methods"] if row["form"] == "deployed")
+    assert delivered["also"]["bleu"]["low"] is None
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert all(f"{name}, %" in page for name in further)
+    jobs = Store(Path("run")).jobs()
+    other = compared(typed, "train.jsonl", "--test", "test.jsonl", "--methods", "few_shot,knn",
+                     "--also", "chrf", "--shots", "4", *pins)  # fmt: skip
+    assert set(rows_of(other)["few_shot"]["also"]) == {"chrf"}
+    assert Store(Path("run")).jobs() == jobs, "further metrics run nothing again"
     Path("in.txt").write_text("say thing 3 now\n")
     _, out, _ = typed("predict", "run", "in.txt")
     told = json.loads(out)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from nshot.methods import TABLE, WHERE
+from nshot.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -91,6 +92,12 @@ def test_the_ladder_is_the_table_of_methods() -> None:
         assert page == name
         assert words.get(rung, rung) == TABLE[name].rung
         assert (trained == "nothing") == (TABLE[name].trains == "nothing"), name
+
+
+def test_the_page_of_metrics_has_all_of_them_and_the_kinds_they_suit() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", read(DOCS / "metrics.md"), re.MULTILINE)
+    said = {name: frozenset(kinds.split(", ")) for name, kinds in rows}
+    assert said == {name: metric.kinds for name, metric in METRICS.items()}
 
 
 def layers() -> list[str]:

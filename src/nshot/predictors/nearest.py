@@ -181,11 +181,10 @@ class NearestAnswer:
 
     def _likeness(self, matrix: Any) -> Floats:
         """(inputs, examples) cosines."""
-        from scipy.sparse import issparse
-        from sklearn.preprocessing import normalize
-
-        if not issparse(matrix):
+        if isinstance(matrix, np.ndarray):
             return cosines(matrix, self.features)
+        from sklearn.preprocessing import normalize  # late: only counted terms need it
+
         product = normalize(matrix) @ normalize(self.features).T
         return np.asarray(np.round(product.toarray(), 6), dtype=np.float64)
 
