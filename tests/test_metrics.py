@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 
 from nshot.errors import InputError
 from nshot.metrics import METRICS, MacroF1, metric_of, points, score
-from nshot.types import Example, Input, Label, Prediction, Task
+from nshot.types import Example, Grammar, Input, Label, Prediction, Task
 
 unhurried = settings(deadline=None, max_examples=50)
 LABELS = ("a", "b", "c", "never")
@@ -132,7 +132,8 @@ def test_an_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         metric_of(Task("t", "classify", metric="acuracy"))
     for name in METRICS:
-        metric_of(Task("t", "classify", TASK.labels, metric=name))
+        grammar = Grammar("regex", "a")
+        metric_of(Task("t", "classify", TASK.labels, metric=name, answer_format=grammar))
 
 
 def test_nothing_answered_is_no_score_and_no_crash() -> None:

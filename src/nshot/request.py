@@ -20,8 +20,10 @@ from nshot.job import Cut, Setting, cut_rows
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import STANDARD, TABLE
+from nshot.methods.writing import CONSTRAINED, Writing
 from nshot.metrics import misfits
 from nshot.models.catalog import resolve
+from nshot.models.grammar import fault
 from nshot.types import RUNGS, Kind, ModelRef, Split, Task
 
 MANY = 16
@@ -103,6 +105,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     except InputError as error:
         faults = [*error.faults, *faults]
     faults += misfits(task, also, (*rows.train, *rows.test))
+    faults += _format_faults(task, methods)
     out = Path(request.out or Path("runs") / task.name)
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
@@ -128,9 +131,18 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     )
     test = loaded.test if hold_out or loaded.test is not None else ()
     task = replace(loaded.task, metric=request.metric or loaded.task.metric)
-    also = tuple(n for n in dict.fromkeys(request.also or loaded.also) if n != task.metric)
+    kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
+    wanted = dict.fromkeys((*(request.also or loaded.also), *kept))
+    also = tuple(name for name in wanted if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+
+
+def _format_faults(task: Task, methods: Sequence[Method]) -> list[Fault]:
+    """A format that answers are to be kept in, and cannot be."""
+    kept = any(isinstance(method, Writing) and method.constrained for method in methods)
+    found = fault(task.answer_format) if kept and task.answer_format else None
+    return [found] if found else []
 
 
 def _method_faults(request: Request) -> Sequence[Fault]:
@@ -148,7 +160,7 @@ def chosen_methods(request: Request, kind: Kind) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
     wanted = STANDARD[kind] if request.methods is None else request.methods
     names = dict.fromkeys(_named(wanted, kind))
-    specs = [{"method": name, **request.settings.get(name, {})} for name in names]
+    specs = [_spec(name, request.settings) for name in names]
     specs += _given(request)
     faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
     faults += [
@@ -166,6 +178,13 @@ def chosen_methods(request: Request, kind: Kind) -> tuple[Method, ...]:
         raise InputError(faults)
     order = list(TABLE)
     return tuple(sorted(built, key=lambda method: order.index(method.name)))
+
+
+def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A method by its name, or ``name:constrained``."""
+    name = word.removesuffix(CONSTRAINED)
+    kept = {} if name == word else {"constrained": True}
+    return {"method": name, **settings.get(name, {}), **kept}
 
 
 def _given(request: Request) -> list[dict[str, Any]]:
@@ -322,7 +341,8 @@ def request_yaml(prepared: Prepared) -> str:
     if request.adapters:
         body["adapters"] = [_relative(folder, prepared.out) for folder in request.adapters]
     body["shots"] = [shown(size) for size in prepared.sizes]
-    named = [m.name for m in prepared.methods if m.name != "adapter" or not request.adapters]
+    named = [m.called if isinstance(m, Writing) and m.constrained else m.name
+             for m in prepared.methods if m.name != "adapter" or not request.adapters]  # fmt: skip
     body["methods"] = named
     return yaml.safe_dump(
         {"compare": json.loads(json.dumps(body))}, sort_keys=False, allow_unicode=True

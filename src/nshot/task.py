@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +14,15 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from nshot.errors import Fault, InputError, nearest
-from nshot.types import Kind, Label
+from nshot.types import Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
 _KINDS: dict[str, Kind] = {"classify": "classify", "generate": "generate"}
-_KEYS = ("name", "kind", "instruction", "metric", "also", "system", "data", "labels", "prompt")
+_KEYS = ("name", "kind", "instruction", "metric", "also", "system", "data", "labels", "prompt",
+         "answer_format")  # fmt: skip
 _DATA_KEYS = ("train", "test", "text", "label", "group", "id")
 _LABEL_KEYS = ("name", "description")
+_FORMAT_KEYS = ("regex", "json_schema", "choices")
 _PROMPT_KEYS = ("fields", "answer")
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null", "timestamp")
 
@@ -54,6 +58,7 @@ class TaskFile:
     labels: tuple[Label, ...] = ()
     field_words: tuple[tuple[str, str], ...] = ()
     answer_word: str | None = None
+    answer_format: Grammar | None = None
 
 
 def read_task(path: str | Path) -> TaskFile:
@@ -209,6 +214,7 @@ def _task(reader: _Reader, root: Node) -> TaskFile:
         labels=_labels(reader, top.get("labels"), kind),
         field_words=_field_words(reader, prompt.get("fields"), data.text),
         answer_word=reader.text(prompt.get("answer"), "prompt.answer") or None,
+        answer_format=_answer_format(reader, top.get("answer_format"), kind),
     )
 
 
@@ -281,3 +287,52 @@ def _field_words(
 ) -> tuple[tuple[str, str], ...]:
     fields = reader.mapping(node, "prompt.fields", columns or None)
     return tuple((c, reader.text(word, f"prompt.fields.{c}")) for c, word in fields.items())
+
+
+def _answer_format(reader: _Reader, node: Node | None, kind: Kind | None) -> Grammar | None:
+    keys = reader.mapping(node, "answer_format", _FORMAT_KEYS)
+    if node is None or not {*keys} <= {*_FORMAT_KEYS}:
+        return None
+    if kind == "classify":
+        reader.fault(node, "a task of kind classify answers with its labels",
+                     do="leave `answer_format` out")  # fmt: skip
+    if len(keys) != 1:
+        reader.fault(node, f"answer_format has {len(keys)} keys",
+                     expected=f"one of: {', '.join(_FORMAT_KEYS)}")  # fmt: skip
+        return None
+    ((name, value),) = keys.items()
+    if name == "regex":
+        return _regex(reader, value)
+    return _schema(reader, value) if name == "json_schema" else _choices(reader, value)
+
+
+def _regex(reader: _Reader, node: Node) -> Grammar:
+    text = reader.text(node, "answer_format.regex")
+    try:
+        re.compile(text)
+    except re.error as error:
+        reader.fault(node, f"not a regular expression: {error}")
+    return Grammar("regex", text)
+
+
+def _choices(reader: _Reader, node: Node) -> Grammar:
+    texts = reader.texts(node, "answer_format.choices")
+    if not all(texts) or not texts:
+        reader.fault(node, "answer_format.choices holds an empty answer", "texts: [yes, no]")
+    return Grammar("choices", json.dumps(texts, ensure_ascii=False))
+
+
+def _schema(reader: _Reader, node: Node) -> Grammar:
+    """A schema that stands here, or in a file beside the task file."""
+    schema: object = None
+    try:
+        if isinstance(node, MappingNode):
+            schema = yaml.safe_load(yaml.serialize(node))
+        elif file := reader.file(node, "answer_format.json_schema"):
+            schema = json.loads(decode(file.read_bytes(), file)) if file.is_file() else None
+            if not isinstance(schema, dict):
+                reader.fault(node, f"{file} holds no JSON object")
+        return Grammar("json_schema", json.dumps(schema, ensure_ascii=False))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        reader.fault(node, f"answer_format.json_schema is no JSON: {error}")
+        return Grammar("json_schema", "{}")

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Workbench
+from nshot.method import Brief, Workbench
+from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.predictors.prompts import Format, instruction
 from nshot.types import Cost, Example, Input, ModelRef, Rung, Shots, Task, digest
@@ -25,7 +26,7 @@ WRITTEN_TOKEN = 10.0
 """What a generated token costs, in tokens read, about."""
 
 
-class Prompting(Method):
+class Prompting(Writing):
     """A method that only asks: nothing of the model changes.
 
     Args:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from nshot.errors import CannotAdapt, Diverged
-from nshot.method import Brief, Method, Workbench
+from nshot.method import Brief, Workbench
+from nshot.methods.writing import Writing
 from nshot.models.base import Ability, LanguageModel, Trainable
 from nshot.predictors.prompts import Format
 from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
@@ -30,7 +31,7 @@ _LOOKED_AT = 64
 """Training rows that are looked at before and after; see `nshot.training.learned`."""
 
 
-class SupervisedTuning(Method):
+class SupervisedTuning(Writing):
     """A language model taught the answers of the shots; subclasses say which parameters learn.
 
     Settings of all:
@@ -113,7 +114,7 @@ class SupervisedTuning(Method):
         """What asks the trained model."""
         from nshot.predictors.prompted import Prompted
 
-        return Prompted(task, bench.models, ref, self.format)
+        return Prompted(task, bench.models, ref, self.format, constrained=self.constrained)
 
     def _train(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Delta:
         from nshot.training.checkpoints import Checkpoints

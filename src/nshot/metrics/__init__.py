@@ -18,6 +18,7 @@ from nshot.metrics.formats import NOT_JSON, IsJson, JsonMatch, Number, Slots
 from nshot.metrics.formats import last_number as _last_number
 from nshot.metrics.formats import parsed as _parsed
 from nshot.metrics.formats import slots as _slots
+from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 from nshot.types import Example, Kind, Task
@@ -78,6 +79,7 @@ METRICS: Mapping[str, Known] = {
         frozenset({"generate"}), lambda task: Number(), _has_number, "a number in the reference",
         "references that end in a number, as `... #### 42`",
     ),
+    "keeps_format": Known(frozenset({"generate"}), KeepsFormat),
     "pair_accuracy": Known(frozenset({"rank"}), lambda task: PairAccuracy()),
 }  # fmt: skip
 """Name -> metric, and the tasks it suits. docs/metrics.md says when to take which."""
@@ -105,11 +107,22 @@ def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
     if task.kind not in metric.kinds:
         found = f"the metric '{name}' is not for tasks of kind {task.kind}"
         return [Fault(found, expected=f"one of: {', '.join(suited)}")]
+    if name == "keeps_format":
+        return _format_faults(task)
     rows = sum(map(metric.has, examples)) if metric.has else len(examples)
     if rows == len(examples) or (rows and not metric.all_rows):
         return []
     found = f"the metric '{name}' needs {metric.what}: {rows} of {len(examples)} rows have it"
     return [Fault(found, metric.expected, "take another metric, or mend the rows")]
+
+
+def _format_faults(task: Task) -> list[Fault]:
+    """What keeps the answers' format from being checked."""
+    try:
+        KeepsFormat(task)
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def score(metric: Metric, stats: Floats) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +20,16 @@ from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_
 from nshot.predictors.nearest import Vote, cosines, neighbours
 from nshot.predictors.prompts import (
     Format,
+    answer_text,
     first_answer,
     label_answers,
+    label_words,
     parse_label,
     render,
     stops,
 )
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Input, ModelRef, Prediction, Prompt, Task
+from nshot.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
 
 Calibration: TypeAlias = Literal["none", "content_free", "batch"]
 CALIBRATIONS: tuple[Calibration, ...] = get_args(Calibration)
@@ -77,7 +80,7 @@ class Prompted:
     A classify task is answered by the label whose text the model finds most likely after the
     prompt, `offsets` (one per label, log-probabilities) taken off first. A model that cannot score
     is asked to write the label; what names no label is the answer "" without scores. A generate
-    task is answered by up to `max_tokens` generated tokens.
+    task is answered by up to `max_tokens` generated tokens, `constrained` to its answer_format.
     """
 
     task: Task
@@ -88,6 +91,7 @@ class Prompted:
     retrieval: Retrieval | None = None
     offsets: tuple[float, ...] = ()
     max_tokens: int = 64
+    constrained: bool = False
 
     def prompts(self, inputs: Sequence[Input]) -> list[Prompt]:
         """The prompt of each input."""
@@ -148,8 +152,9 @@ class Prompted:
         return logprobs, [scores[prompt].tokens_in for prompt in prompts]
 
     def _written(self, model: LanguageModel, inputs: Sequence[Input]) -> list[Prediction]:
-        stop = () if self._ends_itself else stops(self.task, self.format)
-        how = Decoding(self._length(model), stop=stop)
+        grammar = self._grammar(model)
+        stop = () if self._ends_itself or grammar else stops(self.task, self.format)
+        how = Decoding(self._length(model), stop=stop, grammar=grammar)
         prompts = self.prompts(inputs)
         different = list(dict.fromkeys(prompts))
         written = dict(zip(different, model.generate(different, how), strict=True))
@@ -157,6 +162,16 @@ class Prompted:
             self._heard(input, written[prompt])
             for input, prompt in zip(inputs, prompts, strict=True)
         ]
+
+    def _grammar(self, model: LanguageModel) -> Grammar | None:
+        """What the model is kept to: a label where it can be, the task's format where asked."""
+        lead = answer_text("", self.format)
+        if self.task.kind == "classify" and "constrain" in model.can:
+            words = json.dumps(label_words(self.task), ensure_ascii=False)
+            return Grammar("choices", words, lead)
+        if self.task.answer_format is None or not self.constrained:
+            return None
+        return replace(self.task.answer_format, lead=lead)
 
     @property
     def _ends_itself(self) -> bool:
@@ -185,6 +200,7 @@ class Prompted:
             "demos": [example_to_json(demo) for demo in self.demos],
             "offsets": list(self.offsets),
             "max_tokens": self.max_tokens,
+            "constrained": self.constrained,
             "retrieval": None,
         }
         arrays: Arrays = {}
@@ -210,6 +226,7 @@ class Prompted:
             _retrieval(saved, models) if settings["retrieval"] else None,
             tuple(settings["offsets"]),
             settings["max_tokens"],
+            settings.get("constrained", False),
         )
 
 

@@ -72,7 +72,9 @@ class GivenAdapter(Prompting):
             raise CannotAdapt(f"{self.folder} holds another adapter than when this was asked for")
         ref = replace(base, deltas=(*base.deltas, Delta("peft", self.folder, self.sha256)))
         tokens = answer_tokens(task, shots, bench)
-        predictor = Prompted(task, bench.models, ref, self.format, max_tokens=tokens)
+        predictor = Prompted(
+            task, bench.models, ref, self.format, max_tokens=tokens, constrained=self.constrained
+        )
         try:
             return calibrated(predictor, self.calibration, shots, (), bench)
         except InputError as error:

@@ -57,7 +57,14 @@ class FewShot(Prompting):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Choose the examples, as many as fit, and calibrate on other rows."""
         tokens = answer_tokens(task, shots, bench)
-        bare = Prompted(task, bench.models, base_of(bench), self.format, max_tokens=tokens)
+        bare = Prompted(
+            task,
+            bench.models,
+            base_of(bench),
+            self.format,
+            max_tokens=tokens,
+            constrained=self.constrained,
+        )
         demos = in_turn(shots.labelled, self.n, bench.seed)
         predictor = replace(bare, demos=_fitted(bare, demos, shots, bench))
         return calibrated(predictor, self.calibration, shots, predictor.demos, bench)

@@ -76,6 +76,7 @@ class RetrievedShots(Prompting):
             self.format,
             retrieval=shown,
             max_tokens=answer_tokens(task, shots, bench),
+            constrained=self.constrained,
         )
         return calibrated(
             predictor, self.calibration, shots, shots.labelled, bench, self.batch_rows

@@ -41,5 +41,7 @@ class ZeroShot(Prompting):
         if task.kind == "rank":
             return Ranker(task, bench.models, base, self.format)
         tokens = answer_tokens(task, shots, bench)
-        predictor = Prompted(task, bench.models, base, self.format, max_tokens=tokens)
+        predictor = Prompted(
+            task, bench.models, base, self.format, max_tokens=tokens, constrained=self.constrained
+        )
         return calibrated(predictor, self.calibration, shots, (), bench)
