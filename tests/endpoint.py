@@ -115,12 +115,18 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args: object) -> None:
+        """A client that was killed."""
+
+
 @contextmanager
 def serving(answer: Answer, *script: Reply, **said: Any) -> Iterator[Endpoint]:
     """A server on a free port of this machine, until the block ends."""
     endpoint = Endpoint(answer, list(script), **said)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(endpoint))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(endpoint))
     endpoint.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

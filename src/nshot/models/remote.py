@@ -23,6 +23,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from nshot.data.hub import within
 from nshot.errors import (
     CannotAdapt,
     EndpointFailed,
@@ -42,7 +43,7 @@ from nshot.models.base import (
     Scores,
     Trainable,
 )
-from nshot.models.catalog import HUB_SECONDS, within
+from nshot.models.catalog import HUB_SECONDS
 from nshot.types import ModelRef, Prompt, Turn
 
 if TYPE_CHECKING:
@@ -306,25 +307,28 @@ class RemoteLanguageModel:
     def each(self, prompts: Sequence[Prompt], how: Decoding) -> Iterator[tuple[int, Outcome]]:
         """(index, completion or error) as they come: each is paid for when it is given.
 
-        After an error that is not of one prompt alone nothing more is asked; what is under way
-        is still given.
+        No thread asks again before its answer has been taken and the next is wanted, so what the
+        taker keeps at once is lost to a kill for `concurrency` requests at most. After an error
+        that is not of one prompt alone nothing more is asked; what is under way is still given.
         """
         waiting: queue.Queue[int] = queue.Queue()
         for index in range(len(prompts)):
             waiting.put(index)
-        come: queue.Queue[tuple[int, Outcome] | None] = queue.Queue()
+        come: queue.Queue[tuple[int, Outcome, threading.Event] | None] = queue.Queue()
         given_up, no_more = threading.Event(), threading.Event()
 
         def work() -> None:
             while not no_more.is_set() and (index := _next(waiting)) is not None:
                 try:
-                    come.put((index, self._ask(prompts[index], how, given_up)))
+                    outcome = self._outcome(prompts[index], how, given_up)
                 except _Stopped:
                     break
-                except Exception as error:  # the asker's thread raises it, or drops the row
-                    if not (isinstance(error, EndpointRefused) and error.of_one_prompt):
-                        no_more.set()
-                    come.put((index, error))
+                if isinstance(outcome, Exception) and not _of_one_prompt(outcome):
+                    no_more.set()
+                taken = threading.Event()
+                come.put((index, outcome, taken))
+                while not taken.wait(0.1) and not given_up.is_set():
+                    pass
             come.put(None)
 
         working = min(self._limits.concurrency, len(prompts))
@@ -335,10 +339,20 @@ class RemoteLanguageModel:
                 if (one := come.get()) is None:
                     working -= 1
                 else:
-                    yield one
+                    yield one[:2]
+                    one[2].set()
         finally:
             no_more.set()
             given_up.set()
+
+    def _outcome(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Outcome:
+        """The answer to one prompt, or the error for the asker's thread to raise."""
+        try:
+            return self._ask(prompt, how, given_up)
+        except _Stopped:
+            raise
+        except Exception as error:
+            return error
 
     def _ask(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Completion:
         """The answer to one prompt, tried again while that may help."""
@@ -408,6 +422,10 @@ class RemoteLanguageModel:
         """What an endpoint says may repeat the key."""
         key = _key()
         return text.replace(key, "***") if key else text
+
+
+def _of_one_prompt(error: Exception) -> bool:
+    return isinstance(error, EndpointRefused) and error.of_one_prompt
 
 
 def _next(waiting: queue.Queue[int]) -> int | None:

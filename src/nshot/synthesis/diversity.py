@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from nshot.synthesis.heuristics import length
-from nshot.synthesis.novelty import words
 from nshot.synthesis.self_instruct import MadeTask
 
 _BEGINNINGS = 20
@@ -38,8 +37,8 @@ def diversity(tasks: Sequence[MadeTask]) -> dict[str, Any]:
 
 def _beginnings(instructions: Sequence[str]) -> dict[str, Any]:
     """How many first and first two words there are, and the most frequent of them."""
-    first = Counter(" ".join(words(text)[:1]) for text in instructions)
-    two = Counter(" ".join(words(text)[:2]) for text in instructions)
+    first = Counter(" ".join(text.casefold().split()[:1]) for text in instructions)
+    two = Counter(" ".join(text.casefold().split()[:2]) for text in instructions)
     return {
         "different_first_words": len(first),
         "different_first_two_words": len(two),

@@ -9,8 +9,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from nshot.synthesis.novelty import words
-
 SHORTEST, LONGEST = 3, 150
 """Words of an instruction."""
 _SEEN = re.compile(
@@ -39,7 +37,7 @@ def instruction_fault(text: str) -> str | None:
 
 def length(text: str) -> int:
     """Words, or half the signs of scripts that say more with fewer words (Korean, Chinese)."""
-    return max(len(words(text)), len(_WIDE.findall(text)) // 2)
+    return max(len(text.split()), len(_WIDE.findall(text)) // 2)
 
 
 def instance_fault(input: str, output: str) -> str | None:

@@ -6,38 +6,16 @@ https://aclanthology.org/W04-1013/, section 3; the F of precision and recall wit
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-"""Words of any script; where none are parted by spaces (Chinese, Japanese), single characters."""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, case folded."""
-    return _WORD.findall(text.casefold())
-
-
-def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a row of the table held in the bits of a number.
-
-    Hyyrö 2004, "Bit-parallel LCS-length computation revisited": one addition for each token of `b`.
-    """
-    places: dict[str, int] = {}
-    for i, token in enumerate(a):
-        places[token] = places.get(token, 0) | 1 << i
-    row = full = (1 << len(a)) - 1
-    for token in b:
-        matches = row & places.get(token, 0)
-        row = ((row + matches) | (row - matches)) & full
-    return len(a) - row.bit_count()
+from nshot.metrics.base import units
+from nshot.metrics.texts import common_subsequence
 
 
 def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
     """F1 of the longest common subsequence, 0 to 1."""
-    return 2 * lcs_length(a, b) / (len(a) + len(b)) if a and b else 0.0
+    return 2 * common_subsequence(a, b) / (len(a) + len(b)) if a and b else 0.0
 
 
 @dataclass(frozen=True)
@@ -49,16 +27,10 @@ class Nearest:
 
 
 class Earlier:
-    """Texts to be unlike. Finds the nearest exactly, with few subsequences computed.
-
-    A common subsequence is no longer than the words in common, which an index of words counts for
-    all texts at once; candidates are tried from the highest such bound until it falls below the
-    best score.
-    """
+    """Texts to be unlike: exact answers, with few subsequences computed."""
 
     def __init__(self, texts: Sequence[str] = ()) -> None:
-        self._texts: list[list[str]] = []
-        self._having: dict[str, list[tuple[int, int]]] = {}
+        self._texts: list[tuple[list[str], frozenset[str]]] = []
         for text in texts:
             self.add(text)
 
@@ -67,28 +39,33 @@ class Earlier:
 
     def add(self, text: str) -> None:
         """From now on this text too is an earlier one."""
-        tokens = words(text)
-        for token, count in Counter(tokens).items():
-            self._having.setdefault(token, []).append((len(self._texts), count))
-        self._texts.append(tokens)
+        theirs = units(text)
+        self._texts.append((theirs, frozenset(theirs)))
+
+    def has_like(self, text: str, at_least: float) -> bool:
+        """Whether the ROUGE-L with an earlier text is `at_least` that, which is above 0.
+
+        A common subsequence is no longer than the shorter text, nor than the different units in
+        common and the repeated ones of this text: that tells nearly all texts apart.
+        """
+        asked = units(text)
+        different, size = frozenset(asked), len(asked)
+        repeated = size - len(different)
+        for theirs, theirs_different in self._texts:
+            needed = at_least * (size + len(theirs)) / 2 - 1e-9
+            if (
+                min(size, len(theirs)) >= needed
+                and len(different & theirs_different) + repeated >= needed
+                and rouge_l(asked, theirs) >= at_least
+            ):
+                return True
+        return False
 
     def nearest(self, text: str) -> Nearest:
         """The earlier text of highest ROUGE-L, the first of equals."""
-        tokens = words(text)
-        bounds = self._bounds(tokens)
-        best = Nearest(-1, 0.0)
-        for index in sorted(bounds, key=lambda i: (-bounds[i], i)):
-            if bounds[index] < best.score:
-                break
-            score = rouge_l(tokens, self._texts[index])
-            if score > best.score or (score == best.score and index < best.index):
+        asked, best = units(text), Nearest(-1, 0.0)
+        for index, (theirs, _) in enumerate(self._texts):
+            bound = 2 * min(len(asked), len(theirs)) / max(1, len(asked) + len(theirs))
+            if bound > best.score and (score := rouge_l(asked, theirs)) > best.score:
                 best = Nearest(index, score)
         return best
-
-    def _bounds(self, tokens: Sequence[str]) -> dict[int, float]:
-        """What the ROUGE-L with each earlier text cannot exceed, where it can be above 0."""
-        common: dict[int, int] = {}
-        for token, count in Counter(tokens).items():
-            for index, theirs in self._having.get(token, ()):
-                common[index] = common.get(index, 0) + min(count, theirs)
-        return {i: 2 * n / (len(tokens) + len(self._texts[i])) for i, n in common.items()}

@@ -38,10 +38,14 @@ def stop_after(shown: int) -> tuple[str, ...]:
 
 
 def read_tasks(text: str, finished: bool) -> tuple[list[str], int]:
-    """The instructions in an answer, and how many (0 or 1) were cut off at its end."""
-    found = [" ".join(piece.split()) for piece in _NUMBERED.split(text)]
-    found = [piece for piece in found if piece]
-    if not finished and found:
+    """The instructions in an answer, and how many (0 or 1) were cut off at its end.
+
+    An instruction ends with its paragraph: what follows is the model at work on it.
+    """
+    pieces = [piece for piece in _NUMBERED.split(text) if piece.strip()]
+    paragraphs = [re.split(r"\n[ \t]*\n", piece.strip(), maxsplit=1) for piece in pieces]
+    found = [" ".join(first.split()) for first, *_ in paragraphs]
+    if not finished and found and len(paragraphs[-1]) == 1:
         return found[:-1], 1
     return found, 0
 

@@ -150,7 +150,7 @@ class SelfInstruct:
         new: list[_New] = []
         for text in texts:
             fault = instruction_fault(text)
-            if fault is None and self._earlier.nearest(text).score >= NOVEL:
+            if fault is None and self._earlier.has_like(text, NOVEL):
                 fault = f"like an earlier one (ROUGE-L {NOVEL} or more)"
             if fault is not None:
                 self.made.rejected[fault] += 1
