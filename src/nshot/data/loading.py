@@ -25,8 +25,9 @@ from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
 from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.base import Format
+from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.labels import Labelled, check_labels
-from nshot.data.tables import IMAGE_COLUMN, Row, Table, cell_text, read_table
+from nshot.data.tables import IMAGE_COLUMN, READ, Row, Table, cell_text, read_table
 from nshot.errors import Fault, nearest
 from nshot.task import TASK_FILE, TaskFile, read_task
 from nshot.types import Example, Image, Input, Kind, Label, Task, digest
@@ -161,7 +162,14 @@ def _format_part(
 
 
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | None]:
-    """What is said of the task, where the train rows are, where the test rows are."""
+    """What is said of the task, where the train rows are, where the test rows are.
+
+    A name of a data set on a hub stands for its file of train rows.
+    """
+    if test is not None and is_hub_name(str(test), READ):
+        test = hub_file(str(test), READ)
+    if is_hub_name(str(source), READ):
+        return TaskFile(source, source.name.partition(":")[0]), hub_file(str(source), READ), test
     if (source / TASK_FILE).is_file():
         source = source / TASK_FILE
     if source.suffix.lower() in (".yaml", ".yml"):

@@ -339,6 +339,10 @@ def _name_classes(columns: dict[str, list[Any]], metadata: dict[bytes, bytes]) -
 _READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv, ".parquet": _parquet}
 
 
+READ = tuple(_READERS)
+"""The endings of files that are read."""
+
+
 def _folder(path: Path, faults: Faults) -> Table | None:
     """One sub-folder per class: each ``.txt`` file, or each picture, is a row."""
     classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -12,12 +12,11 @@ import os
 import re
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from nshot.data.hub import within
 from nshot.errors import Fault, InputError, ModelNotFound, nearest
 from nshot.types import ModelRef
 
@@ -353,25 +352,6 @@ def _ask_hub(repo: str, revision: str | None) -> Any:
 
     answered, answer = within(HUB_SECONDS, ask)
     return answer if answered else _not_at_hand(repo)
-
-
-def within(seconds: float, ask: Callable[[], Any]) -> tuple[bool, Any]:
-    """(True, the answer), or (False, None) after a failure or after `seconds`.
-
-    A client's own time limit is for each try and each address, so the clock is kept here.
-    """
-    answers: list[Any] = []
-
-    def run() -> None:
-        try:
-            answers.append(ask())
-        except Exception:  # the client's errors are many, and all mean the same here
-            return
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return (True, answers[0]) if answers else (False, None)
 
 
 def _not_at_hand(name: str) -> Any:
