@@ -215,3 +215,19 @@ def test_a_model_that_can_keep_no_format_is_asked_as_before() -> None:
     labels = (Label("yes"), Label("no"))
     told = Prompted(Task("t", "classify", labels), FakeModels(), REMOTE).predict(INPUTS[:1])
     assert len(told) == 1
+
+
+def test_what_to_type_is_shown_in_the_terminal_with_its_brackets(tmp_path: Path) -> None:
+    from nshot.cli import main
+    from nshot.report.terminal import board_table
+
+    file = written(tmp_path, "answer_format: {regex: '[0-9]+'}")
+    main(
+        ["compare", str(file), "--methods", "nearest_answer,zero_shot:constrained", "--seeds", "1",
+         "--model", "fake:scorer", "--encoder", "fake:encoder", "--out", str(tmp_path / "out")]
+    )  # fmt: skip
+    board = json.loads((tmp_path / "out" / "leaderboard.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in board["methods"]}
+    assert rows["nearest_answer"]["also"]["keeps_format"]["score"] == 1
+    assert "pip install 'nshot[constrain]'" in rows["zero_shot:constrained"]["reason"]
+    assert "'nshot[constrain]'" in board_table(board, width=400)

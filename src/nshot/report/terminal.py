@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -104,7 +105,7 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
         table.add_column(heading, justify="right" if heading in ("score", "build") else "left")
     rows = sorted(board["methods"], key=lambda row: -(row["score"] or -1.0))
     for row in rows:
-        table.add_row(*_cells(row, advice, also))
+        table.add_row(*map(escape, _cells(row, advice, also)))
     console = Console(width=width or max(100, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
@@ -171,7 +172,7 @@ def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:
         table.add_column(heading, justify="left" if heading in ("method", "rung") else "right")
     for row in rows:
         if row["why_not"]:
-            table.add_row(row["name"], row["rung"], f"skipped: {row['why_not']}")
+            table.add_row(row["name"], row["rung"], escape(f"skipped: {row['why_not']}"))
             continue
         numbers = [words(row[key]) for key in ("search", "build", "use", "total")]
         table.add_row(row["name"], row["rung"], str(row["candidates"]), *numbers)
