@@ -6,7 +6,7 @@ Three formats::
                   Sentiment: positive          several lines, a blank line parts demonstrations
     instruction   what is asked and the list of labels first, then as plain
     chat          the same as turns: the request is the system's, a demonstration is a user turn
-                  and the assistant's answer
+                  and the assistant's answer; instruction data stand for themselves
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
+from nshot.data.formats.chats import turns_asked
 from nshot.types import Example, Input, Prompt, Task, Turn
 
 Format: TypeAlias = Literal["plain", "instruction", "chat"]
@@ -24,12 +25,14 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 DESCRIPTIONS = 2000
 """Characters of label descriptions that still fit into an instruction; more are left out."""
+_REQUESTS = frozenset({"instruction", "prompt"})
+"""Fields of instruction data, which say themselves what is wanted."""
 
 
 def render(task: Task, format: Format, input: Input, demos: Sequence[Example] = ()) -> Prompt:
     """The prompt that asks `input`, after the demonstrations in their order."""
     if format == "chat":
-        return _chat(task, input, demos)
+        return chat(task, input, demos)
     blocks = [instruction(task)] if format == "instruction" else []
     blocks += [_asked(task, demo.input) + answer_text(said(task, demo), format) for demo in demos]
     return "\n\n".join([*blocks, _asked(task, input)])
@@ -143,7 +146,8 @@ def _without_gaps(text: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", text.strip())
 
 
-def _chat(task: Task, input: Input, demos: Sequence[Example]) -> tuple[Turn, ...]:
+def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn, ...]:
+    """What `render` gives in the format ``chat``."""
     turns: list[Turn] = []
     for demo in demos:
         turns += [*_user(task, demo.input), Turn("assistant", said(task, demo))]
@@ -151,7 +155,7 @@ def _chat(task: Task, input: Input, demos: Sequence[Example]) -> tuple[Turn, ...
     # An own system turn of the input stands behind the task's: most templates take one only.
     systems = [turn.text for turn in turns if turn.role == "system"]
     request = [task.system] if task.system else []
-    if not input.turns or task.instruction or task.kind == "classify":
+    if not _asks(task, input) or task.instruction:
         request.append(instruction(task))
     others = [turn for turn in turns if turn.role != "system"]
     system = "\n".join([*request, *dict.fromkeys(systems)])
@@ -159,11 +163,17 @@ def _chat(task: Task, input: Input, demos: Sequence[Example]) -> tuple[Turn, ...
 
 
 def _user(task: Task, input: Input) -> list[Turn]:
-    if input.turns and task.kind != "classify":
-        return list(input.turns)
+    if _asks(task, input):
+        return list(turns_asked(input))
     bare = len(input.fields) == 1 and not input.turns
     text = input.fields[0][1].strip() if bare else "\n".join(_lines(task, input))
     return [Turn("user", text, input.images)]
+
+
+def _asks(task: Task, input: Input) -> bool:
+    """Whether the input says what is wanted: a conversation does, and so do instruction data."""
+    told = input.turns or any(name in _REQUESTS for name, _ in input.fields)
+    return bool(told) and task.kind != "classify"
 
 
 def _default_instruction(task: Task) -> str:

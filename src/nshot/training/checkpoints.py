@@ -26,6 +26,7 @@ class Position:
     step: int
     micro_batch: int
     losses: tuple[float, ...]
+    watched: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,11 @@ class Checkpoints:
             if said["identity"] != identity:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Position(**{**said, "losses": tuple(said["losses"])}), tensors
+        lists = {
+            "losses": tuple(said["losses"]),
+            "watched": tuple((step, loss) for step, loss in said.get("watched", ())),
+        }
+        return Position(**{**said, **lists}), tensors
 
     def forget(self) -> None:
         """Remove the checkpoint: the training is done."""

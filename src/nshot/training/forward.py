@@ -24,13 +24,15 @@ from torch import Tensor
 
 from nshot.models.cache import Layers, from_cache, masks, to_cache
 from nshot.models.mount import is_soft_prompt
-from nshot.training.rows import Row
+from nshot.training.rows import Row, pack
 
 _TOLERANCE = 1e-4
 _CACHING = 8
 """Rows that go through the frozen layers at once."""
 _DENSE = 3200
 """Tokens in one sequence at which attention costs as much as all the rest of a block."""
+_PACK = 512
+"""Tokens of rows in a sequence of `Packed`: attention then adds less than padding does."""
 
 
 class Reader(Protocol):
@@ -126,9 +128,8 @@ class Shared:
     def logits(self, rows: Sequence[Row]) -> Tensor:
         """See `Reader`."""
         tree, soft = Tree(rows), soft_prompt(self.module)
-        count = soft.read + len(tree.tokens)
         longest = soft.read + max(len(row.tokens) for row in rows)
-        if count * (1 + (soft.length + len(tree.tokens)) / _DENSE) >= len(rows) * longest:
+        if _cost(tree, soft) >= len(rows) * longest:
             return self.whole.read(rows, soft)
         return self.read(rows, tree, soft)
 
@@ -152,6 +153,50 @@ class Shared:
                 position_ids=at[None, -count:],
             )
         return _flat(out.logits)
+
+
+class Packed:
+    """The rows of a batch in a few sequences of at most `room` tokens, several in each.
+
+    No row sees another: a sequence is a tree (see `Shared`), so that attention is block-diagonal
+    behind what rows begin with in common, and the positions of each row count from its own first
+    token. A batch goes the ordinary way, padded, where that reads less.
+    """
+
+    def __init__(self, module: Any, device: str, room: int = _PACK) -> None:
+        self.shared, self.room = Shared(module, device), room
+
+    def logits(self, rows: Sequence[Row]) -> Tensor:
+        """See `Reader`."""
+        soft = soft_prompt(self.shared.module)
+        packs = pack([len(row.tokens) for row in rows], self.room)
+        trees = [Tree([rows[i] for i in some]) for some in packs]
+        longest = max(len(row.tokens) for row in rows)
+        if sum(_cost(tree, soft) for tree in trees) >= len(rows) * (soft.read + longest):
+            return self.shared.whole.read(rows, soft)
+        return self.read(rows, packs, trees, soft)
+
+    def read(
+        self,
+        rows: Sequence[Row],
+        packs: Sequence[Sequence[int]],
+        trees: Sequence[Tree],
+        soft: Soft,
+    ) -> Tensor:
+        """Logits at the points of `rows`; `packs` name the rows of each of the `trees`."""
+        found: dict[int, Tensor] = {}
+        for some, tree in zip(packs, trees, strict=True):
+            held = [rows[i] for i in some]
+            logits = self.shared.read(held, tree, soft)
+            parts = torch.split(logits, [len(row.points) for row in held])
+            found |= dict(zip(some, parts, strict=True))
+        return torch.cat([found[i] for i in range(len(rows))])
+
+
+def _cost(tree: Tree, soft: Soft) -> float:
+    """What reading a tree costs, in tokens of short padded rows: attention is quadratic."""
+    count = soft.read + len(tree.tokens)
+    return count * (1 + (soft.length + len(tree.tokens)) / _DENSE)
 
 
 class Tree:
@@ -221,10 +266,13 @@ class Upper:
         return _flat(out.logits)
 
 
-def reader(module: Any, rows: Sequence[Row], free: int | None, device: str) -> Reader:
+def reader(
+    module: Any, rows: Sequence[Row], free: int | None, device: str, packing: bool = False
+) -> Reader:
     """The fastest way to read these rows that gives the ordinary logits.
 
-    `free` is the number of upper blocks being trained, None when gradients reach lower.
+    `free` is the number of upper blocks being trained, None when gradients reach lower. With
+    `packing` a batch may be several sequences, which pays where rows are long.
     """
     whole, shared = Whole(module, device), Shared(module, device)
     ascending = sorted(rows, key=lambda row: len(row.tokens))
@@ -236,7 +284,7 @@ def reader(module: Any, rows: Sequence[Row], free: int | None, device: str) -> R
             upper.remember(rows)
             return upper
     if _equal(module, probe, whole, lambda: shared.read(probe, Tree(probe), soft_prompt(module))):
-        return shared
+        return Packed(module, device) if packing else shared
     return whole
 
 

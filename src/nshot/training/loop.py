@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from nshot.errors import CannotAdapt, Diverged, Fault, InputError
 from nshot.training.checkpoints import Checkpoints, Position
-from nshot.training.forward import Reader, reader
+from nshot.training.forward import Reader, Whole, reader
 from nshot.training.rows import Row, Schedule, batches
 from nshot.types import digest
 
@@ -52,6 +52,8 @@ class Trace:
     """Tokens of rows the model read in training, padding not counted."""
     resumed: int
     """The step it took up from a checkpoint; 0 when it began at the beginning."""
+    watched: tuple[tuple[int, float], ...] = ()
+    """(steps done, loss) of the rows that were only watched: at the start and after each epoch."""
 
 
 def _quiet(sentence: str) -> None:
@@ -70,6 +72,8 @@ def train(
     *,
     device: str,
     free_blocks: int | None = None,
+    packing: bool = False,
+    watched: Sequence[Row] = (),
     checkpoints: Checkpoints | None = None,
     note: Callable[[str], None] = _quiet,
     progress: Callable[[int, int], None] = _still,
@@ -81,6 +85,9 @@ def train(
         rows: what to train on; ids are unique.
         free_blocks: when every free parameter lies in the last so many blocks or above them. The
             blocks under them are then computed once a row.
+        packing: read several rows in a sequence (`nshot.training.forward.Packed`), where this
+            model can be read so; the result is the same up to rounding.
+        watched: rows whose loss is taken and never followed, with ids of their own.
         checkpoints: where to keep the state of a long run, and to look for that of a killed one.
         note: told what a reader of the result must know (a smaller micro-batch).
         progress: told (steps done, steps in all) after each step.
@@ -91,20 +98,28 @@ def train(
         Diverged: a loss or gradient that is not a finite number.
     """
     _refuse_unsupervised(rows)
+    if watched:
+        _refuse_unsupervised(watched)
     free = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not free:
         raise CannotAdapt("there is nothing to train: no parameter of the model is free")
-    run = _Run(rows, objective, schedule, device, free)
+    run = _Run(rows, watched, objective, schedule, device, free)
     with _training(module, schedule.seed, device):
-        run.model = reader(module, rows, free_blocks, device)
+        run.model = reader(module, [*rows, *watched], free_blocks, device, packing)
+        if packing and isinstance(run.model, Whole):
+            note("rows were padded, not packed: on this model the two are not the same")
         resumed = run.take_up(checkpoints)
+        if resumed == 0:
+            run.look(module, 0)
         for step in range(resumed, len(run.plan)):
             run.advance(step, note)
+            run.look(module, step + 1)
             progress(step + 1, len(run.plan))
             if checkpoints is not None and checkpoints.due(step + 1, len(run.plan)):
                 checkpoints.save(*run.state())
     read = sum(len(rows[i].tokens) for batch in run.plan for i in batch)
-    return Trace(tuple(run.losses), sum(p.numel() for p in free.values()), read, resumed)
+    parameters = sum(p.numel() for p in free.values())
+    return Trace(tuple(run.losses), parameters, read, resumed, tuple(run.seen))
 
 
 class _Run:
@@ -115,12 +130,14 @@ class _Run:
     def __init__(
         self,
         rows: Sequence[Row],
+        watched: Sequence[Row],
         objective: Objective,
         schedule: Schedule,
         device: str,
         free: dict[str, nn.Parameter],
     ) -> None:
         self.rows, self.objective, self.schedule = rows, objective, schedule
+        self.watched = watched
         self.device, self.free = device, free
         # In half precision a small step would round to nothing: the sums are kept in full.
         self.masters = {
@@ -130,6 +147,7 @@ class _Run:
         self.plan = batches([len(row.tokens) for row in rows], schedule)
         self.micro = min(schedule.micro_batch or schedule.batch_size, schedule.batch_size)
         self.losses: list[float] = []
+        self.seen: list[tuple[int, float]] = []
         self.optimiser = torch.optim.AdamW(
             self.masters.values(), lr=0.0, weight_decay=schedule.weight_decay, fused=True
         )
@@ -150,6 +168,23 @@ class _Run:
         self.optimiser.step()
         self._from_masters()
         self.losses.append(loss)
+
+    @torch.no_grad()
+    def look(self, module: Any, step: int) -> None:
+        """Take the loss of the watched rows, if `step` steps are a whole number of epochs, or all.
+
+        It changes nothing: no dropout, no gradient, no random number.
+        """
+        epoch = math.ceil(len(self.rows) / self.schedule.batch_size)
+        if not self.watched or (step % epoch and step < len(self.plan)):
+            return
+        module.eval()
+        total = sum(
+            self.objective.total(self.model, self.watched[start : start + self.micro]).item()
+            for start in range(0, len(self.watched), self.micro)
+        )
+        module.train()
+        self.seen.append((step, total / self.objective.weight(self.watched)))
 
     def _to_masters(self) -> None:
         for name, p in self.free.items():
@@ -191,12 +226,15 @@ class _Run:
         return digest(
             json.dumps([asdict(self.schedule), shapes, self.device, torch.__version__]),
             repr(self.rows),
+            repr(self.watched),
             repr(self.objective),
         )
 
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Everything the next step depends on."""
-        position = Position(self.identity(), len(self.losses), self.micro, tuple(self.losses))
+        position = Position(
+            self.identity(), len(self.losses), self.micro, tuple(self.losses), tuple(self.seen)
+        )
         tensors = {f"parameter.{name}": p.detach() for name, p in self.masters.items()}
         for name, p in self.masters.items():
             moments = self.optimiser.state[p]
@@ -223,6 +261,7 @@ class _Run:
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         _set_random_state(tensors, self.device)
         self.micro, self.losses = position.micro_batch, list(position.losses)
+        self.seen = list(position.watched)
         return position.step
 
 

@@ -66,6 +66,23 @@ class Schedule:
         return self.learning_rate * left
 
 
+def pack(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
+    """Which rows to put into one sequence of at most `room` tokens: first fit, longest first.
+
+    A row longer than that has a sequence of its own. Each row is in exactly one.
+    """
+    packs: list[list[int]] = []
+    left: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        at = next((p for p, free in enumerate(left) if lengths[i] <= free), len(packs))
+        if at == len(packs):
+            packs.append([])
+            left.append(room)
+        packs[at].append(i)
+        left[at] -= lengths[i]
+    return [tuple(sorted(rows)) for rows in packs]
+
+
 def batches(lengths: Sequence[int], schedule: Schedule) -> list[tuple[int, ...]]:
     """The row numbers of every step's batch, in order: a pure function of lengths and schedule.
 
