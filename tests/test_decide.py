@@ -208,6 +208,42 @@ def test_interval_with_binomial_variance_is_wilsons() -> None:
     assert wide[1] > 0.885
 
 
+def graded(rng: np.random.Generator, truth: list[float], n: int = 60) -> list[Column]:
+    """Scores between 0 and 1 with a spread of .12 over examples and .015 over three draws."""
+    hard = rng.normal(0, 0.09, n)
+    return [
+        column(
+            str(m),
+            np.clip(
+                mean + hard + rng.normal(0, 0.07, n) + rng.normal(0, 0.015, (3, 1))
+                + rng.normal(0, 0.03, (3, n)), 0, 1),
+        )
+        for m, mean in enumerate(truth)
+    ]  # fmt: skip
+
+
+def test_graded_scores_are_neither_too_sure_nor_too_doubtful() -> None:
+    """300 boards of four methods: the truth is inside, the best is kept, the width their own."""
+    rng = np.random.default_rng(5)
+    truth = [0.55, 0.52, 0.46, 0.40]
+    inside, kept, width, out = [], [], [], []
+    for _ in range(300):
+        d = decide(graded(rng, truth))
+        inside += [d.low[str(m)] <= mean <= d.high[str(m)] for m, mean in enumerate(truth)]
+        kept.append("0" in d.could_be_best)
+        out.append("3" not in d.could_be_best)
+        width.append(d.high["0"] - d.low["0"])
+    assert np.mean(inside) >= 0.93
+    assert np.mean(kept) >= 0.95
+    assert np.mean(out) >= 0.9  # 15 points behind on 60 examples
+    assert np.median(width) < 0.12  # as 0/1 points these would be .25 wide
+
+
+def test_right_or_wrong_points_have_a_grain_of_one() -> None:
+    board = estimate([coins("a", 0.7, 50, draws=3), column("b", np.full((1, 50), 0.25))])
+    assert board.grain.tolist() == [1.0, pytest.approx(4 / 54)]
+
+
 def test_unequal_draws_are_each_weighed_by_their_own_number() -> None:
     many, one = coins("many", 0.7, 200, draws=5), coins("one", 0.7, 200, draws=1)
     d = decide([many, one])

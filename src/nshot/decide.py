@@ -123,6 +123,7 @@ class Board:
     cost: Floats
     allowed: Bools
     fixed: Bools
+    grain: Floats
 
     @property
     def draw_part(self) -> Floats:
@@ -132,7 +133,7 @@ class Board:
     @property
     def se(self) -> Floats:
         """Standard error of each difference p_j - p_m, (K, K)."""
-        return pair_se(self.E, self.draw_part, self.n)
+        return pair_se(self.E, self.draw_part, self.n, self.grain)
 
 
 def _check(columns: Sequence[Column]) -> None:
@@ -166,7 +167,8 @@ def estimate(columns: Sequence[Column]) -> Board:
     rows = np.array([c.points.mean(axis=0) for c in columns])
     E = np.atleast_2d(np.cov(rows)) / n if n > 1 else np.zeros((len(columns), len(columns)))
     q = binomial_variance(p, n)
-    np.fill_diagonal(E, np.maximum(np.diag(E), q / (n + 4)))
+    grain = np.array([_grain(c.points) for c in columns])
+    np.fill_diagonal(E, np.maximum(np.diag(E), grain * q / (n + 4)))
     draws = np.array([float(len(c.points)) for c in columns])
     fixed = np.array([c.deterministic for c in columns])
     measured = np.array([_draw_variance(c.points) for c in columns])
@@ -180,10 +182,23 @@ def estimate(columns: Sequence[Column]) -> Board:
         cost=np.array([c.cost for c in columns], dtype=np.float64),
         allowed=np.array([c.allowed for c in columns]),
         fixed=fixed,
+        grain=grain,
     )
 
 
-def binomial_variance(p: Floats, n: int) -> Floats:
+def _grain(points: Floats) -> float:
+    """Variance of a point against that of a 0/1 point of the same mean: 1 for those, else less.
+
+    A graded score (F1, ROUGE-L) lies near its mean; the floors that keep an all-right column from
+    looking certain would make it three times too doubtful. Drawn towards 1 as by four examples.
+    """
+    p, n = float(points.mean()), points.shape[1]
+    if not 0 < p < 1 or np.isin(points, (0.0, 1.0)).all():
+        return 1.0
+    return float(min(1.0, (n * points.var() / (p * (1 - p)) + 4) / (n + 4)))
+
+
+def binomial_variance(p: Floats, n: float) -> Floats:
     """Variance of one 0/1 point, with two successes and two failures added: never zero."""
     pt = (n * np.clip(p, 0.0, 1.0) + 2) / (n + 4)
     return np.asarray(pt * (1 - pt), dtype=np.float64)
@@ -216,10 +231,14 @@ def _pooled(measured: Floats, prior: Floats, draws: Floats, fixed: Bools) -> Flo
     return np.where(fixed, 0.0, np.maximum(own, 0.04 * prior))
 
 
-def pair_se(E: Floats, draw_part: Floats, n: float) -> Floats:
-    """Standard error of p_j - p_m of every pair, (K, K); 2/n^2 keeps that of twins above 0."""
+def pair_se(E: Floats, draw_part: Floats, n: float, grain: Floats) -> Floats:
+    """Standard error of p_j - p_m of every pair, (K, K); 2/n^2 keeps that of twins above 0.
+
+    Two 0/1 twins may differ by a point on the next example, graded ones (`grain`) by less.
+    """
     own = np.diag(E) + draw_part
-    return np.asarray(np.sqrt(np.maximum(own[:, None] + own - 2 * E, 0) + 2 / n**2))
+    twins = 2 / n**2 * np.sqrt(grain[:, None] * grain)
+    return np.asarray(np.sqrt(np.maximum(own[:, None] + own - 2 * E, 0) + twins))
 
 
 def critical(alpha: float, tried: int) -> float:
@@ -227,11 +246,12 @@ def critical(alpha: float, tried: int) -> float:
     return NormalDist().inv_cdf(1 - alpha / (tried - 1)) if tried > 1 else 0.0
 
 
-def interval(centre: float, variance: float, n: int, freedom: float) -> tuple[float, float]:
+def interval(centre: float, variance: float, n: float, freedom: float) -> tuple[float, float]:
     """Wilson's interval around `centre` with Student's t and an effective size; inside [0, 1].
 
     `variance` is that of the mean, draws included (step 4). A binomial with the same variance
-    would have q / variance examples: that is the size in Wilson's (1927) formula.
+    would have q / variance examples: that is the size in Wilson's (1927) formula. `n` is how many
+    0/1 examples the board's examples are worth.
     """
     from scipy.special import stdtrit  # late: a sixth of a second that `nshot --help` need not pay
 
@@ -249,7 +269,7 @@ def _method_interval(board: Board, m: int, centre: float, draws: float) -> tuple
     freedom = (of_rows + of_draws) ** 2 / (
         of_rows**2 / max(board.n - 1, 1) + of_draws**2 / (PRIOR_WEIGHT + board.draws[m] - 1)
     )
-    return interval(centre, of_rows + of_draws, board.n, freedom)
+    return interval(centre, of_rows + of_draws, board.n / float(board.grain[m]), freedom)
 
 
 def intervals(board: Board) -> Floats:
@@ -357,7 +377,7 @@ def _share_settled(
     p: Floats, E: Floats, draw_part: Floats, n: float, board: Board, z: float, margins: _Margins
 ) -> float:
     """Share of the futures `p` (B, K) in which the decision is settled."""
-    se = pair_se(E, draw_part, n)
+    se = pair_se(E, draw_part, n, board.grain)
     pick = picks(p, could_be_best(p, se, z), board, margins.give_up)
     bound = settled_to(p, pick, se, z, board.allowed)
     return float((bound <= margins.delta + TINY).mean())
