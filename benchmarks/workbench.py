@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
@@ -60,6 +60,9 @@ class Workbench:
     def trained(self, parameters: int) -> None:
         """The most that any part trained."""
         self.parameters = max(self.parameters, parameters)
+
+    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+        """What the training says of itself is not measured here."""
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A step is over."""

@@ -99,6 +99,9 @@ class Bench:
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
 
+    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+        pass
+
     def progress(self, done: int, total: int, what: str) -> None:
         pass
 

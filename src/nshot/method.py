@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
@@ -134,6 +134,13 @@ class Workbench(Protocol):
 
     def trained(self, parameters: int) -> None:
         """Report how many parameters were trained."""
+        ...
+
+    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+        """Report how the loss fell: of each step's batch, and (steps done, loss) of watched rows.
+
+        Where a job trains several times, the last training counts.
+        """
         ...
 
     def progress(self, done: int, total: int, what: str) -> None:

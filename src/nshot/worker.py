@@ -82,6 +82,7 @@ class Bench:
         self.charged = 0.0
         self.notes: list[str] = []
         self.parameters = 0
+        self.curve: dict[str, Any] = {}
         self.nested = Cost()
 
     @property
@@ -161,6 +162,10 @@ class Bench:
     def trained(self, parameters: int) -> None:
         """The most that any part of the job trained."""
         self.parameters = max(self.parameters, parameters)
+
+    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+        """Kept with the measurement."""
+        self.curve = {"train": list(losses), "watched": [list(look) for look in watched]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """To the parent, for its display."""
@@ -268,7 +273,9 @@ class Worker:
         train = None
         if job.draw == 0 and job.method.trains != "nothing":  # nothing learned, nothing overfitted
             train = train_score(predictor, self.setting.task, shots.labelled)
-        extra = {"beside": self._beside(predictor, test)} if hasattr(predictor, "beside") else {}
+        extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
+        if hasattr(predictor, "beside"):
+            extra["beside"] = self._beside(predictor, test)
         notes = [*bench.notes, *self._cut(job.method, test)]
         return self._body(job, name, answered, build, notes, train, extra)
 

@@ -24,6 +24,7 @@ class Lent:
     notes: list[str] = field(default_factory=list)
     steps: list[tuple[int, int, str]] = field(default_factory=list)
     parameters: int = 0
+    curve: tuple[Any, ...] = ()
     shelf: dict[str, Any] = field(default_factory=dict)
 
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
@@ -39,6 +40,9 @@ class Lent:
 
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
+
+    def learned(self, losses: Any, watched: Any) -> None:
+        self.curve = (tuple(losses), tuple(watched))
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.steps.append((done, total, what))

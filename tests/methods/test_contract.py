@@ -61,7 +61,8 @@ def test_a_method_is_a_value(name: str, base: ModelRef, tmp_path: Path) -> None:
 def test_a_method_adapts_and_its_predictor_answers(
     name: str, base: ModelRef, tmp_path: Path
 ) -> None:
-    rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full"), 5e-3)
+    rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
+    rates["instruct_full"] = 5e-3
     rates["llama_adapter"] = 5e-2
     fast = {"learning_rate": rates[name], "epochs": 12} if name in rates else {}
     method = build(name, base, tmp_path / "given", **fast)

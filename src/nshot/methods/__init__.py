@@ -32,6 +32,8 @@ WHERE: Mapping[str, str] = {
     "qlora": "nshot.methods.peft.qlora:QLoRA",
     "lora_head": "nshot.methods.peft.lora_head:LoRAHead",
     "full": "nshot.methods.finetune.full:FullFineTuning",
+    "instruct": "nshot.methods.finetune.instruct:Instruct",
+    "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
 }
 """Name -> module and class."""
 

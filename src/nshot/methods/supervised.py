@@ -68,6 +68,14 @@ class SupervisedTuning(Writing):
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
         """Save what was trained into `folder`."""
 
+    def parted(self, shots: Shots, bench: Workbench) -> tuple[Shots, Shots]:
+        """The shots to learn from, and those of which only the loss is watched: none."""
+        return shots, Shots()
+
+    def packs(self) -> bool:
+        """Whether several rows are read in one sequence; see `nshot.training.forward.Packed`."""
+        return False
+
     def free(self, model: LanguageModel) -> tuple[str, ...]:
         """Patterns of the base's parameters to set free."""
         return ()
@@ -101,10 +109,11 @@ class SupervisedTuning(Writing):
         from nshot.training.learned import require_learned
 
         base = self.stands_on(_base(bench))
-        before = self._start(task, shots, bench, base)
-        delta = self._train(task, shots, bench, base)
+        taught, watched = self.parted(shots, bench)
+        before = self._start(task, taught, bench, base)
+        delta = self._train(task, taught, watched, bench, base)
         ref = replace(base, deltas=(*base.deltas, delta))
-        after = self._fit(task, shots, bench, ref)
+        after = self._fit(task, taught, bench, ref)
         if not math.isfinite(after.nll):
             raise Diverged(f"the trained model's loss is {after.nll}")
         require_learned(before, after)
@@ -116,7 +125,9 @@ class SupervisedTuning(Writing):
 
         return Prompted(task, bench.models, ref, self.format, constrained=self.constrained)
 
-    def _train(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Delta:
+    def _train(
+        self, task: Task, shots: Shots, watched: Shots, bench: Workbench, base: ModelRef
+    ) -> Delta:
         from nshot.training.checkpoints import Checkpoints
         from nshot.training.loop import train
         from nshot.training.sft import AnswerTokens
@@ -134,11 +145,14 @@ class SupervisedTuning(Writing):
                 self._schedule(bench.seed),
                 device=lent.device,
                 free_blocks=self.free_blocks(),
+                packing=self.packs(),
+                watched=self.encode(task, watched, lent, context)[0],
                 checkpoints=checkpoints,
                 note=bench.note,
                 progress=lambda done, total: bench.progress(done, total, "training"),
             )
             bench.trained(trace.parameters)
+            bench.learned(trace.losses, trace.watched)
             delta = self.keep(lent, module, bench.folder)
         checkpoints.forget()
         return delta
