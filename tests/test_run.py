@@ -569,12 +569,20 @@ def test_a_fresh_draw_that_fails_leaves_the_pick_unconfirmed(
 
 
 def test_where_nothing_answers_the_reasons_are_told(tmp_path: Path) -> None:
-    rows = [{"input": f"say {i}", "output": f"word {i}"} for i in range(60)]
-    task = jsonl(tmp_path / "gen.jsonl", rows)
+    rows = [{"prompt": f"say {i}", "chosen": f"word {i}", "rejected": "no"} for i in range(60)]
+    task = jsonl(tmp_path / "pairs.jsonl", rows)
     with pytest.raises(RunFailed) as caught:
         go((task,), tmp_path / "run", methods=("knn",), shots=None)
-    assert "knn: answers tasks of kind classify, not generate" in str(caught.value)
+    assert "knn: answers tasks of kind classify, not rank" in str(caught.value)
     assert not (tmp_path / "run" / "leaderboard.json").exists()
+
+
+def test_where_what_was_asked_cannot_answer_the_trivial_method_stands(tmp_path: Path) -> None:
+    rows = [{"input": f"say {i}", "output": f"word {i}"} for i in range(60)]
+    result = go(
+        (jsonl(tmp_path / "gen.jsonl", rows),), tmp_path / "run", methods=("knn",), shots=None
+    )
+    assert result.board["advice"]["pick"] == "nearest_answer"
 
 
 def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_path: Path) -> None:

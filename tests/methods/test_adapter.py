@@ -126,7 +126,7 @@ def test_one_that_does_not_fit_after_all_says_so_on_its_row(
 
 def named(*folders: Path, **more: Any) -> list[str]:
     request = Request("t", methods=("majority",), adapters=tuple(map(str, folders)), **more)
-    return [method.called for method in chosen_methods(request)]
+    return [method.called for method in chosen_methods(request, "classify")]
 
 
 def test_rows_of_the_same_name_are_told_apart_by_their_parents(
@@ -143,13 +143,13 @@ def test_rows_of_the_same_name_are_told_apart_by_their_parents(
 
 def test_all_and_peft_leave_out_what_needs_a_folder(folder: Path) -> None:
     for word in ("all", "peft"):
-        names = [m.name for m in chosen_methods(Request("t", methods=(word,)))]
+        names = [m.name for m in chosen_methods(Request("t", methods=(word,)), "classify")]
         assert "lora" in names
         assert "adapter" not in names
     with pytest.raises(InputError, match=r"adapter: folder"):
-        chosen_methods(Request("t", methods=("adapter",)))
+        chosen_methods(Request("t", methods=("adapter",)), "classify")
     one = {"adapter": {"folder": str(folder)}}
-    (method,) = chosen_methods(Request("t", methods=("adapter",), settings=one))
+    (method,) = chosen_methods(Request("t", methods=("adapter",), settings=one), "classify")
     assert method.called == "adapter:checkpoint-100"
 
 
@@ -157,7 +157,10 @@ def test_a_setting_is_for_every_adapter(base: Path, folder: Path, tmp_path: Path
     other = foreign(base, tmp_path / "other")
     pins = {"adapter": {"format": "chat"}}
     request = Request("t", methods=(), adapters=(str(folder), str(other)), settings=pins)
-    assert [spec(method)["format"] for method in chosen_methods(request)] == ["chat", "chat"]
+    assert [spec(method)["format"] for method in chosen_methods(request, "classify")] == [
+        "chat",
+        "chat",
+    ]
 
 
 @pytest.fixture
@@ -200,7 +203,7 @@ def test_an_nshot_yaml_names_the_folders_from_where_it_lies(
     assert yaml.safe_load(text)["compare"]["methods"] == ["majority"]
     out.mkdir(parents=True)
     (out / "nshot.yaml").write_text(text)
-    again = chosen_methods(read_request(out / "nshot.yaml"))
+    again = chosen_methods(read_request(out / "nshot.yaml"), "classify")
     assert again == first.methods
 
 

@@ -31,7 +31,11 @@ from nshot.predictors.voting import Voting
 from nshot.types import Example, Input, Label, Shots, Task
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
-CHEAP = [name for name in TABLE.ready if "train" not in TABLE[name].needs]
+CHEAP = [
+    name
+    for name in TABLE.ready
+    if "train" not in TABLE[name].needs and "classify" in TABLE[name].kinds
+]
 LOADED = (
     "import sys\n{}\nprint([m for m in ('torch','transformers','sklearn') if m in sys.modules])"
 )
