@@ -65,6 +65,19 @@ def test_a_row_without_a_measurement_has_nulls_and_a_reason(failed: bool, status
     assert (row["per_seed"], row["curve"], row["build_seconds"]) == ([], [], None)
 
 
+def test_the_learning_curve_is_of_the_first_draw_in_few_points() -> None:
+    curve = {"train": [float(i) for i in range(130)], "watched": [[0, 2.5], [130, 1.5]]}
+    drawn = [replace(measured("10", i), extra={"learning_curve": curve}) for i in (1, 2)]
+    row = summary(Entry(KNN, measured={4: drawn}), TASK, [4], {})["learning_curve"]
+    assert row["watched"] == [[0, 2.5], [130, 1.5]]
+    assert row["train"][0] == [3, 1.0]
+    assert row["train"][-1] == [130, 129.0]
+    assert len(row["train"]) == 44
+    untrained = summary(Entry(KNN, measured={4: [measured("10")]}), TASK, [4], {})
+    assert untrained["learning_curve"] is None
+    json.dumps(row, allow_nan=False)
+
+
 def test_points_are_in_one_order_whatever_order_they_were_answered_in() -> None:
     one, other = measured("10"), measured("01", 1)
     turned = replace(other, ids=other.ids[::-1], points=other.points[::-1])

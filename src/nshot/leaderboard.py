@@ -14,6 +14,8 @@ from nshot.metrics import Metric, metric_of, points, score
 from nshot.types import Example, Form, Measurement, Task, Trial
 
 SCHEMA = 1
+_LOSSES = 60
+"""Points of a learning curve, at most: a training has hundreds of steps."""
 Floats = NDArray[np.float64]
 Size: TypeAlias = int | None
 """Shots per label; None: all rows."""
@@ -132,6 +134,7 @@ def summary(
         "per_seed": scores,
         "also": dict(also or {}),
         "curve": _curve(entry, task, sizes, intervals),
+        "learning_curve": _learning_curve(entry, largest),
         "tried": [
             {"settings": dict(t.settings), "score": t.score, "chosen": t.chosen, "note": t.note}
             for t in entry.tried
@@ -167,6 +170,25 @@ def _curve(
                 {"shots": shown(size), "score": float(np.mean(scores)), "low": low, "high": high}
             )
     return curve
+
+
+def _learning_curve(entry: Entry, size: Size) -> dict[str, Any] | None:
+    """How the loss fell in the first draw, or None where nothing was trained by steps.
+
+    The losses of the steps are means over as many steps as leave few points; each stands at the
+    last of its steps.
+    """
+    drawn = [m.extra.get("learning_curve") for m in entry.measured.get(size, [])]
+    kept = next((curve for curve in drawn if curve and curve["train"]), None)
+    if kept is None:
+        return None
+    losses = kept["train"]
+    width = -(-len(losses) // _LOSSES)
+    train = [
+        [min(start + width, len(losses)), float(np.mean(losses[start : start + width]))]
+        for start in range(0, len(losses), width)
+    ]
+    return {"train": train, "watched": [[step, loss] for step, loss in kept["watched"]]}
 
 
 def _costs(measured: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nshot.report import charts
-from nshot.report.charts import Mark, Series
+from nshot.report.charts import Losses, Mark, Series
 from nshot.report.rows import marks, measured, series
 
 FOUND = measured(sample_board.board())
@@ -89,6 +89,21 @@ def test_whisker_says_its_numbers() -> None:
     drawn = charts.whisker(mark, charts.axis([0, 1]))
     assert "lora: 76.4 (67.9 to 83.9); draws 70.0, 80.0" in drawn
     assert drawn.count("c-seed") == 2
+
+
+def test_the_loss_falls_down_the_panel_and_the_watched_rows_are_dots() -> None:
+    train, watched = ((1, 4.0), (2, 2.0), (4, 1.0)), ((0, 4.0), (4, 3.0))
+    drawn = charts.loss_panel(Losses("instruct", "pick", train, watched))
+    ET.fromstring(drawn)
+    paths = re.findall(r'class="c-run c-(\w+)" d="M([^"]+)"', drawn)
+    assert [role for role, _ in paths] == ["out", "pick"]
+    spots = [tuple(map(float, spot.split())) for spot in paths[0][1].split("L")]
+    x, y = zip(*spots, strict=True)
+    assert abs((x[2] - x[1]) - 2 * (x[1] - x[0])) < 0.2, "steps are to scale"
+    assert abs((y[1] - y[0]) - 2 * (y[2] - y[1])) < 0.2, "and so are losses"
+    assert drawn.count("<polygon") == 2
+    assert "watched rows after step 4: 3.000" in drawn
+    assert "<polygon" not in charts.loss_panel(Losses("lora", "pick", train))
 
 
 def test_curve_puts_all_last() -> None:

@@ -252,6 +252,20 @@ def test_curve_is_shown_only_for_several_sizes() -> None:
     assert 'id="shots"' not in render(board, {})
 
 
+def test_how_the_loss_fell_is_shown_of_what_was_trained() -> None:
+    board = sample_board.board()
+    page = render(board, {})
+    shown = [row for row in board["methods"] if row["learning_curve"]]
+    part = page[page.index('id="losses"') :]
+    assert part[: part.index("</section>")].count("<svg") == len(shown) > 1
+    for row in board["methods"]:
+        row["learning_curve"] = None
+    assert 'id="losses"' not in render(board, {})
+    for row in board["methods"]:
+        del row["learning_curve"]
+    assert 'id="losses"' not in render(board, {}), "a board of an earlier version has none"
+
+
 def test_deployed_row_is_not_in_the_contest() -> None:
     page = render(sample_board.board(), {})
     board_part = page[page.index('id="board"') : page.index('id="delivered"')]

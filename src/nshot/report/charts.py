@@ -50,6 +50,16 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Losses:
+    """How a training went: (step, loss in nats) of its batches and of rows only watched."""
+
+    name: str
+    role: Role
+    train: tuple[tuple[int, float], ...]
+    watched: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Axis:
     """A linear scale of scores from `low` to `high`, both on a tick."""
 
@@ -66,7 +76,7 @@ class Axis:
 def axis(values: Sequence[float]) -> Axis:
     """The scale that holds all values, in steps of 5, 10, 20 or 25 points, about five ticks."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 1.0, 10.0):
+    for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0):
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         last = max(last, first + 1)
         if last - first <= 6:
@@ -347,8 +357,7 @@ def _run(
     series: Series, place: dict[int | str, float], scale: Axis, area: Box, name: str
 ) -> Markup:
     spots = [(place[p[0]], scale.place(p[1], area[3], area[1])) for p in series.points]
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-    return element(f"path.{name}", at={"d": f"M{path}"})
+    return _polyline(name, spots)
 
 
 def _band(series: Series, place: dict[int | str, float], scale: Axis, area: Box) -> list[Markup]:
@@ -362,6 +371,43 @@ def _band(series: Series, place: dict[int | str, float], scale: Axis, area: Box)
     there = [f"{x:.1f} {high:.1f}" for x, _, high in known]
     back = [f"{x:.1f} {low:.1f}" for x, low, _ in reversed(known)]
     return [element(f"path.c-band.c-{series.role}", at={"d": f"M{'L'.join(there + back)}Z"})]
+
+
+def loss_panel(losses: Losses, width: int = 190, height: int = 150) -> Markup:
+    """One training: the batches' loss as a line, that of the watched rows as dots on another."""
+    area: Box = (30, 24, width - 8, height - 20)
+    last = max(step for step, _ in (*losses.train, *losses.watched))
+    scale = axis([0.0, *(loss for _, loss in (*losses.train, *losses.watched))])
+
+    def spot(point: tuple[int, float]) -> Spot:
+        across = area[0] + (area[2] - area[0]) * point[0] / max(1, last)
+        return across, scale.place(point[1], area[3], area[1])
+
+    body = [*_loss_grid(scale, area), _text("c-tick", area[2], height - 5, f"{last}", "end")]
+    body.append(_text("c-tick", area[0], height - 5, "0", "middle"))
+    body.append(_polyline("c-run.c-out", [*map(spot, losses.train)]))
+    if losses.watched:
+        body.append(_polyline(f"c-run.c-{losses.role}", [*map(spot, losses.watched)]))
+    for step, loss in losses.watched:
+        words = f"watched rows after step {step}: {loss:.3f}"
+        body.append(_shape(losses.role, *spot((step, loss)), 3, words))
+    style = f"c-name.c-{losses.role}"
+    body.append(_text(style, 4, 12, _short(losses.name, width - 8), "start"))
+    return _svg(width, height, f"{losses.name}: loss over steps", body, name="losses")
+
+
+def _loss_grid(scale: Axis, area: Box) -> list[Markup]:
+    drawn = []
+    for tick in scale.ticks[:: max(1, len(scale.ticks) // 3)]:
+        y = scale.place(tick, area[3], area[1])
+        drawn.append(_line("c-grid", area[0], y, area[2], y))
+        drawn.append(_text("c-tick", area[0] - 5, y + 4, f"{tick:g}", "end"))
+    return drawn
+
+
+def _polyline(name: str, spots: Sequence[Spot]) -> Markup:
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
+    return element(f"path.{name}", at={"d": f"M{path}"})
 
 
 def strip(marks: Sequence[Mark], reported: Mark, width: int = 460, height: int = 120) -> Markup:

@@ -18,7 +18,17 @@ from typing import Any
 from nshot.report import charts
 from nshot.report.markup import Markup, element, join
 from nshot.report.numbers import Style, figure, finite, number, say, under
-from nshot.report.rows import Row, delivered, listed, mapped, marks, measured, missing, series
+from nshot.report.rows import (
+    Row,
+    delivered,
+    listed,
+    losses,
+    mapped,
+    marks,
+    measured,
+    missing,
+    series,
+)
 from nshot.report.table import board_table, dictionary, settings_text
 
 _VERDICTS = {
@@ -53,6 +63,7 @@ def render(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         ("delivered", "As delivered", _delivered(board)),
         ("cost", "Cost", _cost(board)),
         ("shots", "Shots", _shots(board)),
+        ("losses", "Losses", _losses(board)),
         ("confusion", "Confusion", _confusion(board, details)),
         ("mistakes", "Mistakes", _mistakes(board, details)),
         ("search", "Search", _search(board)),
@@ -331,6 +342,19 @@ def _shots(board: Mapping[str, Any]) -> Markup:
         "The same test inputs at every size. What still rises would gain from more training labels."
     )
     return _section("shots", "What more shots did", lede, element("div.panels", *panels))
+
+
+def _losses(board: Mapping[str, Any]) -> Markup:
+    lines = losses([*measured(board), *delivered(board)])
+    if not lines:
+        return Markup("")
+    panels = [element("div.panel", charts.loss_panel(line)) for line in lines]
+    lede = (
+        "Loss over training steps, in nats for each token that is taught, first draw. Grey: the "
+        "rows a step learned from. Coloured, with dots: shots that were only watched; where that "
+        "line rises while the grey one falls, the method learns by heart. Scales differ."
+    )
+    return _section("losses", "How the loss fell", lede, element("div.panels", *panels))
 
 
 def _confusion(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:

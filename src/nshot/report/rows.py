@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nshot.report.charts import Mark, Role, Series
+from nshot.report.charts import Losses, Mark, Role, Series
 from nshot.report.numbers import finite
 
 
@@ -105,6 +105,22 @@ def series(found: Sequence[Row]) -> list[Series]:
         if points:
             lines.append(Series(row.name, row.role, tuple(sorted(points, key=_size))))
     return lines if any(len(line.points) > 1 for line in lines) else []
+
+
+def losses(found: Sequence[Row]) -> list[Losses]:
+    """How the loss fell, of each row that was trained by steps."""
+    curves = [(row, mapped(row.data.get("learning_curve"))) for row in found]
+    return [
+        Losses(row.name, row.role, train, _points(curve.get("watched")))
+        for row, curve in curves
+        if (train := _points(curve.get("train")))
+    ]
+
+
+def _points(value: Any) -> tuple[tuple[int, float], ...]:
+    """Pairs of a step and a finite loss."""
+    pairs = ((step, finite(loss)) for step, loss in listed(value))
+    return tuple((step, loss) for step, loss in pairs if loss is not None)
 
 
 def _size(point: tuple[int | str, float, float | None, float | None]) -> tuple[bool, int]:
