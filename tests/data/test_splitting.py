@@ -226,3 +226,49 @@ def test_fields_stay_apart() -> None:
     one = Input((("premise", "a b"), ("hypothesis", "c")))
     other = Input((("premise", "a"), ("hypothesis", "b c")))
     assert sameness(one) != sameness(other)
+
+
+# ------------------------------------------------------------------ requests that overlap
+
+WRITE = Task("w", "generate")
+LONG = "write a short letter to a friend who has just moved to another town"
+"""14 words."""
+
+
+def request(id: str, text: str, answer: str = "", field: str = "instruction") -> Example:
+    return Example(id, Input(((field, text),)), (answer or f"an answer to {id}",))
+
+
+def test_a_request_that_overlaps_with_a_test_row_is_dropped_and_told() -> None:
+    train = [
+        request("near", f"Please {LONG.upper()}, and be kind!"),
+        request("said", "something else", f"You asked me to {LONG} today"),
+        request("own", "name a fruit"),
+    ]
+    rows = split(WRITE, train, [request("t", LONG)])
+    assert [one.id for one in rows.train] == ["own"]
+    (note,) = (note for note in rows.notes if "13 words in a row" in note)
+    assert "2, dropped from train" in note
+
+
+def test_overlap_is_looked_for_where_rows_are_held_out_too() -> None:
+    train = [request(f"r{i}", f"topic {i // 2} of many: {LONG} {i // 2}") for i in range(10)]
+    train += [request(f"f{i}", f"filler {i}") for i in range(500)]
+    rows = split(WRITE, train, None, seed=3)
+    held = {one.id for one in rows.test if one.id.startswith("r")}
+    kept = {one.id for one in rows.train if one.id.startswith("r")}
+    assert held
+    assert not kept
+
+
+def test_other_rows_are_only_dropped_where_they_are_the_same() -> None:
+    """Reviews and tables may share a long run of words and be different questions."""
+    train = [request("near", f"{LONG} again", field="text"), request("own", "x", field="text")]
+    assert len(split(WRITE, train, [request("t", LONG, field="text")]).train) == 2
+    labels = [replace(one, targets=("a",)) for one in train]
+    assert len(split(TASK, labels, [row("t", LONG)]).train) == 2
+
+
+def test_a_test_that_overlaps_with_everything_is_refused() -> None:
+    with pytest.raises(InputError, match="every train row"):
+        split(WRITE, [request("near", f"{LONG} again")], [request("t", LONG)])

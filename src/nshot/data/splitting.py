@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from nshot.data.overlap import RUN, overlap
 from nshot.data.rows import dumps, example_to_json, task_to_json
 from nshot.data.same import sameness, shown, without_copies
 from nshot.errors import Fault, InputError
@@ -16,6 +17,9 @@ HOLD_OUT_FROM = 400
 """Rows from which some are held out when there is no test file; below it, folds measure."""
 HELD_OUT_SHARE = 0.4
 HELD_OUT_ROWS = 200
+
+_REQUESTS = frozenset({"instruction", "prompt"})
+"""Fields of instruction data."""
 
 _Mode: TypeAlias = Literal["file", "holdout", "folds"]
 _Stratum: TypeAlias = Callable[[Example], str]
@@ -32,7 +36,9 @@ def split(
     """Train and test rows that share neither a text nor a group.
 
     With a `test`: train rows that say the same as a test row (see `data.same`), or are of a group
-    of the test, are dropped from train; an empty one leaves all rows to learn from. Without: from
+    of the test, are dropped from train; an empty one leaves all rows to learn from. Conversations
+    and instruction data are also dropped from train where they only overlap with a test row (see
+    `data.overlap`), the test being a file or held out. Without: from
     400 rows on the larger of 40 % and 200 rows is held out, stratified by label, groups whole;
     below, `test` stays empty and the mode is ``folds``. `test_limit` keeps a seeded part of the
     test, stratified by label. The fingerprint depends on the task and the content of the rows, not
@@ -51,6 +57,10 @@ def split(
         mode = "holdout"
         rows, answered = _hold_out(rows, stratum, seed)
         notes.append(f"no test file: {len(answered)} of {len(rows) + len(answered)} rows held out")
+    if task.kind == "generate" and answered:
+        fresh = _without_overlap(rows, answered, notes)
+        _nothing_lost(rows, fresh, stratum)
+        rows = fresh
     if test_limit is not None and mode == "folds":
         notes.append("--test-limit has no effect: without held-out rows every row is tested")
     if test_limit is not None and len(answered) > test_limit:
@@ -98,6 +108,26 @@ def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) 
             f"train rows of a group that the test has too: {len(fresh) - len(kept)}, dropped"
         )
     return kept
+
+
+def _without_overlap(
+    train: Sequence[Example], test: Sequence[Example], notes: list[str]
+) -> list[Example]:
+    """The train rows but those requests that share a long run of words with a test row."""
+    requests = [row for row in train if _is_request(row)]
+    near = {train_id for train_id, _ in overlap(requests, test).near}
+    kept = [row for row in train if row.id not in near]
+    if near:
+        first = next(row for row in requests if row.id in near)
+        notes.append(
+            f"train rows that share {RUN} words in a row with a test row: {len(near)}, dropped "
+            f"from train, such as {shown(first)}"
+        )
+    return kept
+
+
+def _is_request(row: Example) -> bool:
+    return bool(row.input.turns) or any(name in _REQUESTS for name, _ in row.input.fields)
 
 
 def _nothing_lost(before: Sequence[Example], after: Sequence[Example], stratum: _Stratum) -> None:
