@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lent import Lent
 
+import nshot
 from nshot.errors import CannotAdapt
 from nshot.methods import TABLE
 from nshot.methods.finetune.instruct import Instruct
@@ -17,6 +19,7 @@ from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
 from nshot.training.conversations import parted
 from nshot.types import Example, Input, ModelRef, Shots, Task, Turn
+from spine import stay_here
 from tiny import tiny_llama, tiny_tokenizer
 
 TASK = Task("post", "generate", metric="exact_match", system="Be brief.")
@@ -187,3 +190,28 @@ def test_it_is_for_written_answers_and_each_kind_has_its_rates():
         assert cls.space["learning_rate"][0] == cls().learning_rate
     assert set(Instruct.space["learning_rate"]) != set(InstructFull.space["learning_rate"])
     assert (Instruct().epochs, Instruct().format) == (3, "chat")
+
+
+def test_on_the_board_it_stands_beside_the_others_with_its_curves(folder, tmp_path, monkeypatch):
+    rows = [
+        {"instruction": f"Name the topic of message {i}.", "input": "my card", "output": "card"}
+        for i in range(40)
+    ]
+    for name, part in (("train", rows[:24]), ("test", rows[24:])):
+        text = "".join(json.dumps(row) + "\n" for row in part)
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    pins = {"instruct": {"learning_rate": 1e-2, "epochs": 4}}
+    stay_here(monkeypatch)
+    result = nshot.compare(
+        tmp_path / "train.jsonl", test=tmp_path / "test.jsonl", model=str(folder),
+        encoder="fake:encoder", methods=("zero_shot", "instruct"), settings=pins, seeds=1,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    board = json.loads((Path(result.folder) / "leaderboard.json").read_text(encoding="utf-8"))
+    zero, tuned = board["methods"][:2]
+    assert zero["learning_curve"] is None
+    assert (tuned["status"], tuned["reason"]) == ("ok", None)
+    assert len(tuned["learning_curve"]["train"]) >= 4
+    assert tuned["learning_curve"]["watched"][0][0] == 0
+    assert any("only watched" in note for note in tuned["notes"])
+    assert 'id="losses"' in (Path(result.folder) / "report.html").read_text(encoding="utf-8")
