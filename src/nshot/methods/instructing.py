@@ -9,13 +9,12 @@ from pydantic import Field
 
 from nshot.errors import CannotAdapt
 from nshot.method import Brief, Workbench
-from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens
+from nshot.methods.prompting import WRITTEN_TOKEN
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models.base import Trainable
 from nshot.types import Cost, Kind, ModelRef, Rung, Shots, Task
 
 if TYPE_CHECKING:
-    from nshot.predictors.base import Predictor
     from nshot.training.learned import Fit
     from nshot.training.rows import Row
 
@@ -81,19 +80,6 @@ class InstructionTuning(SupervisedTuning):
         written = brief.tokens * brief.test
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
         return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        """As others; answers may get a quarter longer than the longest shot's.
-
-        At most half the context is left to them: the other half is for what is asked.
-        """
-        from nshot.predictors.prompted import Prompted
-
-        predictor = super().adapt(task, shots, bench)
-        if not isinstance(predictor, Prompted):
-            return predictor
-        half = bench.models.open(predictor.ref).context // 2
-        return replace(predictor, max_tokens=min(answer_tokens(task, shots, bench), half))
 
     def _rows(
         self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int

@@ -145,12 +145,16 @@ def fitting(predictor: Prompted, inputs: Sequence[Input]) -> bool:
 
 
 def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) -> int:
-    """How long a generated answer may get: a quarter longer than the longest reference."""
+    """How long a generated answer may get: a quarter longer than the longest reference.
+
+    At most `limit` tokens and half the context: the other half is for what is asked.
+    """
     references = [example.targets[0] for example in shots.labelled if example.targets]
     if task.kind != "generate" or not references:
         return 64
-    longest = max(bench.models.open(base_of(bench)).count(references))
-    return min(limit, max(16, longest + longest // 4))
+    model = bench.models.open(base_of(bench))
+    longest = max(model.count(references))
+    return min(limit, model.context // 2, max(16, longest + longest // 4))
 
 
 def _answer(predictor: Prompted) -> int:

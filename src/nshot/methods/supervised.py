@@ -13,6 +13,7 @@ from pydantic import Field
 
 from nshot.errors import CannotAdapt, Diverged
 from nshot.method import Brief, Workbench
+from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens
 from nshot.methods.writing import Writing
 from nshot.models.base import Ability, LanguageModel, Trainable
 from nshot.predictors.prompts import Format
@@ -100,9 +101,11 @@ class SupervisedTuning(Writing):
         return 1.0
 
     def use_forecast(self, brief: Brief) -> Cost:
-        """One prompt an input, with the labels to judge."""
-        tokens = brief.test * _asked(brief)
-        return Cost(seconds=tokens / brief.rates.lm_tokens, tokens_in=round(tokens))
+        """One prompt an input, with the labels to judge or a text about as long to write."""
+        read = brief.test * _asked(brief)
+        written = brief.test * brief.tokens if brief.task.kind == "generate" else 0.0
+        seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
+        return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""
@@ -117,13 +120,21 @@ class SupervisedTuning(Writing):
         if not math.isfinite(after.nll):
             raise Diverged(f"the trained model's loss is {after.nll}")
         require_learned(before, after)
-        return self.answering(task, bench, ref)
+        return self.answering(task, shots, bench, ref)
 
-    def answering(self, task: Task, bench: Workbench, ref: ModelRef) -> Predictor:
-        """What asks the trained model."""
+    def answering(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
+        """What asks the trained model; its texts may get a quarter longer than the shots'."""
         from nshot.predictors.prompted import Prompted
 
-        return Prompted(task, bench.models, ref, self.format, constrained=self.constrained)
+        tokens = answer_tokens(task, shots, bench)
+        return Prompted(
+            task,
+            bench.models,
+            ref,
+            self.format,
+            max_tokens=tokens,
+            constrained=self.constrained,
+        )
 
     def _train(
         self, task: Task, shots: Shots, watched: Shots, bench: Workbench, base: ModelRef

@@ -62,7 +62,7 @@ class LoRAHead(LoRA):
         """PEFT's own folder of a sequence classifier."""
         return super().keep(lent, module.adapted, folder)
 
-    def answering(self, task: Task, bench: Workbench, ref: ModelRef) -> Predictor:
+    def answering(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
         """The trained head on the states of the model with its LoRA."""
         from nshot.models.modules.label_head import head_weights
         from nshot.predictors.features import HiddenStates
@@ -90,4 +90,4 @@ class LoRAHead(LoRA):
     def _fit(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Fit:
         from nshot.training.learned import answered
 
-        return answered(self.answering(task, bench, ref), shots.labelled)
+        return answered(self.answering(task, shots, bench, ref), shots.labelled)
