@@ -34,6 +34,7 @@ class Workbench:
     notes: list[str] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     parameters: int = 0
+    curve: dict[str, list[object]] = field(default_factory=dict)
     charged: float = 0.0
     charged_work: float = 0.0
 
@@ -62,7 +63,8 @@ class Workbench:
         self.parameters = max(self.parameters, parameters)
 
     def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
-        """What the training says of itself is not measured here."""
+        """How the loss fell."""
+        self.curve = {"train": list(losses), "watched": [list(look) for look in watched]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A step is over."""
