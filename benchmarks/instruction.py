@@ -1,8 +1,8 @@
 """What instruction tuning gives a small model, and what it takes: measured, in resumable cells.
 
-    python benchmarks/instruction.py english      # Alpaca: about 40 minutes of one core
-    python benchmarks/instruction.py korean       # KoAlpaca, beside it, in a process of its own
-    python benchmarks/instruction.py table        # prompt, fine-tuning, instruction tuning: 20
+    python benchmarks/instruction.py english      # Alpaca: about 25 minutes of one core
+    python benchmarks/instruction.py korean       # KoAlpaca, beside it: about 45 of the other
+    python benchmarks/instruction.py table        # prompt, fine-tuning, instruction tuning: 25
     python benchmarks/instruction.py page         # docs/results/instruction.md from what is there
 
 `--tiny` does all of it with a handful of rows. A cell is one model with all that is measured of
@@ -26,6 +26,7 @@ from instruction_data import (
     FOLDERS,
     SCRIPTS,
     SEEN_TASKS,
+    TOKENS,
     UNSEEN_TASKS,
     labelled,
     mixed,
@@ -60,7 +61,10 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: rows to learn from, rows asked, tokens written, pairs for the judge."""
+    """How much is measured: rows to learn from, rows asked, tokens written, pairs for the judge.
+
+    In Korean half the rows and twice the tokens (`instruction_data.TOKENS`).
+    """
 
     train: int = 600
     test: int = 60
@@ -124,7 +128,7 @@ class Measuring:
 
 def language(bench: Measuring, name: str) -> None:
     """The base and the tuned model on requests of one language."""
-    rows = requests(bench.data, name, bench.size.train, bench.size.test)
+    rows = requests(bench.data, name, bench.size.train // TOKENS[name], bench.size.test)
     asked = {"seen": rows.seen, "unseen": rows.unseen}
     method = bench.method(TUNED)
     ids = repr([[row.id for row in part] for part in (rows.train, rows.seen, rows.unseen)])
@@ -143,7 +147,8 @@ def known_of(
 ) -> dict[str, Any]:
     """Loss, answers and their form, and what else the model knows."""
     model = bench.models.open(ref)
-    found: dict[str, Any] = {side: answered(bench, model, rows) for side, rows in asked.items()}
+    written = bench.size.written * TOKENS[name]
+    found: dict[str, Any] = {side: answered(model, rows, written) for side, rows in asked.items()}
     for side, rows in asked.items():
         told = found[side]["answers"]
         found[side]["language"] = [
@@ -153,19 +158,19 @@ def known_of(
         ]
     for form, some in probes(name).items():
         prompts = [chat(TASK, _request(probe.text)) for probe in some]
-        said = model.generate(prompts, Decoding(bench.size.written))
+        said = model.generate(prompts, Decoding(written))
         found[form] = [probe.keeps(one.text.strip()) for probe, one in zip(some, said, strict=True)]
     knows = general(model)
     found["general"] = {"right": list(knows.right), "nats": knows.nats_per_token}
     return found
 
 
-def answered(bench: Measuring, model: LanguageModel, rows: Sequence[Example]) -> dict[str, Any]:
+def answered(model: LanguageModel, rows: Sequence[Example], written: int) -> dict[str, Any]:
     """Nats and tokens of the references, the answers, which of them ended, and ROUGE-L."""
     prompts = [chat(TASK, row.input) for row in rows]
     wanted = [[row.targets[0]] for row in rows]
     scores = model.logprobs(prompts, wanted)
-    said = model.generate(prompts, Decoding(bench.size.written))
+    said = model.generate(prompts, Decoding(written))
     metric = metric_of(TASK)
     return {
         "nats": [-float(score.logprobs[0]) for score in scores],

@@ -33,6 +33,10 @@ _KINDS = {
 }
 UNSEEN = ("rewrite", "classify")
 """Kinds of requests that are never taught."""
+LONGEST = {"english": 500, "korean": 150}
+"""Characters of a row: about as many tokens of a tokenizer that has few Korean ones."""
+TOKENS = {"english": 1, "korean": 2}
+"""Tokens that an answer takes, and so what a row costs, in those of an English one, about."""
 _LAST = 16
 """A Korean request says at its end what is wanted."""
 
@@ -54,10 +58,10 @@ def kind(instruction: str, language: str) -> str | None:
     return next(found, None)
 
 
-def requests(data: Path, language: str, train: int, test: int, longest: int = 500) -> Requests:
+def requests(data: Path, language: str, train: int, test: int) -> Requests:
     """`train` rows of the kinds that are taught, and `test` of each side; seeded.
 
-    Rows of more than `longest` characters are left out; so are train rows that overlap with those
+    Rows of more than `LONGEST` characters are left out; so are train rows that overlap with those
     that are asked.
     """
     lines = read(data / FOLDERS[language] / "train.jsonl")
@@ -65,7 +69,7 @@ def requests(data: Path, language: str, train: int, test: int, longest: int = 50
     for i, line in enumerate(lines):
         size = len(line["instruction"]) + len(line["input"]) + len(line["output"])
         found = kind(line["instruction"], language)
-        if found and size <= longest and line["output"].strip():
+        if found and size <= LONGEST[language] and line["output"].strip():
             parts[found not in UNSEEN].append(_example(f"{language}{i}", line))
     for part in parts.values():
         random.Random(f"instruction:{language}").shuffle(part)

@@ -114,3 +114,18 @@ def test_a_written_answer_ends_before_an_invented_demonstration() -> None:
     task = Task("sum", "generate")
     assert first_answer(task, "plain", ask("x"), " good\nText: more\nLabel: y") == "good"
     assert first_answer(task, "chat", ask("x"), "a\nText: b") == "a\nText: b"
+
+
+def test_instruction_data_stand_for_themselves_in_a_chat_but_a_label_is_asked_for() -> None:
+    asked = Input((("instruction", "Name the topic."), ("input", "a film")))
+    write = Task("w", "generate", system="Be brief.")
+    assert render(write, "chat", asked) == (
+        Turn("system", "Be brief."),
+        Turn("user", "Name the topic.\n\na film"),
+    )
+    told = render(replace(write, instruction="Write it in verse."), "chat", asked)
+    assert told[0].text == "Be brief.\nWrite it in verse."
+    label = Task("c", "classify", (Label("good"), Label("bad")))
+    system, user = render(label, "chat", asked)
+    assert "good, bad" in system.text
+    assert user.text == "Instruction: Name the topic.\nInput: a film"
