@@ -54,6 +54,14 @@ def test_a_bare_file_is_guessed_and_the_guess_is_told(tmp_path: Path) -> None:
     assert loaded.task.labels == (Label("money"), Label("parcel"))
 
 
+def test_an_answer_without_a_word_of_its_own_is_told(tmp_path: Path) -> None:
+    films(tmp_path / "train.jsonl")
+    (tmp_path / "task.yaml").write_text("data: {train: train.jsonl}\nprompt: {answer: Sentiment}\n")
+    bare, named = load(tmp_path / "train.jsonl"), load(tmp_path / "task.yaml")
+    assert any("prompts call the answer 'Label'" in note for note in bare.notes)
+    assert not any("prompts call" in note for note in named.notes)
+
+
 def test_what_is_given_is_not_guessed(tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_text("a\tb\tc\tphoto\nx y\tu v\t1\tp1\nz y\tw v\t2\tp1\n")
     loaded = load(tmp_path / "pairs.tsv", text=["b", "a"], label="c", group="photo")

@@ -40,6 +40,12 @@ _METRIC: dict[Kind, str] = {
 _NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 
 
+_UNSAID = (
+    "prompts call the answer 'Label': a word that says what it is (task.yaml, prompt: answer: "
+    "Sentiment) can be worth many points"
+)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A task with its train rows, its test rows where there is such a file, and what was noted.
@@ -113,6 +119,8 @@ def load(
     _give_ids(parts, columns, notes)
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(said, columns, parts)
+    if task.kind == "classify" and task.answer_name == "Label" and not said.answer_word:
+        notes.append(_UNSAID)
     name = form.name if form else COLUMNS
     return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also)
 
