@@ -11,6 +11,7 @@ import numpy as np
 
 from nshot.advise import CostView, Wish, advise, cost_of, give_up_of
 from nshot.decide import Column, Decision, decide, estimate, intervals
+from nshot.judging import Judged
 from nshot.leaderboard import (
     SCHEMA,
     Entry,
@@ -39,6 +40,8 @@ class Standing:
     """The pick that was measured on draws it was not chosen on, and its points there."""
     parameters: int = 0
     """How many the language model has; 0 without one."""
+    judged: Judged | None = None
+    """What the judge said, where one was named."""
 
     @property
     def request(self) -> Request:
@@ -83,7 +86,15 @@ class Standing:
                 }
         also = self.also()
         rows = [
-            summary(entry, prepared.task, prepared.sizes, bounds, self.parameters, also[entry.name])
+            summary(
+                entry,
+                prepared.task,
+                prepared.sizes,
+                bounds,
+                self.parameters,
+                also[entry.name],
+                self._judge_cell(entry),
+            )
             for entry in self.entries
         ]
         for row in rows:
@@ -118,6 +129,10 @@ class Standing:
                 ):
                     found[row][name] = {"score": score, "low": low, "high": high}
         return found
+
+    def _judge_cell(self, entry: Entry) -> Mapping[str, Any] | None:
+        measured = entry.measured.get(self.prepared.largest)
+        return self.judged.cell(entry.name) if self.judged and measured else None
 
     def _further(self, name: str) -> list[Column]:
         """The methods measured at the largest size, by the metric `name`; costs are not asked."""
@@ -160,19 +175,20 @@ class Standing:
 
     def _task_summary(self) -> dict[str, Any]:
         prepared = self.prepared
-        task, rows = prepared.task, prepared.split
+        task, rows, judged = prepared.task, prepared.split, self.judged
         return {
             "name": task.name,
             "kind": task.kind,
             "metric": task.metric,
             "also": list(prepared.also),
+            "judge": judged and judged.summary(),
             "labels": [{"name": x.name, "description": x.description} for x in task.labels],
             "train": len(rows.train),
             "test": len(rows.test) or len(rows.train),
             "mode": rows.mode,
             "shots": [shown(size) for size in prepared.sizes],
             "seeds": prepared.request.seeds,
-            "notes": list(rows.notes),
+            "notes": [*rows.notes, *([judged.note()] if judged else [])],
         }
 
     def outside_row(self, entry: Entry) -> dict[str, Any]:
@@ -219,6 +235,7 @@ class Standing:
             "models": {
                 "language model": prepared.setting.base and prepared.setting.base.name,
                 "encoder": prepared.setting.encoder and prepared.setting.encoder.name,
+                "judge": prepared.setting.judge and prepared.setting.judge.name,
             },
             "seeds": list(range(prepared.request.seeds)),
             "fold_plan": _fold_plan(prepared),

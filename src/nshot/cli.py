@@ -130,6 +130,14 @@ def _add_compare(verbs: Any) -> None:
     parser.add_argument(
         "--minutes", type=float, metavar="M", help="time to spend; what would not fit is skipped"
     )
+    parser.add_argument(
+        "--judge", metavar="M",
+        help="a language model that compares answers with those of zero_shot (docs/metrics.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--judge-pairs", metavar="FILE.jsonl",
+        help="what people chose: prompt, chosen, rejected; a judge that disagrees is not heard",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the forecast and stop")
     parser.add_argument(
         "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", dest="settings",
@@ -346,6 +354,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         test_limit=arguments.test_limit,
         minutes=arguments.minutes,
         out=arguments.out,
+        judge=arguments.judge,
+        judge_pairs=arguments.judge_pairs,
     )
     path = Path(arguments.task)
     if not is_request(path):

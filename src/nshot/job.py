@@ -88,6 +88,7 @@ class Setting:
     split: Split
     base: ModelRef | None
     encoder: ModelRef | None
+    judge: ModelRef | None = None
 
     def context(self, identity: Mapping[str, Any]) -> Context:
         """The part of a job's hash that is not the job itself: rows, machine, and those models
@@ -116,6 +117,7 @@ class Setting:
             "notes": list(self.split.notes),
             "base": asdict(self.base) if self.base else None,
             "encoder": asdict(self.encoder) if self.encoder else None,
+            "judge": asdict(self.judge) if self.judge else None,
         }
         write_atomic(folder / "setting.json", json.dumps(body, ensure_ascii=False, indent=1))
 
@@ -134,9 +136,8 @@ class Setting:
             notes=tuple(body["notes"]),
             **rows,
         )
-        return Setting(
-            task_from_json(body["task"]), split, _ref(body["base"]), _ref(body["encoder"])
-        )
+        models = [_ref(body.get(role)) for role in ("base", "encoder", "judge")]
+        return Setting(task_from_json(body["task"]), split, *models)
 
 
 def _ref(body: Mapping[str, Any] | None) -> ModelRef | None:

@@ -7,15 +7,15 @@ judge says is shown only when it agrees with people more often than a coin does.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nshot.data.rows import read_rows
 from nshot.decide import interval
 from nshot.errors import Fault, InputError
 from nshot.models.base import Decoding, LanguageModel
@@ -36,6 +36,8 @@ and their length do not count.
 {b}
 
 Say only the letter of the better answer, A or B."""
+_KEYS = ("prompt", "chosen", "rejected")
+_EXPECTED = "a JSON object a line, with texts under prompt, chosen, rejected"
 _LETTERS = ("A", "B")
 _SAID = re.compile(r"\b([AB])\b")
 _WRITTEN = Decoding(max_tokens=8)
@@ -86,8 +88,8 @@ class Judge:
         """
         if not comparisons:
             return []
-        swapped = [Comparison(c.prompt, c.second, c.first) for c in comparisons]
-        prompts = [_prompt(c) for c in (*comparisons, *swapped)]
+        orders = zip(*map(questions, comparisons), strict=True)
+        prompts = [prompt for order in orders for prompt in order]
         for_a = self._scored(prompts) if "score" in self.model.can else self._written(prompts)
         straight, turned = for_a[: len(comparisons)], for_a[len(comparisons) :]
         return ((straight - turned) / 2).tolist()  # type: ignore[no-any-return]
@@ -111,9 +113,14 @@ def admit(judge: Judge, pairs: Sequence[Comparison]) -> Agreement:
 
     `pairs` have the chosen answer first. Raises `InputError` without pairs.
     """
+    return agreement(judge.preferences(pairs), pairs)
+
+
+def agreement(preferences: Sequence[float], pairs: Sequence[Comparison]) -> Agreement:
+    """What `admit` finds, of a judge's preferences of the pairs. Raises as it does."""
     if not pairs:
         raise InputError(Fault("no pairs to admit a judge by", expected="prompt, chosen, rejected"))
-    won = wins(judge.preferences(pairs))
+    won = wins(preferences)
     share, low, high = share_of(won, [pair.group or pair.prompt for pair in pairs])
     admitted = low > CHANCE
     reason = (
@@ -124,6 +131,12 @@ def admit(judge: Judge, pairs: Sequence[Comparison]) -> Agreement:
     )
     ties = sum(one == CHANCE for one in won)
     return Agreement(share, low, high, len(pairs), ties, admitted, reason)
+
+
+def questions(comparison: Comparison) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
+    """All that a judge reads of a comparison: the first answer as A, then the second as A."""
+    turned = Comparison(comparison.prompt, comparison.second, comparison.first)
+    return _prompt(comparison), _prompt(turned)
 
 
 def wins(preferences: Iterable[float]) -> list[float]:
@@ -152,30 +165,36 @@ def share_of(won: Sequence[float], groups: Sequence[str]) -> tuple[float, float,
 def read_pairs(path: str | Path) -> tuple[Comparison, ...]:
     """The pairs of a ``.jsonl`` file: ``prompt``, ``chosen``, ``rejected``, and ``group`` if any.
 
-    Raises `InputError` with every row that lacks one of them.
+    Raises `InputError` with every row that is no JSON or lacks one of them, or without a row.
     """
     try:
-        rows = read_rows(path)
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", where=str(path))) from None
-    faults = [
-        Fault(found, expected="prompt, chosen, rejected: texts", where=f"{path}, row {i}")
-        for i, row in enumerate(rows, start=1)
-        if (found := _lacks(row))
-    ]
+    except UnicodeDecodeError:
+        raise InputError(Fault("is no text in UTF-8", _EXPECTED, where=str(path))) from None
+    numbered = [(i, line) for i, line in enumerate(lines, start=1) if line.strip()]
+    found = [_pair(line, f"{path}, row {i}") for i, line in numbered]
+    faults = [one for one in found if isinstance(one, Fault)]
+    if not found:
+        faults = [Fault("holds no pairs", _EXPECTED, where=str(path))]
     if faults:
         raise InputError(faults)
-    return tuple(
-        Comparison(row["prompt"], row["chosen"], row["rejected"], str(row.get("group", "")))
-        for row in rows
-    )
+    return tuple(one for one in found if isinstance(one, Comparison))
 
 
-def _lacks(row: Mapping[str, Any] | Any) -> str:
+def _pair(line: str, where: str) -> Comparison | Fault:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return Fault(f"not a row of JSON: {error}", _EXPECTED, where=where)
     if not isinstance(row, dict):
-        return "not a JSON object"
-    wrong = [k for k in ("prompt", "chosen", "rejected") if not isinstance(row.get(k), str)]
-    return f"no text under {', '.join(wrong)}" if wrong else ""
+        return Fault("not a JSON object", _EXPECTED, where=where)
+    wrong = [key for key in _KEYS if not isinstance(row.get(key), str)]
+    if wrong:
+        return Fault(f"no text under {', '.join(wrong)}", _EXPECTED, where=where)
+    prompt, chosen, rejected = (row[key] for key in _KEYS)
+    return Comparison(prompt, chosen, rejected, str(row.get("group", "")))
 
 
 def _prompt(comparison: Comparison) -> tuple[Turn, ...]:

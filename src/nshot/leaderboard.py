@@ -111,11 +111,12 @@ def summary(
     intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
     parameters: int = 0,
     also: Mapping[str, Mapping[str, float | None]] | None = None,
+    judge: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The entry as a row of leaderboard.json; it stands at the last of `sizes`.
 
     `parameters` are those of the language model; 0 where there is none or nobody knows. `also` is
-    ``{metric: {score, low, high}}`` of the metrics that do not decide.
+    ``{metric: {score, low, high}}`` of the metrics that do not decide, `judge` what a judge said.
     """
     largest = sizes[-1]
     status = entry.status(largest)
@@ -133,6 +134,7 @@ def summary(
         "high": high,
         "per_seed": scores,
         "also": dict(also or {}),
+        "judge": judge and dict(judge),
         "curve": _curve(entry, task, sizes, intervals),
         "learning_curve": _learning_curve(entry, largest),
         "tried": [

@@ -17,6 +17,7 @@ from nshot.advise import Wish
 from nshot.data import load, split
 from nshot.errors import Fault, InputError, nearest
 from nshot.job import Cut, Setting, cut_rows
+from nshot.judge import Comparison, read_pairs
 from nshot.leaderboard import Size, shown
 from nshot.method import Method
 from nshot.methods import STANDARD, TABLE
@@ -30,14 +31,15 @@ MANY = 16
 """Shots per label when the user names no number and has more rows than that."""
 FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
 """Without test rows: folds for every method, and folds and repeats for methods of minutes."""
-_PATHS = ("task", "test", "model", "encoder")
+_PATHS = ("task", "test", "model", "encoder", "judge", "judge_pairs")
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asked for. `shots` None chooses; a None inside it means all rows.
 
-    `metric` decides, `also` are shown beside it; both go before what a task file says.
+    `metric` decides, `also` are shown beside it; both go before what a task file says. `judge` is a
+    language model that compares answers, if it agrees with people on the pairs in `judge_pairs`.
     """
 
     task: str
@@ -58,6 +60,8 @@ class Request:
     test_limit: int | None = None
     minutes: float | None = None
     out: str | None = None
+    judge: str | None = None
+    judge_pairs: str | None = None
     give_up: float | None = None
     wish: Wish = "balanced"
 
@@ -72,6 +76,8 @@ class Prepared:
     sizes: tuple[Size, ...]
     out: Path
     also: tuple[str, ...] = ()
+    pairs: tuple[Comparison, ...] = ()
+    """What the judge is admitted by; people's choice first."""
 
     @property
     def task(self) -> Task:
@@ -95,6 +101,8 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
     """
     faults = [*_number_faults(request), *_model_faults(request)]
+    pairs, found = _pairs(request)
+    faults += found
     try:
         task, also, rows = _rows(request, hold_out)
     except InputError as error:
@@ -105,7 +113,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     except InputError as error:
         faults = [*error.faults, *faults]
     faults += misfits(task, also, (*rows.train, *rows.test))
-    faults += _format_faults(task, methods)
+    faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
     out = Path(request.out or Path("runs") / task.name)
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
@@ -113,8 +121,10 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     base, encoder = _models(request, methods)
     if foreign := _misfits(methods, base):
         raise InputError(foreign)
-    setting = Setting(task, rows, base, encoder)
-    return Prepared(request, setting, methods, _sizes(request, task, rows), out.resolve(), also)
+    judge = resolve(request.judge, "lm") if request.judge else None
+    setting = Setting(task, rows, base, encoder, judge)
+    sizes = _sizes(request, task, rows)
+    return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
 
 
 def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
@@ -136,6 +146,29 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     also = tuple(name for name in wanted if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+
+
+def _pairs(request: Request) -> tuple[tuple[Comparison, ...], list[Fault]]:
+    """The pairs that the judge is admitted by, and what is wrong with them."""
+    faults = []
+    if bool(request.judge) != bool(request.judge_pairs):
+        given = "--judge" if request.judge else "--judge-pairs"
+        do = "--judge MODEL --judge-pairs FILE.jsonl"
+        expected = "both: a judge speaks only where it agrees with people"
+        faults.append(Fault(f"{given} alone", expected, do))
+    if not request.judge_pairs:
+        return (), faults
+    try:
+        return read_pairs(Path(request.judge_pairs).expanduser()), faults
+    except InputError as error:
+        return (), [*faults, *error.faults]
+
+
+def _judge_faults(request: Request, task: Task) -> list[Fault]:
+    """A judge compares written answers."""
+    if not (request.judge or request.judge_pairs) or task.kind == "generate":
+        return []
+    return [Fault(f"--judge for a task of kind {task.kind}", "kind generate", "leave it out")]
 
 
 def _format_faults(task: Task, methods: Sequence[Method]) -> list[Fault]:
@@ -230,6 +263,7 @@ def _model_faults(request: Request) -> list[Fault]:
     named: list[tuple[str | None, Literal["lm", "encoder"]]] = [
         (request.model, "lm"),
         (request.encoder, "encoder"),
+        (request.judge, "lm"),
     ]
     for name, role in named:
         if name and ("/" not in name or Path(name).expanduser().exists()):

@@ -20,6 +20,8 @@ from nshot.budget import Budget, Forecast, words
 from nshot.data.rows import measurement_from_json
 from nshot.errors import CannotAdapt, Fault, InputError, RunFailed
 from nshot.job import Cut, Job, WorkerProcess
+from nshot.judge import Comparison
+from nshot.judging import Judged, judge_rows
 from nshot.leaderboard import Entry, Size, matrix, shown, summary
 from nshot.measure import Answered, joined
 from nshot.method import Brief, Method, Rates, spec
@@ -129,6 +131,8 @@ class Run:
         self.entries = [Entry(method) for method in prepared.methods]
         self.outside: list[Entry] = []
         self.fresh: Any = None
+        judge = prepared.setting.judge
+        self.judged = Judged(judge.name, reason="not asked") if judge else None
         prepared.setting.write(prepared.out)
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
         hello = self._ask({"ask": "hello"})
@@ -351,7 +355,9 @@ class Run:
 
     def _standing(self) -> Standing:
         parameters = self.measured_rates["parameters"]
-        return Standing(self.prepared, self.entries, self.outside, self.fresh, parameters)
+        return Standing(
+            self.prepared, self.entries, self.outside, self.fresh, parameters, self.judged
+        )
 
     def write(self) -> dict[str, Any]:
         """Write leaderboard.json, points.json and details.json as things stand."""
@@ -444,6 +450,37 @@ class Run:
             reasons = [f"{e.name}: {e.reason}" for e in self.entries]
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
 
+    # ---- the judge
+
+    def judge(self) -> None:
+        """Hold the rows' answers against those of zero_shot, where a judge was named.
+
+        Raises `RunFailed` where it does not answer.
+        """
+        if self.judged is None:
+            return
+        prepared, model = self.prepared, self.judged.model
+        measured = {
+            entry.name: entry.measured[prepared.largest][0]
+            for entry in self.entries
+            if entry.measured.get(prepared.largest)
+        }
+        known = self._standing().known
+        try:
+            self.judged = judge_rows(
+                model, prepared.task, measured, known, prepared.pairs, self._preferences
+            )
+        except RunFailed:
+            self.judged = Judged(model, reason="the judge did not answer")
+            raise
+        self.display.say(self.judged.note())
+
+    def _preferences(self, what: str, compared: Sequence[Comparison]) -> list[float]:
+        self.display.start(f"judge · {what}", 0, 1)
+        body = self._ask({"ask": "judge", "comparisons": [asdict(one) for one in compared]})
+        self.display.finish(f"judge · {what}", f"{len(compared)} compared")
+        return list(body["preferences"])
+
     @property
     def exit_code(self) -> int:
         """3 when something broke, though the board stands."""
@@ -521,6 +558,7 @@ def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result
             pick = run.board()["advice"]["pick"]
             run.confirm(pick)
             run.deliver(pick)
+            run.judge()
         except KeyboardInterrupt as interrupt:
             code, end = 130, interrupt
         except RunFailed as error:
@@ -598,12 +636,15 @@ def compare(
     test_limit: int | None = None,
     minutes: float | None = None,
     out: str | Path | None = None,
+    judge: str | None = None,
+    judge_pairs: str | Path | None = None,
 ) -> Result:
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
     `shots` are rows per label (None among them: all rows); `settings` pins settings by method;
     `adapters` are folders of PEFT adapters trained elsewhere, each a row of its own; `metric`
-    decides and `also` are metrics to show beside it.
+    decides and `also` are metrics to show beside it; `judge` is a language model that compares the
+    answers with those of zero_shot, if it agrees with people on the pairs in `judge_pairs`.
     Raises `InputError` with every fault of the request before anything is written.
     """
     request = Request(
@@ -624,6 +665,8 @@ def compare(
         test_limit=test_limit,
         minutes=minutes,
         out=None if out is None else str(out),
+        judge=judge,
+        judge_pairs=None if judge_pairs is None else str(judge_pairs),
     )
     return carry_out(prepare(request), Silent(), "nshot.compare(...)")
 

@@ -34,6 +34,8 @@ from nshot.data.rows import (
 )
 from nshot.errors import CannotAdapt, DidNotLearn, Diverged, RunFailed
 from nshot.job import Job, Setting, cut_rows
+from nshot.judge import Comparison, Judge
+from nshot.judging import ask_once
 from nshot.measure import Answered, answer, train_score, value
 from nshot.method import Built, Method, spec, spec_hash
 from nshot.models.base import Models
@@ -363,6 +365,18 @@ class Worker:
         body = {"job": name, "spec": spec(job.method)}
         write_atomic(place / "method.json", json.dumps(body, indent=1))
 
+    def judge(self, compared: Sequence[Comparison]) -> list[float]:
+        """What the judge prefers; what it was asked before in this folder is not asked again."""
+        ref = self.setting.judge
+        if ref is None:
+            raise RunFailed("no judge was named")
+
+        def tell(done: int, total: int) -> None:
+            self.tell({"event": "progress", "done": done, "total": total, "what": "judge"})
+
+        here = json.dumps([asdict(ref), self.identity], sort_keys=True)
+        return ask_once(Judge(self.models.open(ref)), compared, self.store, here, tell)
+
     def rates(self) -> dict[str, Any]:
         """Tokens a second of this machine with these models, and the lengths of the inputs."""
         rows = [e.input.text for e in self.setting.split.train[:64]]
@@ -476,6 +490,10 @@ def _handle(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
         return {"identity": worker.identity, "machine": machine.describe()}
     if request["ask"] == "rates":
         return worker.rates()
+    if request["ask"] == "judge":
+        with _logged(worker.store.log("judge")):
+            compared = [Comparison(**one) for one in request["comparisons"]]
+            return {"preferences": worker.judge(compared)}
     job = Job.read(request["job"])
     with _logged(worker.store.log(job.name(worker.context))):
         return worker.run(job)

@@ -47,6 +47,9 @@ COLUMNS = (
 )
 
 
+_JUDGED = "answers that the judge prefers to those of zero_shot; it does not decide"
+
+
 def board_table(board: Mapping[str, Any], found: Sequence[Row]) -> Markup:
     """The measured rows, best score first."""
     scale = charts.marks_axis(marks(found))
@@ -78,6 +81,7 @@ def _heads(board: Mapping[str, Any], scale: charts.Axis) -> Markup:
             _head(f"{name}, %", f"the metric {name}, which does not decide", "descending")
             for name in _also(board)
         ),
+        *(_head(f"{name}, %", _JUDGED, "descending") for name in _judge(board)),
         _head("Rung", "family of the method", "ascending"),
         _head("Gap", "score on its own training examples minus score on test, points", "ascending"),
         *(_head(column.head, column.tip, "ascending") for column in COLUMNS),
@@ -104,6 +108,7 @@ def _row(board: Mapping[str, Any], row: Row, scale: charts.Axis) -> Markup:
             _cell(f"{name}, %", _further(board, row, name), _further_score(row, name), "td.num")
             for name in _also(board)
         ),
+        *(_cell(f"{name}, %", _verdict(board, row), _won(row), "td.num") for name in _judge(board)),
         _cell("Rung", element("span.rung", str(row.data.get("rung") or "")), row.data.get("rung")),
         _cell("Train − test", figure(gap, "points"), gap, "td.num"),
         *(
@@ -172,6 +177,22 @@ def _further(board: Mapping[str, Any], row: Row, name: str) -> Markup:
 
 def _further_score(row: Row, name: str) -> float | None:
     return finite(mapped(mapped(row.data.get("also")).get(name)).get("score"))
+
+
+def _judge(board: Mapping[str, Any]) -> Sequence[str]:
+    """The heading of the judge's column, where one was named."""
+    return ("Judge",) if mapped(mapped(board.get("task")).get("judge")) else ()
+
+
+def _verdict(board: Mapping[str, Any], row: Row) -> Markup:
+    path, data = f"{row.path}/judge", mapped(row.data.get("judge"))
+    if "reason" in data:
+        return element("small", str(data["reason"]))
+    return join(number(board, f"{path}/score", "score"), _interval(board, path, data))
+
+
+def _won(row: Row) -> float | None:
+    return finite(mapped(row.data.get("judge")).get("score"))
 
 
 def _figure(board: Mapping[str, Any], row: Row, column: Column) -> Markup:

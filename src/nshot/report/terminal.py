@@ -91,6 +91,7 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
     advice = board["advice"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     also = board["task"].get("also", [])
+    judge = ["judge"] if board["task"].get("judge") else []
     for heading in (
         "",
         "method",
@@ -98,6 +99,7 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
         "score",
         "95 % interval",
         *also,
+        *judge,
         "build",
         "1000 answers",
         "note",
@@ -105,21 +107,25 @@ def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
         table.add_column(heading, justify="right" if heading in ("score", "build") else "left")
     rows = sorted(board["methods"], key=lambda row: -(row["score"] or -1.0))
     for row in rows:
-        table.add_row(*map(escape, _cells(row, advice, also)))
+        further = [*(_also(row["also"].get(metric)) for metric in also)]
+        further += [_judged(row.get("judge")) for _ in judge]
+        table.add_row(*map(escape, _cells(row, advice, further)))
     console = Console(width=width or max(100, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _cells(row: Mapping[str, Any], advice: Mapping[str, Any], also: Sequence[str]) -> Sequence[str]:
+def _cells(
+    row: Mapping[str, Any], advice: Mapping[str, Any], further: Sequence[str]
+) -> Sequence[str]:
     name, trained = row["name"], row["form"] == "trained"
     mark = "->" if trained and name == advice["pick"] else ""
     if trained and not mark and name in advice["could_be_best"]:
         mark = " ~"
     if row["status"] != "ok" and trained:
         why = f"{row['status']}: {row['reason']}"
-        return (mark, name, row["rung"], "-", "", *("" for _ in also), "", "", why)
+        return (mark, name, row["rung"], "-", "", *further, "", "", why)
     score = "-" if row["score"] is None else f"{100 * row['score']:.1f}"
     interval = "" if row["low"] is None else f"{100 * row['low']:.0f} - {100 * row['high']:.0f}"
     use = row["use_seconds_per_1000"]
@@ -131,7 +137,7 @@ def _cells(row: Mapping[str, Any], advice: Mapping[str, Any], also: Sequence[str
         row["rung"],
         score,
         interval,
-        *(_also(row["also"].get(metric)) for metric in also),
+        *further,
         _seconds(row["build_seconds"]),
         "" if use is None else _seconds(use),
         "; ".join(part for part in (note, beside, _trained(row)) if part),
@@ -145,6 +151,13 @@ def _also(cell: Mapping[str, Any] | None) -> str:
     score = f"{100 * cell['score']:.1f}"
     low, high = cell["low"], cell["high"]
     return score if low is None else f"{score} ({100 * low:.0f} - {100 * high:.0f})"
+
+
+def _judged(cell: Mapping[str, Any] | None) -> str:
+    """What the judge said, or why it said nothing."""
+    if cell is None or "reason" not in cell:
+        return _also(cell)
+    return str(cell["reason"])
 
 
 def _trained(row: Mapping[str, Any]) -> str:
