@@ -109,7 +109,7 @@ def test_an_admitted_judge_holds_each_row_against_zero_shot(
     share, low, high = share_of([1.0] * 9 + [0.0] * 3, [str(i) for i in range(12)])
     assert cell == {"against": "zero_shot", "score": 0.75, "low": low, "high": high}
     assert share == 0.75
-    assert verdicts(result.board)["zero_shot"] == {"reason": "the others are held against it"}
+    assert verdicts(result.board)["zero_shot"] == {"reason": "the baseline"}
     assert [row["judge"] for row in rows_of(result.board, "deployed").values()] == [None]
     judge = result.board["task"]["judge"]
     assert (judge["agreement"]["admitted"], judge["agreement"]["share"]) == (True, 1.0)

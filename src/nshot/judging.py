@@ -78,7 +78,7 @@ def judge_rows(
     found = agreement(ask("pairs", pairs), pairs)
     if not found.admitted:
         return Judged(model, found, "no admissible judge")
-    rows: dict[str, Mapping[str, Any]] = {AGAINST: {"reason": "the others are held against it"}}
+    rows: dict[str, Mapping[str, Any]] = {AGAINST: {"reason": "the baseline"}}
     for name, measurement in measured.items():
         if name != AGAINST:
             compared = comparisons(task, measurement, base, known)
