@@ -33,6 +33,8 @@ from nshot.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trial, digest
 T = TypeVar("T")
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
+Taken: TypeAlias = Literal["text", "pictures"]
+"""What an input may be made of."""
 
 
 _VERBS: Mapping[Ability, str] = {
@@ -52,7 +54,7 @@ class Rates:
     train_tokens: float
     """Language-model tokens a second, forward and backward through the whole depth."""
     encoder_tokens: float
-    """Encoder tokens a second."""
+    """Encoder tokens a second; of pictures, pictures a second, each of which counts one token."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Brief:
     preferences: int = 0
     architecture: str = ""
     """The language model's ``model_type``; "" where unknown."""
+
+    @property
+    def pictures(self) -> bool:
+        """Are the inputs pictures?"""
+        return self.task.pictures
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,8 @@ class Method(BaseModel, ABC):
     name: ClassVar[str]
     rung: ClassVar[Rung]
     kinds: ClassVar[frozenset[Kind]] = frozenset({"classify"})
+    takes: ClassVar[frozenset[Taken]] = frozenset({"text"})
+    """What its inputs may be."""
     needs: ClassVar[frozenset[Ability]] = frozenset()
     needs_encoder: ClassVar[bool] = False
     trains: ClassVar[Trains] = "nothing"
@@ -173,6 +182,8 @@ class Method(BaseModel, ABC):
         """One sentence when this cannot work here, else None. Subclasses add to `super()`."""
         if brief.task.kind not in self.kinds:
             return f"answers tasks of kind {' or '.join(sorted(self.kinds))}, not {brief.task.kind}"
+        if ("pictures" if brief.pictures else "text") not in self.takes:
+            return "reads texts, not pictures" if brief.pictures else "reads pictures, not texts"
         if self.needs and brief.base is None:
             return "needs a language model, and none was given"
         if missing := self.needs - brief.abilities:

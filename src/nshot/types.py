@@ -126,7 +126,7 @@ class Task:
 
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
-    generate task must look like, where that was said.
+    generate task must look like, where that was said. `pictures`: each input is a picture.
     """
 
     name: str
@@ -138,6 +138,7 @@ class Task:
     field_names: tuple[tuple[str, str], ...] = ()
     answer_name: str = "Label"
     answer_format: Grammar | None = None
+    pictures: bool = False
 
     @property
     def label_names(self) -> tuple[str, ...]:

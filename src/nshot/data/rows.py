@@ -45,6 +45,7 @@ def task_to_json(task: Task) -> Json:
         field_names=[list(pair) for pair in task.field_names],
         answer_name=task.answer_name,
         answer_format=None if task.answer_format is None else asdict(task.answer_format),
+        pictures=task.pictures or None,
     )
 
 
@@ -60,6 +61,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         field_names=_pairs(data.get("field_names", ())),
         answer_name=data.get("answer_name", ""),
         answer_format=Grammar(**data["answer_format"]) if "answer_format" in data else None,
+        pictures=data.get("pictures", False),
     )
 
 

@@ -27,6 +27,7 @@ class KNN(Method):
 
     name: ClassVar = "knn"
     rung: ClassVar = "fewshot"
+    takes: ClassVar = frozenset({"text", "pictures"})
     needs_encoder: ClassVar = True
     trains: ClassVar = "nothing"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"k": (5, 1, 3, 9)}

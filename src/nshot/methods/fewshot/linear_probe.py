@@ -27,6 +27,7 @@ class LinearProbe(Method):
 
     name: ClassVar = "linear_probe"
     rung: ClassVar = "fewshot"
+    takes: ClassVar = frozenset({"text", "pictures"})
     needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}

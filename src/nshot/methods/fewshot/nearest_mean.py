@@ -21,6 +21,7 @@ class NearestMean(Method):
 
     name: ClassVar = "nearest_mean"
     rung: ClassVar = "fewshot"
+    takes: ClassVar = frozenset({"text", "pictures"})
     needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     about: ClassVar = "mean vector of each label, nearest by cosine; classes can be added"

@@ -23,6 +23,7 @@ class Majority(Method):
 
     name: ClassVar = "majority"
     rung: ClassVar = "trivial"
+    takes: ClassVar = frozenset({"text", "pictures"})
     learns: ClassVar = False
     about: ClassVar = "the most frequent label, whatever is asked"
 
