@@ -1,0 +1,1 @@
+"""Episodes, as papers measure few-shot learning: their data, their sampling, training, accuracy."""

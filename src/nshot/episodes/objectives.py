@@ -1,0 +1,52 @@
+"""What is minimised while learning from background classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nshot.episodes.base import Episodes, Items
+from nshot.models.modules.learner import Learner
+
+
+def embedded(learner: Learner, batch: Episodes) -> tuple[Tensor, Tensor]:
+    """Features of support (episodes, n, ...) and queries (episodes, q, ...), embedded together.
+
+    Together, so that in training both are normalised by the same statistics.
+    """
+    both = torch.cat([batch.support, batch.queries], dim=1)
+    flat = learner.embed(both.flatten(0, 1))
+    features = flat.reshape(*both.shape[:2], *flat.shape[1:])
+    return features[:, : len(batch.labels)], features[:, len(batch.labels) :]
+
+
+class AnswerLoss(nn.Module):
+    """Mean negative log-probability of the queries' classes (Vinyals et al. 2016, eq. 6)."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, batch: Episodes, progress: float) -> Tensor:
+        """Nats, over all queries of all episodes."""
+        support, queries = embedded(self.learner, batch)
+        logits = self.learner.logits(support, batch.labels, queries, batch.shape.way)
+        return functional.cross_entropy(logits.flatten(0, 1), batch.targets.repeat(len(logits)))
+
+
+class ClassLoss(nn.Module):
+    """Mean negative log-probability of the background classes, told by a head of their own.
+
+    Args:
+        learner: its embedding is trained.
+        head: features (n, *features) -> (n, classes); trained too, and dropped afterwards.
+    """
+
+    def __init__(self, learner: Learner, head: nn.Module) -> None:
+        super().__init__()
+        self.learner, self.head = learner, head
+
+    def forward(self, batch: Items, progress: float) -> Tensor:
+        """Nats, over all items."""
+        return functional.cross_entropy(self.head(self.learner.embed(batch.items)), batch.targets)

@@ -1,0 +1,59 @@
+"""The learners by name, and how one lies on disk: ``learner.json`` and ``learner.safetensors``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from nshot.errors import Fault, InputError, nearest
+from nshot.models.modules.learner import Learner
+
+KINDS: Mapping[str, str] = {
+    "prototypical": "nshot.models.modules.prototypical:Prototypical",
+    "matching": "nshot.models.modules.matching:Matching",
+}
+"""Kind -> module and class: a closed table."""
+RECORD, WEIGHTS = "learner.json", "learner.safetensors"
+
+
+def save(learner: Learner, folder: Path) -> None:
+    """Write a learner into a folder that is its own."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.contiguous().cpu() for name, tensor in learner.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    record = {"kind": learner.kind, "settings": learner.settings}
+    (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def load(folder: Path) -> Learner:
+    """The learner that `save` wrote, in eval mode, on the CPU; `InputError` for anything else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        learner = make(record["kind"], record["settings"])
+        learner.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            Fault(
+                f"no learner can be read: {error}",
+                expected=f"{RECORD} and {WEIGHTS} as nshot wrote them",
+                do="copy the whole folder again",
+                where=str(folder),
+            )
+        ) from None
+    return learner.eval()
+
+
+def make(kind: str, settings: Mapping[str, object]) -> Learner:
+    """An untrained learner; `InputError` for an unknown kind."""
+    if kind not in KINDS:
+        raise InputError(Fault(f"unknown learner '{kind}'", do=nearest(kind, KINDS)))
+    module, name = KINDS[kind].split(":")
+    learner: Learner = getattr(import_module(module), name)(**settings)
+    return learner

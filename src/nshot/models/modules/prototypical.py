@@ -1,0 +1,43 @@
+"""Classes as the means of their examples' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from nshot.models.modules.conv4 import Embedding
+from nshot.models.modules.learner import Learner, class_means
+
+
+class Prototypical(Learner):
+    """Minus the squared distance of a query from each class's mean (Snell et al. 2017, eq. 1-2).
+
+    Args:
+        shape: of one item.
+        filters: of the `Conv4` that embeds pictures; vectors are taken as they are.
+    """
+
+    kind: ClassVar = "prototypical"
+
+    def __init__(self, shape: Sequence[int], filters: int = 64) -> None:
+        super().__init__(shape)
+        self.filters = filters
+        self.embedding = Embedding(shape, filters)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Shape and filters."""
+        return {**super().settings, "filters": self.filters}
+
+    def embed(self, items: Tensor) -> Tensor:
+        """(n, *shape) -> (n, width)."""
+        vectors: Tensor = self.embedding(items)
+        return vectors
+
+    def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
+        """2 q p - |p|^2, which is -|q - p|^2 without |q|^2: that is the same for every class."""
+        means = class_means(support, labels, way)
+        lengths = means.square().sum(dim=-1).unsqueeze(1)
+        return 2 * (queries @ means.transpose(1, 2)) - lengths
