@@ -36,7 +36,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_none_is_the_embedded_default(no_network: list[Any]) -> None:
-    for role in ("lm", "encoder"):
+    for role in ("lm", "encoder", "features"):
         name = catalog.DEFAULTS[role]
         if catalog.EMBEDDED[name].source is None:
             with pytest.raises(ModelNotFound, match="pip install"):
@@ -193,9 +193,9 @@ def convert(gguf, folder):
     with open(sys.argv[1], "a") as log:
         log.write("converted\\n")
 
-catalog._convert = convert
+catalog._CONVERSIONS[catalog.LM.name] = convert
 catalog._source = lambda _: Path("model.gguf")
-print((catalog._converted() / "config.json").read_text())
+print((catalog._converted(catalog.LM) / "config.json").read_text())
 """
 
 
@@ -203,7 +203,7 @@ def test_two_processes_convert_once_and_both_see_it_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSHOT_CACHE", str(tmp_path))
-    folder = catalog._converted_folder()
+    folder = catalog._converted_folder(catalog.LM)
     stale = folder.parent / f".{folder.name}-killed"
     stale.mkdir(parents=True)
     log = tmp_path / "log"

@@ -22,19 +22,20 @@ ABSENT = -30.0
 def encoder_of(bench: Workbench) -> Encoded:
     """The bench's encoder as a source of features; `CannotAdapt` where it has none."""
     if bench.encoder is None:
-        raise CannotAdapt("needs a sentence encoder, and none was given")
+        raise CannotAdapt("needs an encoder, and none was given")
     return Encoded(bench.models, bench.encoder)
 
 
 def encoded(bench: Workbench, inputs: Sequence[Input]) -> NDArray[np.float32]:
     """(inputs, width) vectors of the bench's encoder, made once for all methods of a draw."""
     source = encoder_of(bench)
-    texts = [input.text for input in inputs]
+    asked = [f"{input.text}{[image.sha256 for image in input.images]}" for input in inputs]
 
     def encode() -> NDArray[np.float32]:
-        return source.models.encoder(source.ref).encode(texts)
+        vectors: NDArray[np.float32] = source.read(inputs).matrix
+        return vectors
 
-    return bench.shared(digest("encoded", repr(source.ref), *texts), encode)
+    return bench.shared(digest("encoded", repr(source.ref), *asked), encode)
 
 
 def targets(task: Task, examples: Sequence[Example]) -> NDArray[np.int64]:

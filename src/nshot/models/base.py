@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.types import Grammar, ModelRef, Prompt
+from nshot.types import Grammar, Image, ModelRef, Prompt
 
 Ability: TypeAlias = Literal[
     "score", "generate", "hidden", "logits", "train", "images", "constrain"
 ]
 Floats: TypeAlias = NDArray[np.float64]
+View: TypeAlias = Literal["whole", "mirrored", "circle", "circle90", "circle180", "circle270"]
+"""How a picture is looked at: all of it; flipped left to right; or what its inscribed circle holds,
+turned by quarter turns."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,32 @@ class Encoder(Protocol):
         ...
 
 
+class PictureEncoder(Protocol):
+    """A frozen network that looks at pictures, each by itself."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        ...
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Its layers that are shown, shallow to deep, the head last."""
+        ...
+
+    def encode(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """(images, width), unit length rows: the head's mean over all of the picture."""
+        ...
+
+    def features(self, images: Sequence[Image], view: View) -> Mapping[str, NDArray[np.float32]]:
+        """(images, width of the part) by part, of one view.
+
+        For each layer ``LAYER.mean``, ``LAYER.std`` and ``LAYER.rings``; of the whole picture
+        also ``colour.rings`` (see `nshot.models.views`).
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Trainable:
     """A base model lent for training: the live module, its tokenizer, its identity.
@@ -172,6 +201,15 @@ class Trainable:
     trained: tuple[str, ...] = ()
 
 
+@runtime_checkable
+class Lends(Protocol):
+    """An encoder whose weights can be trained, on a copy."""
+
+    def lend(self) -> Trainable:
+        """A copy to train as a whole, a sentence-transformers model; the encoder stays as it is."""
+        ...
+
+
 class Models(Protocol):
     """Opens models; one base per (name, quantisation, device, dtype) in memory."""
 
@@ -181,6 +219,10 @@ class Models(Protocol):
 
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
+        ...
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
         ...
 
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:

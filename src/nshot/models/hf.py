@@ -23,6 +23,7 @@ from nshot.models.base import (
     Encoder,
     Hidden,
     LanguageModel,
+    PictureEncoder,
     PrefixState,
     Scores,
     Trainable,
@@ -33,6 +34,10 @@ from nshot.types import Delta, ModelRef, Prompt
 _CAN: frozenset[Ability] = frozenset(
     {"score", "generate", "hidden", "logits", "train", "constrain"}
 )
+
+
+_TUNED = 4
+"""Tuned encoders in memory, the last ones opened: each is whole, and a search makes many."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,7 @@ class HFModels:
     def __init__(self) -> None:
         self._bases: dict[ModelRef, Base] = {}
         self._encoders: dict[ModelRef, Encoder] = {}
+        self._pictures: dict[ModelRef, PictureEncoder] = {}
 
     def _base(self, ref: ModelRef) -> Base:
         if ref.base not in self._bases:
@@ -179,8 +185,19 @@ class HFModels:
         from nshot.models.encoder import SentenceEncoder
 
         if ref not in self._encoders:
+            tuned = [known for known in self._encoders if known.deltas]
+            for old in tuned[: len(tuned) + 1 - _TUNED] if ref.deltas else ():
+                del self._encoders[old]
             self._encoders[ref] = SentenceEncoder(ref)
         return self._encoders[ref]
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
+        from nshot.models.vision import VisionEncoder
+
+        if ref not in self._pictures:
+            self._pictures[ref] = VisionEncoder(ref)
+        return self._pictures[ref]
 
     @contextmanager
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
@@ -206,12 +223,9 @@ class HFModels:
 
     def resident_bytes(self) -> dict[str, int]:
         """Bytes of weights in memory by model name; ``name:nf4`` for the quantised form."""
-        from nshot.models.encoder import SentenceEncoder
-
         held = {base.ref.form: base.bytes for base in self._bases.values()}
-        for encoder in self._encoders.values():
-            if isinstance(encoder, SentenceEncoder):
-                held[encoder.ref.name] = encoder.bytes
+        for ref, encoder in (*self._encoders.items(), *self._pictures.items()):
+            held[ref.name] = int(getattr(encoder, "bytes", 0))
         return held
 
 

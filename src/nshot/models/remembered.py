@@ -18,6 +18,7 @@ from nshot.models.base import (
     Hidden,
     LanguageModel,
     Models,
+    PictureEncoder,
     PrefixState,
     Scores,
     Trainable,
@@ -114,6 +115,10 @@ class Remembering:
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
         return self.models.encoder(ref)
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
+        return self.models.pictures(ref)
 
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
         """Lend the base of `ref` for training and take it back unchanged."""

@@ -39,6 +39,7 @@ from nshot.models.base import (
     Encoder,
     Hidden,
     LanguageModel,
+    PictureEncoder,
     PrefixState,
     Scores,
     Trainable,
@@ -173,6 +174,10 @@ class RemoteModels:
     def encoder(self, ref: ModelRef) -> Encoder:
         """Raises `InputError`: endpoints are asked for texts only."""
         raise InputError(Fault(f"'openai:{ref.name}' is no sentence encoder"))
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """Raises `InputError`: endpoints are asked for texts only."""
+        raise InputError(Fault(f"'openai:{ref.name}' is no image network"))
 
     @contextmanager
     def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:

@@ -1,4 +1,4 @@
-"""Where features come from: counted n-grams, a sentence encoder, a language model's hidden states.
+"""Where features come from: counted n-grams, an encoder, a language model's hidden states.
 
 Each row of features depends on its own input only.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nshot.errors import Fault, InputError
 from nshot.models.base import Floats, Models
@@ -120,16 +121,27 @@ def _vectorizer(analyzer: str, terms: tuple[str, ...] | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sentence encoder's vectors of unit length, of all the texts of an input together."""
+    """An encoder's vectors of unit length: of all the texts of an input together, or its pictures.
+
+    `ref` is a sentence encoder, or an image network where the inputs are pictures; those of one
+    input count as their mean.
+    """
 
     models: Models
     ref: ModelRef
 
     def read(self, inputs: Sequence[Input]) -> Features:
         """(inputs, width) float32."""
+        if any(input.images for input in inputs):
+            return Features(self._pictures(inputs), (0,) * len(inputs))
         encoder = self.models.encoder(self.ref)
         texts = [input.text for input in inputs]
         return Features(encoder.encode(texts), tuple(encoder.count(texts)))
+
+    def _pictures(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
+        """(inputs, width); raises `InputError` for an input without any picture."""
+        vectors = self.models.pictures(self.ref).encode([i for one in inputs for i in one.images])
+        return averaged(vectors, inputs)
 
     def settings(self, folder: Path) -> dict[str, Any]:
         """Which encoder."""
@@ -138,6 +150,19 @@ class Encoded:
     def arrays(self) -> Arrays:
         """None: the encoder's weights are the encoder's."""
         return {}
+
+
+def averaged(rows: NDArray[np.float32], inputs: Sequence[Input]) -> NDArray[np.float32]:
+    """(inputs, width) means of the `rows` of each input's pictures, which follow one another.
+
+    Raises `InputError` for an input without any picture.
+    """
+    counts = [len(input.images) for input in inputs]
+    if 0 in counts:
+        raise InputError(Fault(f"input {counts.index(0)} has no picture", "a picture in each"))
+    ends = np.cumsum(counts)[:-1]
+    parts = [part.mean(axis=0) for part in np.split(rows, ends)]
+    return np.stack(parts) if parts else rows
 
 
 @dataclass(frozen=True)
