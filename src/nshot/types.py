@@ -260,10 +260,11 @@ class Split:
 class Delta:
     """What was put on a base model: a PEFT folder, changed weights, bottleneck adapters.
 
-    `sha256` names the content, `folder` is where it lies now.
+    An ``encoder`` is a whole sentence encoder, which takes its base's place. `sha256` names the
+    content, `folder` is where it lies now.
     """
 
-    kind: Literal["peft", "weights", "bottleneck"]
+    kind: Literal["peft", "weights", "bottleneck", "encoder"]
     folder: str
     sha256: str = ""
 

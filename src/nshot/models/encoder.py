@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nshot import machine
 from nshot.models import catalog
+from nshot.models.base import Trainable
 from nshot.types import ModelRef
 
 BATCH = 32
@@ -16,7 +19,10 @@ BATCH = 32
 
 
 class SentenceEncoder:
-    """A frozen sentence encoder, on this machine's device, in float32."""
+    """A frozen sentence encoder, on this machine's device, in float32.
+
+    A ref with a delta is an encoder tuned from another: its folder is whole, and is opened alone.
+    """
 
     def __init__(self, ref: ModelRef) -> None:
         from sentence_transformers import SentenceTransformer
@@ -24,8 +30,9 @@ class SentenceEncoder:
 
         logging.disable_progress_bar()
         self._ref = ref
+        folder = Path(ref.deltas[-1].folder) if ref.deltas else catalog.locate(ref)
         self._model = SentenceTransformer(
-            str(catalog.locate(ref)),
+            str(folder),
             device=machine.device(),
             local_files_only=True,
             trust_remote_code=False,
@@ -41,6 +48,12 @@ class SentenceEncoder:
     def bytes(self) -> int:
         """Bytes of its weights."""
         return sum(p.numel() * p.element_size() for p in self._model.parameters())
+
+    def lend(self) -> Trainable:
+        """A copy to train: see `nshot.models.base.Lends`."""
+        module = copy.deepcopy(self._model)
+        module.requires_grad_(True)
+        return Trainable(self._ref, module, module.tokenizer, str(module.device))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(texts, width), unit length rows. sentence-transformers sorts the batches by length."""

@@ -1,8 +1,9 @@
 """The training loop: one for all objectives.
 
-It takes a live module, rows of tokens, an objective and a schedule of fixed steps, and leaves the
-module's free parameters trained. Killed and started again with the same arguments, it ends with
-the same bytes as if it had not been killed.
+It takes a live module, rows, an objective and a schedule of fixed steps, and leaves the module's
+free parameters trained: `train` with rows of tokens, `optimise` with whatever an objective reads.
+Killed and started again with the same arguments, it ends with the same bytes as if it had not been
+killed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,18 +27,33 @@ from nshot.types import digest
 _SHOWN = 5
 
 
-class Objective(Protocol):
+class Read(Protocol):
+    """What the loop knows of a row."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of it that are read."""
+        ...
+
+
+R = TypeVar("R", bound=Read)
+M = TypeVar("M")
+R_contra = TypeVar("R_contra", bound=Read, contravariant=True)
+M_contra = TypeVar("M_contra", contravariant=True)
+
+
+class Objective(Protocol[M_contra, R_contra]):
     """What is minimised: a sum over rows, divided by their weight.
 
     The loss of a batch is ``total(batch) / weight(batch)``; both add up over parts of a batch, so
     that a batch cut in two gives the same gradient.
     """
 
-    def weight(self, rows: Sequence[Row]) -> float:
+    def weight(self, rows: Sequence[R_contra]) -> float:
         """What the sum over these rows is divided by (for supervised tuning, the tokens)."""
         ...
 
-    def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
+    def total(self, model: M_contra, rows: Sequence[R_contra]) -> Tensor:
         """The summed loss of these rows: a scalar to differentiate."""
         ...
 
@@ -67,7 +83,7 @@ def _still(done: int, total: int) -> None:
 def train(
     module: Any,
     rows: Sequence[Row],
-    objective: Objective,
+    objective: Objective[Reader, Row],
     schedule: Schedule,
     *,
     device: str,
@@ -100,14 +116,50 @@ def train(
     _refuse_unsupervised(rows)
     if watched:
         _refuse_unsupervised(watched)
+
+    def read() -> Reader:
+        found = reader(module, [*rows, *watched], free_blocks, device, packing)
+        if packing and isinstance(found, Whole):
+            note("rows were padded, not packed: on this model the two are not the same")
+        return found
+
+    return optimise(
+        module,
+        read,
+        rows,
+        objective,
+        schedule,
+        device=device,
+        watched=watched,
+        checkpoints=checkpoints,
+        note=note,
+        progress=progress,
+    )
+
+
+def optimise(
+    module: Any,
+    read: Callable[[], M],
+    rows: Sequence[R],
+    objective: Objective[M, R],
+    schedule: Schedule,
+    *,
+    device: str,
+    watched: Sequence[R] = (),
+    checkpoints: Checkpoints | None = None,
+    note: Callable[[str], None] = _quiet,
+    progress: Callable[[int, int], None] = _still,
+) -> Trace:
+    """Train any torch `module` through what `read` makes of it: the objective is given that.
+
+    `read` is called once, in training mode. All else is as in `train`, which see.
+    """
     free = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not free:
         raise CannotAdapt("there is nothing to train: no parameter of the model is free")
     run = _Run(rows, watched, objective, schedule, device, free)
     with _training(module, schedule.seed, device):
-        run.model = reader(module, [*rows, *watched], free_blocks, device, packing)
-        if packing and isinstance(run.model, Whole):
-            note("rows were padded, not packed: on this model the two are not the same")
+        run.model = read()
         resumed = run.take_up(checkpoints)
         if resumed == 0:
             run.look(module, 0)
@@ -117,21 +169,21 @@ def train(
             progress(step + 1, len(run.plan))
             if checkpoints is not None and checkpoints.due(step + 1, len(run.plan)):
                 checkpoints.save(*run.state())
-    read = sum(len(rows[i].tokens) for batch in run.plan for i in batch)
+    tokens = sum(rows[i].length for batch in run.plan for i in batch)
     parameters = sum(p.numel() for p in free.values())
-    return Trace(tuple(run.losses), parameters, read, resumed, tuple(run.seen))
+    return Trace(tuple(run.losses), parameters, tokens, resumed, tuple(run.seen))
 
 
-class _Run:
+class _Run(Generic[M, R]):
     """The live state of one training."""
 
-    model: Reader
+    model: M
 
     def __init__(
         self,
-        rows: Sequence[Row],
-        watched: Sequence[Row],
-        objective: Objective,
+        rows: Sequence[R],
+        watched: Sequence[R],
+        objective: Objective[M, R],
         schedule: Schedule,
         device: str,
         free: dict[str, nn.Parameter],
@@ -144,7 +196,7 @@ class _Run:
             name: p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
             for name, p in free.items()
         }
-        self.plan = batches([len(row.tokens) for row in rows], schedule)
+        self.plan = batches([row.length for row in rows], schedule)
         self.micro = min(schedule.micro_batch or schedule.batch_size, schedule.batch_size)
         self.losses: list[float] = []
         self.seen: list[tuple[int, float]] = []
@@ -197,7 +249,7 @@ class _Run:
             if (master := self.masters[name]) is not p:
                 p.copy_(master)
 
-    def _gradient(self, batch: Sequence[Row], note: Callable[[str], None]) -> float:
+    def _gradient(self, batch: Sequence[R], note: Callable[[str], None]) -> float:
         """Leave the batch's gradient in the parameters and return its loss."""
         before = _random_state(self.device)
         while True:
@@ -210,7 +262,7 @@ class _Run:
                 _set_random_state(before, self.device)
                 note(f"memory ran out: training went on with {self.micro} rows at a time")
 
-    def _accumulate(self, batch: Sequence[Row]) -> float:
+    def _accumulate(self, batch: Sequence[R]) -> float:
         self.optimiser.zero_grad(set_to_none=True)
         weight = self.objective.weight(batch)
         loss = 0.0
@@ -256,6 +308,7 @@ class _Run:
                 key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
             }
             for i, name in enumerate(self.free)
+            if f"optimiser.step.{name}" in tensors  # not where no gradient ever came
         }
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})

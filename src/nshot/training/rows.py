@@ -29,6 +29,11 @@ class Row:
     targets: tuple[int, ...]
     choices: tuple[int, ...] = ()
 
+    @property
+    def length(self) -> int:
+        """Tokens that are read."""
+        return len(self.tokens)
+
 
 @dataclass(frozen=True)
 class Schedule:
