@@ -512,6 +512,9 @@ def test_free_answers_end_to_end(typed: Typed, tmp_path: Path) -> None:
     assert set(further) == {"bleu", "rouge_l"}
     assert all(0 <= f["low"] <= f["score"] <= f["high"] <= 1 for f in further.values())
     assert further["rouge_l"]["score"] == pytest.approx(rows_["few_shot"]["score"], abs=0.05)
+    wrote = json.loads(Path("run/details.json").read_text(encoding="utf-8"))["mistakes"]
+    lost = sum(1 - one["point"] for one in wrote) / board["task"]["test"]
+    assert 1 - lost == pytest.approx(rows_["few_shot"]["score"])
     (delivered,) = (row for row in board["methods"] if row["form"] == "deployed")
     assert delivered["also"]["bleu"]["low"] is None
     page = Path("run/report.html").read_text(encoding="utf-8")

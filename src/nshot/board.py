@@ -24,8 +24,9 @@ from nshot.leaderboard import (
     summary,
 )
 from nshot.methods import TABLE
+from nshot.metrics import metric_of
 from nshot.request import FOLDS, SLOW_FOLDS, Prepared, Request
-from nshot.types import Example, Measurement
+from nshot.types import Example, Measurement, Task
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class Standing:
             },
             "seeds": list(range(prepared.request.seeds)),
             "fold_plan": _fold_plan(prepared),
-            "mistakes": _mistakes(measurement, known),
+            "mistakes": _mistakes(measurement, known, prepared.task),
         }
         if prepared.task.kind == "classify":
             labels = {key: example.label for key, example in known.items()}
@@ -275,11 +276,19 @@ def _fold_plan(prepared: Prepared) -> str:
     return f"{len(rows.train)} rows to draw from, {len(rows.test)} held out for the test"
 
 
-def _mistakes(measurement: Measurement, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _mistakes(
+    measurement: Measurement, known: Mapping[str, Any], task: Task
+) -> list[dict[str, Any]]:
+    """Answers that are not right; of a task of kind generate those short of the full score."""
+    metric = metric_of(task)
+    written = task.kind == "generate"
     found = []
-    for key, prediction in zip(measurement.ids, measurement.predictions, strict=True):
+    rows = zip(measurement.ids, measurement.predictions, measurement.points, strict=True)
+    for key, prediction, stats in rows:
         example = known[key]
-        if prediction.answer not in example.targets:
+        point = metric.value(np.asarray(stats), 1) if written else None
+        wrong = prediction.answer not in example.targets if point is None else point < 1
+        if wrong:
             found.append(
                 {
                     "id": key,
@@ -287,6 +296,7 @@ def _mistakes(measurement: Measurement, known: Mapping[str, Any]) -> list[dict[s
                     "expected": " / ".join(example.targets),
                     "answer": prediction.answer,
                     "score": max(prediction.scores) if prediction.scores else None,
+                    "point": point,
                 }
             )
     return found

@@ -244,6 +244,18 @@ def test_shows_all_mistakes_those_with_the_highest_score_first() -> None:
     assert page.index(f">{details['mistakes'][0]['id']}<") > page.index(f">{ids[-1]}<")
 
 
+def test_what_was_written_is_shown_worst_first() -> None:
+    details = sample_board.details(rows=100)
+    for place, one in enumerate(details["mistakes"]):
+        one |= {"score": None, "point": (place * 7 % 10) / 10}
+    page = render(sample_board.board(), details)
+    ids = [one["id"] for one in sorted(details["mistakes"], key=lambda one: one["point"])]
+    places = [page.index(f">{key}<") for key in ids]
+    assert places == sorted(places)
+    assert "What the pick wrote" in page
+    assert "What the pick gets wrong" not in page
+
+
 def test_curve_is_shown_only_for_several_sizes() -> None:
     board = sample_board.board()
     assert 'id="shots"' in render(board, {})

@@ -397,9 +397,10 @@ def _pairs(labels: Sequence[str], answers: Sequence[str], counts: charts.Counts)
 
 def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
     found = [mapped(one) for one in listed(details.get("mistakes"))]
-    found.sort(key=_surest_first)
     if not found:
         return Markup("")
+    written = finite(found[0].get("point")) is not None
+    found.sort(key=_worst_first if written else _surest_first)
     items = [_mistake(one) for one in found]
     shown = [element("ol.mistakes", *items[:_FIRST_MISTAKES])]
     if rest := items[_FIRST_MISTAKES:]:
@@ -411,11 +412,21 @@ def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:
         element("input", at={"id": "find", "type": "search", "placeholder": "text, label or id"}),
         element("output", f"{len(found)} shown", at={"for": "find", "id": "found"}),
     )
+    if written:
+        lede = (
+            f"What {_pick(board)} wrote on the first draw where it fell short of the full score, "
+            "the lowest first. Read some from both ends before you trust the metric."
+        )
+        return _section("mistakes", "What the pick wrote", lede, search, *shown)
     lede = (
         f"Test inputs that {_pick(board)} got wrong on the first draw, the highest score first. "
         "Read them before you trust the numbers: some labels may be wrong."
     )
     return _section("mistakes", "What the pick gets wrong", lede, search, *shown)
+
+
+def _worst_first(one: Mapping[str, Any]) -> float:
+    return finite(one.get("point")) or 0.0
 
 
 def _surest_first(one: Mapping[str, Any]) -> tuple[bool, float]:
@@ -426,7 +437,7 @@ def _surest_first(one: Mapping[str, Any]) -> tuple[bool, float]:
 
 def _mistake(one: Mapping[str, Any]) -> Markup:
     expected, answer = str(one.get("expected", "")), str(one.get("answer", ""))
-    score = finite(one.get("score"))
+    score, point = finite(one.get("score")), finite(one.get("point"))
     return element(
         "li",
         element("p.text", str(one.get("text", "")), at={"dir": "auto"}),
@@ -434,6 +445,7 @@ def _mistake(one: Mapping[str, Any]) -> Markup:
             "p.said",
             element("span.expected", "expected ", element("b", expected)),
             element("span.answer", "answered ", element("b", answer)),
+            element("span", f"{say(point, 'score')} %") if point is not None else "",
             element("span", f"score {score:.3g}") if score is not None else "",
             element("span.id", str(one.get("id", ""))),
         ),
