@@ -699,3 +699,13 @@ def test_python_takes_what_the_command_takes(files: tuple[str, str], tmp_path: P
 def test_a_name_alone_is_one_name(files: tuple[str, str], tmp_path: Path) -> None:
     result = nshot.compare(files[0], text="text", methods="majority", out=tmp_path / "run", seeds=1)
     assert [row["name"] for row in result.board["methods"]] == ["majority", "majority"]
+
+
+def test_python_says_the_kind_where_a_guess_would_be_another(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    result = nshot.compare(
+        files[0], text="text", label="label", kind="generate", methods="nearest_answer",
+        encoder="fake:encoder", out=tmp_path / "run", seeds=1, test_limit=9,
+    )  # fmt: skip
+    assert result.board["task"]["kind"] == "generate"

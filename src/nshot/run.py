@@ -38,7 +38,7 @@ from nshot.request import (
 )
 from nshot.store import Store, locked, write_atomic
 from nshot.tune import open_settings, trials
-from nshot.types import Measurement, Trial, digest
+from nshot.types import Kind, Measurement, Trial, digest
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
@@ -624,6 +624,7 @@ def compare(
     text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
+    kind: Kind | None = None,
     metric: str | None = None,
     also: str | Sequence[str] = (),
     model: str | None = None,
@@ -641,10 +642,11 @@ def compare(
 ) -> Result:
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
-    `shots` are rows per label (None among them: all rows); `settings` pins settings by method;
-    `adapters` are folders of PEFT adapters trained elsewhere, each a row of its own; `metric`
-    decides and `also` are metrics to show beside it; `judge` is a language model that compares the
-    answers with those of zero_shot, if it agrees with people on the pairs in `judge_pairs`.
+    `kind` is classify or generate, where it shall not be guessed; `shots` are rows per label (None
+    among them: all rows); `settings` pins settings by method; `adapters` are folders of PEFT
+    adapters trained elsewhere, each a row of its own; `metric` decides and `also` are metrics to
+    show beside it; `judge` is a language model that compares the answers with those of zero_shot,
+    if it agrees with people on the pairs in `judge_pairs`.
     Raises `InputError` with every fault of the request before anything is written.
     """
     request = Request(
@@ -653,6 +655,7 @@ def compare(
         text=_several(text),
         label=label,
         group=group,
+        kind=kind,
         metric=metric,
         also=_several(also),
         model=model,
