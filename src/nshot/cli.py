@@ -27,7 +27,9 @@ examples:
   nshot compare tickets.csv --dry-run               what that would take on this machine
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
+  nshot compare photos/                             a folder with a sub-folder per class
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
+  nshot predict runs/photos new/*.jpg -o out.jsonl
   nshot predict runs/tickets runs/films mixed.csv   several on one base: rows name theirs
 exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
 (the partial board is kept), 130 interrupted (the same command goes on)."""
@@ -169,7 +171,9 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
     )
     _add_columns(parser)
     parser.add_argument("--model", metavar="M", help="language model: a folder or a Hub id")
-    parser.add_argument("--encoder", metavar="E", help="sentence encoder: a folder or a Hub id")
+    parser.add_argument(
+        "--encoder", metavar="E", help="encoder of sentences, or of pictures: a folder or a Hub id"
+    )
     parser.add_argument("--metric", metavar="NAME", help="what the score is (docs/metrics.md)")
     parser.add_argument("--also", metavar="A,B", help="further metrics, shown beside the score")
 
@@ -177,7 +181,11 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="A,B", help="the text column or columns")
     parser.add_argument("--label", metavar="C", help="the label column")
-    parser.add_argument("--group", metavar="C", help="rows of one group are never separated")
+    parser.add_argument(
+        "--group", metavar="C",
+        help="rows of one group are never separated: a column, or of a folder a pattern of its"
+        " files' names, such as '{group}_*.jpg'",
+    )  # fmt: skip
     parser.add_argument(
         "--kind", choices=("classify", "generate"), help="labels to choose from, or free answers"
     )
@@ -190,7 +198,11 @@ def _add_predict(verbs: Any) -> None:
         help="a run folder, or its winner; of several, each row of INPUTS names its own in a column"
         " 'under', by the last part of its path",
     )  # fmt: skip
-    parser.add_argument("inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line)")
+    parser.add_argument(
+        "inputs", metavar="INPUTS",
+        help=".jsonl, .csv, .tsv or .txt (one a line); or pictures, several .txt files, or a folder"
+        " of them, each file an input",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
 
@@ -459,9 +471,10 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     if arguments.output and Path(arguments.output).is_dir():
         raise InputError(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
-    inputs = Path(arguments.inputs)
-    one = len(arguments.folders) == 1
-    lines = _alone(arguments.folders[0], inputs) if one else _mixed(arguments.folders, inputs)
+    folders, inputs = _parted([*arguments.folders, arguments.inputs])
+    if len(folders) > 1 and len(inputs) > 1:
+        raise InputError(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
+    lines = _alone(folders[0], inputs) if len(folders) == 1 else _mixed(folders, inputs[0])
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     if arguments.output:
         write_atomic(Path(arguments.output), text)
@@ -471,8 +484,23 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _alone(folder: str, inputs: Path) -> list[dict[str, Any]]:
-    """The answers of one folder to a file."""
+def _parted(words: list[str]) -> tuple[list[str], list[Path]]:
+    """Delivered folders, and what they are to answer: from the first file on, else the last."""
+    from nshot.data.pictures import FOREIGN, SUFFIXES
+    from nshot.data.tables import READ
+
+    ends = {*SUFFIXES, *FOREIGN, *READ, ".txt"}
+    files = [
+        i
+        for i, word in enumerate(words)
+        if i and Path(word).suffix.lower() in ends and not Path(word).is_dir()
+    ]
+    first = min([*files, len(words) - 1])
+    return words[:first], [Path(word) for word in words[first:]]
+
+
+def _alone(folder: str, inputs: list[Path]) -> list[dict[str, Any]]:
+    """The answers of one folder to a file, or to files that are an input each."""
     from nshot.data import read_inputs
     from nshot.predictors.many import load
 

@@ -11,6 +11,7 @@ import pytest
 from nshot.data import load, read_inputs, split
 from nshot.errors import InputError
 from nshot.types import Input, Label, Task
+from scenes import scene, shelf
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "support-tickets"
 FILMS = [("a delight", "good"), ("never again", "bad"), ("so warm", "good"), ("too long", "bad")]
@@ -154,7 +155,7 @@ def test_class_folders_of_texts_and_of_pictures(tmp_path: Path) -> None:
         (tmp_path / "texts" / label).mkdir(parents=True, exist_ok=True)
         (tmp_path / "texts" / label / f"{number}.txt").write_text(f"{label} {number}\n")
         (tmp_path / "coins" / label).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "coins" / label / f"{number}.JPG").write_bytes(b"\xff\xd8" + bytes([number]))
+        scene(number, tint=label).save(tmp_path / "coins" / label / f"{number}.JPG")
     (tmp_path / "texts" / "good" / "readme.md").write_text("no row")
     texts, coins = load(tmp_path / "texts"), load(tmp_path / "coins")
     assert texts.task.label_names == coins.task.label_names == ("bad", "good")
@@ -164,6 +165,9 @@ def test_class_folders_of_texts_and_of_pictures(tmp_path: Path) -> None:
     assert Path(image.path).name == "1.JPG"
     assert len(image.sha256) == 64
     assert coins.task.field_names == ()
+    assert coins.task.pictures
+    assert not texts.task.pictures
+    assert not any("prompts" in note for note in coins.notes)
 
 
 def test_a_folder_with_train_and_test_folders(tmp_path: Path) -> None:
@@ -287,3 +291,49 @@ def test_real_files(
 def test_free_answers_are_no_classes(data: Path) -> None:
     with pytest.raises(InputError, match="different values"):
         load(data / "gsm8k" / "train.jsonl", test=data / "gsm8k" / "test.jsonl")
+
+
+def test_a_table_may_name_its_pictures(tmp_path: Path) -> None:
+    shelf(tmp_path / "shots", {"red": 2, "blue": 2})
+    rows = [
+        {
+            "note": f"a {label} one",
+            "file": f"shots/{label}/{i}.png",
+            "label": label,
+            "group": f"p{i}",
+        }
+        for label in ("red", "blue")
+        for i in range(2)
+    ]
+    loaded = load(write_jsonl(tmp_path / "index.jsonl", rows))
+    assert loaded.task.pictures
+    assert loaded.task.field_names == ()
+    assert [Path(e.input.images[0].path).name for e in loaded.train] == ["0.png", "1.png"] * 2
+    assert [e.group for e in loaded.train] == ["p0", "p1"] * 2
+    assert "text column 'file', label column 'label'" in loaded.notes[0]
+    folder = load(tmp_path / "shots")
+    assert {e.input.images[0].sha256 for e in folder.train} == {
+        e.input.images[0].sha256 for e in loaded.train
+    }
+    words = load(tmp_path / "index.jsonl", text=["note"])
+    assert not words.task.pictures
+
+
+@pytest.mark.parametrize("pattern", ["{group}_*.png", r"(.+)_\d+\.png", r"^([^_]+_[^_]+)"])
+def test_groups_out_of_names_of_files(tmp_path: Path, pattern: str) -> None:
+    for label in ("red", "blue"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            place = tmp_path / label / f"IMG_{number // 2}_{number}.png"
+            scene(number, tint=label).save(place)
+    loaded = load(tmp_path, group=pattern)
+    assert [e.group for e in loaded.train] == ["IMG_0", "IMG_0", "IMG_1", "IMG_1"] * 2
+
+
+def test_groups_out_of_names_of_folders(tmp_path: Path) -> None:
+    shelf(tmp_path / "red", {"monday": 2, "tuesday": 1})
+    shelf(tmp_path / "blue", {"monday": 1, "tuesday": 2}, 5)
+    loaded = load(tmp_path, group="{group}/*")
+    assert [e.group for e in loaded.train] == [
+        "monday", "tuesday", "tuesday", "monday", "monday", "tuesday"
+    ]  # fmt: skip

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.data import draw, split
+from nshot.data import draw, load, split
+from nshot.data.pictures import as_image
 from nshot.data.same import fold, sameness
 from nshot.errors import InputError
-from nshot.types import Example, Image, Input, Label, Task
+from nshot.types import Example, Input, Label, Task
+from scenes import scene, shelf
 
 LABELS = ("a", "b", "c")
 TASK = Task("t", "classify", tuple(Label(name) for name in LABELS))
@@ -185,10 +188,13 @@ def test_a_limited_test_keeps_the_shares_of_labels(limit: int, seed: int) -> Non
     assert [int(one.id) for one in rows.test] == sorted(int(one.id) for one in rows.test)
 
 
-def test_the_fingerprint_is_of_the_content() -> None:
+def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     rows = [row(str(i), f"text {i}", LABELS[i % 3]) for i in range(6)]
-    pictures = [replace(one, input=Input(images=(Image("/a/1.png", one.id),))) for one in rows]
-    moved = [replace(one, input=Input(images=(Image("/b/1.png", one.id),))) for one in rows]
+    here, there = (shelf(tmp_path / name, {"x": 6}) / "x" for name in ("here", "there"))
+    pictures, moved = (
+        [replace(one, input=Input(images=(as_image(place / f"{one.id}.png"),))) for one in rows]
+        for place in (here, there)
+    )
 
     def name(train: list[Example], test: list[Example] | None = None, task: Task = TASK) -> str:
         return split(task, train, test).fingerprint
@@ -272,3 +278,20 @@ def test_other_rows_are_only_dropped_where_they_are_the_same() -> None:
 def test_a_test_that_overlaps_with_everything_is_refused() -> None:
     with pytest.raises(InputError, match="every train row"):
         split(WRITE, [request("near", f"{LONG} again")], [request("t", LONG)])
+
+
+def test_pictures_that_look_the_same_are_never_on_two_sides(tmp_path: Path) -> None:
+    train, test = shelf(tmp_path / "train", {"a": 3, "b": 3}), shelf(tmp_path / "test", {"a": 1}, 9)
+    scene(9, (32, 24), "a").resize((64, 48)).save(train / "a" / "again.jpg")  # as test/a/9.png
+    scene(1, (32, 24), "a").resize((16, 12)).save(train / "a" / "small.png")  # as train/a/1.png
+    scene(1001, (32, 24), "b").save(train / "a" / "doubtful.jpg", quality=90)  # as train/b/1.png
+    loaded = load(train, test=test)
+    rows = split(loaded.task, loaded.train, loaded.test)
+    names = {"/".join(Path(e.input.images[0].path).parts[-2:]): e for e in rows.train}
+    assert "a/again.jpg" not in names
+    assert names["a/1.png"].group == names["a/small.png"].group != names["a/2.png"].group
+    assert names["a/doubtful.jpg"].group == names["b/1.png"].group is not None
+    told = "\n".join(rows.notes)
+    assert "look the same as a test picture: 1, dropped" in told
+    assert "'a/again.jpg' and 'a/9.png'" in told
+    assert "have different labels: 1 pairs; look at 'a/doubtful.jpg' and 'b/1.png' (a / b)" in told

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
 from nshot.data.faults import Faults
+from nshot.data.picture_rows import has_pictures
 from nshot.data.tables import IMAGE_COLUMN, Table
 from nshot.errors import Fault, nearest
-from nshot.types import Kind
+from nshot.types import Image, Kind
 
 LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",
@@ -161,8 +162,8 @@ def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
 
 def _text(table: Table, kind: Kind, taken: Sequence[str]) -> tuple[str, ...]:
     free = {c.lower(): c for c in table.columns if c not in taken}
-    if IMAGE_COLUMN in free and _is_image(table):
-        return (free[IMAGE_COLUMN],)
+    if pictures := _pictures(table, free):
+        return (pictures,)
     if kind == "generate":
         asked = tuple(free[name] for name in _ASKED_NAMES if name in free)
         if asked:
@@ -177,8 +178,11 @@ def _text(table: Table, kind: Kind, taken: Sequence[str]) -> tuple[str, ...]:
     return (wordy[0],) if len(wordy) == 1 else ()
 
 
-def _is_image(table: Table) -> bool:
-    return not isinstance(table.rows[0].get(IMAGE_COLUMN), (str, type(None)))
+def _pictures(table: Table, free: Mapping[str, str]) -> str | None:
+    """The column of a folder's pictures, or the first that names files of pictures."""
+    if IMAGE_COLUMN in free and isinstance(table.rows[0].get(free[IMAGE_COLUMN]), Image):
+        return free[IMAGE_COLUMN]
+    return next((name for name in free.values() if has_pictures(table, name)), None)
 
 
 def _values(table: Table, column: str) -> list[Any]:

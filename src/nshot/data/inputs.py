@@ -11,7 +11,9 @@ from nshot.data.formats import detect
 from nshot.data.formats.base import Format, Problem
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, asked
 from nshot.data.loading import content_ids, read_input
-from nshot.data.tables import Table, cell_text, read_lines, read_table
+from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
+from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
+from nshot.data.tables import Table, cell_text, files_of, read_lines, read_table, read_text
 from nshot.errors import Fault, InputError, nearest
 from nshot.types import Example, Input, Task
 
@@ -19,19 +21,28 @@ UNDER = "under"
 """The column in which a row of a mixed file names the folder that is to answer it."""
 
 
-def read_inputs(path: str | Path, task: Task) -> list[tuple[str, Input]]:
+def read_inputs(paths: str | Path | Sequence[str | Path], task: Task) -> list[tuple[str, Input]]:
     """(id, input) of each row of a ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet`` or ``.txt`` file.
 
     Columns go by the names of the task's fields, others are left alone; a ``.txt`` file has one
     input a line, for tasks of one field. Ids are the file's own where they are unique, else names
-    of the content. Raises `InputError` with every fault.
+    of the content. Of pictures, of several ``.txt`` files and of a folder each file is an input,
+    by its name; a row may also name a picture's file. Raises `InputError` with every fault.
     """
-    path, faults = Path(path), Faults()
+    several = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    faults = Faults()
+    path = several[0]
+    picture = task.pictures and path.suffix.lower() in SUFFIXES | FOREIGN
+    if len(several) > 1 or path.is_dir() or picture:
+        return _files(several, task, faults)
     names = _columns(task)
-    lines = path.suffix.lower() == ".txt"
+    lines = path.suffix.lower() == ".txt" and not task.pictures
     table = _lines(path, names) if lines else read_table(path, faults)
     if table is None:
         raise faults.error()
+    if task.pictures:
+        inputs = _named_pictures(table, faults)
+        return list(zip(_ids(table, inputs), inputs, strict=True))
     if task.kind != "classify" and not task.field_names and (form := detect(table)):
         inputs = _formatted(table, form, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
@@ -40,6 +51,56 @@ def read_inputs(path: str | Path, task: Task) -> list[tuple[str, Input]]:
         raise faults.error()
     inputs = _inputs(table, [task] * len(table.rows), faults)
     return list(zip(_ids(table, inputs), inputs, strict=True))
+
+
+def _files(paths: Sequence[Path], task: Task, faults: Faults) -> list[tuple[str, Input]]:
+    """One input a file; of folders the files in them that are of the task's kind."""
+    ends = SUFFIXES | FOREIGN if task.pictures else {".txt"}
+    what = "pictures" if task.pictures else ".txt files"
+    found: list[Path] = []
+    for path in paths:
+        inside = files_of(path) if path.is_dir() else [path]
+        fitting = [file for file in inside if file.suffix.lower() in ends]
+        if not fitting:
+            faults.add(Fault(f"no {what}", f"{what}, or one file of rows alone", where=str(path)))
+        found += fitting
+    names = _columns(task)
+    if len(names) > 1:
+        faults.add(Fault(f"files, and the task has {len(names)} fields", "a .jsonl or .csv file"))
+    inputs = []
+    for file in found:
+        try:
+            one = _picture(file) if task.pictures else _text(file, names[0])
+            inputs.append((str(file), one))
+        except InputError as error:
+            faults.add(*error.faults)
+    if faults:
+        raise faults.error()
+    return inputs
+
+
+def _picture(file: Path) -> Input:
+    image = as_image(file)
+    look(image)
+    return Input(images=(image,))
+
+
+def _text(file: Path, name: str) -> Input:
+    return Input(fields=((name, read_text(file)),))
+
+
+def _named_pictures(table: Table, faults: Faults) -> list[Input]:
+    """The pictures that a column of the table names, each of which can be read."""
+    column = next((name for name in table.columns if names_pictures(table, name)), None)
+    if column is None:
+        expected = "in one column the pictures' paths, from this file's folder"
+        raise InputError(Fault("no column names pictures", expected, where=str(table.path)))
+    open_pictures(table, column, faults)
+    inputs = [Input(images=(row[column],)) for row in table.rows]
+    check_pictures(table, [Example("", one) for one in inputs], table.places, faults)
+    if faults:
+        raise faults.error()
+    return inputs
 
 
 def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, str, Input]]:
@@ -62,6 +123,8 @@ def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, s
             do = nearest(name, tasks) if name else ""
             faults.at(table.path, table.unit, place, found, f"one of: {', '.join(tasks)}", do)
     asked = [tasks[name] for name in dict.fromkeys(names) if name in tasks]
+    if any(task.pictures for task in asked):
+        raise InputError(Fault("a folder that answers pictures, in a file of texts", "one folder"))
     wanted = dict.fromkeys(column for task in asked for column in _columns(task))
     faults.add(*(missing_column(table, name) for name in wanted if name not in table.columns))
     if faults:

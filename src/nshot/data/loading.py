@@ -27,6 +27,13 @@ from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.base import Format
 from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.labels import Labelled, check_labels
+from nshot.data.picture_rows import (
+    GROUP_COLUMN,
+    check_pictures,
+    group_by_name,
+    names_pictures,
+    open_pictures,
+)
 from nshot.data.tables import IMAGE_COLUMN, READ, Row, Table, cell_text, read_table
 from nshot.errors import Fault, nearest
 from nshot.task import TASK_FILE, TaskFile, read_task
@@ -104,25 +111,58 @@ def load(
     tables = [read_table(path, faults) for path in (train_path, test_path) if path is not None]
     if tables[0] is None:
         raise faults.error()
+    given = _grouped(tables, given, faults)
     form = pinned or (None if format or _told(given) else detect(tables[0]))
     there = [table for table in tables if table]
     if form is not None:
         columns, parts = _formatted(there, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
+        _open_pictures(there, chosen, faults)
         columns, parts = chosen, [_part(table, chosen, faults) for table in there]
     else:
         raise faults.error()
     notes += [note for part in parts for note in part.table.notes]
+    for part in parts:
+        check_pictures(part.table, part.examples, part.places, faults)
     _check(said, columns, parts, shots, faults)
     if faults:
         raise faults.error()
     _give_ids(parts, columns, notes)
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(said, columns, parts)
-    if task.kind == "classify" and task.answer_name == "Label" and not said.answer_word:
+    unsaid = task.answer_name == "Label" and not said.answer_word
+    if task.kind == "classify" and unsaid and not task.pictures:
         notes.append(_UNSAID)
     name = form.name if form else COLUMNS
     return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also)
+
+
+def _grouped(tables: Sequence[Table | None], given: Given, faults: Faults) -> Given:
+    """Of folders the group is a pattern of files' names: their rows get a column of groups."""
+    folders = [table for table in tables if table and table.unit == "file"]
+    if not given.group or not folders:
+        return given
+    for table in folders:
+        group_by_name(table, given.group, faults)
+    return replace(given, group=GROUP_COLUMN)
+
+
+def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) -> None:
+    """Where a column names files of pictures, the pictures take its place."""
+    named = [name for name in columns.text if names_pictures(tables[0], name)]
+    folder = tables[0].unit == "file" and columns.text == (IMAGE_COLUMN,)
+    if not named and not folder:
+        return
+    where = str(tables[0].path)
+    if len(columns.text) > 1:
+        found = f"pictures and texts in one row: {', '.join(columns.text)}"
+        faults.add(Fault(found, "one column of pictures", f"--text {named[0]}", where))
+    if columns.kind != "classify":
+        found = "pictures in a task of kind generate"
+        faults.add(Fault(found, "labels to choose from", where=where))
+    for table in tables if len(named) == len(columns.text) else ():
+        if named[0] in table.columns:
+            open_pictures(table, named[0], faults)
 
 
 def _told(given: Given) -> bool:
@@ -280,6 +320,7 @@ def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
     names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
     labels = said.labels or tuple(Label(name) for name in names)
     words = dict(said.field_words)
+    pictures = any(example.input.images for example in parts[0].examples)
     generic = columns.label.lower() in GENERIC_LABEL_NAMES
     answer = "Label" if generic else _words(columns.label)
     return Task(
@@ -289,11 +330,12 @@ def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
         instruction=said.instruction,
         metric=said.metric or _METRIC[columns.kind],
         system=said.system,
-        field_names=tuple(
-            (name, words.get(name) or _words(name)) for name in columns.text if name != IMAGE_COLUMN
-        ),
+        field_names=()
+        if pictures
+        else tuple((name, words.get(name) or _words(name)) for name in columns.text),
         answer_name=said.answer_word or (answer if columns.kind == "classify" else "Answer"),
         answer_format=said.answer_format,
+        pictures=pictures,
     )
 
 

@@ -5,10 +5,11 @@ Pillow decodes them, within limits that are checked before anything is decoded.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,12 @@ PIXELS = 120_000_000
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FOREIGN = frozenset({".heic", ".heif", ".avif"})
 """Pictures that are not read, and that a user is told how to convert."""
-NEAR_BITS = 4
+NEAR_BITS = 6
 """Bits of 64 in which the hashes of two copies of a picture may differ."""
-NEAR_COLOURS = 6.0
+NEAR_COLOURS = 4.0
 """Mean difference, of 255, between the colours of two copies of a picture seen from far."""
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 _EXPECTED = "a JPEG, PNG, WebP, BMP, GIF or TIFF picture"
 _LOOK_SIDE = 128
 _GRID = 8
@@ -50,6 +51,17 @@ def read_picture(image: Image | Path) -> NDArray[np.uint8]:
     return _read(Path(image.path) if isinstance(image, Image) else image, SIDE)
 
 
+def as_image(path: Path) -> Image:
+    """The picture of a file by reference, its content named. Raises `InputError` without a file."""
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InputError(Fault("no such file", _EXPECTED, where=str(path))) from None
+    except OSError as error:
+        raise InputError(Fault(f"cannot be read: {error.strerror}", where=str(path))) from None
+    return Image(str(path.resolve()), content)
+
+
 @dataclass(frozen=True)
 class Look:
     """A picture seen from far: 64 bits of brighter or darker, and 8 x 8 x 3 colours (0 to 255)."""
@@ -58,7 +70,7 @@ class Look:
     colours: bytes
 
 
-@lru_cache(maxsize=None)
+@cache
 def look(image: Image) -> Look:
     """What the picture looks like from far; it is decoded once. Raises as `read_picture` does."""
     pixels = _read(Path(image.path), _LOOK_SIDE)
@@ -149,7 +161,8 @@ def _bomb(size: str, path: Path) -> Fault:
 def _no_picture(path: Path) -> Fault:
     with path.open("rb") as file:
         head = file.read(12)
-    return foreign(path) if head[4:8] == b"ftyp" else Fault("no picture", _EXPECTED, where=str(path))
+    heic = head[4:8] == b"ftyp"
+    return foreign(path) if heic else Fault("no picture", _EXPECTED, where=str(path))
 
 
 def foreign(path: Path) -> Fault:
@@ -187,7 +200,7 @@ def _eight_bits(picture: Decoded) -> NDArray[np.uint8]:
     return np.asarray(np.clip(grey / top, 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _pillow() -> Any:
     """Pillow's ``Image`` module. Its own warning of large pictures is ours to give."""
     from PIL import Image as pillow

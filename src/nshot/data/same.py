@@ -1,4 +1,7 @@
-"""When two rows are the same row: equal but for case, white space, punctuation and Unicode form."""
+"""When two rows are the same row: equal but for case, white space, punctuation and Unicode form.
+
+Pictures are the same by their bytes, or to the eye.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
+from nshot.data.pictures import look, lookalikes
 from nshot.types import Example, Input, digest
 
 
@@ -42,7 +47,8 @@ def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
     """Rows without those that say the same as an earlier row with the same answer.
 
     Rows that say the same and are answered differently are kept, put into one group, so that no
-    split, fold or draw parts them. Returns the rows and notes in words.
+    split, fold or draw parts them; so are pictures that look the same, whatever their answers.
+    Returns the rows and notes in words.
     """
     copies: dict[str, list[Example]] = {}
     dropped: set[str] = set()
@@ -60,7 +66,39 @@ def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
     conflicts = [kept for kept in copies.values() if len(kept) > 1]
     if conflicts:
         notes.append(_conflict_note(conflicts))
-    return _joined([row for row in rows if row.id not in dropped], conflicts), notes
+    rest = [row for row in rows if row.id not in dropped]
+    alike = [pair for pair in alike_in(rest, rest) if pair[0].id < pair[1].id]
+    notes += _alike_notes(alike)
+    return _joined(rest, [*conflicts, *alike]), notes
+
+
+def alike_in(ours: Sequence[Example], theirs: Sequence[Example]) -> list[tuple[Example, Example]]:
+    """(one of `ours`, one of `theirs`) whose pictures look the same (see `data.pictures`)."""
+    ours, theirs = ([row for row in rows if row.input.images] for rows in (ours, theirs))
+    looks = [[look(row.input.images[0]) for row in rows] for rows in (ours, theirs)]
+    return [(ours[i], theirs[j]) for i, j in lookalikes(*looks)]
+
+
+def _alike_notes(pairs: Sequence[tuple[Example, Example]]) -> list[str]:
+    """Pictures that are the same to the eye, and those of them with different labels."""
+    notes = []
+    if pairs:
+        notes.append(
+            f"train pictures that look the same as another: {len({one.id for one, _ in pairs})}, "
+            f"kept on one side of every split, such as {pair_shown(pairs[0])}"
+        )
+    if parted := [pair for pair in pairs if pair[0].targets != pair[1].targets]:
+        first, second = parted[0]
+        notes.append(
+            f"pictures that look the same and have different labels: {len(parted)} pairs; look at "
+            f"{pair_shown(parted[0])} ({first.targets[0]} / {second.targets[0]})"
+        )
+    return notes
+
+
+def pair_shown(pair: tuple[Example, Example]) -> str:
+    """Two rows that look the same, for a message."""
+    return f"{shown(pair[0])} and {shown(pair[1])}"
 
 
 def _conflict_note(conflicts: Sequence[Sequence[Example]]) -> str:
@@ -73,8 +111,9 @@ def _conflict_note(conflicts: Sequence[Sequence[Example]]) -> str:
 
 
 def shown(row: Example, width: int = 60) -> str:
-    """The beginning of a row's text, quoted, for a message; a picture by its path."""
-    text = " ".join(row.input.text.split()) or ", ".join(i.path for i in row.input.images)
+    """The beginning of a row's text, quoted, for a message; a picture by its folder and name."""
+    names = ["/".join(Path(image.path).parts[-2:]) for image in row.input.images]
+    text = " ".join(row.input.text.split()) or ", ".join(names)
     return repr(text if len(text) <= width else text[: width - 1] + "…")
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from nshot.data.overlap import RUN, overlap
 from nshot.data.rows import dumps, example_to_json, task_to_json
-from nshot.data.same import sameness, shown, without_copies
+from nshot.data.same import alike_in, pair_shown, sameness, shown, without_copies
 from nshot.errors import Fault, InputError
 from nshot.types import Example, Image, Split, Task, digest
 
@@ -36,7 +36,8 @@ def split(
     """Train and test rows that share neither a text nor a group.
 
     With a `test`: train rows that say the same as a test row (see `data.same`), or are of a group
-    of the test, are dropped from train; an empty one leaves all rows to learn from. Conversations
+    of the test, are dropped from train; an empty one leaves all rows to learn from. So are pictures
+    that look the same as one of the test (see `data.pictures`). Conversations
     and instruction data are also dropped from train where they only overlap with a test row (see
     `data.overlap`), the test being a file or held out. Without: from
     400 rows on the larger of 40 % and 200 rows is held out, stratified by label, groups whole;
@@ -101,13 +102,25 @@ def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) 
             f"train rows that say the same as a test row: {len(repeated)}, dropped from train, "
             f"such as {shown(first)}"
         )
-    fresh = [row for row in train if row.id not in repeated]
+    fresh = _unlike([row for row in train if row.id not in repeated], test, notes)
     kept = [row for row in fresh if row.group not in groups]
     if len(kept) < len(fresh):
         notes.append(
             f"train rows of a group that the test has too: {len(fresh) - len(kept)}, dropped"
         )
     return kept
+
+
+def _unlike(train: Sequence[Example], test: Sequence[Example], notes: list[str]) -> list[Example]:
+    """The train rows but those whose picture looks the same as a test picture."""
+    pairs = alike_in(train, test)
+    seen = {row.id for row, _ in pairs}
+    if pairs:
+        notes.append(
+            f"train pictures that look the same as a test picture: {len(seen)}, dropped from "
+            f"train, such as {pair_shown(pairs[0])}"
+        )
+    return [row for row in train if row.id not in seen]
 
 
 def _without_overlap(

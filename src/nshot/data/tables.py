@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -14,15 +13,14 @@ from shlex import quote
 from typing import Any, Literal, TypeAlias
 
 from nshot.data.faults import Faults, Place
+from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
 from nshot.errors import Fault, InputError
 from nshot.task import decode
-from nshot.types import Image
 
 Row: TypeAlias = dict[str, Any]
 _Quoting: TypeAlias = Literal[0, 3]
 
 PICKLED = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt"})
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 IMAGE_COLUMN = "image"
 _CELL_LIMIT = 2**31 - 1
 _MAGIC = (
@@ -355,15 +353,16 @@ def _folder(path: Path, faults: Faults) -> Table | None:
     table = Table(path, (), unit="file")
     others = 0
     for folder in classes:
-        files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-        before = len(table.rows)
-        for file in files:
-            row = _file_row(file, faults)
+        found = 0
+        for file in files_of(folder):
+            place = file.relative_to(path).as_posix()
+            row = _file_row(file, place, path, faults)
             others += row is None
+            found += row is not None
             if row:
                 table.rows.append({**row, "label": folder.name})
-                table.places.append(file.relative_to(path).as_posix())
-        if len(table.rows) == before:
+                table.places.append(place)
+        if not found:
             faults.at(path, "folder", folder.name, "no .txt file and no picture in it", expected)
     kinds = {next(iter(row)) for row in table.rows}
     if len(kinds) > 1:
@@ -375,10 +374,19 @@ def _folder(path: Path, faults: Faults) -> Table | None:
     return table if table.rows else None
 
 
-def _file_row(file: Path, faults: Faults) -> Row | None:
-    if file.suffix.lower() in PICTURES:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        return {IMAGE_COLUMN: Image(str(file.resolve()), content)}
+def files_of(folder: Path) -> list[Path]:
+    """The files in a folder and the folders in it, by name; hidden ones are left alone."""
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+
+
+def _file_row(file: Path, place: str, root: Path, faults: Faults) -> Row | None:
+    """What a file holds; {} for one that is at fault, None for what is neither text nor picture."""
+    if file.suffix.lower() in SUFFIXES:
+        return {IMAGE_COLUMN: as_image(file)}
+    if file.suffix.lower() in FOREIGN:
+        fault = foreign(file)
+        faults.at(root, "file", place, fault.found, fault.expected, fault.do)
+        return {}
     if file.suffix.lower() != ".txt":
         return None
     try:
@@ -406,5 +414,9 @@ def cell_text(cell: Any) -> str | None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a ``.txt`` file, without the last line end."""
-    text = decode(_bytes(path, known=(".txt",)), path).replace("\r\n", "\n")
-    return text.removesuffix("\n").split("\n")
+    return read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
+def read_text(path: Path) -> str:
+    """All of a ``.txt`` file. Raises `InputError`: absent, empty, not UTF-8."""
+    return decode(_bytes(path, known=(".txt",)), path)

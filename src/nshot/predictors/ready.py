@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from nshot.data.pictures import as_image
 from nshot.data.rows import input_from_json, prediction_from_json, read_rows
 from nshot.errors import Fault, InputError
 from nshot.models import open_models
@@ -14,13 +15,13 @@ from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.types import Input, Prediction, Task
 
-Asked: TypeAlias = str | Mapping[str, str] | Input
+Asked: TypeAlias = str | Path | Mapping[str, str] | Input
 TOLERANCE = 1e-3
 """How far a score may move between machines and still be the same answer."""
 
 
 class Ready:
-    """A predictor that also takes plain texts and mappings of column to text."""
+    """A predictor that also takes plain texts, mappings of column to text and pictures' paths."""
 
     def __init__(self, predictor: Predictor, folder: Path) -> None:
         self._predictor = predictor
@@ -38,13 +39,18 @@ class Ready:
         return len(self._checks)
 
     def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
-        """One prediction per text, mapping or `Input`, in order."""
+        """One prediction per text, mapping, picture's path or `Input`, in order."""
         return self._predictor.predict([self.input(one) for one in asked])
 
     def input(self, asked: Asked) -> Input:
-        """A text, mapping or `Input` as an input of the task. Raises `InputError`."""
+        """A text, mapping, path or `Input` as an input of the task. Raises `InputError`."""
         if isinstance(asked, Input):
             return asked
+        if self.task.pictures and isinstance(asked, (str, Path)):
+            return Input(images=(as_image(Path(asked)),))
+        if self.task.pictures or isinstance(asked, Path):
+            wanted = "a picture's path" if self.task.pictures else "a text, not a path"
+            raise InputError(Fault(f"a {type(asked).__name__}", expected=wanted))
         names = [name for name, _ in self.task.field_names] or ["text"]
         if isinstance(asked, str):
             if len(names) > 1:

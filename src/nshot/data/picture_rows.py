@@ -1,0 +1,116 @@
+"""Rows of pictures: files that a column names, groups that files' names hold, faults of all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from nshot.data.faults import Faults, Place
+from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
+from nshot.data.tables import Table, cell_text
+from nshot.errors import Fault, InputError
+from nshot.types import Example, Image
+
+GROUP_COLUMN = "group"
+_GROUP = "{group}"
+_DECODERS = 4
+"""Pictures that are decoded at once: each may take half a gigabyte."""
+
+
+def names_pictures(table: Table, column: str) -> bool:
+    """Is each value of the column the name of a picture's file?"""
+    return all(_is_name(row.get(column)) for row in table.rows)
+
+
+def _is_name(cell: object) -> bool:
+    known = SUFFIXES | FOREIGN
+    return isinstance(cell, str) and "://" not in cell and Path(cell).suffix.lower() in known
+
+
+def has_pictures(table: Table, column: str) -> bool:
+    """Does the column name pictures' files, and is the first of them there?"""
+    return names_pictures(table, column) and _place(table, table.rows[0][column]).is_file()
+
+
+def _place(table: Table, name: str) -> Path:
+    """A file that a row names, from the folder of the table."""
+    return table.path.parent / name
+
+
+def open_pictures(table: Table, column: str, faults: Faults) -> None:
+    """Put the picture in the place of its file's name; rows whose file is not there go, told."""
+    rows, places = table.rows, table.places
+    table.rows, table.places = [], []
+    for row, place in zip(rows, places, strict=True):
+        name = cell_text(row.get(column)) or ""
+        try:
+            table.rows.append({**row, column: as_image(_place(table, name))})
+            table.places.append(place)
+        except InputError as error:
+            table.broken = True
+            for fault in error.faults:
+                faults.at(table.path, table.unit, place, f"{name!r}: {fault.found}", fault.expected)
+
+
+def check_pictures(
+    table: Table, examples: Sequence[Example], places: Sequence[Place], faults: Faults
+) -> None:
+    """Decode each picture once; what cannot be read is a fault at its row."""
+    placed = [(i, place) for e, place in zip(examples, places, strict=True) for i in e.input.images]
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        found = pool.map(_faults_of, [image for image, _ in placed])
+        for (image, place), wrong in zip(placed, found, strict=True):
+            named = "" if table.unit == "file" else f"{Path(image.path).name}: "
+            for fault in wrong:
+                problem = f"{named}{fault.found}"
+                faults.at(table.path, table.unit, place, problem, fault.expected, fault.do)
+
+
+def _faults_of(image: Image) -> Sequence[Fault]:
+    try:
+        look(image)
+    except InputError as error:
+        return error.faults
+    return ()
+
+
+def group_by_name(table: Table, pattern: str, faults: Faults) -> None:
+    """Give each row of a folder the group that its file's name holds, in `GROUP_COLUMN`.
+
+    `pattern` is matched against the path within the class's folder: a pattern with ``{group}`` and
+    the wildcards ``*`` and ``?`` against all of it, a regular expression with one group anywhere.
+    """
+    table.columns = (*table.columns, GROUP_COLUMN)
+    try:
+        named = _compiled(pattern)
+    except (re.error, ValueError) as error:
+        expected = "a pattern such as '{group}_*.jpg', or a regular expression with one group"
+        faults.add(Fault(f"--group {pattern!r}: {error}", expected, where=str(table.path)))
+        return
+    for row, place in zip(table.rows, table.places, strict=True):
+        _, _, name = str(place).partition("/")
+        if found := named.search(name):
+            row[GROUP_COLUMN] = found[1]
+        else:
+            faults.at(
+                table.path, "file", place, f"the name does not match --group {pattern!r}",
+                expected="a group in the name of every file",
+            )  # fmt: skip
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Raises `ValueError` unless the pattern has one group."""
+    if _GROUP in pattern:
+        parts = pattern.split(_GROUP)
+        pattern = rf"\A{'(.+)'.join(map(_wild, parts))}\Z"
+    compiled = re.compile(pattern)
+    if compiled.groups != 1:
+        raise ValueError(f"{compiled.groups} groups")
+    return compiled
+
+
+def _wild(text: str) -> str:
+    """Text as a regular expression, in which ``*`` stands for any characters and ``?`` for one."""
+    return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
