@@ -348,13 +348,18 @@ def _took(row: Row) -> list[str]:
         return [*["–"] * (len(TOOK) - len(knows)), *knows]
     return [
         say(first.trained, "count"),
-        f"{100 * first.trained / first.of:.2g} %",
+        _percent(100 * first.trained / first.of),
         say(_mean([record.build_seconds for record in row.draws]), "seconds"),
         say(_mean([record.build_work for record in row.draws]), "seconds"),
         say(first.peak_bytes, "bytes"),
         say(first.disk_bytes, "bytes"),
         *knows,
     ]
+
+
+def _percent(share: float) -> str:
+    """Two digits, also of a share in the thousandths."""
+    return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
 
 def rates_table(board: Labelled) -> str:
