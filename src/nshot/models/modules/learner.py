@@ -27,6 +27,9 @@ class Learner(nn.Module, ABC):
 
     kind: ClassVar[str]
     """Its name on disk, in `nshot.models.modules.learners.KINDS`."""
+    at_once: ClassVar[int | None] = None
+    """Episodes that `logits` is given at once when many are measured; None is as many as stay near
+    the processor. A learner that fits something to each support set is quicker with more."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()

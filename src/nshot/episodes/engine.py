@@ -1,0 +1,92 @@
+"""Thousands of episodes as tensor operations: items embedded once, gathered, answered in chunks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nshot import machine
+from nshot.episodes.base import EpisodeShape
+from nshot.models.modules.learner import Learner
+
+EMBEDDED = 256
+"""Items embedded at once."""
+GATHERED = 1 << 19
+"""Numbers gathered at once, about: 2 MB stay in a core's own cache."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Mean over episodes with its 95 % interval: `mean` +- `half`, shares of the queries."""
+
+    mean: float
+    half: float
+    episodes: int
+
+
+@torch.no_grad()
+def embed(learner: Learner, items: NDArray[Any]) -> Tensor:
+    """(n, *features), float32, on the machine's device; each item by itself."""
+    device = machine.device()
+    learner = learner.to(device).eval()
+    parts = [
+        learner.embed(torch.from_numpy(items[start : start + EMBEDDED]).to(device))
+        for start in range(0, len(items), EMBEDDED)
+    ]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def answer(
+    learner: Learner,
+    features: Tensor,
+    drawn: NDArray[np.int64],
+    shape: EpisodeShape,
+    chunk: int | None = None,
+) -> NDArray[np.int64]:
+    """The class answered to each query, from 0 to way - 1: (episodes, way * queries).
+
+    Args:
+        features: of all items, as `embed` made them.
+        drawn: rows of `features`, as `sampling.draw` gives them.
+        chunk: episodes answered at once; None is as many as stay near the processor. The answers
+            are the same.
+    """
+    learner.eval()
+    support = torch.from_numpy(drawn[:, :, : shape.shot].reshape(len(drawn), -1))
+    queries = torch.from_numpy(drawn[:, :, shape.shot :].reshape(len(drawn), -1))
+    labels = torch.arange(shape.way, device=features.device).repeat_interleave(shape.shot)
+    each = drawn[0].size * features[0].numel()
+    size = chunk or learner.at_once or max(1, min(len(drawn), GATHERED // each))
+    answers = []
+    for start in range(0, len(drawn), size):
+        part = slice(start, start + size)
+        known, asked = (gathered(features, rows[part]) for rows in (support, queries))
+        logits = learner.logits(known, labels, asked, shape.way)
+        answers.append(logits.argmax(dim=-1).cpu())
+    return np.asarray(torch.cat(answers).numpy())
+
+
+def gathered(features: Tensor, rows: Tensor) -> Tensor:
+    """(episodes, n) row numbers -> (episodes, n, *features)."""
+    picked = features.index_select(0, rows.reshape(-1).to(features.device))
+    return picked.view(*rows.shape, *features.shape[1:])
+
+
+def correct(answers: NDArray[np.int64], shape: EpisodeShape) -> NDArray[np.int64]:
+    """(episodes,) how many queries got their class; queries lie class by class."""
+    targets = np.repeat(np.arange(shape.way), shape.queries)
+    return np.asarray((answers == targets).sum(axis=1))
+
+
+def accuracy(right: NDArray[np.int64], shape: EpisodeShape) -> Accuracy:
+    """Of the counts that `correct` gives: mean and 1.96 standard errors over episodes."""
+    shares = right / (shape.way * shape.queries)
+    deviation = float(shares.std(ddof=1)) if len(shares) > 1 else math.nan
+    return Accuracy(float(shares.mean()), 1.96 * deviation / math.sqrt(len(shares)), len(shares))

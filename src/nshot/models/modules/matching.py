@@ -1,0 +1,63 @@
+"""A weighted vote of the support set, the weights by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nshot.models.modules.context import FullContext
+from nshot.models.modules.conv4 import Embedding
+from nshot.models.modules.learner import Learner
+
+SCALE = 10.0
+"""Where the number begins that cosines are multiplied by."""
+
+
+class Matching(Learner):
+    """Softmax over the support of scale * cosine, summed by class (Vinyals et al. 2016, eq. 1).
+
+    Args:
+        shape: of one item.
+        filters: of the `Conv4` that embeds pictures; vectors are taken as they are.
+        full_context: `FullContext` over the support set and the queries.
+    """
+
+    kind: ClassVar = "matching"
+
+    def __init__(self, shape: Sequence[int], filters: int = 64, full_context: bool = False) -> None:
+        super().__init__(shape)
+        self.filters = filters
+        self.embedding = Embedding(shape, filters)
+        self.context = FullContext(self.embedding.width) if full_context else None
+        self.scale = nn.Parameter(torch.tensor(SCALE))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Shape, filters, and whether there is a context."""
+        context = self.context is not None
+        return {**super().settings, "filters": self.filters, "full_context": context}
+
+    def embed(self, items: Tensor) -> Tensor:
+        """(n, *shape) -> (n, width)."""
+        vectors: Tensor = self.embedding(items)
+        return vectors
+
+    def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
+        """Logarithms of each class's share of the attention: (episodes, q, way)."""
+        if self.context is not None:
+            support, queries = self.context(support, queries)
+        known = nn.functional.normalize(support, dim=-1)
+        asked = nn.functional.normalize(queries, dim=-1)
+        likeness = self.scale * (asked @ known.transpose(1, 2))
+        return summed_by_class(likeness, labels, way)
+
+
+def summed_by_class(likeness: Tensor, labels: Tensor, way: int) -> Tensor:
+    """(episodes, q, n) -> (episodes, q, way): log of the sum of exp over each class's items."""
+    top = likeness.amax(dim=-1, keepdim=True).detach()
+    members = nn.functional.one_hot(labels, way).to(likeness)
+    shares = (likeness - top).exp() @ members
+    return shares.clamp_min(torch.finfo(shares.dtype).tiny).log() + top
