@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.method import Brief, Method
+from nshot.method import Brief, Method, Workbench
+from nshot.predictors.base import Predictor
+from nshot.types import Shots, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,3 +139,12 @@ class Episodic(Method):
         if not brief.background:
             return "needs background classes to learn from; `nshot episodes` trains it on a file"
         return None
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Learn from the background classes; the labelled examples are the support set.
+
+        Raises `CannotAdapt` without background classes, `Diverged` where the training broke.
+        """
+        from nshot.episodes.adapting import adapt
+
+        return adapt(self, task, shots, bench)

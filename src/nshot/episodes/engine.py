@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nshot import machine
 from nshot.episodes.base import EpisodeShape
 from nshot.models.modules.learner import Learner
 
-EMBEDDED = 256
-"""Items embedded at once."""
 GATHERED = 1 << 19
 """Numbers gathered at once, about: 2 MB stay in a core's own cache."""
 
@@ -31,18 +27,6 @@ class Accuracy:
 
 
 @torch.no_grad()
-def embed(learner: Learner, items: NDArray[Any]) -> Tensor:
-    """(n, *features), float32, on the machine's device; each item by itself."""
-    device = machine.device()
-    learner = learner.to(device).eval()
-    parts = [
-        learner.embed(torch.from_numpy(items[start : start + EMBEDDED]).to(device))
-        for start in range(0, len(items), EMBEDDED)
-    ]
-    return torch.cat(parts)
-
-
-@torch.no_grad()
 def answer(
     learner: Learner,
     features: Tensor,
@@ -53,7 +37,7 @@ def answer(
     """The class answered to each query, from 0 to way - 1: (episodes, way * queries).
 
     Args:
-        features: of all items, as `embed` made them.
+        features: of all items, as `embed_all` made them.
         drawn: rows of `features`, as `sampling.draw` gives them.
         chunk: episodes answered at once; None is as many as stay near the processor. The answers
             are the same.

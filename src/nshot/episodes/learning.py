@@ -23,7 +23,7 @@ from nshot.episodes.base import Episodes, EpisodeShape, Episodic, Items, OfEpiso
 from nshot.episodes.data import Collection
 from nshot.episodes.sampling import draw
 from nshot.errors import Diverged
-from nshot.models.modules.learner import Learner
+from nshot.models.modules.learner import Learner, embed_all
 from nshot.training.checkpoints import Checkpoints, Position
 from nshot.types import digest
 
@@ -47,9 +47,8 @@ class Watched:
 
     def share(self, learner: Learner) -> float:
         """Share of the queries that get their class."""
-        answers = engine.answer(
-            learner, engine.embed(learner, self.items.items), self.drawn, self.shape
-        )
+        features = embed_all(learner, torch.from_numpy(self.items.items))
+        answers = engine.answer(learner, features, self.drawn, self.shape)
         return engine.accuracy(engine.correct(answers, self.shape), self.shape).mean
 
 

@@ -20,6 +20,7 @@ def load(folder: Path, models: Models) -> Predictor:
     """
     from nshot.predictors.constant import Constant
     from nshot.predictors.folder import read
+    from nshot.predictors.from_support import FromSupport
     from nshot.predictors.label_head import LabelHead
     from nshot.predictors.nearest import Nearest, NearestAnswer, Vote
     from nshot.predictors.prompted import Prompted
@@ -30,6 +31,8 @@ def load(folder: Path, models: Models) -> Predictor:
     match saved.kind:
         case "constant":
             return Constant.restore(saved)
+        case "from_support":
+            return FromSupport.restore(saved)
         case "label_head":
             return LabelHead.restore(saved, models)
         case "nearest":
@@ -46,7 +49,7 @@ def load(folder: Path, models: Models) -> Predictor:
             return Voting.restore(saved, models)
     known = (
         "constant", "label_head", "nearest", "nearest_answer", "vote", "prompted", "ranker",
-        "voting",
+        "voting", "from_support",
     )  # fmt: skip
     raise InputError(
         Fault(

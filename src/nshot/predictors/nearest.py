@@ -58,24 +58,26 @@ class Nearest:
     """The label whose prototype has the greatest cosine with the input.
 
     `prototypes` (labels, width). Prototypical Networks' rule with cosine for distance
-    (Snell et al. 2017, eq. 1-2).
+    (Snell et al. 2017, eq. 1-2). `scale` multiplies the cosines: learned with the prototypes
+    where these were trained, and part of no answer.
     """
 
     task: Task
     source: Source
     prototypes: Floats
+    scale: float = 1 / TEMPERATURE
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
-        """Scores are log softmax(cosine / `TEMPERATURE`)."""
+        """Scores are log softmax(scale * cosine)."""
         if not inputs:
             return []
         features = self.source.read(inputs)
         likeness = cosines(features.matrix, self.prototypes)
-        return classified(self.task, log_softmax(likeness / TEMPERATURE), features.tokens_in)
+        return classified(self.task, log_softmax(likeness * self.scale), features.tokens_in)
 
     def extend(self, examples: Sequence[Example]) -> Nearest:
         """Also knows the examples' labels; the prototypes it had are the same bytes."""
-        task, fresh = _extended(self.task, examples)
+        task, fresh = extended(self.task, examples)
         names = [label.name for label in fresh]
         vectors = self.source.read([example.input for example in examples]).matrix
         targets = np.array([names.index(example.label) for example in examples])
@@ -84,14 +86,16 @@ class Nearest:
 
     def save(self, folder: Path) -> None:
         """Prototypes as safetensors, the rest as JSON."""
-        settings = {"source": self.source.settings(folder)}
+        settings = {"source": self.source.settings(folder), "scale": self.scale}
         arrays = {**self.source.arrays(), "prototypes": self.prototypes}
         write(folder, "nearest", self.task, settings, arrays)
 
     @classmethod
     def restore(cls, saved: Saved, models: Models) -> Nearest:
         """The predictor that `save` wrote."""
-        return cls(saved.task, source_from(saved, models), array(saved, "prototypes"))
+        source, prototypes = source_from(saved, models), array(saved, "prototypes")
+        scale = saved.settings.get("scale", 1 / TEMPERATURE)  # folders of before have none
+        return cls(saved.task, source, prototypes, scale)
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Vote:
 
     def extend(self, examples: Sequence[Example]) -> Vote:
         """Also knows the examples' labels; the vectors it had are the same bytes."""
-        task, _ = _extended(self.task, examples)
+        task, _ = extended(self.task, examples)
         vectors = self.source.read([example.input for example in examples]).matrix
         targets = np.array([task.label_names.index(e.label) for e in examples], dtype=np.int64)
         return replace(
@@ -208,7 +212,7 @@ class NearestAnswer:
         return cls(saved.task, source, inputs, tuple(saved.settings["answers"]), features)
 
 
-def _extended(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple[Label, ...]]:
+def extended(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple[Label, ...]]:
     """The task with the examples' labels behind its own; `InputError` if it has one of them."""
     names = list(dict.fromkeys(example.label for example in examples))
     if known := [name for name in names if name in task.label_names]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import Episodic, EpisodeShape, OfEpisodes, Phase
+from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
 
 if TYPE_CHECKING:
     from nshot.models.modules.learner import Learner

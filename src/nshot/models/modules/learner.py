@@ -9,8 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from nshot import machine
+
 WHITE = 255.0
 """The largest number of a picture."""
+EMBEDDED = 256
+"""Items embedded at once."""
 
 
 class Learner(nn.Module, ABC):
@@ -59,6 +63,14 @@ class Learner(nn.Module, ABC):
             (episodes, q, way). May be differentiable with respect to all of it, and may itself
             fit something to the support set (with `torch.enable_grad`).
         """
+
+
+@torch.no_grad()
+def embed_all(learner: Learner, items: Tensor) -> Tensor:
+    """(n, *shape) -> (n, *features) on the machine's device, each item by itself."""
+    learner = learner.to(machine.device()).eval()
+    parts = torch.split(items, EMBEDDED)
+    return torch.cat([learner.embed(part.to(machine.device())) for part in parts])
 
 
 def as_floats(items: Tensor) -> Tensor:
