@@ -13,6 +13,11 @@ from nshot.models.modules.learner import Learner
 KINDS: Mapping[str, str] = {
     "prototypical": "nshot.models.modules.prototypical:Prototypical",
     "matching": "nshot.models.modules.matching:Matching",
+    "relation": "nshot.models.modules.relation:Relation",
+    "baseline": "nshot.models.modules.baseline:Baseline",
+    "baseline_pp": "nshot.models.modules.baseline:BaselinePP",
+    "meta_baseline": "nshot.models.modules.meta_baseline:MetaBaseline",
+    "maml": "nshot.models.modules.maml:MAML",
 }
 """Kind -> module and class: a closed table."""
 RECORD, WEIGHTS = "learner.json", "learner.safetensors"

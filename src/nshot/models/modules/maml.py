@@ -1,12 +1,19 @@
-"""MAML's inner loop: gradient steps on a support set, as a pure function of the parameters."""
+"""A network that is adapted to each support set by a few gradient steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from nshot.models.modules.learner import Learner, as_floats
+
+ANNEALED = 0.5
+"""Share of the training after which only the last inner step counts."""
+EPSILON = 1e-5
+"""Keeps a channel that is the same everywhere finite when it is normalised."""
 
 Parameters: TypeAlias = Mapping[str, Tensor]
 Loss: TypeAlias = Callable[[Parameters, Tensor, Tensor], Tensor]
@@ -70,5 +77,143 @@ def step_weights(steps: int, progress: float) -> tuple[float, ...]:
     return (*(share for _ in range(steps - 1)), 1.0 - share * (steps - 1))
 
 
-ANNEALED = 0.5
-"""Share of the training after which only the last inner step counts."""
+class SupportNorm(nn.Module):
+    """Batch normalisation with the statistics of the support set, for it and for the queries.
+
+    The paper's networks normalise the queries of an episode by one another, so that an answer
+    depends on what else is asked. Here a query is answered by itself.
+    """
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(filters))
+        self.bias = nn.Parameter(torch.zeros(filters))
+
+    def forward(self, maps: Tensor, count: int) -> Tensor:
+        """(n, filters, h, w), of which the first `count` are the support set -> the same shape."""
+        variance, mean = torch.var_mean(maps[:count], dim=(0, 2, 3), correction=0, keepdim=True)
+        normal = (maps - mean) * torch.rsqrt(variance + EPSILON)
+        return normal * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class StridedConv4(nn.Module):
+    """Four blocks of 3x3 convolution with stride 2, `SupportNorm` and ReLU; the mean of the maps.
+
+    The paper's network for Omniglot (section 5.2), where strides take the place of pooling.
+
+    Args:
+        channels: of a picture.
+        filters: of each block, and so the number of features.
+    """
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        widths = (channels, filters, filters, filters)
+        self.convs = nn.ModuleList(nn.Conv2d(w, filters, 3, stride=2, padding=1) for w in widths)
+        self.norms = nn.ModuleList(SupportNorm(filters) for _ in widths)
+
+    def forward(self, pictures: Tensor, count: int) -> Tensor:
+        """(n, channels, height, width), the first `count` the support set -> (n, filters)."""
+        maps = pictures
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            maps = torch.relu(norm(conv(maps), count))
+        return maps.mean(dim=(2, 3))
+
+
+class MAML(Learner):
+    """A network's weights from which a few gradient steps on a support set lead far.
+
+    The classifier on top begins at zero in every episode: its classes have no order to learn, and
+    may be as many as are asked (Kao et al., "MAML is a Noisy Contrastive Learner in
+    Classification", ICLR 2022, https://arxiv.org/abs/2106.15367). Everything else is adapted.
+
+    Args:
+        shape: of one picture.
+        filters: of the network.
+        steps: gradient steps on the support set; the first moves the classifier alone.
+        rate: of these steps.
+        first_order: whether training takes the steps' gradients for constants.
+    """
+
+    kind: ClassVar = "maml"
+    at_once: ClassVar = 32
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        filters: int = 32,
+        steps: int = 3,
+        rate: float = 0.4,
+        first_order: bool = False,
+    ) -> None:
+        super().__init__(shape)
+        self.filters, self.steps, self.rate = filters, steps, rate
+        self.first_order = first_order
+        self.network = StridedConv4(shape[0], filters)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Shape, filters and the inner steps."""
+        steps = {"steps": self.steps, "rate": self.rate, "first_order": self.first_order}
+        return {**super().settings, "filters": self.filters, **steps}
+
+    def embed(self, items: Tensor) -> Tensor:
+        """(n, *shape) -> the same pictures as floats: what embeds them depends on the episode."""
+        return as_floats(items)
+
+    def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
+        """Of the adapted networks: (episodes, q, way)."""
+
+        def one(known: Tensor, asked: Tensor) -> Tensor:
+            return self._answer(self.trail(known, labels, way)[-1], known, asked)
+
+        return torch.vmap(one)(support, queries)
+
+    def losses(
+        self,
+        support: Tensor,
+        labels: Tensor,
+        queries: Tensor,
+        targets: Tensor,
+        way: int,
+        weights: Sequence[float],
+    ) -> Tensor:
+        """The `meta_loss` of each episode, with `weights` for the inner steps: (episodes,)."""
+
+        def one(known: Tensor, asked: Tensor) -> Tensor:
+            def loss(parameters: Parameters, inputs: Tensor, wanted: Tensor) -> Tensor:
+                return nn.functional.cross_entropy(self._answer(parameters, known, inputs), wanted)
+
+            return meta_loss(loss, self.trail(known, labels, way), asked, targets, weights)
+
+        return torch.vmap(one)(support, queries)
+
+    def trail(self, support: Tensor, labels: Tensor, way: int) -> list[dict[str, Tensor]]:
+        """The parameters after each inner step on one support set (n, *shape)."""
+
+        def loss(parameters: Parameters, inputs: Tensor, targets: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(self._answer(parameters, inputs), targets)
+
+        start: dict[str, Tensor] = dict(self.network.named_parameters())
+        start["head.weight"] = support.new_zeros(way, self.filters)
+        start["head.bias"] = support.new_zeros(way)
+        return adapted(
+            loss,
+            start,
+            support,
+            labels,
+            rate=self.rate,
+            steps=self.steps,
+            first_order=self.first_order,
+        )
+
+    def _answer(
+        self, parameters: Parameters, support: Tensor, queries: Tensor | None = None
+    ) -> Tensor:
+        """Logits (q, way) of the queries, or of the support set itself."""
+        body = {n: p for n, p in parameters.items() if not n.startswith("head.")}
+        pictures = support if queries is None else torch.cat([support, queries])
+        given = (pictures, len(support))
+        features: Tensor = torch.func.functional_call(self.network, body, given)
+        asked = features if queries is None else features[len(support) :]
+        return asked @ parameters["head.weight"].T + parameters["head.bias"]

@@ -1,0 +1,61 @@
+"""A cosine head, fitted to the shots by a few steps of gradient descent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.method import Workbench
+from nshot.methods.features import encoder_of
+from nshot.methods.fewshot.baseline import Baseline, batch_of_one, scattered
+from nshot.predictors.base import Predictor
+from nshot.predictors.nearest import Nearest
+from nshot.types import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nshot.models.modules.learner import Learner
+
+
+class BaselinePP(Baseline):
+    """Chen, Liu, Kira, Wang and Huang, "A Closer Look at Few-shot Classification", ICLR 2019.
+
+    https://arxiv.org/abs/1904.04232, section 3.2, Baseline++ - as `baseline`, but the classifier
+    judges by the cosine between a feature and each class's weight, times a learned scale, so that
+    the features of a class are drawn close together. Settings are those of `baseline`.
+    """
+
+    name: ClassVar = "baseline_pp"
+    about: ClassVar = "a cosine head fitted to the shots by gradient descent; classes can be added"
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """A `Conv4` for pictures; vectors stay as they are."""
+        from nshot.models.modules.baseline import BaselinePP as Module
+
+        return Module(shape, self.filters, self.fit_rate, self.fit_steps, self.fit_batch)
+
+    def head(self, width: int, classes: int) -> nn.Module:
+        """The background classes, too, are told apart by cosine."""
+        from nshot.models.modules.cosine_head import CosineHead
+
+        return CosineHead(width, classes)
+
+    def fitted(
+        self,
+        task: Task,
+        bench: Workbench,
+        vectors: NDArray[np.float32],
+        wanted: NDArray[np.int64],
+    ) -> Predictor:
+        """The trained weights are prototypes to which a cosine is taken; see `Baseline.fitted`."""
+        from nshot.models.modules.support_heads import fit_cosine
+
+        present, among = np.unique(wanted, return_inverse=True)
+        weights, scale = fit_cosine(
+            *batch_of_one(vectors, among), len(present), self.recipe(bench.seed)
+        )
+        every = scattered(np.asarray(weights[0].numpy()), present, len(task.labels))
+        return Nearest(task, encoder_of(bench), every, scale.item())

@@ -1,0 +1,75 @@
+"""A start from which a few gradient steps lead far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from pydantic import PositiveFloat, PositiveInt
+
+from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.errors import CannotAdapt
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nshot.models.modules.learner import Learner
+
+
+class MAML(Episodic):
+    """Finn, Abbeel and Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks",
+    ICML 2017.
+
+    https://arxiv.org/abs/1703.03400 - the weights learned on background classes are a start: on an
+    episode all of them take a few gradient steps on the support set, and the training looks through
+    these steps. Per-step losses are those of Antoniou, Edwards and Storkey, "How to train your
+    MAML", ICLR 2019, https://arxiv.org/abs/1810.09502.
+
+    Args:
+        filters: of the convolutional network.
+        inner_steps: gradient steps on a support set, the same when training and when answering.
+        inner_rate: of these steps.
+        first_order: take the gradients of these steps for constants: a third less work.
+        every_step: follow the queries' loss after every inner step, not the last alone, in the
+            first half of the training.
+        way: classes of a training episode.
+        shot: support items of a class.
+        queries: of a class.
+        at_once: episodes a step.
+        learning_rate: of AdamW.
+    """
+
+    name: ClassVar = "maml"
+    rung: ClassVar = "fewshot"
+    trains: ClassVar = "weights"
+    about: ClassVar = "a start learned on background classes; all weights adapt to the shots"
+
+    filters: PositiveInt = 32
+    inner_steps: PositiveInt = 3
+    inner_rate: PositiveFloat = 0.4
+    first_order: bool = False
+    every_step: bool = True
+    way: PositiveInt = 5
+    shot: PositiveInt = 1
+    queries: PositiveInt = 5
+    at_once: PositiveInt = 16
+    learning_rate: PositiveFloat = 2e-3
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """A network with strides for pooling; `CannotAdapt` for vectors, which none reads."""
+        from nshot.models.modules.maml import MAML as Module
+
+        if len(shape) != 3:
+            raise CannotAdapt("maml adapts a network that reads pictures, and vectors were given")
+        return Module(shape, self.filters, self.inner_steps, self.inner_rate, self.first_order)
+
+    def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
+        """Episodes, all the way."""
+        draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries), self.at_once)
+        return (Phase("episodes", draws, self.learning_rate),)
+
+    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+        """The queries' loss after the inner steps."""
+        from nshot.episodes.meta_losses import InnerLoss
+        from nshot.models.modules.maml import MAML as Module
+
+        return InnerLoss(cast(Module, learner), self.every_step)

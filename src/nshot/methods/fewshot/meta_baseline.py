@@ -1,0 +1,78 @@
+"""An embedding that learned to classify, and then to compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from pydantic import PositiveFloat, PositiveInt
+
+from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, OfItems, Phase
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nshot.models.modules.learner import Learner
+
+CLASSES, EPISODES = "classes", "episodes"
+"""The two phases."""
+
+
+class MetaBaseline(Episodic):
+    """Chen, Liu, Xu, Darrell and Wang, "Meta-Baseline: Exploring Simple Meta-Learning for Few-Shot
+    Learning", ICCV 2021.
+
+    https://arxiv.org/abs/2003.04390 - the embedding is first trained to tell all background classes
+    apart; then on episodes, where a query is compared with each class's mean by a cosine times a
+    learned scale.
+
+    Args:
+        filters: of the convolutional embedding.
+        batch: items a step of the first phase.
+        way: classes of a training episode.
+        shot: support items of a class.
+        queries: of a class.
+        learning_rate: of AdamW, while classes are told apart.
+        episode_rate: of AdamW, on episodes.
+        share: part of the time that goes to the first phase.
+    """
+
+    name: ClassVar = "meta_baseline"
+    rung: ClassVar = "fewshot"
+    trains: ClassVar = "weights"
+    about: ClassVar = "an embedding that learned to classify, then to compare by cosine"
+
+    filters: PositiveInt = 64
+    batch: PositiveInt = 128
+    way: PositiveInt = 60
+    shot: PositiveInt = 1
+    queries: PositiveInt = 3
+    learning_rate: PositiveFloat = 2e-3
+    episode_rate: PositiveFloat = 1e-3
+    share: PositiveFloat = 0.5
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """A `Conv4` for pictures; vectors stay as they are."""
+        from nshot.models.modules.meta_baseline import MetaBaseline as Module
+
+        return Module(shape, self.filters)
+
+    def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
+        """Classes, then episodes; nothing for vectors: the scale changes no answer."""
+        if len(shape) != 3:
+            return ()
+        episodes = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
+        return (
+            Phase(CLASSES, OfItems(self.batch), self.learning_rate, self.share),
+            Phase(EPISODES, episodes, self.episode_rate, 1 - self.share),
+        )
+
+    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+        """First a linear classifier of the background, then the answer's cross-entropy."""
+        if phase.name == EPISODES:
+            return super().objective(phase, learner, classes)
+        from torch import nn
+
+        from nshot.episodes.objectives import ClassLoss
+        from nshot.models.modules.meta_baseline import MetaBaseline as Module
+
+        return ClassLoss(learner, nn.Linear(cast(Module, learner).embedding.width, classes))

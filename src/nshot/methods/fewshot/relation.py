@@ -1,0 +1,63 @@
+"""A comparison that is learned, on feature maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from pydantic import PositiveFloat, PositiveInt
+
+from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.errors import CannotAdapt
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nshot.models.modules.learner import Learner
+
+
+class Relation(Episodic):
+    """Sung, Yang, Zhang, Xiang, Torr and Hospedales, "Learning to Compare: Relation Network for
+    Few-Shot Learning", CVPR 2018.
+
+    https://arxiv.org/abs/1711.06025 - where other methods fix the distance, a small network learns
+    to say whether two feature maps are of one class, together with the maps; its scores are drawn
+    to 1 and 0 by their squared distance.
+
+    Args:
+        filters: of the embedding and of the network that compares.
+        way: classes of a training episode.
+        shot: support items of a class.
+        queries: of a class.
+        learning_rate: of AdamW.
+    """
+
+    name: ClassVar = "relation"
+    rung: ClassVar = "fewshot"
+    trains: ClassVar = "weights"
+    about: ClassVar = "an embedding and a comparison learned on background classes"
+
+    filters: PositiveInt = 64
+    way: PositiveInt = 20
+    shot: PositiveInt = 1
+    queries: PositiveInt = 5
+    learning_rate: PositiveFloat = 2e-3
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """Two halves: a `Conv4` that pools twice, and the module that compares its maps."""
+        from nshot.models.modules.relation import Relation as Module
+
+        if len(shape) != 3:
+            raise CannotAdapt("relation compares the maps of pictures, and vectors were given")
+        return Module(shape, self.filters)
+
+    def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
+        """Episodes, all the way."""
+        draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
+        return (Phase("episodes", draws, self.learning_rate),)
+
+    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+        """The squared error of the scores."""
+        from nshot.episodes.meta_losses import RelationLoss
+        from nshot.models.modules.relation import Relation as Module
+
+        return RelationLoss(cast(Module, learner))

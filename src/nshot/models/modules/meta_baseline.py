@@ -1,0 +1,46 @@
+"""Classes as means of embeddings, compared by a cosine with a learned scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nshot.models.modules.conv4 import Embedding
+from nshot.models.modules.cosine_head import SCALE, cosine_logits
+from nshot.models.modules.learner import Learner, class_means
+
+
+class MetaBaseline(Learner):
+    """scale * cos(query, class mean): Yinbo Chen et al., "Meta-Baseline", ICCV 2021, section 3.2.
+
+    https://arxiv.org/abs/2003.04390
+
+    Args:
+        shape: of one item.
+        filters: of the `Conv4` that embeds pictures; vectors are taken as they are.
+    """
+
+    kind: ClassVar = "meta_baseline"
+
+    def __init__(self, shape: Sequence[int], filters: int = 64) -> None:
+        super().__init__(shape)
+        self.filters = filters
+        self.embedding = Embedding(shape, filters)
+        self.scale = nn.Parameter(torch.tensor(SCALE))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Shape and filters."""
+        return {**super().settings, "filters": self.filters}
+
+    def embed(self, items: Tensor) -> Tensor:
+        """(n, *shape) -> (n, width)."""
+        vectors: Tensor = self.embedding(items)
+        return vectors
+
+    def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
+        """The scaled cosine with each class's mean: (episodes, q, way)."""
+        return cosine_logits(queries, class_means(support, labels, way), self.scale)
