@@ -55,4 +55,4 @@ def collected(examples: Sequence[Example]) -> Collection:
     order = np.argsort(number, kind="stable")
     items = items_of([examples[i].input for i in order], _SHAPE)
     counts = np.bincount(number, minlength=len(names))
-    return Collection(items, counts, tuple(names.tolist()))
+    return Collection(items, counts, tuple(names.tolist()), np.arange(len(names)))

@@ -42,12 +42,13 @@ class Collection:
     """Items class by class.
 
     `items` (N, *shape): uint8 pictures (channels, height, width), or float32 vectors. Class c has
-    the ``counts[c]`` items from ``starts[c]`` on.
+    the ``counts[c]`` items from ``starts[c]`` on. Classes of one origin are turned copies.
     """
 
     items: NDArray[Any]
     counts: NDArray[np.int64]
     names: tuple[str, ...]
+    origins: NDArray[np.int64]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,15 +72,19 @@ class Collection:
         rows = [np.arange(starts[c], starts[c] + self.counts[c]) for c in classes]
         index = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
         names = tuple(self.names[c] for c in classes)
-        return Collection(self.items[index], self.counts[list(classes)], names)
+        counts, origins = self.counts[list(classes)], self.origins[list(classes)]
+        return Collection(self.items[index], counts, names, origins)
 
     def turned(self) -> Collection:
         """Each class four times: as it is, and turned by 90, 180 and 270 degrees as new classes."""
         turns = [np.rot90(self.items, turn, axes=(-2, -1)) for turn in range(_TURNS)]
-        names = [
-            f"{name} turned {90 * t}" if t else name for t in range(_TURNS) for name in self.names
-        ]
-        return Collection(np.concatenate(turns), np.tile(self.counts, _TURNS), tuple(names))
+        names = [f"{n} turned {90 * turn}" for turn in range(1, _TURNS) for n in self.names]
+        return Collection(
+            np.concatenate(turns),
+            np.tile(self.counts, _TURNS),
+            (*self.names, *names),
+            np.tile(self.origins, _TURNS),
+        )
 
     def at(self, shape: Sequence[int]) -> Collection:
         """The same pictures at another size and number of channels, each by itself."""
@@ -157,7 +162,8 @@ def _file(path: Path) -> tuple[Collection, NDArray[np.int64], tuple[str, ...]]:
     ids, number = np.unique(arrays["class_id"], return_inverse=True)
     order = np.argsort(number, kind="stable")
     counts = np.bincount(number, minlength=len(ids))
-    collection = Collection(_arranged(items)[order], counts, _names(arrays, ids))
+    names = _names(arrays, ids)
+    collection = Collection(_arranged(items)[order], counts, names, np.arange(len(ids)))
     split = arrays.get("split")
     parts = np.ones(len(ids), dtype=np.int64)
     if split is not None:
@@ -276,7 +282,10 @@ def _folder(path: Path, side: int) -> tuple[Collection, NDArray[np.int64], tuple
         raise InputError(faults)
     notes = (f"{others} files that are no pictures were left out",) if others else ()
     parts = np.array([part if cut else 1 for part, _ in classes], dtype=np.int64)
-    return Collection(np.stack(items), np.array(counts, dtype=np.int64), names), parts, notes
+    collection = Collection(
+        np.stack(items), np.array(counts, dtype=np.int64), names, np.arange(len(names))
+    )
+    return collection, parts, notes
 
 
 def _folders(root: Path) -> list[Path]:
