@@ -396,6 +396,50 @@ def loss_panel(losses: Losses, width: int = 190, height: int = 150) -> Markup:
     return _svg(width, height, f"{losses.name}: loss over steps", body, name="losses")
 
 
+def learning(losses: Sequence[Losses], watched: Sequence[Series], title: str) -> Markup:
+    """A column for each training: its loss above, and below its accuracy over steps, where known.
+
+    A series' sizes are steps.
+    """
+    width, height = 200, 150
+    scale = curves_axis(watched)
+    panels = []
+    for i, (loss, seen) in enumerate(zip(losses, watched, strict=True)):
+        drawn = [loss_panel(loss, width - 10, height)]
+        if seen.points:
+            drawn.append(_accuracy_panel(seen, scale, width - 10, height))
+        for j, one in enumerate(drawn):
+            at = {"transform": f"translate({i * width} {j * height})"}
+            panels.append(element("g", Markup(_inner(one)), at=at))
+    rows = 2 if any(one.points for one in watched) else 1
+    return _svg(len(losses) * width, rows * height, title, panels, name="learning")
+
+
+def _inner(svg: Markup) -> str:
+    """What a drawing holds, to be put into another."""
+    return svg.split(">", 1)[1].rsplit("<", 1)[0]
+
+
+def _accuracy_panel(series: Series, scale: Axis, width: int, height: int) -> Markup:
+    area: Box = (30, 24, width - 8, height - 20)
+    last = max(1, *(int(point[0]) for point in series.points))
+    spots = [
+        (
+            area[0] + (area[2] - area[0]) * int(step) / last,
+            scale.place(value, area[3], area[1]),
+        )
+        for step, value, _, _ in series.points
+    ]
+    thinned = Axis(scale.low, scale.high, scale.ticks[:: max(1, len(scale.ticks) // 3)])
+    body = [*_score_grid(thinned, area), _polyline(f"c-run.c-{series.role}", spots)]
+    for spot, (step, value, _, _) in zip(spots, series.points, strict=True):
+        words = f"after step {step}: {say(value, 'score')} %"
+        body.append(_shape(series.role, *spot, 3, words))
+    body.append(_text("c-tick", area[2], height - 5, f"{last} steps", "end"))
+    body.append(_text("c-tick", 4, 12, "accuracy, new classes", "start"))
+    return _svg(width, height, f"{series.name}: accuracy over steps", body, name="accuracy")
+
+
 def _loss_grid(scale: Axis, area: Box) -> list[Markup]:
     drawn = []
     for tick in scale.ticks[:: max(1, len(scale.ticks) // 3)]:

@@ -1,0 +1,100 @@
+"""Episodes on a terminal, and how the learning went as a drawing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nshot.report import charts
+from nshot.report.numbers import say
+
+_SHOWN_STEPS = 120
+"""Points of a loss curve: each is the mean of the steps around it."""
+
+
+def table(result: Mapping[str, Any], width: int | None = None) -> str:
+    """Each method's accuracy on each set and shape, its untrained self beside it."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn.add_column("method")
+    for column in columns(result):
+        drawn.add_column(column.rpartition(" ")[0] + "\n" + column.rpartition(" ")[2])
+    for heading in ("parameters", "steps", "training", "note"):
+        drawn.add_column(heading, justify="left" if heading == "note" else "right")
+    for row in result["methods"]:
+        drawn.add_row(*map(escape, _cells(row, len(columns(result)))))
+    console = Console(width=width or max(110, Console().width), no_color=True)
+    with console.capture() as captured:
+        console.print(drawn)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def columns(result: Mapping[str, Any]) -> list[str]:
+    """What is measured, in the order of each method's scores: ``5-way 1-shot``, sets named."""
+    sets = [one["name"] for one in result["sets"]]
+    shapes = [f"{shape['way']}-way {shape['shot']}-shot" for shape in result["shapes"]]
+    return [f"{name}: {shape}" if i else shape for i, name in enumerate(sets) for shape in shapes]
+
+
+def cell(after: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    """``97.1 ±0.3 (56.1)``: percent, half of the 95 % interval, and untrained."""
+    half = "" if after["half"] is None else f" ±{100 * after['half']:.1f}"
+    was = "" if before is None else f" ({say(before['mean'], 'score')})"
+    return f"{say(after['mean'], 'score')}{half}{was}"
+
+
+def _cells(row: Mapping[str, Any], count: int) -> Sequence[str]:
+    training = row["training"]
+    scores = ["-"] * count
+    if row["status"] == "ok":
+        before = row["untrained"] if training else [None] * count
+        scores = [cell(one, was) for one, was in zip(row["scores"], before, strict=True)]
+    done = ["", "", ""]
+    if training:
+        took = say(training["seconds"], "seconds")
+        done = [f"{training['parameters']:,}", f"{len(training['losses'])}", took]
+    why = "" if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
+    return row["name"], *scores, *done, why
+
+
+def learning(result: Mapping[str, Any]) -> str | None:
+    """The learning of each trained method as one SVG file's text; None where nothing was trained.
+
+    Above the loss on background classes, below the accuracy on those that were kept out of it.
+    """
+    trained = [row for row in result["methods"] if row["training"]]
+    if not trained:
+        return None
+    losses = [
+        charts.Losses(row["name"], "could", _smoothed(row["training"]["losses"])) for row in trained
+    ]
+    watched = [
+        charts.Series(
+            row["name"], "could", tuple((s, v, None, None) for s, v in row["training"]["watched"])
+        )
+        for row in trained
+    ]
+    return charts.standalone(charts.learning(losses, watched, "How the learning went"))
+
+
+def _smoothed(losses: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """(last step, mean loss) of about `_SHOWN_STEPS` stretches."""
+    size = max(1, len(losses) // _SHOWN_STEPS)
+    parts = [losses[i : i + size] for i in range(0, len(losses), size)]
+    return tuple((i * size + len(part), sum(part) / len(part)) for i, part in enumerate(parts))
+
+
+def write(result: Mapping[str, Any], folder: Path) -> Path | None:
+    """Put ``learning.svg`` into a run's folder, if anything was trained; where it lies."""
+    drawing = learning(result)
+    if drawing is None:
+        return None
+    passing, target = folder / f".learning.svg.{os.getpid()}", folder / "learning.svg"
+    passing.write_text(drawing, encoding="utf-8")
+    os.replace(passing, target)
+    return target
