@@ -17,6 +17,7 @@ from nshot import __version__
 from nshot.errors import Fault, InputError, NshotError, nearest
 
 if TYPE_CHECKING:
+    from nshot.episodes.base import Episodic
     from nshot.request import Request
     from nshot.synthesis.files import Asking, Done
     from nshot.types import Prediction, Task
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_adapt(verbs)
     _add_predict(verbs)
     _add_advise(verbs)
+    _add_episodes(verbs)
     _add(verbs, "methods", _methods, "the methods, cheapest first, with their settings")
     check = _add(verbs, "check", _check, "look at a task's data, or verify a delivered folder")
     check.add_argument("task", metavar="TASK|DIR", help="a task, or a folder with check.jsonl")
@@ -222,6 +224,57 @@ def _add_advise(verbs: Any) -> None:
         help="points of score a cheaper method may measure below the top (default 2)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the advice as JSON")
+
+
+def _add_episodes(verbs: Any) -> None:
+    about = "train methods on background classes and measure them on new ones, as papers do"
+    parser = _add(verbs, "episodes", _episodes, about)
+    parser.add_argument(
+        "--data", required=True, metavar="FILE.npz|FOLDER",
+        help="items of many classes (docs/episodes.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--methods", default="prototypical", metavar="A,B", help="default: prototypical"
+    )
+    for name, default, what in (
+        ("way", "5", "classes of an episode"), ("shot", "1", "examples of each class"),
+    ):  # fmt: skip
+        parser.add_argument(
+            f"--{name}", default=default, metavar="N,M",
+            help=f"{what}; several are measured one after the other (default {default})",
+        )  # fmt: skip
+    parser.add_argument(
+        "--queries", type=int, default=15, metavar="N",
+        help="items to be told of each class (default 15)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--episodes", type=int, default=1000, metavar="N", help="how many (default 1000)"
+    )
+    parser.add_argument(
+        "--train-minutes", type=float, metavar="M",
+        help="training granted to each method: measured once, then a fixed number of steps",
+    )  # fmt: skip
+    parser.add_argument(
+        "--background", type=int, metavar="N",
+        help="classes to learn from, drawn at random and always the same (default: as FILE says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rotations", action="store_true", help="turned by 90, 180, 270 degrees: further classes"
+    )
+    parser.add_argument(
+        "--side", type=int, default=84, metavar="N",
+        help="pixels to which a folder's pictures are brought (default 84)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--across", action="append", default=[], metavar="FILE.npz|FOLDER",
+        help="other data, to measure the trained methods on as well; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", dest="settings",
+        help="a method's setting, as in prototypical.steps=[1000]",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
 
 
 def _add_data(verbs: Any) -> None:
@@ -678,6 +731,74 @@ def _told(done: Done) -> int:
     if done.stopped:
         sys.stderr.write(f"nshot: stopped: {done.stopped}\n")
     return 3 if done.stopped else 0
+
+
+def _episodes(arguments: argparse.Namespace) -> int:
+    from nshot.episodes.base import EpisodeShape
+    from nshot.episodes.run import Request, carry_out, prepare
+    from nshot.report import episodes
+
+    ways, shots = _whole("way", arguments.way), _whole("shot", arguments.shot)
+    _whole("queries", str(arguments.queries))
+    _whole("episodes", str(arguments.episodes))
+    prepared = prepare(
+        Request(
+            data=Path(arguments.data),
+            shapes=tuple(EpisodeShape(w, s, arguments.queries) for w in ways for s in shots),
+            methods=_episodic(_names(arguments.methods) or (), _settings(arguments.settings)),
+            out=Path(arguments.out),
+            episodes=arguments.episodes,
+            minutes=arguments.train_minutes,
+            seed=arguments.seed,
+            background=arguments.background,
+            rotations=arguments.rotations,
+            side=arguments.side,
+            across=tuple(map(Path, arguments.across)),
+        )
+    )
+    for note in prepared.cut.notes:
+        sys.stderr.write(f"note: {note}\n")
+    with _display() as shown:
+        result = carry_out(prepared, shown, shlex.join(["nshot", *sys.argv[1:]]))
+    print(episodes.table(result))
+    print("\n% of queries, ± half of the 95 % interval over episodes (untrained)")
+    if drawing := episodes.write(result, prepared.request.out):
+        print(f"how the learning went: {_short(drawing)}")
+    print(f"all figures: {_short(prepared.request.out / 'episodes.json')}")
+    return 0 if all(row["status"] == "ok" for row in result["methods"]) else 3
+
+
+def _whole(name: str, text: str) -> tuple[int, ...]:
+    """``5,20`` -> (5, 20), each 1 at least."""
+    parts = _names(text) or ()
+    if not parts or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(Fault(f"--{name} {text}", "whole numbers from 1 up", f"--{name} 5"))
+    return tuple(int(part) for part in parts)
+
+
+def _episodic(names: Sequence[str], settings: dict[str, dict[str, Any]]) -> tuple[Episodic, ...]:
+    """The methods, each of which must take part in episodes."""
+    from nshot.episodes.base import Episodic
+    from nshot.methods import TABLE
+
+    faults: list[Fault] = []
+    built: list[Episodic] = []
+    for name in names:
+        try:
+            method = TABLE.build({"method": name, **settings.get(name, {})})
+        except InputError as error:
+            faults += error.faults
+            continue
+        if isinstance(method, Episodic):
+            built.append(method)
+        else:
+            known = ", ".join(n for n in TABLE if issubclass(TABLE[n], Episodic))
+            faults.append(Fault(f"{name} takes no part in episodes", do=f"one of: {known}"))
+    for name in settings.keys() - set(names):
+        faults.append(Fault(f"--set {name}: not among the methods", ", ".join(names)))
+    if faults or not built:
+        raise InputError(faults or Fault("no methods", do="--methods prototypical"))
+    return tuple(built)
 
 
 def _check(arguments: argparse.Namespace) -> int:
