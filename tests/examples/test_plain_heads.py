@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from nshot.method import Method
+from nshot.methods.fewshot.baseline import Baseline
+from nshot.methods.fewshot.baseline_pp import BaselinePP
 from nshot.methods.fewshot.linear_probe import LinearProbe
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
@@ -75,7 +77,12 @@ def test_tfidf(tmp_path: Path) -> None:
 @pytest.mark.embedded
 @pytest.mark.parametrize(
     ("name", "method", "role", "count"),
-    [("linear_probe.py", LinearProbe(), "encoder", 8), ("lm_probe.py", LMProbe(), "lm", 2)],
+    [
+        ("linear_probe.py", LinearProbe(), "encoder", 8),
+        ("baseline.py", Baseline(), "encoder", 8),
+        ("baseline_pp.py", BaselinePP(), "encoder", 8),
+        ("lm_probe.py", LMProbe(), "lm", 2),
+    ],
 )
 def test_heads_on_models(name: str, method: Method, role: str, count: int, tmp_path: Path) -> None:
     from nshot.models import open_models

@@ -16,6 +16,8 @@ WHERE: Mapping[str, str] = {
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
     "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
+    "baseline": "nshot.methods.fewshot.baseline:Baseline",
+    "baseline_pp": "nshot.methods.fewshot.baseline_pp:BaselinePP",
     "zero_shot": "nshot.methods.prompt.zero_shot:ZeroShot",
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
