@@ -105,3 +105,17 @@ def test_a_meter_inside_does_not_hide_the_outer_peak() -> None:
     with outer.running(), inner.running():
         touch(64)
     assert min(outer.grown_bytes, inner.grown_bytes) > 60 * MB, "the outer meter holds the inner"
+
+
+def test_what_a_cache_saved_is_in_the_cost_and_not_in_the_time_spent() -> None:
+    outer, inner = machine.Meter(), machine.Meter()
+    with outer.running():
+        with inner.running():
+            machine.saved(100.0)
+        machine.saved(1000.0)
+    assert 100 < inner.seconds < 101
+    assert 1100 < outer.seconds < 1101
+    assert 0 < inner.spent_seconds < outer.spent_seconds < 1
+    start = machine.cold_clock()
+    machine.saved(10.0)
+    assert 10 < machine.cold_clock() - start < 11

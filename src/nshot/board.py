@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,11 +228,15 @@ class Standing:
             "fresh": self.fresh and {"pick": self.fresh[0], "points": self.fresh[1].tolist()},
         }
 
+    def first(self, name: str) -> Measurement:
+        """The first draw of a method at the largest size."""
+        entry = next(entry for entry in self.entries if entry.name == name)
+        return entry.measured[self.prepared.largest][0]
+
     def details(self, pick: str) -> dict[str, Any]:
         """What the report shows of the pick, and what one needs to doubt the board."""
         prepared, known = self.prepared, self.known
-        entry = next(e for e in self.entries if e.name == pick)
-        measurement = entry.measured[prepared.largest][0]
+        measurement = self.first(pick)
         body: dict[str, Any] = {
             "models": {
                 "language model": prepared.setting.base and prepared.setting.base.name,
@@ -292,7 +297,7 @@ def _mistakes(
             found.append(
                 {
                     "id": key,
-                    "text": example.input.text,
+                    "text": example.input.text or _named(example),
                     "expected": " / ".join(example.targets),
                     "answer": prediction.answer,
                     "score": max(prediction.scores) if prediction.scores else None,
@@ -300,6 +305,11 @@ def _mistakes(
                 }
             )
     return found
+
+
+def _named(example: Example) -> str:
+    """A picture by its folder and name."""
+    return ", ".join("/".join(Path(image.path).parts[-2:]) for image in example.input.images)
 
 
 def dump(body: Mapping[str, Any]) -> str:

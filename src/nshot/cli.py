@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(verbs)
     _add_adapt(verbs)
     _add_predict(verbs)
+    _add_extend(verbs)
     _add_advise(verbs)
     _add_episodes(verbs)
     _add(verbs, "methods", _methods, "the methods, cheapest first, with their settings")
@@ -206,6 +207,18 @@ def _add_predict(verbs: Any) -> None:
         " of them, each file an input",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+
+
+def _add_extend(verbs: Any) -> None:
+    about = "add classes to a delivered folder; what it knew is left as it is"
+    parser = _add(verbs, "extend", _extend, about)
+    parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
+    parser.add_argument(
+        "classes", metavar="NEW",
+        help="a folder of examples, named like its label; a folder of such; or a data file",
+    )  # fmt: skip
+    parser.add_argument("--label", metavar="C", help="the label column of a data file")
+    parser.add_argument("--out", metavar="DIR2", help="folder to write (default: in place)")
 
 
 def _add_advise(verbs: Any) -> None:
@@ -587,6 +600,29 @@ def _answer(task: Task, prediction: Prediction) -> dict[str, Any]:
     return line
 
 
+def _extend(arguments: argparse.Namespace) -> int:
+    from nshot.data.loading import load_classes
+    from nshot.models import open_models
+    from nshot.predictors.extending import extend
+    from nshot.predictors.folder import read
+    from nshot.predictors.ready import delivered
+    from nshot.store import write_folder
+
+    place = delivered(Path(arguments.folder))
+    examples = load_classes(arguments.classes, read(place).task, arguments.label)
+    target = Path(arguments.out) if arguments.out else place
+    if arguments.out and target.exists():
+        raise InputError(Fault(f"--out {target} is there already", expected="a new folder"))
+    model = extend(place, examples, open_models())
+    changed, checks = model.changed()
+    write_folder(target, model.save)
+    added = ", ".join(f"{label} ({count})" for label, count in model.added.items())
+    print(f"added: {added}; {len(model.predictor.task.labels)} labels now")
+    print(f"{changed} of {checks} answers it was delivered with have changed")
+    print(f"saved in {_short(target)}: nshot predict {_short(target)} INPUTS")
+    return 0
+
+
 def _advise(arguments: argparse.Namespace) -> int:
     from nshot.board import redecide
     from nshot.report.terminal import advice_lines
@@ -618,13 +654,14 @@ def _json(path: Path) -> Any:
 
 
 def _methods(arguments: argparse.Namespace) -> int:
-    from nshot.methods import STANDARD, TABLE
+    from nshot.methods import PICTURES, STANDARD, TABLE
     from nshot.types import Kind
 
     marks: dict[Kind, str] = {"classify": "*", "generate": "+"}
     for name in TABLE:
         method = TABLE[name]
         star = "".join(mark for kind, mark in marks.items() if name in STANDARD[kind])
+        star += "°" * (name in PICTURES)
         print(f"{name:18} {method.rung:9} {method.about} {star}".rstrip())
         settings = []
         for setting, info in method.model_fields.items():
@@ -634,7 +671,8 @@ def _methods(arguments: argparse.Namespace) -> int:
             settings.append(f"{setting}={default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
-    print("\ncompared where --methods is not given: * to choose labels, + to write answers")
+    told = "* to choose labels, + to write answers, ° on pictures"
+    print(f"\ncompared where --methods is not given: {told}")
     return 0
 
 
@@ -806,6 +844,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if (folder / "check.jsonl").exists() or (folder / "winner" / "check.jsonl").exists():
         return _check_delivered(folder)
     from nshot.data import load, split
+    from nshot.data.same import shown
 
     loaded = load(
         arguments.task,
@@ -824,7 +863,7 @@ def _check(arguments: argparse.Namespace) -> int:
         counts = [sum(e.label == label for e in part) for part in (rows.train, rows.test)]
         print(f"  {label:30} {counts[0]:6} {counts[1]:6}")
     for example in rows.train[:3]:
-        print(f"  e.g. {example.input.text[:90]!r} -> {' / '.join(example.targets)[:60]}")
+        print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60]}")
     return 0
 
 

@@ -88,7 +88,7 @@ def describe() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     versions = {}
-    for package in ("nshot", "torch", "transformers", "peft", "scikit-learn", "numpy"):
+    for package in ("nshot", "torch", "transformers", "peft", "scikit-learn", "numpy", "pillow"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
@@ -141,11 +141,30 @@ def _reset_peak() -> None:
         return
 
 
+def saved(seconds: float) -> None:
+    """Say what a cache on disk has just saved: `cold_clock` runs as if it had been spent."""
+    global _saved
+    _saved += seconds
+
+
+def cold_clock() -> float:
+    """Seconds of a clock that goes on as if no cache on disk had helped."""
+    return time.perf_counter() + _saved
+
+
+_saved = 0.0
+"""Seconds that caches on disk have saved this process."""
+
+
 class Meter:
-    """Wall seconds and peak memory of one stretch of work, which may hold others."""
+    """Seconds and peak memory of one stretch of work, which may hold others.
+
+    `spent_seconds` went by; `seconds` would have, had no cache on disk helped.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.spent_seconds = 0.0
         self.peak_bytes = 0
         self.grown_bytes = 0
 
@@ -154,13 +173,15 @@ class Meter:
         """Measure what happens inside: `peak_bytes`, and `grown_bytes` above where it began."""
         _note_peak()
         _reset_peak()
-        before, start = resident_bytes(), time.perf_counter()
+        before, start, helped = resident_bytes(), time.perf_counter(), _saved
         peak = [before]
         _peaks.append(peak)
         try:
             yield self
         finally:
-            self.seconds += time.perf_counter() - start
+            spent = time.perf_counter() - start
+            self.spent_seconds += spent
+            self.seconds += spent + (_saved - helped)
             _note_peak()
             _peaks.pop()
             self.peak_bytes = max(self.peak_bytes, *peak)

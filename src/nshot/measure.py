@@ -52,7 +52,7 @@ def answer(predictor: Predictor, task: Task, examples: Sequence[Example]) -> Ans
         ),
         use=Cost(
             seconds=meter.seconds,
-            spent_seconds=meter.seconds,
+            spent_seconds=meter.spent_seconds,
             peak_bytes=meter.grown_bytes,
             tokens_in=sum(p.tokens_in for p in predictions),
             tokens_out=sum(p.tokens_out for p in predictions),

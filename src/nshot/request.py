@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -19,11 +19,11 @@ from nshot.errors import Fault, InputError, nearest
 from nshot.job import Cut, Setting, cut_rows
 from nshot.judge import Comparison, read_pairs
 from nshot.leaderboard import Size, shown
-from nshot.method import Method
-from nshot.methods import STANDARD, TABLE
+from nshot.method import Method, Taken
+from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.writing import CONSTRAINED, Writing
 from nshot.metrics import misfits
-from nshot.models.catalog import resolve
+from nshot.models.catalog import Role, resolve
 from nshot.models.grammar import fault
 from nshot.types import RUNGS, Kind, ModelRef, Split, Task
 
@@ -100,16 +100,17 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
 
     Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
     """
-    faults = [*_number_faults(request), *_model_faults(request)]
+    faults = _number_faults(request)
     pairs, found = _pairs(request)
-    faults += found
     try:
         task, also, rows = _rows(request, hold_out)
     except InputError as error:
-        raise InputError([*_method_faults(request), *faults, *error.faults]) from None
+        known = [*faults, *_model_faults(request, "encoder"), *found]
+        raise InputError([*_method_faults(request), *known, *error.faults]) from None
+    faults += [*_model_faults(request, _encoder_role(task)), *found]
     methods: tuple[Method, ...] = ()
     try:
-        methods = chosen_methods(request, task.kind)
+        methods = chosen_methods(request, task.kind, task.pictures)
     except InputError as error:
         faults = [*error.faults, *faults]
     faults += misfits(task, also, (*rows.train, *rows.test))
@@ -118,7 +119,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
         raise InputError(faults)
-    base, encoder = _models(request, methods)
+    base, encoder = _models(request, methods, _encoder_role(task))
     if foreign := _misfits(methods, base):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
@@ -189,10 +190,11 @@ def _method_faults(request: Request) -> Sequence[Fault]:
     return []
 
 
-def chosen_methods(request: Request, kind: Kind) -> tuple[Method, ...]:
+def chosen_methods(request: Request, kind: Kind, pictures: bool = False) -> tuple[Method, ...]:
     """The methods of a request with the settings the user pinned, in the table's order."""
-    wanted = STANDARD[kind] if request.methods is None else request.methods
-    names = dict.fromkeys(_named(wanted, kind))
+    standard = PICTURES if pictures else STANDARD[kind]
+    wanted = standard if request.methods is None else request.methods
+    names = dict.fromkeys(_named(wanted, kind, standard, "pictures" if pictures else "text"))
     specs = [_spec(name, request.settings) for name in names]
     specs += _given(request)
     faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
@@ -232,11 +234,11 @@ def _given(request: Request) -> list[dict[str, Any]]:
     ]
 
 
-def _named(words: Sequence[str], kind: Kind) -> list[str]:
-    """The methods' names; ``all``, ``standard`` or a rung stands for all that answer the kind."""
-    many = {"standard": list(STANDARD[kind])}
+def _named(words: Sequence[str], kind: Kind, standard: Sequence[str], taken: Taken) -> list[str]:
+    """The methods' names; ``all``, ``standard`` or a rung stands for all that answer the task."""
+    many = {"standard": list(standard)}
     if {*words} & {"all", *RUNGS}:
-        ready = [name for name in TABLE.ready if kind in TABLE[name].kinds]
+        ready = [n for n in TABLE.ready if kind in TABLE[n].kinds and taken in TABLE[n].takes]
         many |= {"all": ready}
         many |= {rung: [name for name in ready if TABLE[name].rung == rung] for rung in RUNGS}
     return [name for word in words for name in many.get(word, [word])]
@@ -257,12 +259,17 @@ def _number_faults(request: Request) -> list[Fault]:
     return faults + ([Fault("no shots are named", do="--shots 4,8")] if request.shots == () else [])
 
 
-def _model_faults(request: Request) -> list[Fault]:
+def _encoder_role(task: Task) -> Role:
+    """What the encoder of a task is to read."""
+    return "features" if task.pictures else "encoder"
+
+
+def _model_faults(request: Request, role: Role) -> list[Fault]:
     """What is wrong with the models named, as far as it can be told without asking a hub."""
     faults: list[Fault] = []
-    named: list[tuple[str | None, Literal["lm", "encoder"]]] = [
+    named: list[tuple[str | None, Role]] = [
         (request.model, "lm"),
-        (request.encoder, "encoder"),
+        (request.encoder, role),
         (request.judge, "lm"),
     ]
     for name, role in named:
@@ -332,12 +339,12 @@ def _lonely(task: Task, rows: Split) -> list[Fault]:
     ]
 
 
-def _models(request: Request, methods: Sequence[Method]) -> tuple[Any, Any]:
+def _models(request: Request, methods: Sequence[Method], role: Role) -> tuple[Any, Any]:
     """The language model and the encoder, if any method asks for one or the user named it."""
     needs_base = bool(request.model) or any(method.needs for method in methods)
     needs_encoder = bool(request.encoder) or any(method.needs_encoder for method in methods)
     base = resolve(request.model, "lm") if needs_base else None
-    return base, resolve(request.encoder, "encoder") if needs_encoder else None
+    return base, resolve(request.encoder, role) if needs_encoder else None
 
 
 def _misfits(methods: Sequence[Method], base: ModelRef | None) -> list[Fault]:

@@ -27,6 +27,7 @@ from nshot.measure import Answered, joined
 from nshot.method import Brief, Method, Rates, spec
 from nshot.methods import TABLE
 from nshot.report import write as write_report
+from nshot.report.pictures import gather
 from nshot.request import (
     FOLDS,
     SLOW_FOLDS,
@@ -371,7 +372,11 @@ class Run:
                 "finished": time.time(),
                 "elapsed_seconds": time.time() - self.started,
             }
-            details = {**doubt, **standing.details(board["advice"]["pick"])}
+            pick = board["advice"]["pick"]
+            details = {**doubt, **standing.details(pick)}
+            if self.prepared.task.pictures:
+                rows = {e.id: e for e in self.prepared.split.train} | standing.known
+                details["pictures"] = gather(rows, standing.first(pick))
             write_atomic(root / "details.json", dump(details))
             write_atomic(root / "points.json", dump(standing.points()))
             write_atomic(root / "leaderboard.json", dump(board))
@@ -496,6 +501,7 @@ def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         what: _weighted([(p.extra["beside"][what], len(p.ids)) for p in parts])
         for what in parts[0].extra.get("beside", {})
     }
+    near = {key: name for p in parts for key, name in p.extra.get("near", {}).items()}
     return replace(
         parts[0],
         job="+".join(p.job for p in parts),
@@ -511,7 +517,11 @@ def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         ),
         train_score=_weighted([(p.train_score, len(p.ids)) for p in parts]),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
-        extra={**parts[0].extra, **({"beside": beside} if beside else {})},
+        extra={
+            **parts[0].extra,
+            **({"beside": beside} if beside else {}),
+            **({"near": near} if near else {}),
+        },
     )
 
 

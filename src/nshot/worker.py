@@ -30,7 +30,6 @@ from nshot.data.rows import (
     measurement_to_json,
     prediction_to_json,
     task_to_json,
-    write_rows,
 )
 from nshot.errors import CannotAdapt, DidNotLearn, Diverged, RunFailed
 from nshot.job import Job, Setting, cut_rows
@@ -41,12 +40,15 @@ from nshot.method import Built, Method, spec, spec_hash
 from nshot.models.base import Models
 from nshot.models.remembered import Remembering
 from nshot.predictors.base import Predictor
+from nshot.predictors.checks import PICTURES, write_checks
+from nshot.predictors.nearest import cosines
 from nshot.store import Store, folder_bytes, write_atomic, write_folder
 from nshot.tune import search
 from nshot.types import (
     Cost,
     Example,
     Fold,
+    Image,
     Measurement,
     ModelRef,
     Prediction,
@@ -56,8 +58,8 @@ from nshot.types import (
 )
 
 T = TypeVar("T")
-CHECKED = 50
-"""Inputs in a winner's check.jsonl."""
+SEEN = 8
+"""Pictures by which a network's rate is measured."""
 
 
 class Bench:
@@ -145,9 +147,9 @@ class Bench:
         """Made once in this worker, charged as if cold to each job that asks."""
         known = self._worker.shelf.get(key)
         if known is None:
-            start = time.perf_counter()
+            start = machine.cold_clock()
             made = make()
-            self._worker.shelf[key] = (made, time.perf_counter() - start)
+            self._worker.shelf[key] = (made, machine.cold_clock() - start)
             self._account.add(key)
             return made
         made, seconds = known
@@ -221,8 +223,10 @@ class Worker:
         setting = self.setting
         if method.needs and setting.base is not None:
             self.models.open(method.stands_on(setting.base)).count(["warm"])
-        if method.needs_encoder and setting.encoder is not None:
+        if method.needs_encoder and setting.encoder is not None and not setting.task.pictures:
             self.models.encoder(setting.encoder).encode(["warm"])
+        elif method.needs_encoder and setting.encoder is not None:
+            self.models.pictures(setting.encoder).encode(_pictures(setting.split.train[:1]))
 
     def _needed_bytes(self, method: Method) -> int:
         """Weights a cold start of this method would have to hold."""
@@ -248,7 +252,7 @@ class Worker:
             predictor = job.method.adapt(self.setting.task, shots, bench)
         cost = Cost(
             seconds=meter.seconds + bench.charged,
-            spent_seconds=meter.seconds,
+            spent_seconds=meter.spent_seconds,
             peak_bytes=meter.grown_bytes + self._needed_bytes(job.method),
             trained_params=max(bench.parameters, bench.nested.trained_params),
         )
@@ -278,6 +282,8 @@ class Worker:
         extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
         if hasattr(predictor, "beside"):
             extra["beside"] = self._beside(predictor, test)
+        if job.draw == 0 and self.setting.task.pictures:
+            extra |= self._seen(job.method, shots.labelled, test)
         notes = [*bench.notes, *self._cut(job.method, test)]
         return self._body(job, name, answered, build, notes, train, extra)
 
@@ -335,6 +341,18 @@ class Worker:
             for what, other in predictor.beside.items()
         }
 
+    def _seen(
+        self, method: Method, shots: Sequence[Example], test: Sequence[Example]
+    ) -> dict[str, Any]:
+        """For the report: the shots' ids and, by an encoder, of each test picture the likest."""
+        seen: dict[str, Any] = {"shots": [example.id for example in shots]}
+        if method.needs_encoder and self.setting.encoder is not None and shots and test:
+            network = self.models.pictures(self.setting.encoder)
+            shown, asked = (network.encode(_pictures(rows)) for rows in (shots, test))
+            likest = cosines(asked, shown).argmax(axis=1)
+            seen["near"] = {e.id: shots[i].id for e, i in zip(test, likest.tolist(), strict=True)}
+        return seen
+
     def _saved_bytes(self, predictor: Predictor, name: str) -> int:
         folder = self.store.scratch(name) / "size"
         write_folder(folder, predictor.save)
@@ -348,20 +366,16 @@ class Worker:
         predictor, build, bench = self._adapt(job, name, shots)
         folder = self.store.root / "winner"
         write_folder(folder, lambda place: self._deliver(place, predictor, job, name))
-        build = replace(build, disk_bytes=folder_bytes(folder))
+        size = folder_bytes(folder) - folder_bytes(folder / PICTURES)
+        build = replace(build, disk_bytes=size)
         test = self.setting.split.test
         answered = answer(self.load(folder), self.setting.task, test)
         return self._body(job, name, answered, build, bench.notes, None, {}, job.method.name)
 
     def _deliver(self, place: Path, predictor: Predictor, job: Job, name: str) -> None:
         predictor.save(place)
-        inputs = [e.input for e in (self.setting.split.test or self.setting.split.train)[:CHECKED]]
-        told = predictor.predict(inputs)
-        rows = [
-            {"input": example_to_json(Example(str(i), said))["input"], **prediction_to_json(p)}
-            for i, (said, p) in enumerate(zip(inputs, told, strict=True))
-        ]
-        write_rows(place / "check.jsonl", rows)
+        rows = self.setting.split.test or self.setting.split.train
+        write_checks(place, predictor, [example.input for example in rows])
         body = {"job": name, "spec": spec(job.method)}
         write_atomic(place / "method.json", json.dumps(body, indent=1))
 
@@ -378,13 +392,20 @@ class Worker:
         return ask_once(Judge(self.models.open(ref)), compared, self.store, here, tell)
 
     def rates(self) -> dict[str, Any]:
-        """Tokens a second of this machine with these models, and the lengths of the inputs."""
+        """Tokens a second of this machine with these models, and the lengths of the inputs.
+
+        A picture counts one token: the encoder's rate is then in pictures.
+        """
         rows = [e.input.text for e in self.setting.split.train[:64]]
         rates: dict[str, Any] = {
             "lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0,
             "context": 0, "layers": 0, "parameters": 0, "architecture": "", "abilities": [],
         }  # fmt: skip
-        if self.setting.encoder is not None:
+        if self.setting.encoder is not None and self.setting.task.pictures:
+            seen = _pictures(self.setting.split.train[:SEEN])
+            network = self.models.pictures(self.setting.encoder)
+            rates["encoder_tokens"] = _rate(lambda: network.encode(seen), len(seen))
+        elif self.setting.encoder is not None:
             encoder = self.models.encoder(self.setting.encoder)
             counts = encoder.count(rows)
             rates["encoder_tokens"] = _rate(lambda: encoder.encode(rows), sum(counts))
@@ -404,13 +425,17 @@ class Worker:
         return rates
 
 
+def _pictures(examples: Sequence[Example]) -> list[Image]:
+    return [image for example in examples for image in example.input.images]
+
+
 def _rate(work: Callable[[], object], tokens: int) -> float:
     """Tokens a second of the faster of two runs: the first also warms."""
     seconds = []
     for _ in range(2):
-        start = time.perf_counter()
+        start = machine.cold_clock()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(machine.cold_clock() - start)
     return tokens / max(min(seconds), 1e-6)
 
 
@@ -438,7 +463,7 @@ class _Ledger:
         return [prediction_from_json(row) for row in body["predictions"]]
 
     def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, dict[str, Any]]:
-        worker, start = self._worker, time.perf_counter()
+        worker, start = self._worker, machine.cold_clock()
         machine.seed_everything(self._job.draw)
         bench = Bench(worker, trial, self._job.draw, self._account, self._models)
         body: dict[str, Any]
@@ -448,7 +473,7 @@ class _Ledger:
             state, body = "ok", {"predictions": [prediction_to_json(p) for p in predictions]}
         except (CannotAdapt, DidNotLearn, Diverged) as error:
             state, body = "failed", {"reason": str(error)}
-        body["seconds"] = time.perf_counter() - start + bench.charged
+        body["seconds"] = machine.cold_clock() - start + bench.charged
         worker.store.put(trial, "trial", state, body)
         shutil.rmtree(bench.folder, ignore_errors=True)
         return state, body

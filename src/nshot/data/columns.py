@@ -233,10 +233,11 @@ def _unsafe(table: Table, label: str | None, text: Sequence[str], taken: Sequenc
 def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> None:
     """Say what was guessed, and which columns are not used."""
     guessed = []
-    if not given.text:
+    folder = table.unit == "file"
+    if not given.text and not folder:
         plural = "s" * (len(columns.text) > 1)
         guessed.append(f"text column{plural} {', '.join(map(repr, columns.text))}")
-    if not given.label:
+    if not given.label and not folder:
         word = "label" if columns.kind == "classify" else "answer"
         guessed.append(f"{word} column {columns.label!r}")
     if guessed:

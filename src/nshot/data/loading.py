@@ -34,9 +34,18 @@ from nshot.data.picture_rows import (
     names_pictures,
     open_pictures,
 )
-from nshot.data.tables import IMAGE_COLUMN, READ, Row, Table, cell_text, read_table
+from nshot.data.tables import (
+    IMAGE_COLUMN,
+    READ,
+    Row,
+    Table,
+    cell_text,
+    folders_of,
+    read_classes,
+    read_table,
+)
 from nshot.errors import Fault, nearest
-from nshot.task import TASK_FILE, TaskFile, read_task
+from nshot.task import TASK_FILE, TaskFile, label_key, read_task
 from nshot.types import Example, Image, Input, Kind, Label, Task, digest
 
 _METRIC: dict[Kind, str] = {
@@ -163,6 +172,43 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
             open_pictures(table, named[0], faults)
+
+
+def load_classes(source: str | Path, task: Task, label: str | None = None) -> list[Example]:
+    """Examples of classes that are to be added to a delivered task.
+
+    `source` is a folder of one class, named like its label, a folder of such folders, or a data
+    file with the task's columns. Raises `InputError` with every fault.
+    """
+    path, faults, notes = Path(source), Faults(), list[str]()
+    if path.is_dir():
+        classes = folders_of(path)
+        whole = path.resolve()
+        table = read_classes(path if classes else whole.parent, classes or [whole], faults)
+    else:
+        table = read_table(path, faults)
+    if table is None:
+        raise faults.error()
+    names = () if table.unit == "file" else tuple(name for name, _ in task.field_names)
+    columns = choose(table, Given("classify", names, label), faults, notes)
+    if columns is None:
+        raise faults.error()
+    _open_pictures([table], columns, faults)
+    part = _part(table, columns, faults)
+    check_pictures(table, part.examples, part.places, faults)
+    if any(bool(example.input.images) != task.pictures for example in part.examples):
+        found, wanted = ("texts", "pictures") if task.pictures else ("pictures", "texts")
+        faults.add(
+            Fault(f"these are {found}", f"{wanted}: the folder answers those", where=str(path))
+        )
+    known = {label_key(name): name for name in task.label_names}
+    for name in dict.fromkeys(part.labelled.labels):
+        if (other := known.get(label_key(name))) is not None:
+            part.labelled.note(faults, name, f"the label {other!r} is known already", "new labels")
+    if faults:
+        raise faults.error()
+    _give_ids([part], columns, notes)
+    return part.examples
 
 
 def _told(given: Given) -> bool:

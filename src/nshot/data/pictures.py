@@ -5,7 +5,9 @@ Pillow decodes them, within limits that are checked before anything is decoded.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ SIDE = 2048
 """Pixels: what is longer on a side is made smaller as it is read."""
 PIXELS = 120_000_000
 """What a picture may declare: 10,000 x 10,000 fits; beyond it is a decompression bomb."""
+THUMBNAIL = 96
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FOREIGN = frozenset({".heic", ".heif", ".avif"})
 """Pictures that are not read, and that a user is told how to convert."""
@@ -60,6 +63,15 @@ def as_image(path: Path) -> Image:
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", where=str(path))) from None
     return Image(str(path.resolve()), content)
+
+
+@cache
+def thumbnail(image: Image) -> str:
+    """A JPEG of at most `THUMBNAIL` pixels a side, as an address that holds it (``data:``)."""
+    small = _pillow().fromarray(_read(Path(image.path), THUMBNAIL))
+    written = io.BytesIO()
+    small.save(written, "JPEG", quality=75)
+    return f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
 @dataclass(frozen=True)

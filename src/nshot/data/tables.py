@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -341,15 +341,22 @@ READ = tuple(_READERS)
 """The endings of files that are read."""
 
 
+_CLASSES = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"
+
+
 def _folder(path: Path, faults: Faults) -> Table | None:
     """One sub-folder per class: each ``.txt`` file, or each picture, is a row."""
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    expected = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"
+    classes = folders_of(path)
     if not classes:
         data = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _READERS)
         do = f"name a file: {', '.join(data[:8])}" if data else ""
-        faults.add(Fault("the folder has no sub-folders", expected, do, where=str(path)))
+        faults.add(Fault("the folder has no sub-folders", _CLASSES, do, where=str(path)))
         return None
+    return read_classes(path, classes, faults)
+
+
+def read_classes(path: Path, classes: Sequence[Path], faults: Faults) -> Table | None:
+    """The files of folders in `path`, each named like its label; None where there are none."""
     table = Table(path, (), unit="file")
     others = 0
     for folder in classes:
@@ -363,7 +370,7 @@ def _folder(path: Path, faults: Faults) -> Table | None:
                 table.rows.append({**row, "label": folder.name})
                 table.places.append(place)
         if not found:
-            faults.at(path, "folder", folder.name, "no .txt file and no picture in it", expected)
+            faults.at(path, "folder", folder.name, "no .txt file and no picture in it", _CLASSES)
     kinds = {next(iter(row)) for row in table.rows}
     if len(kinds) > 1:
         faults.add(Fault("texts and pictures side by side", "one of the two", where=str(path)))
@@ -372,6 +379,11 @@ def _folder(path: Path, faults: Faults) -> Table | None:
         table.notes.append(f"{others} files of {path.name} are neither .txt nor pictures: not used")
     table.columns = (*kinds, "label")
     return table if table.rows else None
+
+
+def folders_of(path: Path) -> list[Path]:
+    """The folders in a folder, by name; hidden ones are left alone."""
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def files_of(folder: Path) -> list[Path]:

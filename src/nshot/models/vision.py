@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,8 @@ VERSION = 1
 DEPTHS = 6
 """Layers shown of a transformers network, evenly from shallow to deep, before the last."""
 HEAD = "head"
+SECONDS = "seconds"
+"""Kept beside a picture's features: what they took, which the cost of a method must not lack."""
 
 
 class Network(Protocol):
@@ -202,7 +205,7 @@ class VisionEncoder:
         """(images, width of the part) by the name of the part."""
         kept = [self._of(image, view) for image in images]
         names = kept[0] if kept else self._look(np.zeros((1, 1, 3), np.uint8), view)
-        widths = {name: len(values) for name, values in names.items()}
+        widths = {name: len(values) for name, values in names.items() if name != SECONDS}
         return {
             name: np.array([one[name] for one in kept], np.float32).reshape(-1, width)
             for name, width in widths.items()
@@ -211,9 +214,13 @@ class VisionEncoder:
     def _of(self, image: Image, view: View) -> Kept:
         name = f"{image.sha256}-{view}"
         kept = self._kept.get(name)
-        if kept is None:
-            kept = self._look(read_picture(image), view)
-            self._kept.put(name, kept)
+        if kept is not None:
+            machine.saved(float(np.sum(kept.get(SECONDS, 0.0))))
+            return kept
+        start = time.perf_counter()
+        kept = dict(self._look(read_picture(image), view))
+        took = np.array([time.perf_counter() - start], np.float16)
+        self._kept.put(name, {**kept, SECONDS: took})
         return kept
 
     def _look(self, picture: NDArray[np.uint8], view: View) -> Kept:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nshot.data.pictures import as_image
-from nshot.data.rows import input_from_json, prediction_from_json, read_rows
 from nshot.errors import Fault, InputError
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
+from nshot.predictors.checks import read_checks
+from nshot.predictors.folder import RECORD
 from nshot.types import Input, Prediction, Task
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
@@ -25,8 +26,7 @@ class Ready:
 
     def __init__(self, predictor: Predictor, folder: Path) -> None:
         self._predictor = predictor
-        path = folder / "check.jsonl"
-        self._checks = read_rows(path) if path.exists() else []
+        self._checks = read_checks(folder)
 
     @property
     def task(self) -> Task:
@@ -62,10 +62,9 @@ class Ready:
 
     def check(self) -> list[str]:
         """Where this copy's answers differ from those it was delivered with, a line each."""
-        inputs = [input_from_json(row["input"]) for row in self._checks]
+        told = self._predictor.predict([asked for asked, _ in self._checks])
         wrong = []
-        for row, now in zip(self._checks, self._predictor.predict(inputs), strict=True):
-            then = prediction_from_json(row)
+        for (_, then), now in zip(self._checks, told, strict=True):
             moved = max(
                 (abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0
             )
@@ -78,7 +77,11 @@ class Ready:
 
 def ready(folder: str | Path, models: Models | None = None) -> Ready:
     """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
-    place = Path(folder)
-    if not (place / "nshot.json").exists() and (place / "winner").is_dir():
-        place = place / "winner"
+    place = delivered(Path(folder))
     return Ready(load(place, models or open_models()), place)
+
+
+def delivered(folder: Path) -> Path:
+    """The folder itself, or the winner of a run folder."""
+    inner = folder / "winner"
+    return inner if not (folder / RECORD).exists() and inner.is_dir() else folder

@@ -18,6 +18,7 @@ from typing import Any
 from nshot.report import charts
 from nshot.report.markup import Markup, element, join
 from nshot.report.numbers import Style, figure, finite, number, say, under
+from nshot.report.pictures import section_of
 from nshot.report.rows import (
     Row,
     delivered,
@@ -65,6 +66,7 @@ def render(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         ("shots", "Shots", _shots(board)),
         ("losses", "Losses", _losses(board)),
         ("confusion", "Confusion", _confusion(board, details)),
+        ("pictures", "Pictures", _pictures(details)),
         ("mistakes", "Mistakes", _mistakes(board, details)),
         ("search", "Search", _search(board)),
         ("missing", "Not measured", _missing(board)),
@@ -393,6 +395,11 @@ def _pairs(labels: Sequence[str], answers: Sequence[str], counts: charts.Counts)
         share = element("span", f" {-count} of {total}")
         items.append(element("li", element("a", words, at=where), share))
     return element("div.pairs", element("h3", "Most confused"), element("ol", *items))
+
+
+def _pictures(details: Mapping[str, Any]) -> Markup:
+    found = section_of(details)
+    return _section("pictures", "The pictures", found[0], *found[1]) if found else Markup("")
 
 
 def _mistakes(board: Mapping[str, Any], details: Mapping[str, Any]) -> Markup:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 # Characters XML 1.0 cannot hold (the same text stands in standalone SVG files), and lone
 # surrogates, which UTF-8 cannot write.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_VOID = frozenset({"br", "col", "hr", "input", "link", "meta"})
+_VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta"})
 
 
 class Markup(str):

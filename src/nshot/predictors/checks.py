@@ -1,0 +1,78 @@
+"""``check.jsonl``: inputs and the answers a folder was delivered with, pictures beside them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nshot.data.rows import (
+    input_from_json,
+    input_to_json,
+    prediction_from_json,
+    prediction_to_json,
+    read_rows,
+    write_rows,
+)
+from nshot.predictors.base import Predictor
+from nshot.types import Image, Input, Prediction
+
+CHECKED = 50
+"""Inputs that are kept, spread over all there are."""
+CHECKS = "check.jsonl"
+PICTURES = "pictures"
+"""The folder of the inputs' pictures, by their content, so that the check needs nothing else."""
+PICTURE_BYTES = 5_000_000
+"""Bytes of pictures that are kept, but for the first, which always is."""
+
+
+def write_checks(folder: Path, predictor: Predictor, inputs: Sequence[Input]) -> None:
+    """Answer up to `CHECKED` of the inputs and keep both in `folder`."""
+    count = min(CHECKED, len(inputs))
+    kept = _affordable([inputs[i * len(inputs) // count] for i in range(count)])
+    told = predictor.predict(kept)
+    rows = [
+        {"input": input_to_json(_carried(one, folder)), **prediction_to_json(answer)}
+        for one, answer in zip(kept, told, strict=True)
+    ]
+    write_rows(folder / CHECKS, rows)
+
+
+def read_checks(folder: Path) -> list[tuple[Input, Prediction]]:
+    """What `write_checks` wrote, its pictures where they now lie; [] where nothing was."""
+    path = folder / CHECKS
+    rows = read_rows(path) if path.exists() else []
+    return [
+        (_placed(input_from_json(row["input"]), folder), prediction_from_json(row)) for row in rows
+    ]
+
+
+def _affordable(inputs: Sequence[Input]) -> list[Input]:
+    """The inputs but those whose pictures would be too many bytes."""
+    kept: list[Input] = []
+    size = 0
+    for one in inputs:
+        more = sum(Path(image.path).stat().st_size for image in one.images)
+        if not kept or size + more <= PICTURE_BYTES:
+            kept.append(one)
+            size += more
+    return kept
+
+
+def _carried(input: Input, folder: Path) -> Input:
+    """The input with copies of its pictures, named from `folder`."""
+    images = []
+    for image in input.images:
+        name = f"{image.sha256[:16]}{Path(image.path).suffix.lower()}"
+        (folder / PICTURES).mkdir(exist_ok=True)
+        if not (folder / PICTURES / name).exists():
+            shutil.copyfile(image.path, folder / PICTURES / name)
+        images.append(Image(f"{PICTURES}/{name}", image.sha256))
+    return replace(input, images=tuple(images))
+
+
+def _placed(input: Input, folder: Path) -> Input:
+    """The input with its pictures' whole paths."""
+    images = tuple(Image(str(folder / image.path), image.sha256) for image in input.images)
+    return replace(input, images=images) if images else input
