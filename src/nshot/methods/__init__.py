@@ -22,6 +22,7 @@ WHERE: Mapping[str, str] = {
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
+    "setfit": "nshot.methods.fewshot.setfit:SetFit",
     "adapter": "nshot.methods.peft.adapter:GivenAdapter",
     "prompt_tuning": "nshot.methods.peft.prompt_tuning:PromptTuning",
     "p_tuning": "nshot.methods.peft.p_tuning:PTuning",

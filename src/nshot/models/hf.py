@@ -186,7 +186,7 @@ class HFModels:
 
         if ref not in self._encoders:
             tuned = [known for known in self._encoders if known.deltas]
-            for old in tuned[: len(tuned) + 1 - _TUNED] if ref.deltas else ():
+            for old in tuned[: max(0, len(tuned) + 1 - _TUNED)] if ref.deltas else ():
                 del self._encoders[old]
             self._encoders[ref] = SentenceEncoder(ref)
         return self._encoders[ref]

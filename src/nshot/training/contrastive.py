@@ -84,16 +84,14 @@ class Sentences:
 
     def _read(self, texts: Sequence[str]) -> Tensor:
         """(texts, width), the texts in groups in the order given."""
+        from sentence_transformers.util import batch_to_device
+
         groups = [texts[i : i + _GROUP] for i in range(0, len(texts), _GROUP)]
         prompt = self.module.prompts.get(self.module.default_prompt_name)
         vectors = []
         for group in groups:
             given = self.module.preprocess(list(group), prompt=prompt)
-            ready = {
-                name: value.to(self.device) if isinstance(value, Tensor) else value
-                for name, value in given.items()
-            }
-            vectors.append(self.module(ready)["sentence_embedding"])
+            vectors.append(self.module(batch_to_device(given, self.device))["sentence_embedding"])
         return torch.cat(vectors)
 
 
