@@ -190,7 +190,7 @@ class Method(BaseModel, ABC):
             verbs = sorted(_VERBS.get(ability, ability) for ability in missing)
             return f"the language model cannot {' or '.join(verbs)}"
         if self.needs_encoder and brief.encoder is None:
-            return "needs a sentence encoder, and none was given"
+            return "needs an encoder, and none was given"
         return None
 
     @property

@@ -337,3 +337,39 @@ def test_groups_out_of_names_of_folders(tmp_path: Path) -> None:
     assert [e.group for e in loaded.train] == [
         "monday", "tuesday", "tuesday", "monday", "monday", "tuesday"
     ]  # fmt: skip
+
+
+def test_a_task_file_may_point_at_a_folder_of_pictures(tmp_path: Path) -> None:
+    shelf(tmp_path / "photos", {"red": 2, "blue": 2})
+    (tmp_path / "task.yaml").write_text("data: {train: photos, group: '{group}.png'}\n")
+    loaded = load(tmp_path)
+    assert loaded.task.pictures
+    assert {e.group for e in loaded.train} == {"0", "1"}
+    with pytest.raises(InputError, match="pictures in a task of kind generate"):
+        load(tmp_path / "photos", kind="generate")
+
+
+def test_pictures_and_texts_are_not_in_one_row(tmp_path: Path) -> None:
+    shelf(tmp_path / "shots", {"red": 1, "blue": 1})
+    path = tmp_path / "rows.csv"
+    path.write_text("file,said,label\nshots/red/0.png,warm,red\nshots/blue/0.png,cold,blue\n")
+    with pytest.raises(InputError, match="pictures and texts in one row: file, said"):
+        load(path, text=["file", "said"])
+
+
+def test_each_file_of_a_folder_is_an_input(tmp_path: Path) -> None:
+    task = Task("t", "classify", (Label("a"), Label("b")), field_names=(("text", "Text"),))
+    for name, text in (("1.txt", "one\ntwo\n"), ("2.txt", "three"), ("read.md", "no input")):
+        (tmp_path / name).write_text(text)
+    whole = [(str(tmp_path / "1.txt"), "one\ntwo\n"), (str(tmp_path / "2.txt"), "three")]
+    for given in (tmp_path, [tmp_path / "1.txt", tmp_path / "2.txt"]):
+        assert [(key, one.text) for key, one in read_inputs(given, task)] == whole
+    assert [one.text for _, one in read_inputs(tmp_path / "1.txt", task)] == ["one", "two"]
+    pictures = shelf(tmp_path / "shots", {"red": 1}) / "red" / "0.png"
+    with pytest.raises(InputError) as caught:
+        read_inputs([tmp_path / "1.txt", pictures, tmp_path / "gone.txt"], task)
+    assert "0.png: no .txt files" in str(caught.value)
+    assert "gone.txt: no such file" in str(caught.value)
+    (tmp_path / "rows.csv").write_text("text\nx\n")
+    with pytest.raises(InputError, match="no column names pictures"):
+        read_inputs(tmp_path / "rows.csv", Task("t", "classify", pictures=True))

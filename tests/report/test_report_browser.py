@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import sample_board
 
+from nshot.data.pictures import as_image, thumbnail
 from nshot.report import write
+from scenes import scene
 
 BROWSER = next(
     (p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None
@@ -45,9 +47,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     board["task"]["labels"][0]["name"] = HOSTILE
     labels = [HOSTILE, *(label["name"] for label in board["task"]["labels"][1:])]
     (folder / "leaderboard.json").write_text(json.dumps(board), encoding="utf-8")
-    (folder / "details.json").write_text(json.dumps(sample_board.details(labels, rows=240)))
+    details = sample_board.details(labels, rows=240)
+    details["pictures"] = pictures(folder / "red.png")
+    (folder / "details.json").write_text(json.dumps(details))
     write(folder)
     return folder
+
+
+def pictures(path: Path) -> dict[str, Any]:
+    """Pictures as a run gathers them: one is gone, one label would like to run."""
+    scene(1, (300, 120)).save(path)
+    seen = {"label": HOSTILE, "src": thumbnail(as_image(path))}
+    answered = {"expected": "refund", "answer": HOSTILE, "src": seen["src"], "near": seen}
+    gone = {**answered, "src": "", "near": None}
+    return {"shots": [seen] * 24, "wrong": [answered, gone], "right": [answered] * 12}
 
 
 @pytest.fixture
@@ -134,6 +147,14 @@ def test_board_starts_with_the_best_score(page: Any) -> None:
 def test_a_label_does_not_run(page: Any) -> None:
     assert page.title() == "support-tickets · nshot report"
     assert page.locator("text=" + HOSTILE).count() > 0
+
+
+def test_pictures_are_shown_small(page: Any) -> None:
+    sizes = page.eval_on_selector_all(
+        "#pictures img", "all => all.map(e => [e.complete, e.naturalWidth, e.naturalHeight])"
+    )
+    assert sizes == [[True, 96, 38]] * (24 + 2 + 24)
+    assert page.locator("#pictures .none").count() == 1
 
 
 def test_search_filters_the_mistakes(page: Any) -> None:
