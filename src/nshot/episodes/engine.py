@@ -19,10 +19,13 @@ GATHERED = 1 << 19
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Mean over episodes with its 95 % interval: `mean` +- `half`, shares of the queries."""
+    """Mean over episodes with its 95 % interval: `mean` +- `half`, shares of the queries.
+
+    Of one episode there is no interval.
+    """
 
     mean: float
-    half: float
+    half: float | None
     episodes: int
 
 
@@ -72,5 +75,7 @@ def correct(answers: NDArray[np.int64], shape: EpisodeShape) -> NDArray[np.int64
 def accuracy(right: NDArray[np.int64], shape: EpisodeShape) -> Accuracy:
     """Of the counts that `correct` gives: mean and 1.96 standard errors over episodes."""
     shares = right / (shape.way * shape.queries)
-    deviation = float(shares.std(ddof=1)) if len(shares) > 1 else math.nan
-    return Accuracy(float(shares.mean()), 1.96 * deviation / math.sqrt(len(shares)), len(shares))
+    half = None
+    if len(shares) > 1:
+        half = 1.96 * float(shares.std(ddof=1)) / math.sqrt(len(shares))
+    return Accuracy(float(shares.mean()), half, len(shares))
