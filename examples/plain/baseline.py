@@ -29,8 +29,7 @@ torch.nn.init.zeros_(head.weight)
 torch.nn.init.zeros_(head.bias)
 descent = torch.optim.SGD(head.parameters(), 0.01, 0.9, dampening=0.9, weight_decay=1e-3)
 torch.manual_seed(0)
-batches = [rows for _ in range(100) for rows in torch.randperm(len(known)).split(4)]
-for rows in batches[:100]:
+for rows in [rows for _ in range(100) for rows in torch.randperm(len(known)).split(4)]:
     descent.zero_grad()
     torch.nn.functional.cross_entropy(head(known[rows]), wanted[rows]).backward()
     descent.step()

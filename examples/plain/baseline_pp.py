@@ -29,8 +29,7 @@ start = torch.randn(len(names), known.shape[1], generator=torch.Generator().manu
 weight, scale = normalize(start).requires_grad_(), torch.tensor(10.0, requires_grad=True)
 descent = torch.optim.SGD([weight, scale], 0.01, 0.9, dampening=0.9, weight_decay=1e-3)
 torch.manual_seed(0)
-batches = [rows for _ in range(100) for rows in torch.randperm(len(known)).split(4)]
-for rows in batches[:100]:
+for rows in [rows for _ in range(100) for rows in torch.randperm(len(known)).split(4)]:
     descent.zero_grad()
     cross_entropy(scale * known[rows] @ normalize(weight).T, wanted[rows]).backward()
     descent.step()

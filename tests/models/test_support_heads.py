@@ -10,7 +10,7 @@ import torch
 from nshot.models.modules.cosine_head import cosine_logits
 from nshot.models.modules.support_heads import Recipe, batches, fit_cosine, fit_linear
 
-SHORT = Recipe(learning_rate=0.1, steps=7, batch_size=4, weight_decay=0.01)
+SHORT = Recipe(learning_rate=0.1, passes=3, batch_size=4, weight_decay=0.01)
 
 
 def toy(episodes: int, way: int = 3, shot: int = 2, width: int = 5):
@@ -53,7 +53,7 @@ def test_a_linear_head_takes_the_steps_of_the_paper():
 def test_a_cosine_head_takes_one_step_worked_out_by_hand():
     """d cos(x, w) / d w = (x / |x| - cos w / |w|) / |w|."""
     support, targets = toy(1)
-    recipe = replace(SHORT, steps=1, batch_size=6, weight_decay=0.0)
+    recipe = replace(SHORT, passes=1, batch_size=6, weight_decay=0.0)
     start, scale = fit_cosine(support, targets, 3, replace(recipe, learning_rate=0.0))
     weights, after = fit_cosine(support, targets, 3, recipe)
     x, w, s = support[0].numpy(), start[0].numpy(), scale.item()
@@ -80,8 +80,8 @@ def test_an_episode_among_others_is_as_if_alone():
 
 
 def test_both_heads_learn_their_support_set_whatever_its_size():
-    for factor in (1e-3, 1.0, 1e3):
-        support, targets = toy(8, width=32)
+    for factor in (1e-3, 1e3):
+        support, targets = toy(8, width=16)
         support = support * factor
         weights, bias = fit_linear(support, targets, 3, Recipe())
         said = support @ weights.transpose(1, 2) + bias[:, None]
@@ -92,8 +92,7 @@ def test_both_heads_learn_their_support_set_whatever_its_size():
 
 
 def test_each_pass_shows_every_row_once():
-    recipe = Recipe(steps=7, batch_size=4)
-    passes = batches(10, recipe)  # three batches a pass: 4, 4, 2
-    assert [len(rows) for rows in passes] == [4, 4, 2, 4, 4, 2, 4]
+    passes = batches(10, Recipe(passes=2, batch_size=4))  # three batches a pass: 4, 4, 2
+    assert [len(rows) for rows in passes] == [4, 4, 2, 4, 4, 2]
     assert sorted(torch.cat(passes[:3]).tolist()) == list(range(10))
     assert passes[0].tolist() != passes[3].tolist()

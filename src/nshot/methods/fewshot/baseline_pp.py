@@ -1,4 +1,4 @@
-"""A cosine head, fitted to the shots by a few steps of gradient descent."""
+"""A cosine head, fitted to the shots by gradient descent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BaselinePP(Baseline):
         """A `Conv4` for pictures; vectors stay as they are."""
         from nshot.models.modules.baseline import BaselinePP as Module
 
-        return Module(shape, self.filters, self.fit_rate, self.fit_steps, self.fit_batch)
+        return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
     def head(self, width: int, classes: int) -> nn.Module:
         """The background classes, too, are told apart by cosine."""

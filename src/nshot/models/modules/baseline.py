@@ -19,7 +19,7 @@ class Baseline(Learner):
     Args:
         shape: of one item.
         filters: of the `Conv4` that embeds pictures; vectors are taken as they are.
-        learning_rate, steps, batch_size: of the fit; see `Recipe`.
+        learning_rate, passes, batch_size: of the fit; see `Recipe`.
     """
 
     kind: ClassVar = "baseline"
@@ -30,12 +30,12 @@ class Baseline(Learner):
         shape: Sequence[int],
         filters: int = 64,
         learning_rate: float = 0.01,
-        steps: int = 100,
+        passes: int = 100,
         batch_size: int = 4,
     ) -> None:
         super().__init__(shape)
         self.filters = filters
-        self.recipe = Recipe(learning_rate, steps, batch_size)
+        self.recipe = Recipe(learning_rate, passes, batch_size)
         self.embedding = Embedding(shape, filters)
 
     @property
@@ -43,7 +43,7 @@ class Baseline(Learner):
         """Shape, filters, and how a head is fitted."""
         fit = {
             "learning_rate": self.recipe.learning_rate,
-            "steps": self.recipe.steps,
+            "passes": self.recipe.passes,
             "batch_size": self.recipe.batch_size,
         }
         return {**super().settings, "filters": self.filters, **fit}

@@ -16,11 +16,12 @@ class Recipe:
     """How a head is fitted: gradient descent with momentum, in batches of the support set.
 
     The defaults are those of Wei-Yu Chen et al., "A Closer Look at Few-shot Classification", ICLR
-    2019, https://arxiv.org/abs/1904.04232 (section 4.1 and their program).
+    2019, https://arxiv.org/abs/1904.04232: of their program, in which the 100 iterations of
+    section 4.1 are passes over the support set.
     """
 
     learning_rate: float = 0.01
-    steps: int = 100
+    passes: int = 100
     batch_size: int = 4
     weight_decay: float = 1e-3
     seed: int = 0
@@ -68,13 +69,13 @@ def fit_cosine(support: Tensor, targets: Tensor, way: int, recipe: Recipe) -> tu
 
 
 def batches(rows: int, recipe: Recipe) -> list[Tensor]:
-    """The rows of each step: passes in a new order each, cut into batches; one for all episodes."""
+    """The rows of each step: every pass in a new order, cut into batches; one for all episodes."""
     draw = torch.Generator().manual_seed(recipe.seed)
     cut: list[Tensor] = []
-    while len(cut) < recipe.steps:
+    for _ in range(recipe.passes):
         order = torch.randperm(rows, generator=draw)
         cut += [order[i : i + recipe.batch_size] for i in range(0, rows, recipe.batch_size)]
-    return cut[: recipe.steps]
+    return cut
 
 
 def _descend(
