@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nshot.errors import InputError
+from nshot.machine import Meter
 from nshot.models import open_models
 from nshot.models.base import PictureEncoder
 from nshot.models.catalog import FEATURES, locate, resolve
@@ -77,6 +78,7 @@ def check_rows(encoder: PictureEncoder, images: list[Image]) -> None:
     np.testing.assert_array_equal(rows[::-1], encoder.encode(images[::-1]))
     whole = encoder.features(images, "whole")
     wanted = {f"{layer}.{part}" for layer in encoder.layers for part in ("mean", "std", "rings")}
+    wanted -= {f"{encoder.layers[-1]}.rings"}
     assert set(whole) == wanted | {"colour.rings"}
     assert set(encoder.features(images, "mirrored")) == wanted
     for name, values in whole.items():
@@ -157,6 +159,20 @@ def test_what_was_seen_is_not_looked_at_again(draw: Draw, cache: Path, tmp_path:
         assert values.tobytes() == again[name].tobytes()
     with pytest.raises(InputError):
         open_models().pictures(ref).features(images, "mirrored")
+
+
+def test_what_the_cache_saves_is_in_the_cost(draw: Draw, cache: Path, tmp_path: Path) -> None:
+    ref = resolve(str(tiny("resnet", tmp_path / "resnet")), "features")
+    images = [draw(n) for n in range(8)]
+    open_models().pictures(ref).encode(images)
+    again, meter = open_models().pictures(ref), Meter()
+    with meter.running():
+        again.encode(images)
+    saved = meter.seconds - meter.spent_seconds
+    assert 0.2 * meter.spent_seconds < saved < 20 * meter.spent_seconds
+    with meter.running():
+        again.encode([draw(9)])
+    assert meter.seconds - meter.spent_seconds == pytest.approx(saved), "nothing was saved here"
 
 
 def test_other_weights_see_another_picture(draw: Draw, cache: Path, tmp_path: Path) -> None:

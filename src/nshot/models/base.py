@@ -180,8 +180,8 @@ class PictureEncoder(Protocol):
     def features(self, images: Sequence[Image], view: View) -> Mapping[str, NDArray[np.float32]]:
         """(images, width of the part) by part, of one view.
 
-        For each layer ``LAYER.mean``, ``LAYER.std`` and ``LAYER.rings``; of the whole picture
-        also ``colour.rings`` (see `nshot.models.views`).
+        For each layer ``LAYER.mean`` and ``LAYER.std``, for all but the head ``LAYER.rings``; of
+        the whole picture also ``colour.rings`` (see `nshot.models.views`).
         """
         ...
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from nshot.models.base import View
 
-RINGS = 4
-"""Rings of a layer's map, from the middle to the edge of its inscribed circle."""
+RINGS = 14
+"""Most rings of a layer's map, from the middle to the edge of its inscribed circle: one for each
+step that a place can be away from the middle, where there are fewer."""
 COLOUR_RINGS = 37
 """Rings of the radial colour profile."""
 GREY = 127
@@ -46,11 +47,12 @@ def seen(picture: NDArray[np.uint8], side: int, view: View) -> NDArray[np.uint8]
 def pooled(layer: str, values: NDArray[np.floating]) -> dict[str, NDArray[np.float16]]:
     """``LAYER.mean``, ``.std`` and ``.rings`` of a map (channels, side, side).
 
-    Means and standard deviations of each channel, over all places and over each of the `RINGS`
-    rings; ``rings`` is (rings, 2, channels) in one row. What the corners hold is in no ring.
+    Means and standard deviations of each channel over all places, and the mean over each ring:
+    (rings, channels) in one row. What the corners hold is in no ring.
     """
     flat = np.asarray(values, np.float64).reshape(len(values), -1)
-    ringed = np.stack(_moments(flat, _ring_weights(values.shape[1], RINGS)), axis=1)
+    side = values.shape[1]
+    ringed = _ring_weights(side, max(1, min(RINGS, side // 2))) @ flat.T
     return {
         f"{layer}.mean": _half(flat.mean(axis=1)),
         f"{layer}.std": _half(flat.std(axis=1)),
@@ -85,15 +87,6 @@ def _linear() -> NDArray[np.float64]:
     """The light of each of the 256 values of sRGB."""
     c = np.arange(256) / 255
     return np.asarray(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4))
-
-
-def _moments(
-    flat: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(rings, channels) means and standard deviations; `flat` (channels, places)."""
-    mean = weights @ flat.T
-    square = weights @ (flat**2).T
-    return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
 @cache

@@ -6,6 +6,7 @@ what else was asked, and on two cores one at a time is no slower.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -33,8 +34,8 @@ VERSION = 1
 DEPTHS = 6
 """Layers shown of a transformers network, evenly from shallow to deep, before the last."""
 HEAD = "head"
-SECONDS = "seconds"
-"""Kept beside a picture's features: what they took, which the cost of a method must not lack."""
+TIMED = 3
+"""Pictures that a process looks at anew though they are kept, to know what the others save."""
 
 
 class Network(Protocol):
@@ -179,6 +180,7 @@ class VisionEncoder:
         self._network: Network = Lite0(folder) if embedded else Backbone(folder)
         engine = digest(str(VERSION), _weights(folder), repr(self.layers), machine.device())
         self._kept = KeptFeatures(catalog.cache_folder() / "pictures", engine)
+        self._times: dict[View, list[float]] = {}
 
     @property
     def ref(self) -> ModelRef:
@@ -205,7 +207,7 @@ class VisionEncoder:
         """(images, width of the part) by the name of the part."""
         kept = [self._of(image, view) for image in images]
         names = kept[0] if kept else self._look(np.zeros((1, 1, 3), np.uint8), view)
-        widths = {name: len(values) for name, values in names.items() if name != SECONDS}
+        widths = {name: len(values) for name, values in names.items()}
         return {
             name: np.array([one[name] for one in kept], np.float32).reshape(-1, width)
             for name, width in widths.items()
@@ -214,14 +216,21 @@ class VisionEncoder:
     def _of(self, image: Image, view: View) -> Kept:
         name = f"{image.sha256}-{view}"
         kept = self._kept.get(name)
-        if kept is not None:
-            machine.saved(float(np.sum(kept.get(SECONDS, 0.0))))
-            return kept
-        start = time.perf_counter()
-        kept = dict(self._look(read_picture(image), view))
-        took = np.array([time.perf_counter() - start], np.float16)
-        self._kept.put(name, {**kept, SECONDS: took})
+        if kept is None:
+            kept = self._timed(image, view)
+            self._kept.put(name, kept)
+        elif len(times := self._times.setdefault(view, [])) < TIMED:
+            with contextlib.suppress(InputError):  # the picture itself may be gone
+                self._timed(image, view)
+        else:
+            machine.saved(sum(times) / len(times))
         return kept
+
+    def _timed(self, image: Image, view: View) -> Kept:
+        start = time.perf_counter()
+        made = self._look(read_picture(image), view)
+        self._times.setdefault(view, []).append(time.perf_counter() - start)
+        return made
 
     def _look(self, picture: NDArray[np.uint8], view: View) -> Kept:
         square = seen(picture, self._network.side, view)
@@ -229,6 +238,7 @@ class VisionEncoder:
         found = colours(square) if view == "whole" else {}
         for layer, values in zip(self.layers, maps, strict=True):
             found |= pooled(layer, values)
+        found.pop(f"{self.layers[-1]}.rings")  # as wide as all else together, and of no use
         return found
 
 
