@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lent import Lent
+from PIL import Image
 
 from encoders import tiny_encoder
 from foreign import foreign
+from glyphs import glyphs
+from nshot.data.pictures import as_image
+from nshot.episodes.base import Episodic
 from nshot.errors import DidNotLearn
 from nshot.method import Brief, Method, Rates
 from nshot.methods import TABLE, WHERE
@@ -46,8 +51,31 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return resolve(str(tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", context=512)), "lm")
 
 
-def build(name: str, base: ModelRef, folder: Path, **settings: float) -> Method:
-    """The method, with what it cannot be without."""
+LETTERS = Task("letters", "classify", (Label("a"), Label("b")), pictures=True)
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Shots:
+    """Pictures of two letters, and of four others in the background."""
+    folder, examples = tmp_path_factory.mktemp("letters"), []
+    for i, picture in enumerate(glyphs(6, 4)):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+        inputs = Input(images=(as_image(folder / f"{i}.png"),))
+        examples.append(Example(f"{i}", inputs, ("abcdef"[i // 4],)))
+    return Shots(labelled=tuple(examples[:8]), background=tuple(examples[8:]))
+
+
+def reads_texts(name: str) -> bool:
+    return "text" in TABLE[name].takes
+
+
+def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
+    """The method, with what it cannot be without; what learns from background, in two steps."""
+    if issubclass(TABLE[name], Episodic) and not reads_texts(name):
+        whole: Any = TABLE.build({"method": name, **settings})
+        return TABLE.build(
+            {"method": name, **settings, "steps": [2] * len(whole.phases((3, 16, 16)))}
+        )
     if name in TABLE.ready:
         return TABLE.build({"method": name, **settings})
     return TABLE.build({"method": name, "folder": foreign(Path(base.name), folder), **settings})
@@ -60,7 +88,7 @@ def test_a_method_is_a_value(name: str, base: ModelRef, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WHERE)
 def test_a_method_adapts_and_its_predictor_answers(
-    name: str, base: ModelRef, tmp_path: Path
+    name: str, base: ModelRef, letters: Shots, tmp_path: Path
 ) -> None:
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
     rates["instruct_full"] = 5e-3
@@ -71,7 +99,11 @@ def test_a_method_adapts_and_its_predictor_answers(
     fast = {"learning_rate": rates[name], "epochs": 12} if name in rates else {}
     method = build(name, base, tmp_path / "given", **fast)
     bench = Lent(open_models(), base, tmp_path, encoder=encoder)
-    check_adapt(method, TASK, SHOTS, bench, ASKED)
+    if reads_texts(name):
+        check_adapt(method, TASK, SHOTS, bench, ASKED)
+    else:
+        asked = [example.input for example in (*letters.labelled[::3], *letters.background[:2])]
+        check_adapt(method, LETTERS, letters, bench, asked)
     assert (bench.parameters > 0) == (method.trains != "nothing")
 
 
@@ -81,10 +113,12 @@ def test_a_method_says_why_not_and_what_it_would_take(
 ) -> None:
     method = build(name, base, tmp_path)
     task = TASK if "classify" in method.kinds else replace(TASK, kind="generate", labels=())
+    if not reads_texts(name):
+        task = LETTERS
     brief = Brief(
         task=task, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
         abilities=frozenset({"score", "generate", "hidden", "train"}), context=512, layers=2,
-        encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000),
+        encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000), background=8,
     )  # fmt: skip
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600
@@ -92,6 +126,8 @@ def test_a_method_says_why_not_and_what_it_would_take(
     for kind in {"classify", "generate", "rank"} - method.kinds:
         other = replace(brief, task=Task("other", kind))
         assert f"not {kind}" in str(method.why_not(other))
+    if isinstance(method, Episodic) and not reads_texts(name):
+        assert "background classes" in str(method.why_not(replace(brief, background=0)))
     if method.needs:
         assert "language model" in str(method.why_not(replace(brief, base=None)))
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from nshot.data.pictures import read_picture
 from nshot.episodes import learning
-from nshot.episodes.base import Episodic
+from nshot.episodes.base import STEPS, Episodic
 from nshot.episodes.data import SIDE, Collection
 from nshot.errors import CannotAdapt
 from nshot.method import Workbench
@@ -17,9 +18,8 @@ from nshot.predictors.from_support import FromSupport, items_of
 from nshot.training.checkpoints import Checkpoints
 from nshot.types import Example, Shots, Task
 
-STEPS = 400
-"""Optimiser steps of each phase, where the method's settings do not say."""
-_SHAPE = (3, SIDE, SIDE)
+_LEAST = 16
+"""Pixels that four blocks of pooling leave one of."""
 
 
 def adapt(method: Episodic, task: Task, shots: Shots, bench: Workbench) -> FromSupport:
@@ -53,6 +53,13 @@ def collected(examples: Sequence[Example]) -> Collection:
     """Examples of pictures as a collection, their labels the classes."""
     names, number = np.unique([e.label for e in examples], return_inverse=True)
     order = np.argsort(number, kind="stable")
-    items = items_of([examples[i].input for i in order], _SHAPE)
+    items = items_of([examples[i].input for i in order], shape_of(examples))
     counts = np.bincount(number, minlength=len(names))
     return Collection(items, counts, tuple(names.tolist()), np.arange(len(names)))
+
+
+def shape_of(examples: Sequence[Example]) -> tuple[int, int, int]:
+    """Three channels, as large as the largest side of the pictures, `SIDE` pixels at most."""
+    longest = max(max(read_picture(e.input.images[0]).shape[:2]) for e in examples)
+    side = min(SIDE, max(_LEAST, longest))
+    return (3, side, side)
