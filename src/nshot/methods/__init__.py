@@ -23,6 +23,8 @@ WHERE: Mapping[str, str] = {
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
     "setfit": "nshot.methods.fewshot.setfit:SetFit",
+    "prototypical": "nshot.methods.fewshot.prototypical:Prototypical",
+    "matching": "nshot.methods.fewshot.matching:Matching",
     "adapter": "nshot.methods.peft.adapter:GivenAdapter",
     "prompt_tuning": "nshot.methods.peft.prompt_tuning:PromptTuning",
     "p_tuning": "nshot.methods.peft.p_tuning:PTuning",
