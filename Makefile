@@ -40,12 +40,14 @@ test-full: $(VENV)/ready
 	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" \
 	  > .bench/venv/lib/python3.11/site-packages/nshot.pth
 	.bench/venv/bin/pip install -q --no-deps -c constraints.txt lm-eval==0.4.13 trl==1.16.0 \
-	  accelerate datasets dill xxhash multiprocess
+	  setfit==1.2.0 evaluate==0.4.6 accelerate datasets dill xxhash multiprocess
 	touch $@
 
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write
 	.bench/venv/bin/python benchmarks/training.py --write
+	.bench/venv/bin/python benchmarks/contrastive.py --write
+	$(BIN)/python benchmarks/descriptions.py --write
 	$(BIN)/python benchmarks/generation.py --write
 	$(BIN)/python benchmarks/adapters.py --write
 	$(BIN)/python benchmarks/decision.py --write

@@ -34,7 +34,10 @@ from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples,
 CHEAP = [
     name
     for name in TABLE.ready
-    if "train" not in TABLE[name].needs and "classify" in TABLE[name].kinds
+    if "train" not in TABLE[name].needs
+    and "classify" in TABLE[name].kinds
+    and "text" in TABLE[name].takes
+    and TABLE[name].trains != "weights"
 ]
 LOADED = (
     "import sys\n{}\nprint([m for m in ('torch','transformers','sklearn') if m in sys.modules])"

@@ -51,7 +51,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return resolve(str(tiny_llama(tmp_path_factory.mktemp("tiny") / "llama", context=512)), "lm")
 
 
-LETTERS = Task("letters", "classify", (Label("a"), Label("b")), pictures=True)
+LETTERS = Task(
+    "letters", "classify", (Label("a", "the first"), Label("b", "the second")), pictures=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,8 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         return TABLE.build(
             {"method": name, **settings, "steps": [2] * len(whole.phases((3, 16, 16)))}
         )
+    if name == "description_match":
+        return TABLE.build({"method": name, "sentence_encoder": "fake:encoder"})
     if name in TABLE.ready:
         return TABLE.build({"method": name, **settings})
     return TABLE.build({"method": name, "folder": foreign(Path(base.name), folder), **settings})

@@ -22,6 +22,7 @@ WHERE: Mapping[str, str] = {
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
+    "description_match": "nshot.methods.fewshot.description_match:DescriptionMatch",
     "setfit": "nshot.methods.fewshot.setfit:SetFit",
     "prototypical": "nshot.methods.fewshot.prototypical:Prototypical",
     "matching": "nshot.methods.fewshot.matching:Matching",
@@ -54,6 +55,9 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "rank": ("zero_shot",),
 }  # fmt: skip
 """What is compared unless the user names methods: each rung by what tells most for its cost."""
+
+PICTURES: tuple[str, ...] = ("majority", "nearest_mean", "knn", "linear_probe")
+"""What is compared on pictures unless the user names methods."""
 
 
 def _loader(where: str) -> Callable[[], type[Method]]:

@@ -19,6 +19,7 @@ def load(folder: Path, models: Models) -> Predictor:
     folder that can run code when read.
     """
     from nshot.predictors.constant import Constant
+    from nshot.predictors.described import Described
     from nshot.predictors.folder import read
     from nshot.predictors.from_support import FromSupport
     from nshot.predictors.label_head import LabelHead
@@ -31,6 +32,8 @@ def load(folder: Path, models: Models) -> Predictor:
     match saved.kind:
         case "constant":
             return Constant.restore(saved)
+        case "described":
+            return Described.restore(saved, models)
         case "from_support":
             return FromSupport.restore(saved)
         case "label_head":
@@ -49,7 +52,7 @@ def load(folder: Path, models: Models) -> Predictor:
             return Voting.restore(saved, models)
     known = (
         "constant", "label_head", "nearest", "nearest_answer", "vote", "prompted", "ranker",
-        "voting", "from_support",
+        "voting", "from_support", "described",
     )  # fmt: skip
     raise InputError(
         Fault(
