@@ -69,6 +69,11 @@ def test_what_is_compared_on_pictures_when_no_method_is_named(tmp_path: Path) ->
     assert [m.name for m in every.methods] == ["majority"]
     with pytest.raises(InputError, match="'fake:encoder'"):
         prepare(Request(photos, encoder="fake:encoder", out=str(tmp_path / "run")))
+    (tmp_path / "photos" / "red" / "empty.png").write_bytes(b"")
+    with pytest.raises(InputError) as caught:
+        prepare(Request(photos, encoder="fake:pictures", out=str(tmp_path / "run")))
+    assert "file red/empty.png: the file is empty" in str(caught.value)
+    assert "fake:pictures" not in str(caught.value)
 
 
 def test_pictures_a_folder_and_a_table_are_answered(

@@ -14,7 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from nshot.advise import Wish
-from nshot.data import load, split
+from nshot.data import load, split, with_background
 from nshot.errors import Fault, InputError, nearest
 from nshot.job import Cut, Setting, cut_rows
 from nshot.judge import Comparison, read_pairs
@@ -105,7 +105,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     try:
         task, also, rows = _rows(request, hold_out)
     except InputError as error:
-        known = [*faults, *_model_faults(request, "encoder"), *found]
+        known = [*faults, *_model_faults(request, "encoder", "features"), *found]
         raise InputError([*_method_faults(request), *known, *error.faults]) from None
     faults += [*_model_faults(request, _encoder_role(task)), *found]
     methods: tuple[Method, ...] = ()
@@ -146,6 +146,7 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     wanted = dict.fromkeys((*(request.also or loaded.also), *kept))
     also = tuple(name for name in wanted if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
+    rows = with_background(rows, loaded.background)
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 
@@ -264,21 +265,30 @@ def _encoder_role(task: Task) -> Role:
     return "features" if task.pictures else "encoder"
 
 
-def _model_faults(request: Request, role: Role) -> list[Fault]:
-    """What is wrong with the models named, as far as it can be told without asking a hub."""
-    faults: list[Fault] = []
-    named: list[tuple[str | None, Role]] = [
-        (request.model, "lm"),
-        (request.encoder, role),
-        (request.judge, "lm"),
+def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
+    """What is wrong with the models named, as far as it can be told without asking a hub.
+
+    The encoder must be one of a role in `encoders`.
+    """
+    named: list[tuple[str | None, tuple[Role, ...]]] = [
+        (request.model, ("lm",)),
+        (request.encoder, encoders),
+        (request.judge, ("lm",)),
     ]
-    for name, role in named:
+    faults: list[Fault] = []
+    for name, roles in named:
         if name and ("/" not in name or Path(name).expanduser().exists()):
-            try:
-                resolve(name, role)
-            except InputError as error:
-                faults += error.faults
+            found = [_unresolved(name, role) for role in roles]
+            faults += found[0] if all(found) else []
     return faults
+
+
+def _unresolved(name: str, role: Role) -> list[Fault]:
+    try:
+        resolve(name, role)
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:

@@ -413,10 +413,12 @@ class Worker:
         if self.setting.base is not None:
             model = self.models.open(self.setting.base)
             rates["abilities"], rates["architecture"] = sorted(model.can), model.architecture
-            counts = model.count(rows)
-            rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
             rates["context"], rates["layers"] = model.context, model.layers
             rates["parameters"] = model.parameters
+            if self.setting.task.pictures:
+                return rates
+            counts = model.count(rows)
+            rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
             if "score" in model.can:
                 few = rows[:16]
                 rates["lm_tokens"] = _rate(

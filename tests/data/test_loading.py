@@ -345,8 +345,10 @@ def test_a_task_file_may_point_at_a_folder_of_pictures(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     assert loaded.task.pictures
     assert {e.group for e in loaded.train} == {"0", "1"}
+    rows = tmp_path / "rows.csv"
+    rows.write_text("file,answer\nphotos/red/0.png,It is red.\n")
     with pytest.raises(InputError, match="pictures in a task of kind generate"):
-        load(tmp_path / "photos", kind="generate")
+        load(rows, kind="generate")
 
 
 def test_pictures_and_texts_are_not_in_one_row(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """Raises `ValueError` unless the pattern has one group."""
     if _GROUP in pattern:
         parts = pattern.split(_GROUP)
-        pattern = rf"\A{'(.+)'.join(map(_wild, parts))}\Z"
+        pattern = rf"(?s:\A{'(.+)'.join(map(_wild, parts))}\Z)"
     compiled = re.compile(pattern)
     if compiled.groups != 1:
         raise ValueError(f"{compiled.groups} groups")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -142,8 +143,10 @@ def _read(path: Path, side: int) -> NDArray[np.uint8]:
             return np.array(_upright(picture, side))
     except InputError:
         raise
-    except pillow.DecompressionBombError:
-        raise InputError(_bomb("too many", path)) from None
+    except pillow.DecompressionBombError as error:  # it says how many pixels, no more
+        count = re.search(r"\d+", str(error))
+        size = f"{int(count[0]) // 1_000_000} million" if count else "too many"
+        raise InputError(_bomb(size, path)) from None
     except pillow.UnidentifiedImageError:
         raise InputError(_no_picture(path)) from None
     except FileNotFoundError:

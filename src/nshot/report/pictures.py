@@ -94,11 +94,13 @@ def section_of(details: Mapping[str, Any]) -> tuple[str, Sequence[Markup]] | Non
 
 def _with_near(one: Mapping[str, Any]) -> Markup:
     expected, answer, near = str(one.get("expected")), str(one.get("answer")), one.get("near")
-    said = join(element("b", answer), "" if expected == answer else f", expected {expected}")
+    said = join("answered ", element("b", answer))
+    if expected != answer:
+        said = join(said, f", expected {expected}")
     drawn = _picture(one)
     if isinstance(near, Mapping):
         drawn = join(drawn, _picture(near))
-        said = join(said, element("small", f" likest: {near.get('label')}"))
+        said = join(said, element("small", f" · likest: {near.get('label')}"))
     return element("figure", drawn, element("figcaption", said))
 
 
