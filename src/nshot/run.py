@@ -176,6 +176,7 @@ class Run:
             unlabelled=max(0, int(len(rows.train) * share) - labelled),
             per_label=per_label,
             test=len(rows.test) or len(rows.train),
+            background=len(rows.background),
             tokens=body["tokens"],
             longest=int(body["longest"]),
             base=setting.base,

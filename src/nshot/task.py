@@ -20,7 +20,7 @@ TASK_FILE = "task.yaml"
 _KINDS: dict[str, Kind] = {"classify": "classify", "generate": "generate"}
 _KEYS = ("name", "kind", "instruction", "metric", "also", "system", "data", "labels", "prompt",
          "answer_format")  # fmt: skip
-_DATA_KEYS = ("train", "test", "text", "label", "group", "id")
+_DATA_KEYS = ("train", "test", "background", "text", "label", "group", "id")
 _LABEL_KEYS = ("name", "description")
 _FORMAT_KEYS = ("regex", "json_schema", "choices")
 _PROMPT_KEYS = ("fields", "answer")
@@ -29,10 +29,14 @@ _SCALAR_TAGS = ("str", "int", "float", "bool", "null", "timestamp")
 
 @dataclass(frozen=True)
 class DataKeys:
-    """The ``data:`` part: files (resolved beside the task file) and the columns' names."""
+    """The ``data:`` part: files (resolved beside the task file) and the columns' names.
+
+    `background` holds examples of other classes.
+    """
 
     train: Path | None = None
     test: Path | None = None
+    background: Path | None = None
     text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
@@ -237,6 +241,7 @@ def _data(reader: _Reader, root: Node, node: Node | None) -> DataKeys:
     keys = DataKeys(
         train=reader.file(data.get("train"), "data.train"),
         test=reader.file(data.get("test"), "data.test"),
+        background=reader.file(data.get("background"), "data.background"),
         text=reader.texts(data.get("text"), "data.text"),
         label=reader.text(data.get("label"), "data.label") or None,
         group=reader.text(data.get("group"), "data.group") or None,

@@ -3,6 +3,6 @@
 from nshot.data.drawing import draw
 from nshot.data.inputs import read_inputs, read_mixed
 from nshot.data.loading import Loaded, load
-from nshot.data.splitting import split
+from nshot.data.splitting import split, with_background
 
-__all__ = ["Loaded", "draw", "load", "read_inputs", "read_mixed", "split"]
+__all__ = ["Loaded", "draw", "load", "read_inputs", "read_mixed", "split", "with_background"]

@@ -44,7 +44,7 @@ from nshot.data.tables import (
     read_classes,
     read_table,
 )
-from nshot.errors import Fault, nearest
+from nshot.errors import Fault, InputError, nearest
 from nshot.task import TASK_FILE, TaskFile, label_key, read_task
 from nshot.types import Example, Image, Input, Kind, Label, Task, digest
 
@@ -56,6 +56,8 @@ _METRIC: dict[Kind, str] = {
 _NAMELESS = frozenset({"train", "test", "dev", "val", "data", "index"})
 
 
+_DESCRIPTION = "description"
+"""The column of a file of other classes that says what is seen on the pictures of each."""
 _UNSAID = (
     "prompts call the answer 'Label': a word that says what it is (task.yaml, prompt: answer: "
     "Sentiment) can be worth many points"
@@ -66,6 +68,7 @@ _UNSAID = (
 class Loaded:
     """A task with its train rows, its test rows where there is such a file, and what was noted.
 
+    `background` are examples of other classes, with their descriptions where the file has them.
     `format` is how the rows are written: the name of a format, or ``columns``. `also` are metrics
     to show beside the task's.
     """
@@ -76,6 +79,7 @@ class Loaded:
     notes: tuple[str, ...] = ()
     format: str = COLUMNS
     also: tuple[str, ...] = ()
+    background: tuple[Example, ...] = ()
 
 
 @dataclass
@@ -143,7 +147,28 @@ def load(
     if task.kind == "classify" and unsaid and not task.pictures:
         notes.append(_UNSAID)
     name = form.name if form else COLUMNS
-    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also)
+    others = _background(keys.background, task, keys.label) if keys.background else ()
+    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also, others)
+
+
+def _background(path: Path, task: Task, label: str | None) -> tuple[Example, ...]:
+    """Examples of other classes than the task's; a description is the text beside a picture."""
+    if task.kind != "classify":
+        found = "data.background holds other classes, and a generate task has none"
+        raise InputError(Fault(found, do="leave it out", where=str(path)))
+    part = _classes(path, task, label if path.is_file() else None)
+    if not task.pictures:
+        return tuple(part.examples)
+    rows = dict(zip(part.table.places, part.table.rows, strict=True))
+    return tuple(
+        replace(example, input=_described(example.input, rows[place].get(_DESCRIPTION)))
+        for example, place in zip(part.examples, part.places, strict=True)
+    )
+
+
+def _described(input: Input, cell: Any) -> Input:
+    text = (cell_text(cell) or "").strip()
+    return replace(input, fields=((_DESCRIPTION, text),)) if text else input
 
 
 def _grouped(tables: Sequence[Table | None], given: Given, faults: Faults) -> Given:
@@ -180,7 +205,12 @@ def load_classes(source: str | Path, task: Task, label: str | None = None) -> li
     `source` is a folder of one class, named like its label, a folder of such folders, or a data
     file with the task's columns. Raises `InputError` with every fault.
     """
-    path, faults, notes = Path(source), Faults(), list[str]()
+    return _classes(Path(source), task, label).examples
+
+
+def _classes(path: Path, task: Task, label: str | None) -> _Part:
+    """The rows of labels that the task does not have."""
+    faults, notes = Faults(), list[str]()
     if path.is_dir():
         classes = folders_of(path)
         whole = path.resolve()
@@ -189,6 +219,8 @@ def load_classes(source: str | Path, task: Task, label: str | None = None) -> li
         table = read_table(path, faults)
     if table is None:
         raise faults.error()
+    if task.pictures:
+        table.columns = tuple(name for name in table.columns if name != _DESCRIPTION)
     names = () if table.unit == "file" else tuple(name for name, _ in task.field_names)
     columns = choose(table, Given("classify", names, label), faults, notes)
     if columns is None:
@@ -208,7 +240,7 @@ def load_classes(source: str | Path, task: Task, label: str | None = None) -> li
     if faults:
         raise faults.error()
     _give_ids([part], columns, notes)
-    return part.examples
+    return part
 
 
 def _told(given: Given) -> bool:

@@ -71,6 +71,32 @@ def split(
     return Split(tuple(rows), tuple(answered), mode, fingerprint, tuple(notes))
 
 
+def with_background(rows: Split, background: Sequence[Example]) -> Split:
+    """The split with examples of other classes, which the fingerprint then depends on too.
+
+    Those that repeat a row of the split, look the same or share its group are left out: what is
+    asked under one label must not have been learned under another.
+    """
+    if not background:
+        return rows
+    bare = [
+        replace(row, input=replace(row.input, fields=())) if row.input.images else row
+        for row in background
+    ]
+    apart = {row.id for row in _apart(bare, (*rows.train, *rows.test), [])}
+    kept = tuple(row for row in background if row.id in apart)
+    classes = len({row.label for row in kept})
+    note = f"background: {len(kept)} examples of {classes} other classes"
+    if len(kept) < len(background):
+        note += f"; {len(background) - len(kept)} that the task's own rows repeat were left out"
+    return replace(
+        rows,
+        background=kept,
+        fingerprint=digest(rows.fingerprint, _content(kept)),
+        notes=(*rows.notes, note),
+    )
+
+
 def _stratum(task: Task) -> _Stratum:
     """What rows are stratified by: the label, or nothing where answers are free text."""
     return (lambda row: row.label) if task.kind == "classify" else (lambda row: "")
@@ -210,10 +236,11 @@ def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
 
 
 def _fingerprint(task: Task, train: Sequence[Example], test: Sequence[Example]) -> str:
-    def content(rows: Sequence[Example]) -> str:
-        return digest(*sorted(dumps(example_to_json(_placeless(row))) for row in rows))
+    return digest(dumps(task_to_json(task)), _content(train), _content(test))
 
-    return digest(dumps(task_to_json(task)), content(train), content(test))
+
+def _content(rows: Sequence[Example]) -> str:
+    return digest(*sorted(dumps(example_to_json(_placeless(row))) for row in rows))
 
 
 def _placeless(row: Example) -> Example:
