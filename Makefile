@@ -46,6 +46,7 @@ test-full: $(VENV)/ready
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write
 	.bench/venv/bin/python benchmarks/training.py --write
+	.bench/venv/bin/python benchmarks/episodes.py --write
 	.bench/venv/bin/python benchmarks/contrastive.py --write
 	$(BIN)/python benchmarks/descriptions.py --write
 	$(BIN)/python benchmarks/generation.py --write

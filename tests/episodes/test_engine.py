@@ -69,7 +69,8 @@ def test_matching_is_a_vote_by_attention(vectors: torch.Tensor) -> None:
     support, queries = vectors[None, :6], vectors[None, 6:9]
     labels = torch.tensor([0, 1, 2, 0, 1, 0])
     learner = seeded(Matching, (10,))
-    told = learner.logits(support, labels, queries, 3)[0].exp()
+    unit = learner.embed(vectors)[None]
+    told = learner.logits(unit[:, :6], labels, unit[:, 6:9], 3)[0].exp()
     for query, shares in zip(queries[0].numpy(), told.detach().numpy(), strict=True):
         known = support[0].numpy()
         lengths = np.linalg.norm(known, axis=1) * np.linalg.norm(query)

@@ -14,7 +14,7 @@ from nshot.episodes.base import EpisodeShape
 from nshot.models.modules.learner import Learner
 
 GATHERED = 1 << 19
-"""Numbers gathered at once, about: 2 MB stay in a core's own cache."""
+"""Numbers gathered at once, about: 2 MB stay near a core."""
 
 
 @dataclass(frozen=True)

@@ -41,17 +41,17 @@ class Matching(Learner):
         return {**super().settings, "filters": self.filters, "full_context": context}
 
     def embed(self, items: Tensor) -> Tensor:
-        """(n, *shape) -> (n, width)."""
+        """(n, *shape) -> (n, width): directions, each of unit length, where no context is seen."""
         vectors: Tensor = self.embedding(items)
-        return vectors
+        return nn.functional.normalize(vectors, dim=-1) if self.context is None else vectors
 
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
         """Logarithms of each class's share of the attention: (episodes, q, way)."""
         if self.context is not None:
-            support, queries = self.context(support, queries)
-        known = nn.functional.normalize(support, dim=-1)
-        asked = nn.functional.normalize(queries, dim=-1)
-        likeness = self.scale * (asked @ known.transpose(1, 2))
+            support, queries = (
+                nn.functional.normalize(seen, dim=-1) for seen in self.context(support, queries)
+            )
+        likeness = self.scale * (queries @ support.transpose(1, 2))
         return summed_by_class(likeness, labels, way)
 
 

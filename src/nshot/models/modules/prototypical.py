@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from nshot.models.modules.conv4 import Embedding
@@ -40,4 +41,4 @@ class Prototypical(Learner):
         """2 q p - |p|^2, which is -|q - p|^2 without |q|^2: that is the same for every class."""
         means = class_means(support, labels, way)
         lengths = means.square().sum(dim=-1).unsqueeze(1)
-        return 2 * (queries @ means.transpose(1, 2)) - lengths
+        return torch.baddbmm(lengths, queries, means.transpose(1, 2), beta=-1, alpha=2)
