@@ -39,7 +39,7 @@ test-full: $(VENV)/ready
 	$(PYTHON) -m venv .bench/venv
 	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" \
 	  > .bench/venv/lib/python3.11/site-packages/nshot.pth
-	.bench/venv/bin/pip install -q --no-deps -c constraints.txt lm-eval==0.4.13 trl==1.16.0 \
+	.bench/venv/bin/pip install -q --no-deps -c constraints.txt lm-eval==0.4.13 trl==1.16.0 easyfsl==1.5.0 \
 	  setfit==1.2.0 evaluate==0.4.6 accelerate datasets dill xxhash multiprocess
 	touch $@
 
