@@ -348,7 +348,7 @@ def _took(row: Row) -> list[str]:
         return [*["–"] * (len(TOOK) - len(knows)), *knows]
     return [
         say(first.trained, "count"),
-        _percent(100 * first.trained / first.of),
+        _part(100 * first.trained / first.of),
         say(_mean([record.build_seconds for record in row.draws]), "seconds"),
         say(_mean([record.build_work for record in row.draws]), "seconds"),
         say(first.peak_bytes, "bytes"),
@@ -357,7 +357,7 @@ def _took(row: Row) -> list[str]:
     ]
 
 
-def _percent(share: float) -> str:
+def _part(share: float) -> str:
     """Two digits, also of a share in the thousandths."""
     return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
