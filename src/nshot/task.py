@@ -36,11 +36,11 @@ class DataKeys:
 
     train: Path | None = None
     test: Path | None = None
-    background: Path | None = None
     text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
     id: str | None = None
+    background: Path | None = None
 
 
 @dataclass(frozen=True)
