@@ -78,7 +78,8 @@ class Request:
         minutes: of training granted to each method whose `steps` are not set.
         seed: of weights, training and episodes.
         background, rotations, side: see `nshot.episodes.data.load`.
-        across: further data on whose classes, all of them new, the trained learners are measured.
+        across: further data on whose classes, all of them new, the trained learners are measured,
+            in the shapes for which they have classes and items enough.
     """
 
     data: Path
@@ -102,6 +103,7 @@ class Set:
     """
 
     name: str
+    shapes: tuple[EpisodeShape, ...]
     items: NDArray[Any]
     drawn: tuple[NDArray[np.int64], ...]
     classes: int
@@ -132,7 +134,7 @@ def prepare(request: Request) -> Prepared:
     if cut is None:
         raise InputError(faults)
     faults += _faults(request, cut)
-    sets = [_kept(faults, lambda: _set(request.data, cut.evaluation, request))]
+    sets = [_kept(faults, lambda: _set(request.data, cut.evaluation, request.shapes, request))]
     sets += [_kept(faults, partial(_other, path, cut, request)) for path in request.across]
     if faults:
         raise InputError(faults)
@@ -172,7 +174,13 @@ def _other(path: Path, cut: Cut, request: Request) -> Set:
     found = load(path, side=_shape(cut)[-1])
     if len(found.evaluation.shape) != len(_shape(cut)):
         raise InputError(Fault("vectors beside pictures", "items of one kind", where=str(path)))
-    return _set(path, _joined(found).at(_shape(cut)), request)
+    classes = _joined(found)
+    fit = tuple(shape for shape in request.shapes if _fits(classes, shape))
+    return _set(path, classes.at(_shape(cut)), fit or request.shapes, request)
+
+
+def _fits(classes: Collection, shape: EpisodeShape) -> bool:
+    return int((classes.counts >= shape.shot + shape.queries).sum()) >= shape.way
 
 
 def _joined(cut: Cut) -> Collection:
@@ -188,17 +196,19 @@ def _joined(cut: Cut) -> Collection:
     )
 
 
-def _set(path: Path, classes: Collection, request: Request) -> Set:
+def _set(
+    path: Path, classes: Collection, shapes: tuple[EpisodeShape, ...], request: Request
+) -> Set:
     try:
-        for shape in request.shapes:
+        for shape in shapes:
             fitting(classes.counts, shape)
     except InputError as error:
         raise InputError([replace(fault, where=str(path)) for fault in error.faults]) from None
-    drawn = [draw(classes.counts, s, 0, request.episodes, request.seed) for s in request.shapes]
+    drawn = [draw(classes.counts, s, 0, request.episodes, request.seed) for s in shapes]
     used = np.unique(np.concatenate([rows.ravel() for rows in drawn]))
     numbered = tuple(np.searchsorted(used, rows) for rows in drawn)
     name, count = path.stem if path.is_file() else path.name, len(classes.names)
-    return Set(name, classes.items[used], numbered, count, classes.fingerprint)
+    return Set(name, shapes, classes.items[used], numbered, count, classes.fingerprint)
 
 
 # ------------------------------------------------------------------ the run
@@ -246,8 +256,10 @@ def _result(prepared: Prepared, rows: Sequence[Mapping[str, Any]], command: str)
             "fingerprint": cut.evaluation.fingerprint,
             "notes": list(cut.notes),
         },
-        "sets": [{"name": one.name, "classes": one.classes} for one in prepared.sets],
-        "shapes": [vars(shape) for shape in request.shapes],
+        "sets": [
+            {"name": one.name, "classes": one.classes, "shapes": [vars(s) for s in one.shapes]}
+            for one in prepared.sets
+        ],
         "episodes": request.episodes,
         "minutes": request.minutes,
         "seed": request.seed,
@@ -360,11 +372,11 @@ class _Run:
         learner: Learner | None = None
         scores = []
         for one in self.prepared.sets:
-            shapes = json.dumps([vars(shape) for shape in request.shapes])
+            shapes = json.dumps([vars(shape) for shape in one.shapes])
             job = digest("scores", *known, one.fingerprint, shapes, str(request.episodes))
             if self.store.get(job) is None:
                 learner = learner or self._learner(method, trained)
-                self.store.put(job, "scores", "ok", {"scores": measured(learner, one, request)})
+                self.store.put(job, "scores", "ok", {"scores": measured(learner, one)})
             scores += self._found(job)["scores"]
         return scores
 
@@ -397,11 +409,11 @@ def parted(background: Collection, seed: int) -> tuple[Collection, learning.Watc
     return kept, learning.Watched(watched, drawn, _WATCHED_SHAPE)
 
 
-def measured(learner: Learner, one: Set, request: Request) -> list[dict[str, Any]]:
+def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
     """The accuracy of a learner on a set, for each shape."""
     features = embed_all(learner, torch.from_numpy(one.items))
     scores = []
-    for shape, drawn in zip(request.shapes, one.drawn, strict=True):
+    for shape, drawn in zip(one.shapes, one.drawn, strict=True):
         start = time.perf_counter()
         right = engine.correct(engine.answer(learner, features, drawn, shape), shape)
         seconds = time.perf_counter() - start

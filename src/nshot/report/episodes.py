@@ -36,9 +36,15 @@ def table(result: Mapping[str, Any], width: int | None = None) -> str:
 
 def columns(result: Mapping[str, Any]) -> list[str]:
     """What is measured, in the order of each method's scores: ``5-way 1-shot``, sets named."""
-    sets = [one["name"] for one in result["sets"]]
-    shapes = [f"{shape['way']}-way {shape['shot']}-shot" for shape in result["shapes"]]
-    return [f"{name}: {shape}" if i else shape for i, name in enumerate(sets) for shape in shapes]
+    return [
+        f"{one['name']}: {_named(shape)}" if i else _named(shape)
+        for i, one in enumerate(result["sets"])
+        for shape in one["shapes"]
+    ]
+
+
+def _named(shape: Mapping[str, Any]) -> str:
+    return f"{shape['way']}-way {shape['shot']}-shot"
 
 
 def cell(after: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
