@@ -61,7 +61,7 @@ def test_train_measure_and_find_it_again(
         assert f"({100 * before['mean']:.1f})" in said
     assert len(row["training"]["losses"]) == 60
     assert (tmp_path / "run" / "learning.svg").read_text().startswith("<svg")
-    assert (tmp_path / "run" / "learners" / "prototypical" / "learner.json").exists()
+    assert (tmp_path / "run" / "learners" / "prototypical" / "config.json").exists()
     files = [path.suffix for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert not {".pt", ".bin", ".pkl", ".npz"} & set(files)
     start = time.perf_counter()
@@ -174,7 +174,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(letters: Path, tmp_path: Path) 
     assert again["training"]["resumed"] > 0
     assert once["training"]["resumed"] == 0
     assert again["training"]["losses"] == once["training"]["losses"]
-    name = "learners/prototypical/learner.safetensors"
+    name = "learners/prototypical/model.safetensors"
     assert (killed / name).read_bytes() == (whole / name).read_bytes()
     told = [[score["correct"] for score in row["scores"]] for row in (again, once)]
     assert told[0] == told[1]

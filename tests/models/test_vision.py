@@ -126,6 +126,31 @@ def test_a_transformers_folder_reads_pictures(
     check_rows(open_models().pictures(ref), [draw(n) for n in range(3)])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_episodes_trained_reads_pictures(
+    channels: int, draw: Draw, cache: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from nshot.data.fitted import fitted
+    from nshot.data.pictures import read_picture
+    from nshot.models.modules import learners
+    from nshot.models.modules.prototypical import Prototypical
+    from nshot.models.views import seen
+
+    learner = Prototypical((channels, 32, 32), filters=8)
+    learners.save(learner, tmp_path / "taught")
+    encoder = open_models().pictures(resolve(str(tmp_path / "taught"), "features"))
+    images = [draw(n) for n in range(3)]
+    check_rows(encoder, images)
+    small = [seen(read_picture(image), 32, "whole") for image in images]
+    items = np.stack([fitted(picture, learner.shape) for picture in small])
+    with torch.no_grad():
+        wanted = learner.eval().embed(torch.from_numpy(items)).numpy()
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    assert (encoder.encode(images) * wanted).sum(axis=1).min() > 0.999
+
+
 def test_a_vit_says_its_class_token_and_the_map_of_its_patches(tmp_path: Path) -> None:
     import torch
     from transformers import ViTModel

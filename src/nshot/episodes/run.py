@@ -4,7 +4,7 @@ DIR/
   store.sqlite  lock           what was found, by the digest of all it depends on; who is writing
   scratch/<id>/                the checkpoint of a training that is not finished
   jobs/<id>/                   trained learners
-  learners/<method>/           the same, by name: learner.json and learner.safetensors
+  learners/<method>/           the same, by name: `nshot compare --encoder` reads them
   episodes.json                everything that was measured
 
 Killed and started again, the same command goes on where it was and ends with the same numbers.

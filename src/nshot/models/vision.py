@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nshot import machine
+from nshot.data.fitted import fitted
 from nshot.data.pictures import read_picture
 from nshot.errors import Fault, InputError
 from nshot.models import catalog
 from nshot.models.base import View
 from nshot.models.kept_features import Kept, KeptFeatures
+from nshot.models.modules import learners
 from nshot.models.modules.efficientnet import SHOWN, SIDE, EfficientNetLite0
 from nshot.models.views import colours, pooled, seen
 from nshot.types import Image, ModelRef, digest
@@ -113,6 +115,27 @@ class Backbone:
         return maps, head
 
 
+class Taught:
+    """The embedding of a learner that `nshot episodes` trained, at the size it was trained on."""
+
+    layers: tuple[str, ...] = (HEAD,)
+
+    def __init__(self, folder: Path) -> None:
+        self._learner = learners.load(folder).to(machine.device())
+        self.module: nn.Module = self._learner
+        if len(self._learner.shape) != 3:
+            found = f"a learner of vectors of {self._learner.shape[0]} numbers"
+            raise InputError(Fault(found, "one that reads pictures", where=str(folder)))
+        self.side = self._learner.shape[1]
+
+    @torch.inference_mode()
+    def maps(self, square: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """What it embeds the picture as: its maps, or its numbers as maps of one place."""
+        item = torch.from_numpy(fitted(square, self._learner.shape)).to(machine.device())
+        features = self._learner.embed(item[None])[0].cpu().numpy()
+        return [features if features.ndim == 3 else features.reshape(-1, 1, 1)]
+
+
 def _frozen(module: nn.Module) -> nn.Module:
     module = module.to(machine.device()).eval().requires_grad_(False)
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -175,9 +198,12 @@ class VisionEncoder:
 
     def __init__(self, ref: ModelRef) -> None:
         folder = catalog.locate(ref)
-        embedded = ref.name == catalog.FEATURES.name
         self._ref = ref
-        self._network: Network = Lite0(folder) if embedded else Backbone(folder)
+        self._network: Network
+        if ref.name == catalog.FEATURES.name:
+            self._network = Lite0(folder)
+        else:
+            self._network = Taught(folder) if learners.is_learner(folder) else Backbone(folder)
         engine = digest(str(VERSION), _weights(folder), repr(self.layers), machine.device())
         self._kept = KeptFeatures(catalog.cache_folder() / "pictures", engine)
         self._times: dict[View, list[float]] = {}

@@ -1,4 +1,4 @@
-"""The learners by name, and how one lies on disk: ``learner.json`` and ``learner.safetensors``."""
+"""The learners by name, and how one lies on disk: ``config.json`` and ``model.safetensors``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ KINDS: Mapping[str, str] = {
     "maml": "nshot.models.modules.maml:MAML",
 }
 """Kind -> module and class: a closed table."""
-RECORD, WEIGHTS = "learner.json", "learner.safetensors"
+RECORD, WEIGHTS = "config.json", "model.safetensors"
+_TYPE = "nshot-learner"
+"""What the record says of itself, where other folders name an architecture."""
 
 
 def save(learner: Learner, folder: Path) -> None:
@@ -30,7 +32,7 @@ def save(learner: Learner, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous().cpu() for name, tensor in learner.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    record = {"kind": learner.kind, "settings": learner.settings}
+    record = {"model_type": _TYPE, "kind": learner.kind, "settings": learner.settings}
     (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
 
 
@@ -53,6 +55,15 @@ def load(folder: Path) -> Learner:
             )
         ) from None
     return learner.eval()
+
+
+def is_learner(folder: Path) -> bool:
+    """Whether a model's folder holds a learner."""
+    path = folder / RECORD
+    if not path.is_file():
+        return False
+    said = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(said, dict) and said.get("model_type") == _TYPE
 
 
 def make(kind: str, settings: Mapping[str, object]) -> Learner:
