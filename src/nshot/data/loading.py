@@ -31,6 +31,7 @@ from nshot.data.picture_rows import (
     GROUP_COLUMN,
     check_pictures,
     group_by_name,
+    group_hint,
     names_pictures,
     open_pictures,
 )
@@ -124,7 +125,7 @@ def load(
     tables = [read_table(path, faults) for path in (train_path, test_path) if path is not None]
     if tables[0] is None:
         raise faults.error()
-    given = _grouped(tables, given, faults)
+    given = _grouped(tables, given, faults, notes)
     form = pinned or (None if format or _told(given) else detect(tables[0]))
     there = [table for table in tables if table]
     if form is not None:
@@ -171,14 +172,18 @@ def _described(input: Input, cell: Any) -> Input:
     return replace(input, fields=((_DESCRIPTION, text),)) if text else input
 
 
-def _grouped(tables: Sequence[Table | None], given: Given, faults: Faults) -> Given:
+def _grouped(
+    tables: Sequence[Table | None], given: Given, faults: Faults, notes: list[str]
+) -> Given:
     """Of folders the group is a pattern of files' names: their rows get a column of groups."""
     folders = [table for table in tables if table and table.unit == "file"]
-    if not given.group or not folders:
+    if not given.group:
+        pictures = folders[:1] if folders and IMAGE_COLUMN in folders[0].columns else []
+        notes += [hint for table in pictures if (hint := group_hint(table))]
         return given
     for table in folders:
         group_by_name(table, given.group, faults)
-    return replace(given, group=GROUP_COLUMN)
+    return replace(given, group=GROUP_COLUMN) if folders else given
 
 
 def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) -> None:

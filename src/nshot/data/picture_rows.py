@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from nshot.types import Example, Image
 
 GROUP_COLUMN = "group"
 _GROUP = "{group}"
+_NUMBERED = re.compile(r"(.+)_\d+")
 _DECODERS = 4
 """Pictures that are decoded at once: each may take half a gigabyte."""
 
@@ -114,3 +116,24 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _wild(text: str) -> str:
     """Text as a regular expression, in which ``*`` stands for any characters and ``?`` for one."""
     return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
+
+
+def group_hint(table: Table) -> str | None:
+    """A note where files of a folder are called like parts of one thing: ``IMG_4187_0.jpg``.
+
+    That is: in most classes several files begin alike up to a last ``_`` and number, and there is
+    more than one such beginning, so that it is not merely the camera's or the class's name.
+    """
+    stems: dict[str, list[str]] = {}
+    for row, place in zip(table.rows, table.places, strict=True):
+        found = _NUMBERED.fullmatch(Path(str(place)).stem)
+        stems.setdefault(row["label"], []).append(found[1] if found else "")
+    counts = [Counter(stem for stem in each if stem) for each in stems.values()]
+    parted = [count for count in counts if len(count) > 1 and max(count.values()) > 1]
+    if 2 * len(parted) <= len(counts):
+        return None
+    stem = parted[0].most_common(1)[0][0]
+    return (
+        f"files are called alike, such as {stem}_*: if they are parts of one photograph or film, "
+        "--group '{group}_*' keeps them on one side"
+    )
