@@ -50,7 +50,7 @@ class MAML(Episodic):
     every_step: bool = True
     way: PositiveInt = 5
     shot: PositiveInt = 1
-    queries: PositiveInt = 5
+    queries: PositiveInt = 3
     at_once: PositiveInt = 16
     learning_rate: PositiveFloat = 2e-3
 

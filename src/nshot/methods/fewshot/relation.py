@@ -39,7 +39,7 @@ class Relation(Episodic):
     filters: PositiveInt = 64
     way: PositiveInt = 20
     shot: PositiveInt = 1
-    queries: PositiveInt = 5
+    queries: PositiveInt = 3
     learning_rate: PositiveFloat = 2e-3
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
