@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nshot import machine
@@ -36,18 +38,19 @@ _STEP_SEEDS = 1_000_003
 
 @dataclass(frozen=True)
 class Watched:
-    """Background classes kept out of the training, to see how well new classes are told.
+    """Episodes of classes kept out of the training, to see how well new classes are told.
 
-    `drawn` as `sampling.draw` gives it, `items` those it names. Nothing is chosen by it.
+    `items` are those that occur, `drawn` numbers their rows as `sampling.draw` does. Nothing is
+    chosen by it.
     """
 
-    items: Collection
-    drawn: np.ndarray
+    items: NDArray[Any]
+    drawn: NDArray[np.int64]
     shape: EpisodeShape
 
     def share(self, learner: Learner) -> float:
         """Share of the queries that get their class."""
-        features = embed_all(learner, torch.from_numpy(self.items.items))
+        features = embed_all(learner, torch.from_numpy(self.items))
         answers = engine.answer(learner, features, self.drawn, self.shape)
         return engine.accuracy(engine.correct(answers, self.shape), self.shape).mean
 

@@ -405,8 +405,10 @@ def parted(background: Collection, seed: int) -> tuple[Collection, learning.Watc
     kept_out = np.isin(background.origins, out)
     watched = background.only(np.flatnonzero(kept_out).tolist())
     drawn = draw(watched.counts, _WATCHED_SHAPE, 0, _WATCHED_EPISODES, seed)
+    used, numbered = np.unique(drawn, return_inverse=True)
     kept = background.only(np.flatnonzero(~kept_out).tolist())
-    return kept, learning.Watched(watched, drawn, _WATCHED_SHAPE)
+    rows = numbered.reshape(drawn.shape)
+    return kept, learning.Watched(watched.items[used], rows, _WATCHED_SHAPE)
 
 
 def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
