@@ -193,7 +193,7 @@ def test_what_cannot_be_extended_says_so(
     with pytest.raises(SystemExit) as end:
         main(["extend", str(probe), str(tmp_path / "more")])
     assert end.value.code == 2
-    assert "a folder of nearest_mean or knn" in capsys.readouterr().err
+    assert "keeps each class by itself: nearest_mean, knn" in capsys.readouterr().err
 
 
 def test_the_report_shows_what_was_learned_from_and_what_went_wrong(run: Path) -> None:

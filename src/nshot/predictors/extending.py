@@ -14,8 +14,6 @@ from nshot.predictors.base import Extends, Predictor
 from nshot.predictors.checks import read_checks, write_checks
 from nshot.types import Example, Task
 
-CAN = ("nearest_mean", "knn")
-"""The methods whose predictors take classes later."""
 METHOD = "method.json"
 
 
@@ -67,8 +65,8 @@ def extend(folder: Path, examples: Sequence[Example], models: Models) -> Extende
         raise InputError(
             Fault(
                 "its method cannot learn classes later",
-                expected=f"a folder of {' or '.join(CAN)}",
-                do=f"nshot adapt TASK --method {CAN[0]} --out DIR",
+                expected="a folder of a method that keeps each class by itself: nearest_mean, knn",
+                do="nshot adapt TASK --method nearest_mean --out DIR",
                 where=str(folder),
             )
         )
