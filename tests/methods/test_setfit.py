@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from lent import Lent
 
+import nshot
 from encoders import tiny_encoder
 from nshot.errors import CannotAdapt, DidNotLearn
 from nshot.methods import TABLE
@@ -22,6 +23,7 @@ from nshot.models.hf import HFModels
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
 from nshot.types import Example, Input, Label, ModelRef, Shots, Task
+from spine import stay_here
 
 TASK = Task("film", "classify", (Label("positive"), Label("negative"), Label("neither")))
 WORDS = {
@@ -214,6 +216,27 @@ def test_of_tuned_encoders_only_the_last_stay_in_memory(folder, tmp_path):
     assert models.encoder(refs[-1]) is opened[-1]
     assert len(models._encoders) == 5
     assert models.encoder(ModelRef("hf", str(folder))) is base
+
+
+def test_compare_searches_delivers_and_what_was_moved_still_answers(folder, tmp_path, monkeypatch):
+    stay_here(monkeypatch)
+    rows = [f"{e.input.text},{e.label}" for e in map(example, range(24))]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    asked = [f"so {e.input.text},{e.label}" for e in map(example, range(30, 48))]
+    (tmp_path / "test.csv").write_text("\n".join(["text,label", *asked]), encoding="utf-8")
+    pinned = {"learning_rate": 2e-3, "batch_size": 8, "max_steps": 30}
+    result = nshot.compare(
+        tmp_path / "train.csv", test=tmp_path / "test.csv", encoder=str(folder), shots=(4,),
+        seeds=1, methods=("setfit",), settings={"setfit": pinned}, out=tmp_path / "run",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    board = json.loads((tmp_path / "run" / "leaderboard.json").read_text(encoding="utf-8"))
+    rows = {row["form"]: row for row in board["methods"]}
+    assert {trial["settings"]["iterations"] for trial in rows["trained"]["tried"]} == {0, 20}
+    assert rows["deployed"]["score"] > 1 / 3
+    shutil.move(tmp_path / "run" / "winner", tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / "run")
+    assert nshot.load(tmp_path / "elsewhere").check() == []
 
 
 def test_its_settings_are_data():
