@@ -10,9 +10,9 @@ import torch
 
 from glyphs import glyph_file
 from nshot.episodes import learning
-from nshot.episodes.base import EpisodeShape, Items, OfItems, Phase
+from nshot.episodes.base import Episodes, EpisodeShape, Items, OfItems, Phase
 from nshot.episodes.data import Collection, load
-from nshot.episodes.objectives import ClassLoss
+from nshot.episodes.objectives import AnswerLoss, ClassLoss, TurnsLoss
 from nshot.episodes.run import parted
 from nshot.errors import Diverged
 from nshot.methods.fewshot.matching import Matching
@@ -152,6 +152,24 @@ def test_a_phase_of_items_numbers_their_classes(background: Collection) -> None:
             start = background.starts[int(target)]
             of_class = background.items[start : start + background.counts[int(target)]]
             assert any(np.array_equal(item.numpy(), other) for other in of_class)
+
+
+def test_each_item_takes_its_turn_as_the_support() -> None:
+    torch.manual_seed(0)
+    vectors, shape = torch.randn(2, 3, 4, 5), EpisodeShape(3, 1, 3)
+    labels, targets = torch.arange(3), torch.arange(3).repeat_interleave(3)
+    learner = Matching().learner((5,))
+
+    def batch(items: torch.Tensor) -> Episodes:
+        known, asked = items[:, :, :1].flatten(1, 2), items[:, :, 1:].flatten(1, 2)
+        return Episodes(shape, known, labels, asked, targets)
+
+    losses = [
+        AnswerLoss(learner)(batch(vectors[:, :, [i, *(j for j in range(4) if j != i)]]), 0.0)
+        for i in range(4)
+    ]
+    told = TurnsLoss(learner)(batch(vectors), 0.0)
+    torch.testing.assert_close(told, torch.stack(losses).mean())
 
 
 @pytest.mark.parametrize("full_context", [False, True])

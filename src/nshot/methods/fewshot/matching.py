@@ -9,6 +9,8 @@ from pydantic import PositiveFloat, PositiveInt
 from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nshot.models.modules.learner import Learner
 
 
@@ -53,3 +55,9 @@ class Matching(Episodic):
             return ()
         draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
         return (Phase("episodes", draws, self.learning_rate),)
+
+    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+        """The answers' cross-entropy, each item of a class once the support."""
+        from nshot.episodes.objectives import TurnsLoss
+
+        return TurnsLoss(learner)
