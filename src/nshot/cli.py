@@ -803,7 +803,7 @@ def _episodes(arguments: argparse.Namespace) -> int:
     if drawing := episodes.write(result, prepared.request.out):
         print(f"how the learning went: {_short(drawing)}")
     print(f"all figures: {_short(prepared.request.out / 'episodes.json')}")
-    return 0 if all(row["status"] == "ok" for row in result["methods"]) else 3
+    return 0 if any(row["status"] == "ok" for row in result["methods"]) else 3
 
 
 def _whole(name: str, text: str) -> tuple[int, ...]:
