@@ -106,6 +106,7 @@ def test_a_method_adapts_and_its_predictor_answers(
     if reads_texts(name):
         check_adapt(method, TASK, SHOTS, bench, ASKED)
     else:
+        bench.encoder = resolve("fake:pictures", "features")
         asked = [example.input for example in (*letters.labelled[::3], *letters.background[:2])]
         check_adapt(method, LETTERS, letters, bench, asked)
     assert (bench.parameters > 0) == (method.trains != "nothing")

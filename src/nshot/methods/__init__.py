@@ -16,6 +16,7 @@ WHERE: Mapping[str, str] = {
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
     "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
+    "picture_probe": "nshot.methods.fewshot.picture_probe:PictureProbe",
     "baseline": "nshot.methods.fewshot.baseline:Baseline",
     "baseline_pp": "nshot.methods.fewshot.baseline_pp:BaselinePP",
     "zero_shot": "nshot.methods.prompt.zero_shot:ZeroShot",
@@ -59,7 +60,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
 }  # fmt: skip
 """What is compared unless the user names methods: each rung by what tells most for its cost."""
 
-PICTURES: tuple[str, ...] = ("majority", "nearest_mean", "knn", "linear_probe")
+PICTURES: tuple[str, ...] = ("majority", "nearest_mean", "knn", "linear_probe", "picture_probe")
 """What is compared on pictures unless the user names methods."""
 
 

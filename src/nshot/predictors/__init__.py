@@ -20,6 +20,7 @@ def load(folder: Path, models: Models) -> Predictor:
     """
     from nshot.predictors.constant import Constant
     from nshot.predictors.described import Described
+    from nshot.predictors.discriminants import Discriminants
     from nshot.predictors.folder import read
     from nshot.predictors.from_support import FromSupport
     from nshot.predictors.label_head import LabelHead
@@ -34,6 +35,8 @@ def load(folder: Path, models: Models) -> Predictor:
             return Constant.restore(saved)
         case "described":
             return Described.restore(saved, models)
+        case "discriminants":
+            return Discriminants.restore(saved, models)
         case "from_support":
             return FromSupport.restore(saved)
         case "label_head":
@@ -52,7 +55,7 @@ def load(folder: Path, models: Models) -> Predictor:
             return Voting.restore(saved, models)
     known = (
         "constant", "label_head", "nearest", "nearest_answer", "vote", "prompted", "ranker",
-        "voting", "from_support", "described",
+        "voting", "from_support", "described", "discriminants",
     )  # fmt: skip
     raise InputError(
         Fault(

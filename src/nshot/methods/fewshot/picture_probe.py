@@ -1,0 +1,304 @@
+"""Linear discriminants on layers of a frozen image network, chosen on folds of the shots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PositiveInt
+
+from nshot.errors import CannotAdapt
+from nshot.method import Brief, Method, Workbench
+from nshot.methods.features import targets
+from nshot.models.base import Floats, View
+from nshot.predictors.base import Predictor
+from nshot.predictors.discriminants import (
+    Covariance,
+    Discriminant,
+    Discriminants,
+    Family,
+    Pictured,
+    Spread,
+    together,
+)
+from nshot.predictors.scores import log_softmax
+from nshot.types import Cost, Example, Input, Shots, Task, digest
+
+VIEWS: Mapping[str, tuple[View, ...]] = {
+    "whole": ("whole",),
+    "mirrored": ("whole", "mirrored"),
+    "turned": ("whole", "circle", "circle90", "circle180", "circle270"),
+}
+POWERS = (1.0, 0.5)
+SHRINKAGES = (0.1, 0.6, 0.9, 0.98, 1.0)
+FOLDS = 5
+SEARCHED = 240
+"""Most shots that the search looks at."""
+TEMPERATURES = tuple(np.geomspace(0.02, 20, 40).tolist())
+SHARPENED = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+"""Temperatures tried of several together."""
+WIDTH = 3.0
+"""Standard deviation of the shots' logits, where no fold says how sure a discriminant may be."""
+ROUNDS = 10
+"""Rounds of soft k-means over what is unlabelled."""
+
+
+class PictureProbe(Method):
+    """Evci, Dumoulin, Larochelle and Mozer, "Head2Toe: Utilizing Intermediate Representations for
+    Better Transfer Learning", ICML 2022, https://arxiv.org/abs/2201.03529.
+
+    The network stays as it is; which of its layers tell the classes apart is asked of the shots.
+    Here few shots choose, and noisily: each family of features (a layer's means and deviations, its
+    means by rings, the colours by rings) gets a linear discriminant whose covariance, shrinkage and
+    temperature do best on folds of the shots, and those are picked, one after the other and again
+    and again, that help the others most (Caruana et al., "Ensemble Selection from Libraries of
+    Models", ICML 2004, sections 2.1 and 2.2). A class can be added later, without touching the
+    others.
+
+    Args:
+        views: how a picture is looked at, in training and in use: ``whole``, averaged with its
+            mirror image, or with its inscribed circle in four quarter turns.
+        picks: how many times a discriminant is picked; one picked twice weighs double.
+        colour: whether the colours by rings are a family, beside the network's layers.
+        unlabelled: ``refine`` moves the classes' means by soft k-means over the unlabelled shots,
+            ``shift`` first moves them by the difference of all means (pictures of another light).
+    """
+
+    name: ClassVar = "picture_probe"
+    rung: ClassVar = "fewshot"
+    needs_encoder: ClassVar = True
+    takes: ClassVar = frozenset({"pictures"})
+    trains: ClassVar = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    about: ClassVar = "discriminants on the network's layers and the colours, chosen on folds"
+
+    views: Literal["whole", "mirrored", "turned"] = "mirrored"
+    picks: PositiveInt = 12
+    colour: bool = True
+    unlabelled: Literal["ignore", "refine", "shift"] = "ignore"
+
+    def forecast(self, brief: Brief) -> Cost:
+        """The network looks at every shot in every view; the search is quick."""
+        looks = brief.labelled * len(VIEWS[self.views])
+        return Cost(seconds=1.0 + 0.02 * brief.labelled + looks / brief.rates.encoder_tokens)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """The network looks at every test picture in every view."""
+        return Cost(seconds=brief.test * len(VIEWS[self.views]) / brief.rates.encoder_tokens)
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """See the shots, choose on their folds, and fit what was chosen to all of them."""
+        if bench.encoder is None:
+            raise CannotAdapt("needs an image network, and none was given")
+        source = Pictured(bench.models, bench.encoder, VIEWS[self.views])
+        seen = _seen(bench, source, [example.input for example in shots.labelled])
+        layers = bench.models.pictures(bench.encoder).layers
+        shown = Shown(seen, targets(task, shots.labelled), len(task.labels))
+        found = self._chosen(families(layers, self.colour), shown, shots, bench)
+        members = tuple(one.fitted(shown) for one in found)
+        if self.unlabelled != "ignore" and shots.unlabelled:
+            asked = _seen(bench, source, [example.input for example in shots.unlabelled])
+            members = refined(members, shown, asked, shift=self.unlabelled == "shift")
+        bench.trained(sum(member.prototypes.size for member in members))
+        return Discriminants(task, source, members)
+
+    def _chosen(
+        self, among: Sequence[Family], shown: Shown, shots: Shots, bench: Workbench
+    ) -> list[Candidate]:
+        few = _few(shots.labelled)
+        folds = Shots(few).folds(FOLDS, bench.seed)
+        if len(folds) < 2:
+            bench.note("untuned: one shot per label leaves nothing to choose on")
+            return untuned(among, shown)
+        place = {example.id: i for i, example in enumerate(shots.labelled)}
+        devs = [np.array([place[example.id] for example in fold.dev]) for fold in folds]
+        found = [best(family, shown, devs) for family in among]
+        chosen = picked(found, shown.targets[np.concatenate(devs)], self.picks)
+        bench.note(f"chosen on {len(folds)} folds: {', '.join(str(one) for one in chosen)}")
+        return chosen
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The shots as the network sees them, and their labels' indices below `count`."""
+
+    seen: Mapping[str, NDArray[np.float32]]
+    targets: NDArray[np.int64]
+    count: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One family with its settings, and what it said of the held-out rows, where it was tried.
+
+    `told` (held-out rows, labels) are log-probabilities, `loss` the mean nats of the right labels.
+    """
+
+    family: Family
+    covariance: Covariance = "total"
+    shrinkage: float = 0.1
+    temperature: float = 1.0
+    weight: float = 1.0
+    loss: float = 0.0
+    told: Floats | None = None
+
+    def fitted(self, shown: Shown) -> Discriminant:
+        """On all shots."""
+        rows = self.family.rows(shown.seen)
+        spread = Spread.of(rows, shown.targets, shown.count, self.covariance)
+        settings = (self.shrinkage, self.temperature, self.weight)
+        return Discriminant.of(self.family, spread, *settings)
+
+    def __str__(self) -> str:
+        power = "" if self.family.power == 1 else f"^{self.family.power:g}"
+        parts = "+".join(self.family.parts)
+        return f"{self.weight:.2f} {parts}{power} ({self.covariance} {self.shrinkage:g})"
+
+
+def families(layers: Sequence[str], colour: bool) -> list[Family]:
+    """What may be read of a network with these layers: its head, its last layers, their rings."""
+    *inner, head = layers
+    rows = [(f"{head}.mean",), (f"{head}.mean", f"{head}.std")]
+    rows += [(f"{layer}.mean", f"{layer}.std") for layer in inner[-2:]]
+    rows += [tuple(f"{layer}.{part}" for layer in inner[-3:] for part in ("mean", "std"))]
+    rows += [(f"{layer}.rings",) for layer in inner[-4:]]
+    rows += [("colour.rings",)] if colour else []
+    return [Family(parts, power) for parts in dict.fromkeys(rows) for power in POWERS]
+
+
+def untuned(among: Sequence[Family], shown: Shown) -> list[Candidate]:
+    """What answers where nothing can be tried: the head, the colours, two layers by rings.
+
+    With weights that were level on coins and groceries; the logits of each are as wide as those of
+    the others on the shots.
+    """
+    rings = [f for f in among if f.power == 1 and f.parts[0].endswith(".rings")]
+    layers = [f for f in rings if not f.parts[0].startswith("colour")]
+    colours = [f for f in among if f.power < 1 and f.parts[0].startswith("colour")]
+    weights = [(among[2], 2.0), *((f, 2.0) for f in colours), *((f, 1.0) for f in layers[-2:])]
+    whole = sum(weight for _, weight in weights)
+    made = [Candidate(f, shrinkage=0.98, weight=weight / whole) for f, weight in weights]
+    wide = [one.fitted(shown).logits(one.family.rows(shown.seen)).std() for one in made]
+    return [replace(m, temperature=WIDTH / (w or 1)) for m, w in zip(made, wide, strict=True)]
+
+
+def best(family: Family, shown: Shown, devs: Sequence[NDArray[np.intp]]) -> Candidate:
+    """The settings of a family with the least loss on the held-out rows, the first of equals."""
+    rows = family.rows(shown.seen)
+    asked = np.concatenate(devs)
+    right = shown.targets[asked]
+    found = []
+    kinds: tuple[Covariance, ...] = ("within", "total")
+    for covariance in kinds:
+        told = _held_out(family, rows, shown, devs, covariance)
+        for shrinkage, logits in zip(SHRINKAGES, told, strict=True):
+            temperature, loss = tempered(logits, right)
+            told_so = log_softmax(temperature * logits)
+            found.append(
+                Candidate(family, covariance, shrinkage, temperature, loss=loss, told=told_so)
+            )
+    return min(found, key=lambda one: one.loss)
+
+
+def picked(found: Sequence[Candidate], right: NDArray[np.int64], picks: int) -> list[Candidate]:
+    """Those that answer the held-out rows best together, with their weights, the weightiest first.
+
+    Each pick is the one with which the mean of all picks so far has the least loss at its best
+    temperature; that temperature is in the weights.
+    """
+    told = np.stack([one.told for one in found if one.told is not None])
+    times, total, temperature = np.zeros(len(found)), np.zeros_like(told[0]), 1.0
+    for done in range(picks):
+        tried = [tempered((total + one) / (done + 1), right, SHARPENED) for one in told]
+        best_one = int(np.argmin([loss for _, loss in tried]))
+        times[best_one] += 1
+        total, temperature = total + told[best_one], tried[best_one][0]
+    weights = temperature * times / picks
+    order = np.argsort(-weights, kind="stable")
+    return [replace(found[i], weight=float(weights[i])) for i in order if times[i]]
+
+
+def _held_out(
+    family: Family,
+    rows: Floats,
+    shown: Shown,
+    devs: Sequence[NDArray[np.intp]],
+    covariance: Covariance,
+) -> Floats:
+    """(shrinkages, held-out rows, labels) logits; each fold is answered from all others."""
+    known = np.concatenate(devs)
+    told = []
+    for dev in devs:
+        kept = np.setdiff1d(known, dev)
+        spread = Spread.of(rows[kept], shown.targets[kept], shown.count, covariance)
+        made = [Discriminant.of(family, spread, shrinkage) for shrinkage in SHRINKAGES]
+        told.append(np.stack([one.logits(rows[dev]) for one in made]))
+    return np.concatenate(told, axis=1)
+
+
+def tempered(
+    logits: Floats, right: NDArray[np.int64], among: Sequence[float] = TEMPERATURES
+) -> tuple[float, float]:
+    """The temperature with the least mean loss in nats, and that loss (Guo et al. 2017)."""
+    rows = np.arange(len(right))
+    losses = [-log_softmax(t * logits)[rows, right].mean() for t in among]
+    least = int(np.argmin(losses))
+    return among[least], float(losses[least])
+
+
+def refined(
+    members: tuple[Discriminant, ...],
+    shown: Shown,
+    asked: Mapping[str, NDArray[np.float32]],
+    shift: bool,
+) -> tuple[Discriminant, ...]:
+    """The members with prototypes moved by soft k-means over the `asked` rows.
+
+    Ren et al., "Meta-Learning for Semi-Supervised Few-Shot Classification", 2018, section 3.1.1;
+    the shift is that of Liu, Song and Qin, "Prototype Rectification for Few-Shot Learning", 2020,
+    section 3.2. What a row belongs to is asked of all members together.
+    """
+    shots = np.bincount(shown.targets, minlength=shown.count)[:, None]
+    read = [member.family.rows(asked) for member in members]
+    if shift:
+        members = tuple(_shifted(m, rows) for m, rows in zip(members, read, strict=True))
+    first = members
+    for _ in range(ROUNDS):
+        shares = np.exp(together(members, asked))
+        mass = shots + shares.sum(axis=0)[:, None]
+        members = tuple(
+            replace(m, prototypes=((shots * m.prototypes + shares.T @ rows) / mass).astype("f4"))
+            for m, rows in zip(first, read, strict=True)
+        )
+    return members
+
+
+def _shifted(member: Discriminant, rows: Floats) -> Discriminant:
+    """All prototypes moved to where the rows lie; a label without examples stays without."""
+    middle = rows.mean(axis=0)
+    moved = member.prototypes + (middle - member.mean)
+    moved[~member.prototypes.any(axis=1)] = 0
+    return replace(member, prototypes=moved.astype("f4"), mean=middle.astype("f4"))
+
+
+def _seen(
+    bench: Workbench, source: Pictured, inputs: Sequence[Input]
+) -> dict[str, NDArray[np.float32]]:
+    """The parts of the inputs' pictures, made once for all methods of a draw."""
+    hashes = [image.sha256 for one in inputs for image in one.images]
+    key = digest("pictured", repr(source.ref), repr(source.views), *hashes)
+    return bench.shared(key, lambda: source.read(inputs))
+
+
+def _few(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    """At most `SEARCHED` examples, as many of each label as of any other."""
+    if len(examples) <= SEARCHED:
+        return examples
+    by_label: dict[str, list[Example]] = {}
+    for example in examples:
+        by_label.setdefault(example.label, []).append(example)
+    each = max(2, SEARCHED // len(by_label))
+    return tuple(example for rows in by_label.values() for example in rows[:each])
