@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 import nshot
 from nshot.cli import main
 from nshot.errors import InputError
-from nshot.report.pictures import section_of
+from nshot.report.pictures import gather, section_of
 from nshot.request import Request, prepare
+from nshot.types import Cost, Example, Image, Input, Measurement, Prediction
 from scenes import scene, shelf
 from spine import stay_here
 
@@ -219,9 +220,34 @@ def test_the_report_shows_only_pictures_that_stand_in_it() -> None:
     assert section_of({"pictures": {}}) is None
 
 
-def test_folds_are_shown_too_and_what_is_gone_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_of_texts_alone_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = run.parent / "photos"
+    with pytest.raises(SystemExit) as end:
+        main(["data", "show", str(photos)])
+    assert end.value.code == 2
+    assert f"try:      nshot check {photos}" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(photos)])
+    assert end.value.code == 0
+    assert "e.g. 'blue/0.png' -> blue" in capsys.readouterr().out
+
+
+def test_a_picture_that_is_gone_is_shown_as_such() -> None:
+    known = Example("1", Input(images=(Image("/gone.png", "x"),)), ("red",))
+    shown = gather({"1": known}, answered_by(Prediction("blue", (-0.1,))))
+    assert shown["wrong"] == [{"expected": "red", "answer": "blue", "src": "", "near": None}]
+    assert shown["shots"] == shown["right"] == []
+
+
+def answered_by(prediction: Prediction) -> Measurement:
+    return Measurement(
+        job="j", method="knn", spec={}, rung="fewshot", form="trained", parent=None,
+        fingerprint="f", unit="example", shots=1, draw=0, ids=("1",), predictions=(prediction,),
+        points=((0.0,),), build=Cost(), use=Cost(),
+    )  # fmt: skip
+
+
+def test_folds_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stay_here(monkeypatch)
     photos = shelf(tmp_path / "photos", {"red": 4, "blue": 4})
     result = nshot.compare(

@@ -694,6 +694,10 @@ def _show(arguments: argparse.Namespace) -> int:
         kind=arguments.kind,
         format=arguments.format,
     )
+    if loaded.task.pictures:
+        raise InputError(
+            Fault("a task of pictures", "rows of texts", f"nshot check {arguments.file}")
+        )
     rows = converted(loaded.train, form) if form else []
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     print(understood(loaded, reader(arguments.model), max(0, arguments.rows), colour))
