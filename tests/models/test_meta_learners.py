@@ -11,6 +11,9 @@ from torch.nn.functional import cross_entropy
 
 from nshot.episodes.base import Episodes, EpisodeShape
 from nshot.episodes.meta_losses import InnerLoss, RelationLoss
+from nshot.errors import InputError
+from nshot.models import open_models
+from nshot.models.catalog import resolve
 from nshot.models.modules import learners
 from nshot.models.modules.learner import Learner
 from nshot.models.modules.maml import MAML
@@ -80,6 +83,28 @@ def test_the_order_of_the_classes_changes_no_answer(kind: str) -> None:
         other = learner.logits(known, swapped[UNEVEN], asked, 3)
     if kind != "baseline_pp":
         torch.testing.assert_close(one, other[..., swapped], atol=1e-4, rtol=1e-4)
+
+
+def test_maml_is_no_encoder(tmp_path: Path) -> None:
+    learners.save(made("maml"), tmp_path / "maml")
+    ref = resolve(str(tmp_path / "maml"), "features")
+    with pytest.raises(InputError, match="embeds nothing before"):
+        open_models().pictures(ref)
+
+
+PARAMETERS = {
+    "relation": 223_441, "baseline": 111_936, "baseline_pp": 111_936, "meta_baseline": 111_937,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_the_parameters_are_those_that_the_pages_tell(kind: str) -> None:
+    """Convolutions 9 f^2 + f, the first 9 f + f; norms 2 f; a pair has twice the channels."""
+    blocks = 4 * 64 + 9 * 64 + 3 * 9 * 64**2 + 4 * 2 * 64
+    compares = 64 + 9 * 2 * 64**2 + 64 + 9 * 64**2 + 2 * 2 * 64 + (64 + 1) * 8 + 8 + 1
+    further = {"relation": compares, "meta_baseline": 1}.get(kind, 0)
+    learner = learners.make(kind, {"shape": (1, 28, 28)})
+    assert sum(p.numel() for p in learner.parameters()) == blocks + further == PARAMETERS[kind]
 
 
 def test_meta_baseline_is_the_scaled_cosine_with_the_mean() -> None:

@@ -126,6 +126,9 @@ class Taught:
         if len(self._learner.shape) != 3:
             found = f"a learner of vectors of {self._learner.shape[0]} numbers"
             raise InputError(Fault(found, "one that reads pictures", where=str(folder)))
+        if not self._learner.embeds:
+            found = f"{self._learner.kind} embeds nothing before it has seen a support set"
+            raise InputError(Fault(found, "a learner that embeds", where=str(folder)))
         self.side = self._learner.shape[1]
 
     @torch.inference_mode()

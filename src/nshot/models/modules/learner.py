@@ -34,6 +34,8 @@ class Learner(nn.Module, ABC):
     at_once: ClassVar[int | None] = None
     """Episodes that `logits` is given at once when many are measured; None is as many as stay near
     the processor. A learner that fits something to each support set is quicker with more."""
+    embeds: ClassVar[bool] = True
+    """Whether what `embed` gives is worth comparing without `logits`: features, not the item."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()

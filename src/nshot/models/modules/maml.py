@@ -137,6 +137,7 @@ class MAML(Learner):
 
     kind: ClassVar = "maml"
     at_once: ClassVar = 32
+    embeds: ClassVar = False
 
     def __init__(
         self,
