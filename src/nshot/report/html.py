@@ -57,7 +57,8 @@ def render(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
     """The page of a run.
 
     `board` is leaderboard.json (docs/leaderboard.md), `details` is details.json: machine, command,
-    seeds, fold_plan, confusion, pictures, mistakes, log, times. What is absent from either is left out.
+    seeds, fold_plan, confusion, pictures, mistakes, log, times. What is absent from either is left
+    out.
     """
     sections = [
         ("board", "Board", _board(board)),
