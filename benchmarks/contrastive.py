@@ -19,7 +19,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,6 +38,8 @@ from table import ROOT, data_folder, line, read, write
 from workbench import Workbench
 
 Side: TypeAlias = dict[str, float]
+Answer: TypeAlias = Callable[[Sequence[str]], list[str]]
+Adapt: TypeAlias = Callable[[], Answer]
 RUNS = ROOT / "runs" / "contrastive"
 TASKS = {"sst2": "SST-2", "banking77": "ten BANKING77 intents"}
 OURS, PEER = "nshot", "setfit 1.2.0"
@@ -74,7 +76,7 @@ def steps_of(method: SetFit, shots: Shots) -> int:
     return min(-(-pairs // method.batch_size), method.max_steps)
 
 
-def timed(adapt: Callable[[], Callable[[Sequence[str]], list[str]]], test: list[Example]) -> Side:
+def timed(adapt: Adapt, test: list[Example]) -> Side:
     """Seconds of adapting, by wall and by processor, and the accuracy of what came of it."""
     start, worked = time.perf_counter(), time.process_time()
     answer = adapt()
@@ -86,7 +88,7 @@ def timed(adapt: Callable[[], Callable[[Sequence[str]], list[str]]], test: list[
 
 def ours(
     method: SetFit, task: Task, shots: Shots, models: Models, ref: ModelRef, seed: int, folder: Path
-) -> Callable[[Sequence[str]], list[str]]:
+) -> Answer:
     """nshot's own way, its encoder kept in `folder`."""
     bench = Workbench(models, None, folder, seed=seed, encoder=ref)
     predictor = method.adapt(task, shots, bench)
@@ -99,9 +101,7 @@ def ours(
     return answer
 
 
-def peer(
-    method: SetFit, task: Task, shots: Shots, body: Any, seed: int, folder: Path
-) -> Callable[[Sequence[str]], list[str]]:
+def peer(method: SetFit, task: Task, shots: Shots, body: Any, seed: int, folder: Path) -> Answer:
     """The package, on a fresh copy of the encoder."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
@@ -145,12 +145,17 @@ def measure(
     body = SentenceTransformer(str(locate(ref)), device=machine.device())
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        sides = {
+        sides: dict[str, Adapt] = {
             OURS: lambda: ours(method, task, shots, models, ref, draw, folder / "ours"),
             PEER: lambda: peer(method, task, shots, body, draw, folder / "peer"),
         }
-        turns = list(sides) if draw % 2 == 0 else list(sides)[::-1]
-        found = {name: timed(sides[name], test) for name in turns}
+        return in_turns(sides, test, draw)
+
+
+def in_turns(sides: Mapping[str, Adapt], test: list[Example], draw: int) -> dict[str, Side]:
+    """Every side timed; the last begins in every second draw."""
+    turns = list(sides) if draw % 2 == 0 else list(sides)[::-1]
+    found = {name: timed(sides[name], test) for name in turns}
     return {name: found[name] for name in sides}
 
 
