@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 import nshot
 from nshot.cli import main
+from nshot.data import read_inputs
 from nshot.errors import InputError
 from nshot.report.pictures import gather, section_of
 from nshot.request import Request, prepare
@@ -100,7 +101,6 @@ def test_every_unreadable_input_is_told_at_once(
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "words.jpg").write_text("words")
     (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    (tmp_path / "notes.md").write_text("no picture")
     words = [str(tmp_path / n) for n in ("empty.png", "words.jpg", "IMG_1.HEIC", "gone.png")]
     with pytest.raises(SystemExit) as end:
         main(["predict", str(run), *words])
@@ -109,10 +109,12 @@ def test_every_unreadable_input_is_told_at_once(
     for said in ("empty.png: the file is empty", "words.jpg: no picture", "gone.png: no such file",
                  "a HEIC or AVIF picture"):  # fmt: skip
         assert said in told
-    for other in (tmp_path / "notes.md", run.parent / "photos" / "red"):
-        texts = nshot.load(run)
-        with pytest.raises(InputError, match="picture"):
-            texts.predict([{"text": str(other)}])
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "notes.md").write_text("no picture")
+    with pytest.raises(InputError, match="none: no pictures"):
+        read_inputs(tmp_path / "none", nshot.load(run).task)
+    with pytest.raises(InputError, match="a dict\n  expected: a picture's path"):
+        nshot.load(run).predict([{"text": "red"}])
 
 
 def test_a_delivered_folder_needs_no_picture_of_its_owner(run: Path, tmp_path: Path) -> None:
