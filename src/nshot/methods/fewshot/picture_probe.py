@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveInt
 
 from nshot.errors import CannotAdapt
 from nshot.method import Brief, Method, Workbench
@@ -25,7 +24,7 @@ from nshot.predictors.discriminants import (
     together,
 )
 from nshot.predictors.scores import log_softmax
-from nshot.types import Cost, Example, Input, Shots, Task, digest
+from nshot.types import Cost, Example, Input, Shots, Task, digest, stratified_folds
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
     "whole": ("whole",),
@@ -38,6 +37,8 @@ FOLDS = 5
 SEARCHED = 240
 """Most shots that the search looks at."""
 TEMPERATURES = tuple(np.geomspace(0.02, 20, 40).tolist())
+BAGS, PICKS = 10, 8
+"""How often the held-out rows are drawn anew, and how many picks are made on each."""
 SHARPENED = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Temperatures tried of several together."""
 WIDTH = 3.0
@@ -55,13 +56,12 @@ class PictureProbe(Method):
     means by rings, the colours by rings) gets a linear discriminant whose covariance, shrinkage and
     temperature do best on folds of the shots, and those are picked, one after the other and again
     and again, that help the others most (Caruana et al., "Ensemble Selection from Libraries of
-    Models", ICML 2004, sections 2.1 and 2.2). A class can be added later, without touching the
+    Models", ICML 2004, sections 2.1 to 2.3). A class can be added later, without touching the
     others.
 
     Args:
         views: how a picture is looked at, in training and in use: ``whole``, averaged with its
             mirror image, or with its inscribed circle in four quarter turns.
-        picks: how many times a discriminant is picked; one picked twice weighs double.
         colour: whether the colours by rings are a family, beside the network's layers.
         unlabelled: ``refine`` moves the classes' means by soft k-means over the unlabelled shots,
             ``shift`` first moves them by the difference of all means (pictures of another light).
@@ -76,7 +76,6 @@ class PictureProbe(Method):
     about: ClassVar = "discriminants on the network's layers and the colours, chosen on folds"
 
     views: Literal["whole", "mirrored", "turned"] = "mirrored"
-    picks: PositiveInt = 12
     colour: bool = True
     unlabelled: Literal["ignore", "refine", "shift"] = "ignore"
 
@@ -108,16 +107,13 @@ class PictureProbe(Method):
     def _chosen(
         self, among: Sequence[Family], shown: Shown, shots: Shots, bench: Workbench
     ) -> list[Candidate]:
-        few = _few(shots.labelled)
-        folds = Shots(few).folds(FOLDS, bench.seed)
-        if len(folds) < 2:
+        devs = cuts(shots.labelled, bench.seed)
+        if not devs:
             bench.note("untuned: one shot per label leaves nothing to choose on")
             return untuned(among, shown)
-        place = {example.id: i for i, example in enumerate(shots.labelled)}
-        devs = [np.array([place[example.id] for example in fold.dev]) for fold in folds]
         found = [best(family, shown, devs) for family in among]
-        chosen = picked(found, shown.targets[np.concatenate(devs)], self.picks)
-        bench.note(f"chosen on {len(folds)} folds: {', '.join(str(one) for one in chosen)}")
+        chosen = picked(found, shown.targets[np.concatenate(devs)], bench.seed)
+        bench.note(f"chosen on {len(devs)} folds: {', '.join(str(one) for one in chosen)}")
         return chosen
 
 
@@ -156,6 +152,33 @@ class Candidate:
         power = "" if self.family.power == 1 else f"^{self.family.power:g}"
         parts = "+".join(self.family.parts)
         return f"{self.weight:.2f} {parts}{power} ({self.covariance} {self.shrinkage:g})"
+
+
+def cuts(examples: Sequence[Example], seed: int) -> list[NDArray[np.intp]]:
+    """The places of the held-out rows of each fold; none where some label has but one group.
+
+    A group may hold several labels (a photograph of many things) and is never cut. A row whose
+    label is nowhere outside its fold cannot be asked, and is in no fold. At most `SEARCHED` rows
+    are looked at, as many of each label as of any other.
+    """
+    by_label: dict[str, list[int]] = {}
+    for place, example in enumerate(examples):
+        by_label.setdefault(example.label, []).append(place)
+    each = max(2, SEARCHED // len(by_label))
+    places = sorted(place for rows in by_label.values() for place in rows[:each])
+    groups = [len({examples[i].group or i for i in rows}) for rows in by_label.values()]
+    if min(groups) < 2:
+        return []
+    fold_of = stratified_folds([examples[i] for i in places], min(FOLDS, *groups), seed)
+    folds: dict[int, list[int]] = {}
+    for place in places:
+        folds.setdefault(fold_of[examples[place].id], []).append(place)
+    known = {
+        fold: {examples[i].label for i in places if fold_of[examples[i].id] != fold}
+        for fold in folds
+    }
+    asked = [[i for i in folds[f] if examples[i].label in known[f]] for f in sorted(folds)]
+    return [np.array(rows) for rows in asked if rows]
 
 
 def families(layers: Sequence[str], colour: bool) -> list[Family]:
@@ -203,22 +226,36 @@ def best(family: Family, shown: Shown, devs: Sequence[NDArray[np.intp]]) -> Cand
     return min(found, key=lambda one: one.loss)
 
 
-def picked(found: Sequence[Candidate], right: NDArray[np.int64], picks: int) -> list[Candidate]:
+def picked(found: Sequence[Candidate], right: NDArray[np.int64], seed: int) -> list[Candidate]:
     """Those that answer the held-out rows best together, with their weights, the weightiest first.
 
-    Each pick is the one with which the mean of all picks so far has the least loss at its best
-    temperature; that temperature is in the weights.
+    Picked on `BAGS` bags of the rows, drawn with replacement: on few rows a single search fits
+    their chance. The temperature of all together is in the weights.
     """
     told = np.stack([one.told for one in found if one.told is not None])
-    times, total, temperature = np.zeros(len(found)), np.zeros_like(told[0]), 1.0
-    for done in range(picks):
-        tried = [tempered((total + one) / (done + 1), right, SHARPENED) for one in told]
-        best_one = int(np.argmin([loss for _, loss in tried]))
-        times[best_one] += 1
-        total, temperature = total + told[best_one], tried[best_one][0]
-    weights = temperature * times / picks
+    rng, times = np.random.default_rng(seed), np.zeros(len(found))
+    for _ in range(BAGS):
+        bag = rng.integers(0, len(right), len(right))
+        times += _picks(told[:, bag], right[bag])
+    together_told = np.tensordot(times, told, 1) / times.sum()
+    weights = tempered(together_told, right, SHARPENED)[0] * times / times.sum()
     order = np.argsort(-weights, kind="stable")
     return [replace(found[i], weight=float(weights[i])) for i in order if times[i]]
+
+
+def _picks(told: Floats, right: NDArray[np.int64]) -> Floats:
+    """How many times each of `told` (candidates, rows, labels) is picked, `PICKS` in all.
+
+    Each pick is the one with which the mean of all picks so far has the least loss at its best
+    temperature.
+    """
+    times, total = np.zeros(len(told)), np.zeros_like(told[0])
+    for done in range(PICKS):
+        losses = [tempered((total + one) / (done + 1), right, SHARPENED)[1] for one in told]
+        least = int(np.argmin(losses))
+        times[least] += 1
+        total += told[least]
+    return times
 
 
 def _held_out(
@@ -291,14 +328,3 @@ def _seen(
     hashes = [image.sha256 for one in inputs for image in one.images]
     key = digest("pictured", repr(source.ref), repr(source.views), *hashes)
     return bench.shared(key, lambda: source.read(inputs))
-
-
-def _few(examples: tuple[Example, ...]) -> tuple[Example, ...]:
-    """At most `SEARCHED` examples, as many of each label as of any other."""
-    if len(examples) <= SEARCHED:
-        return examples
-    by_label: dict[str, list[Example]] = {}
-    for example in examples:
-        by_label.setdefault(example.label, []).append(example)
-    each = max(2, SEARCHED // len(by_label))
-    return tuple(example for rows in by_label.values() for example in rows[:each])
