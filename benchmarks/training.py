@@ -69,7 +69,8 @@ PLAIN: Mapping[str, tuple[Mapping[str, Any], float | None]] = {
     "prefix, solved examples": ({"method": "prefix"}, None),
     "prompt_tuning, 8 positions": ({"method": "prompt_tuning", "length": 8}, 1.17),
     "p_tuning, 8 positions": ({"method": "p_tuning", "length": 8}, 1.12),
-    "lora_head": ({"method": "lora_head"}, 0.76),
+    "lora_head, queries and values": ({"method": "lora_head", "targets": "attention"}, 0.76),
+    "lora_head, every linear layer": ({"method": "lora_head"}, None),
     "full, last 4 blocks": ({"method": "full", "top_layers": 4}, None),
     "full": ({"method": "full"}, None),
 }
