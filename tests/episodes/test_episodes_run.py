@@ -82,13 +82,13 @@ def test_who_did_not_learn_has_failed(
 
 def test_what_is_left_to_gain_bounds_what_must_be_gained() -> None:
     def scores(mean: float) -> list[dict[str, Any]]:
-        return [{"set": "x", "mean": mean}, {"set": "other", "mean": 0.0}]
+        return [{"mean": mean - 0.02}, {"mean": mean + 0.02}]
 
-    require_gain(scores(0.5), scores(0.61), "x")
-    require_gain(scores(0.9), scores(0.96), "x")
+    require_gain(scores(0.5), scores(0.61))
+    require_gain(scores(0.9), scores(0.96))
     for before, after in ((0.5, 0.59), (0.9, 0.94), (0.2, 0.2)):
         with pytest.raises(DidNotLearn, match="did not learn"):
-            require_gain(scores(before), scores(after), "x")
+            require_gain(scores(before), scores(after))
 
 
 def test_vectors_need_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +135,29 @@ def test_everything_wrong_is_told_at_once(
     said = capsys.readouterr().err
     assert "0 to 79: the file has 80 classes" in said
     assert not (tmp_path / "run").exists(), "nothing is written before all is right"
+
+
+def test_what_does_not_go_together_is_told(
+    letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "v.npz", features=np.ones((4, 3)), class_id=np.array([0, 0, 1, 1]))
+    words = ("--set", "prototypical.steps=[5,5]", "--across", str(tmp_path / "v.npz"))
+    out = ("--out", str(tmp_path / "run"))
+    assert nshot("episodes", "--data", str(letters), "--queries", "3", *words, *out) == 2
+    said = capsys.readouterr().err
+    assert "2 numbers of steps" in said
+    assert "items of 3\n  expected: like the data's: 1 x 16 x 16" in said
+
+
+def test_pictures_too_small_for_a_network_skip_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.repeat(np.arange(12), 4)
+    np.savez(tmp_path / "x.npz", images=glyphs(12, 4)[:, :8, :8], class_id=ids)
+    words = ("--background", "6", "--queries", "2", "--set", "prototypical.steps=[1]")
+    out = ("--episodes", "5", "--out", str(tmp_path / "run"))
+    assert nshot("episodes", "--data", str(tmp_path / "x.npz"), *words, *out) == 3
+    assert "skipped: reads pictures of 16 x 16" in " ".join(capsys.readouterr().out.split())
 
 
 def test_classes_to_learn_from_are_asked_for(

@@ -33,7 +33,7 @@ SMALL: dict[str, Episodic] = {
     "meta_baseline": MetaBaseline(
         filters=12, batch=64, way=8, learning_rate=1e-2, episode_rate=3e-3, steps=(60, 40)
     ),
-    "maml": MAML(filters=12, inner_steps=2, at_once=8, learning_rate=1e-2, steps=(50,)),
+    "maml": MAML(filters=12, inner_steps=2, way=8, learning_rate=1e-2, steps=(40,)),
 }
 ASKED = EpisodeShape(5, 1, 5)
 LETTERS = np.full(12, 8)

@@ -14,6 +14,7 @@ import random
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,9 +61,9 @@ class Collection:
         """(classes,) where each begins."""
         return np.asarray(np.cumsum(self.counts) - self.counts)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Names the content."""
+        """Names the content; taken once, for there may be a hundred megabytes of it."""
         parts = (np.ascontiguousarray(self.items).tobytes(), self.counts.tobytes())
         return digest(str(self.items.shape), *parts)
 

@@ -38,6 +38,8 @@ class AnswerLoss(nn.Module):
 class TurnsLoss(nn.Module):
     """`AnswerLoss`, with each item of a class taking its turn as its support.
 
+    Laenen and Bertinetto, "On Episodes, Prototypical Networks, and Few-Shot Learning", NeurIPS
+    2021, https://arxiv.org/abs/2012.09831, show that more of a batch's pairs teach more.
     Nearly all of a step's work is the embedding; of one embedded batch this makes as many episodes
     as a class has items. After 60 steps on Omniglot a prototypical network told 20 letters by one
     shot apart at 77.6 % with it, at 74.3 % without, in the same time.

@@ -162,6 +162,11 @@ def _faults(request: Request, cut: Cut) -> list[Fault]:
     if timeless and request.minutes is None:
         found = f"{', '.join(timeless)} must be trained, and it is not said how long"
         faults.append(Fault(found, do=f"--train-minutes 6, or --set {timeless[0]}.steps=[1000]"))
+    for method in request.methods:
+        phases = [phase.name for phase in method.phases(_shape(cut))]
+        if method.steps and phases and len(method.steps) != len(phases):
+            found = f"{method.name}: {len(method.steps)} numbers of steps"
+            faults.append(Fault(found, f"one for each of its phases: {', '.join(phases)}"))
     return faults
 
 
@@ -172,11 +177,14 @@ def _shape(cut: Cut) -> tuple[int, ...]:
 def _other(path: Path, cut: Cut, request: Request) -> Set:
     """All classes of other data, at the size that the learners know."""
     found = load(path, side=_shape(cut)[-1])
-    if len(found.evaluation.shape) != len(_shape(cut)):
-        raise InputError(Fault("vectors beside pictures", "items of one kind", where=str(path)))
-    classes = _joined(found)
+    classes, known = _joined(found), _shape(cut)
+    if len(classes.shape) != len(known) or (len(known) == 1 and classes.shape != known):
+        shapes = [" x ".join(map(str, shape)) for shape in (classes.shape, known)]
+        raise InputError(
+            Fault(f"items of {shapes[0]}", f"like the data's: {shapes[1]}", where=str(path))
+        )
     fit = tuple(shape for shape in request.shapes if _fits(classes, shape))
-    return _set(path, classes.at(_shape(cut)), fit or request.shapes, request)
+    return _set(path, classes.at(known), fit or request.shapes, request)
 
 
 def _fits(classes: Collection, shape: EpisodeShape) -> bool:
@@ -287,7 +295,8 @@ class _Run:
                 method, job = self._trained(method)
                 row["spec"], row["training"] = spec(method), self._found(job)
                 row["scores"] = self._scores(method, job)
-                require_gain(row["untrained"], row["scores"], self.prepared.sets[0].name)
+                own = len(self.prepared.sets[0].shapes)
+                require_gain(row["untrained"][:own], row["scores"][:own])
         except CannotAdapt as error:
             row |= {"status": "skipped", "reason": str(error)}
         except (DidNotLearn, Diverged) as error:
@@ -425,14 +434,12 @@ def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
     return scores
 
 
-def require_gain(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], name: str
-) -> None:
-    """Raise `DidNotLearn` unless training gained `GAIN` in the mean over the shapes of set `name`.
+def require_gain(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `DidNotLearn` unless training gained `GAIN` in the mean over these scores.
 
     Where fewer than twice that is left to gain, half of what is left is asked for.
     """
-    was, now = (np.mean([s["mean"] for s in rows if s["set"] == name]) for rows in (before, after))
+    was, now = (float(np.mean([score["mean"] for score in scores])) for scores in (before, after))
     wanted = min(GAIN, (1 - was) / 2)
     if now - was < wanted:
         raise DidNotLearn(

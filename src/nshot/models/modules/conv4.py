@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nshot.errors import CannotAdapt
 from nshot.models.modules.learner import as_floats
 
 
@@ -38,8 +39,17 @@ class Conv4(nn.Module):
         return maps
 
     def size(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """The shape of the maps of a picture of `shape`, (channels, height, width)."""
-        return (self.filters, shape[1] >> self.pools, shape[2] >> self.pools)
+        """The shape of the maps of a picture of `shape`, (channels, height, width).
+
+        Raises `CannotAdapt` where pooling would leave nothing of it.
+        """
+        maps = (self.filters, shape[1] >> self.pools, shape[2] >> self.pools)
+        if 0 in maps:
+            least = 1 << self.pools
+            raise CannotAdapt(
+                f"reads pictures of {least} x {least} pixels at least, not {shape[1]} x {shape[2]}"
+            )
+        return maps
 
 
 def _block(channels: int, filters: int, pooled: bool) -> nn.Sequential:
