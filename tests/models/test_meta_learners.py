@@ -167,18 +167,19 @@ def plain_maml(learner: MAML, support, labels, queries) -> torch.Tensor:
     """One episode, with torch's own optimiser on a copy of the network."""
     copy = MAML(**learner.settings).to(support.dtype)
     copy.load_state_dict(learner.state_dict())
-    head = torch.nn.Linear(learner.filters, int(labels.max()) + 1).to(support.dtype)
+    head = torch.nn.Linear(learner.network.width, int(labels.max()) + 1).to(support.dtype)
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     free = [*copy.network.parameters(), *head.parameters()]
     optimiser = torch.optim.SGD(free, learner.rate)
     for _ in range(learner.steps):
         optimiser.zero_grad()
-        cross_entropy(head(copy.network(support, len(support))), labels).backward()
+        said = head(copy.network(support, len(support))) * len(head.bias) ** 0.5
+        cross_entropy(said, labels).backward()
         optimiser.step()
     with torch.no_grad():
         both = copy.network(torch.cat([support, queries]), len(support))
-        return head(both[len(support) :])
+        return head(both[len(support) :]) * len(head.bias) ** 0.5
 
 
 def test_maml_takes_plain_steps_on_every_parameter() -> None:

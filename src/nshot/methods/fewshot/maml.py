@@ -45,14 +45,14 @@ class MAML(Episodic):
 
     filters: PositiveInt = 32
     inner_steps: PositiveInt = 3
-    inner_rate: PositiveFloat = 0.4
+    inner_rate: PositiveFloat = 0.1
     first_order: bool = False
     every_step: bool = True
-    way: PositiveInt = 5
+    way: PositiveInt = 20
     shot: PositiveInt = 1
     queries: PositiveInt = 3
-    at_once: PositiveInt = 16
-    learning_rate: PositiveFloat = 2e-3
+    at_once: PositiveInt = 4
+    learning_rate: PositiveFloat = 6e-3
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A network with strides for pooling; `CannotAdapt` for vectors, which none reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -97,27 +98,29 @@ class SupportNorm(nn.Module):
 
 
 class StridedConv4(nn.Module):
-    """Four blocks of 3x3 convolution with stride 2, `SupportNorm` and ReLU; the mean of the maps.
+    """Four blocks of 3x3 convolution with stride 2, `SupportNorm` and ReLU.
 
     The paper's network for Omniglot (section 5.2), where strides take the place of pooling.
 
     Args:
-        channels: of a picture.
-        filters: of each block, and so the number of features.
+        shape: of a picture.
+        filters: of each block.
     """
 
-    def __init__(self, channels: int, filters: int) -> None:
+    def __init__(self, shape: Sequence[int], filters: int) -> None:
         super().__init__()
-        widths = (channels, filters, filters, filters)
-        self.convs = nn.ModuleList(nn.Conv2d(w, filters, 3, stride=2, padding=1) for w in widths)
-        self.norms = nn.ModuleList(SupportNorm(filters) for _ in widths)
+        channels, height, width = shape
+        inside = (channels, filters, filters, filters)
+        self.convs = nn.ModuleList(nn.Conv2d(c, filters, 3, stride=2, padding=1) for c in inside)
+        self.norms = nn.ModuleList(SupportNorm(filters) for _ in inside)
+        self.width = filters * (-(-height // 16)) * (-(-width // 16))
 
     def forward(self, pictures: Tensor, count: int) -> Tensor:
-        """(n, channels, height, width), the first `count` the support set -> (n, filters)."""
+        """(n, channels, height, width), the first `count` the support set -> (n, width)."""
         maps = pictures
         for conv, norm in zip(self.convs, self.norms, strict=True):
             maps = torch.relu(norm(conv(maps), count))
-        return maps.mean(dim=(2, 3))
+        return maps.flatten(1)
 
 
 class MAML(Learner):
@@ -125,7 +128,9 @@ class MAML(Learner):
 
     The classifier on top begins at zero in every episode: its classes have no order to learn, and
     may be as many as are asked (Kao et al., "MAML is a Noisy Contrastive Learner in
-    Classification", ICLR 2022, https://arxiv.org/abs/2106.15367). Everything else is adapted.
+    Classification", ICLR 2022, https://arxiv.org/abs/2106.15367). Its logits are multiplied by the
+    root of their number: the gradient of a mean over the support set moves a class's weight by
+    1 / way, and so it moves as far in episodes of any size. Everything else is adapted.
 
     Args:
         shape: of one picture.
@@ -144,13 +149,13 @@ class MAML(Learner):
         shape: Sequence[int],
         filters: int = 32,
         steps: int = 3,
-        rate: float = 0.4,
+        rate: float = 0.1,
         first_order: bool = False,
     ) -> None:
         super().__init__(shape)
         self.filters, self.steps, self.rate = filters, steps, rate
         self.first_order = first_order
-        self.network = StridedConv4(shape[0], filters)
+        self.network = StridedConv4(shape, filters)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -196,7 +201,7 @@ class MAML(Learner):
             return nn.functional.cross_entropy(self._answer(parameters, inputs), targets)
 
         start: dict[str, Tensor] = dict(self.network.named_parameters())
-        start["head.weight"] = support.new_zeros(way, self.filters)
+        start["head.weight"] = support.new_zeros(way, self.network.width)
         start["head.bias"] = support.new_zeros(way)
         return adapted(
             loss,
@@ -217,4 +222,5 @@ class MAML(Learner):
         given = (pictures, len(support))
         features: Tensor = torch.func.functional_call(self.network, body, given)
         asked = features if queries is None else features[len(support) :]
-        return asked @ parameters["head.weight"].T + parameters["head.bias"]
+        weight, bias = parameters["head.weight"], parameters["head.bias"]
+        return (asked @ weight.T + bias) * math.sqrt(len(bias))
