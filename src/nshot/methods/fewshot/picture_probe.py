@@ -193,15 +193,15 @@ def families(layers: Sequence[str], colour: bool) -> list[Family]:
 
 
 def untuned(among: Sequence[Family], shown: Shown) -> list[Candidate]:
-    """What answers where nothing can be tried: the head, the colours, two layers by rings.
+    """What answers where nothing can be tried: the head, the colours, and one layer by rings.
 
-    With weights that were level on coins and groceries; the logits of each are as wide as those of
-    the others on the shots.
+    The weights are a compromise between the choosing halves of coins and groceries; the logits of
+    each are as wide as those of the others on the shots.
     """
-    rings = [f for f in among if f.power == 1 and f.parts[0].endswith(".rings")]
-    layers = [f for f in rings if not f.parts[0].startswith("colour")]
+    layers = [f for f in among if f.power == 1 and f.parts[0].endswith(".rings")]
+    layers = [f for f in layers if not f.parts[0].startswith("colour")]
     colours = [f for f in among if f.power < 1 and f.parts[0].startswith("colour")]
-    weights = [(among[2], 2.0), *((f, 2.0) for f in colours), *((f, 1.0) for f in layers[-2:])]
+    weights = [(among[2], 3.0), *((f, 3.0) for f in colours), *((f, 1.0) for f in layers[-2:-1])]
     whole = sum(weight for _, weight in weights)
     made = [Candidate(f, shrinkage=0.98, weight=weight / whole) for f, weight in weights]
     wide = [one.fitted(shown).logits(one.family.rows(shown.seen)).std() for one in made]
