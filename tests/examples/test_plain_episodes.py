@@ -18,7 +18,7 @@ from nshot.methods import TABLE
 from nshot.models.modules.learner import embed_all
 
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
-SCRIPTS = ("relation", "meta_baseline", "maml")
+SCRIPTS = ("prototypical", "matching", "relation", "meta_baseline", "maml")
 ASKED = EpisodeShape(5, 1, 5)
 
 
