@@ -68,6 +68,15 @@ def test_shrunken_to_the_end_the_nearest_mean_decides(covariance: str) -> None:
     np.testing.assert_array_equal(told.argmax(axis=1), away.argmin(axis=1))
 
 
+def test_a_search_is_told_what_each_discriminant_says() -> None:
+    rows, targets = data()
+    spread = Spread.of(rows, targets, 4, "within")
+    asked = np.random.default_rng(1).normal(size=(20, 30))
+    for shrinkage, told in zip((0.1, 1.0), spread.logits(asked, (0.1, 1.0)), strict=True):
+        one = Discriminant.of(FAMILIES[0], spread, shrinkage)
+        np.testing.assert_allclose(told, one.logits(asked), rtol=1e-4, atol=1e-4)
+
+
 def test_one_shot_a_label_has_no_spread_within() -> None:
     rows = np.eye(3)
     told = Discriminant.of(FAMILIES[0], Spread.of(rows, np.arange(3), 3, "within"), 0.5)

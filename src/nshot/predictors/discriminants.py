@@ -116,6 +116,21 @@ class Spread:
         kept = (1 - shrinkage) * self.variances
         return kept / (kept + floor), floor
 
+    def logits(self, rows: Floats, shrinkages: Sequence[float]) -> Floats:
+        """(shrinkages, inputs, labels): what the `Discriminant` of each would say of `rows`.
+
+        The rows are laid along the directions once for all of them.
+        """
+        away, asked = self.prototypes - self.mean, rows - self.mean
+        flat, square = asked @ away.T, (away**2).sum(axis=1)
+        theirs, along = away @ self.directions.T, asked @ self.directions.T
+        told = []
+        for gains, floor in map(self.shrunken, shrinkages):
+            inner = flat - (along * gains) @ theirs.T
+            own = square - (theirs**2) @ gains
+            told.append((inner - 0.5 * own) / floor)
+        return np.where(self.prototypes.any(axis=1), np.stack(told), ABSENT)
+
 
 def _directions(around: Floats, freedom: int) -> tuple[Floats, Floats]:
     """Variances, largest first, and directions (r, width) of centred rows, from their products."""

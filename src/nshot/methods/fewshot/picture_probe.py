@@ -216,7 +216,7 @@ def best(family: Family, shown: Shown, devs: Sequence[NDArray[np.intp]]) -> Cand
     found = []
     kinds: tuple[Covariance, ...] = ("within", "total")
     for covariance in kinds:
-        told = _held_out(family, rows, shown, devs, covariance)
+        told = _held_out(rows, shown, devs, covariance)
         for shrinkage, logits in zip(SHRINKAGES, told, strict=True):
             temperature, loss = tempered(logits, right)
             told_so = log_softmax(temperature * logits)
@@ -259,11 +259,7 @@ def _picks(told: Floats, right: NDArray[np.int64]) -> Floats:
 
 
 def _held_out(
-    family: Family,
-    rows: Floats,
-    shown: Shown,
-    devs: Sequence[NDArray[np.intp]],
-    covariance: Covariance,
+    rows: Floats, shown: Shown, devs: Sequence[NDArray[np.intp]], covariance: Covariance
 ) -> Floats:
     """(shrinkages, held-out rows, labels) logits; each fold is answered from all others."""
     known = np.concatenate(devs)
@@ -271,8 +267,7 @@ def _held_out(
     for dev in devs:
         kept = np.setdiff1d(known, dev)
         spread = Spread.of(rows[kept], shown.targets[kept], shown.count, covariance)
-        made = [Discriminant.of(family, spread, shrinkage) for shrinkage in SHRINKAGES]
-        told.append(np.stack([one.logits(rows[dev]) for one in made]))
+        told.append(spread.logits(rows[dev], SHRINKAGES))
     return np.concatenate(told, axis=1)
 
 
