@@ -182,7 +182,7 @@ def test_forecasts_grow_with_the_rows(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "reason"),
     [
-        ("nearest_mean", {"encoder": None}, "needs a sentence encoder"),
+        ("nearest_mean", {"encoder": None}, "needs an encoder"),
         ("zero_shot", {"base": None}, "needs a language model"),
         ("lm_probe", {"abilities": frozenset({"generate"})}, "cannot show hidden states"),
         ("lm_probe", {"layers": 0}, "how many layers"),
