@@ -181,6 +181,14 @@ def test_a_temperature_undoes_a_scale() -> None:
     assert loss < np.log(3)
 
 
+def test_rows_that_are_all_right_leave_some_doubt() -> None:
+    right = np.tile(np.arange(3), 8)
+    easy = -100.0 * (np.arange(3) != right[:, None])
+    (one,) = picked([Candidate(Family(("a",)), told=easy)], right, 0)
+    wrong = 2 * np.exp(-100 * one.weight)
+    assert 0.01 < wrong / (1 + wrong) < 0.05
+
+
 def test_the_best_settings_are_those_with_the_least_loss_held_out() -> None:
     rng = np.random.default_rng(0)
     targets = np.tile(np.arange(3), 6)
@@ -203,7 +211,7 @@ def test_those_are_picked_that_help_each_other() -> None:
     wrong = Candidate(Family(("c",)), told=of_right[:, ::-1])
     chosen = picked([wrong, first, second], right, 0)
     assert {one.family.parts for one in chosen} == {("a",), ("b",)}
-    assert min(one.weight for one in chosen) > 0.5, "together they are surer than each alone"
+    assert min(one.weight for one in chosen) > 0.4, "together they are surer than each alone"
 
 
 def test_soft_k_means_finds_the_middle_of_what_is_unlabelled() -> None:
