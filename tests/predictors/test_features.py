@@ -3,13 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 
+from nshot.errors import InputError
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.predictors import load
-from nshot.predictors.features import TfIdf
+from nshot.predictors.features import TfIdf, averaged
 from nshot.predictors.label_head import LabelHead
+from nshot.types import Image, Input
 from toys import QUESTIONS, TASK, Bench, ask, shots
 
 TEXTS = [example.input.text for example in shots().labelled]
@@ -39,3 +42,12 @@ def test_korean_words_are_met_again_under_other_particles() -> None:
 def test_texts_without_any_word_leave_character_terms_or_none() -> None:
     assert TfIdf.fit(["?", "!"]).read([ask("?")]).matrix.shape[0] == 1
     assert TfIdf.fit(["", ""]).read([ask("a"), ask("b")]).matrix.shape == (2, 0)
+
+
+def test_pictures_of_one_input_count_as_their_mean() -> None:
+    one, two, three = (Image(f"{n}.png", n) for n in ("a", "b", "c"))
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]], np.float32)
+    inputs = [Input(images=(one,)), Input(images=(two, three))]
+    np.testing.assert_array_equal(averaged(rows, inputs), [[1, 0], [0, 2]])
+    with pytest.raises(InputError, match="input 1 has no picture"):
+        averaged(rows, [Input(images=(one,)), Input()])
