@@ -30,6 +30,7 @@ from nshot.method import Method, spec_hash
 from nshot.methods import TABLE
 from nshot.models import open_models
 from nshot.models.catalog import resolve
+from nshot.report import charts
 from nshot.store import write_atomic
 from nshot.types import Example, Image, Input, Label, Shots, Task, digest
 from table import ROOT, data_folder, line, read, write
@@ -46,6 +47,7 @@ ASKED = 30
 CHOOSING = 40
 """Grocery classes, the first of classes.jsonl, on which choices were made."""
 WAY = 20
+Z = (-1.96, 1.96)
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "picture_probe": {"method": "picture_probe"},
     "nearest_mean": {"method": "nearest_mean"},
@@ -324,7 +326,24 @@ def _said(folder: Path, protocol: Protocol, way: str) -> str:
     if len(points) < 2:
         return "-"
     deviation = float(np.std(points, ddof=1))
-    return f"{np.mean(points):.1f} ± {1.96 * deviation / len(points) ** 0.5:.1f} ({deviation:.1f})"
+    said = f"{np.mean(points):.1f} ± {1.96 * deviation / len(points) ** 0.5:.1f} ({deviation:.1f})"
+    return said if len(points) == DRAWS else f"{said}, {len(points)} draws"
+
+
+def drawn(folder: Path, name: str) -> str:
+    """Accuracy over pictures a class of one set, a panel for each method; "" where too little."""
+    found = []
+    for way in METHODS:
+        points = []
+        for protocol in sorted(PROTOCOLS, key=lambda one: one.shots):
+            scores = [one["accuracy"] for one in _cell(folder, protocol, way)]
+            if protocol.name.partition("-")[0] == name and len(scores) > 1:
+                mean, error = np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5
+                points.append((protocol.shots, float(mean), *(float(mean + z * error) for z in Z)))
+        role: charts.Role = "pick" if way == "picture_probe" else "could"
+        found.append(charts.Series(way, role, tuple(points)))
+    found = [one for one in found if len(one.points) > 1]
+    return charts.standalone(charts.curves(found, f"{name}: pictures a class")) if found else ""
 
 
 def main() -> int:
@@ -335,7 +354,12 @@ def main() -> int:
     parser.add_argument("--draws", type=int, default=DRAWS)
     given = parser.parse_args()
     if given.what == "page":
-        write("pictures.py", page(given.folder), PAGE)
+        text = page(given.folder)
+        for name in ("coins", "grocery"):
+            if svg := drawn(given.folder, name):
+                write_atomic(PAGE.parent / f"fewshot-{name}.svg", svg)
+                text += f"\n\n![{name}: accuracy over pictures a class](fewshot-{name}.svg)"
+        write("pictures.py", text, PAGE)
         return 0
     given.folder.mkdir(parents=True, exist_ok=True)
     measure(given.folder, given.only, given.draws)

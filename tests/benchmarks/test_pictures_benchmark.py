@@ -50,8 +50,11 @@ def test_the_two_shootings_share_no_photo() -> None:
 def test_the_table_says_the_mean_its_interval_and_the_deviation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draws = [{"accuracy": 0.5}, {"accuracy": 0.7}]
+    draws = [{"accuracy": 0.5}, {"accuracy": 0.7}] * 10
     (tmp_path / "coins-picture_probe.json").write_text(json.dumps({"plan": "", "draws": draws}))
     table = pictures.page(tmp_path)
-    assert "| 60.0 ± 19.6 (14.1) |" in table
+    assert "| 60.0 ± 4.5 (10.3) |" in table
     assert "grocery" not in table
+    (tmp_path / "coins-picture_probe.json").write_text(json.dumps({"plan": "", "draws": draws[:2]}))
+    assert "| 60.0 ± 19.6 (14.1), 2 draws |" in pictures.page(tmp_path)
+    assert "<svg" not in pictures.drawn(tmp_path, "coins"), "one size is no curve"
