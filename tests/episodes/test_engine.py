@@ -56,12 +56,14 @@ def test_prototypical_answers_with_the_nearest_mean(vectors: torch.Tensor) -> No
         np.testing.assert_array_equal(given, apart.argmin(axis=1))
 
 
-def test_prototypical_logits_are_minus_squared_distances(vectors: torch.Tensor) -> None:
+def test_prototypical_logits_are_minus_squared_distances_by_the_root_of_the_width(
+    vectors: torch.Tensor,
+) -> None:
     support, queries = vectors[None, :6], vectors[None, 6:9]
     labels = torch.tensor([0, 1, 2, 0, 1, 0])
     logits = seeded(Prototypical, (10,)).logits(support, labels, queries, 3)
     means = torch.stack([support[0][labels == c].mean(dim=0) for c in range(3)])
-    wanted = -torch.cdist(queries[0], means).square()
+    wanted = -torch.cdist(queries[0], means).square() / 10**0.5
     torch.testing.assert_close(logits[0].log_softmax(dim=1), wanted.log_softmax(dim=1))
 
 

@@ -39,7 +39,7 @@ class Prototypical(Episodic):
     way: PositiveInt = 60
     shot: PositiveInt = 1
     queries: PositiveInt = 3
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 5e-3
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A `Conv4` for pictures; vectors stay as they are."""
