@@ -6,8 +6,9 @@ import json
 import random
 from pathlib import Path
 
-import pictures
 import pytest
+
+import pictures
 
 ROWS = [
     {"file": f"{photo}-{label}-{i}.jpg", "split": split, "label": label, "photo": photo}
