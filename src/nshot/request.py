@@ -147,7 +147,6 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     also = tuple(name for name in wanted if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     rows = with_background(rows, loaded.background)
-    rows = with_background(rows, loaded.background)
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
 
 
