@@ -13,8 +13,8 @@ from torch import Tensor
 from nshot.episodes.base import EpisodeShape
 from nshot.models.modules.learner import Learner
 
-GATHERED = 1 << 19
-"""Numbers gathered at once, about: 2 MB stay near a core."""
+GATHERED = 1 << 20
+"""Numbers gathered at once, about: 4 MB stay near a core."""
 
 
 @dataclass(frozen=True)
