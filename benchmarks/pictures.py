@@ -55,7 +55,14 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "picture_probe, no colours": {"method": "picture_probe", "colour": False},
     "picture_probe, whole view": {"method": "picture_probe", "views": "whole"},
 }
-UNLABELLED = {"picture_probe, unlabelled": {"method": "picture_probe", "unlabelled": "shift"}}
+UNLABELLED: Mapping[str, Mapping[str, Any]] = {
+    "picture_probe, unlabelled": {"method": "picture_probe", "unlabelled": "shift"},
+    "picture_probe, unlabelled, no colours": {
+        "method": "picture_probe",
+        "unlabelled": "shift",
+        "colour": False,
+    },
+}
 
 
 Sides: TypeAlias = Callable[[random.Random, set[str]], tuple[set[str], set[str]]]
