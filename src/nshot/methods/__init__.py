@@ -60,7 +60,15 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
 }  # fmt: skip
 """What is compared unless the user names methods: each rung by what tells most for its cost."""
 
-PICTURES: tuple[str, ...] = ("majority", "nearest_mean", "knn", "linear_probe", "picture_probe")
+PICTURES: tuple[str, ...] = (
+    "majority",
+    "nearest_mean",
+    "knn",
+    "linear_probe",
+    "picture_probe",
+    "baseline",
+    "baseline_pp",
+)
 """What is compared on pictures unless the user names methods."""
 
 
