@@ -87,6 +87,23 @@ def test_one_shot_has_no_folds() -> None:
     assert Shots().folds() == ()
 
 
+def test_photographs_of_many_things_are_folded_whole() -> None:
+    labels = "abc"
+    rows = tuple(row(f"{photo}{label}", label, photo) for photo in "wxyz" for label in labels)
+    folds = Shots(rows).folds(4)
+    assert len(folds) > 1
+    for fold in folds:
+        learned, asked = fold.shots.labelled, fold.dev
+        assert not {e.group for e in learned} & {e.group for e in asked}
+        assert {e.label for e in asked} <= {e.label for e in learned}
+    assert sorted(e.id for f in folds for e in f.dev) == sorted(e.id for e in rows)
+
+
+def test_a_label_that_only_one_photograph_shows_has_no_folds() -> None:
+    rows = (row("1", "a", "w"), row("2", "b", "w"), row("3", "a", "x"), row("4", "b", "w"))
+    assert Shots(rows).folds() == ()
+
+
 def test_folds_keep_what_is_not_labelled() -> None:
     free, back = (row("u", ""),), (row("z", "other"),)
     shots = Shots(tuple(row(f"{x}{i}", x) for x in "ab" for i in range(2)), free, (), back)

@@ -174,7 +174,9 @@ class Shots:
         Without `labels` (kinds generate and rank) there are no strata.
 
         Each labelled example is in exactly one `dev`. With fewer than `k` groups of the rarest
-        label there are as many folds as that. Preferences (no labels) are cut the same way.
+        label there are as many folds as that. Where groups hold several labels (a photograph of
+        many things), an example whose label is in no group outside its fold is in no `dev`.
+        Preferences (no labels) are cut the same way.
         """
         if not self.labelled:
             return tuple(
@@ -191,12 +193,16 @@ def _cuts(
     examples: Sequence[Example], k: int, seed: int, labels: bool
 ) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
     """(kept, held out) pairs of a stratified, grouped cut into `k` folds at most."""
-    rarest = min(map(len, _grouped(examples, labels)[1].values()), default=1)
+    found: dict[str, set[str]] = {}
+    for example in examples:
+        found.setdefault(_stratum(example, labels), set()).add(_group_of(example))
+    rarest = min(map(len, found.values()), default=1)
     fold_of = stratified_folds(examples, min(k, rarest), seed, labels)
     cuts = []
     for fold in range(max(fold_of.values(), default=0) + 1):
-        dev = tuple(e for e in examples if fold_of[e.id] == fold)
         kept = tuple(e for e in examples if fold_of[e.id] != fold)
+        known = {_stratum(e, labels) for e in kept}
+        dev = tuple(e for e in examples if fold_of[e.id] == fold and _stratum(e, labels) in known)
         if dev and kept:
             cuts.append((kept, dev))
     return cuts
@@ -230,12 +236,19 @@ def _grouped(
     """The members of each group, and the groups of each label (of their first member)."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
-        groups.setdefault(example.group or f"id:{example.id}", []).append(example)
+        groups.setdefault(_group_of(example), []).append(example)
     by_label: dict[str, list[str]] = {}
     for name, members in groups.items():
-        targets = members[0].targets if labels else ()
-        by_label.setdefault(targets[0] if targets else "", []).append(name)
+        by_label.setdefault(_stratum(members[0], labels), []).append(name)
     return groups, by_label
+
+
+def _group_of(example: Example) -> str:
+    return example.group or f"id:{example.id}"
+
+
+def _stratum(example: Example, labels: bool) -> str:
+    return example.targets[0] if labels and example.targets else ""
 
 
 @dataclass(frozen=True)
