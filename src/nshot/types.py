@@ -175,7 +175,8 @@ class Shots:
 
         Each labelled example is in exactly one `dev`. With fewer than `k` groups of the rarest
         label there are as many folds as that. Where groups hold several labels (a photograph of
-        many things), an example whose label is in no group outside its fold is in no `dev`.
+        many things), an example whose label is in no group outside its fold is in no `dev`; there
+        are no folds where some label would be in none at all.
         Preferences (no labels) are cut the same way.
         """
         if not self.labelled:
@@ -199,13 +200,15 @@ def _cuts(
     rarest = min(map(len, found.values()), default=1)
     fold_of = stratified_folds(examples, min(k, rarest), seed, labels)
     cuts = []
+    asked = set[str]()
     for fold in range(max(fold_of.values(), default=0) + 1):
         kept = tuple(e for e in examples if fold_of[e.id] != fold)
         known = {_stratum(e, labels) for e in kept}
         dev = tuple(e for e in examples if fold_of[e.id] == fold and _stratum(e, labels) in known)
         if dev and kept:
             cuts.append((kept, dev))
-    return cuts
+            asked.update(_stratum(e, labels) for e in dev)
+    return cuts if asked == set(found) else []
 
 
 def stratified_folds(

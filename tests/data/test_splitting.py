@@ -83,8 +83,15 @@ def test_folds_never_part_a_text_or_a_group(train: list[Example]) -> None:
         kept = fold_.shots.labelled
         assert not texts_of(kept) & texts_of(fold_.dev)
         assert not groups_of(kept) & groups_of(fold_.dev)
+        assert {one.label for one in fold_.dev} <= {one.label for one in kept}
     answered = [one.id for fold_ in folds for one in fold_.dev]
-    assert not folds or sorted(answered) == sorted(one.id for one in rows.train)
+    assert len(answered) == len(set(answered))
+    assert not folds or {one.label for f in folds for one in f.dev} == {o.label for o in rows.train}
+    labels_of: dict[str, set[str]] = {}
+    for one in rows.train:
+        labels_of.setdefault(one.group or one.id, set()).add(one.label)
+    if folds and all(len(labels) == 1 for labels in labels_of.values()):
+        assert sorted(answered) == sorted(one.id for one in rows.train)
 
 
 @given(many_rows("train", 6), st.integers(0, 5))
