@@ -15,7 +15,8 @@ from nshot.errors import InputError
 from nshot.machine import Meter
 from nshot.models import open_models
 from nshot.models.base import PictureEncoder
-from nshot.models.catalog import FEATURES, locate, resolve
+from nshot.models.catalog import FEATURES, LITE0_TENSORS, locate, resolve
+from nshot.models.unpickled import tensors
 from nshot.types import Image, ModelRef
 
 Draw = Callable[[int], Image]
@@ -88,6 +89,23 @@ def check_rows(encoder: PictureEncoder, images: list[Image]) -> None:
         assert none.shape == (0, values.shape[1])
 
 
+def load_published(network: Any) -> None:
+    """Put the published numbers, whose weights are in TensorFlow's order, into `network`."""
+    assert FEATURES.source is not None
+    read = tensors(FEATURES.source.read_bytes(), LITE0_TENSORS)
+    for name, parameter in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        numbers = parameter.new_tensor(read.pop(name))
+        if parameter.dim() == 4:
+            outward, inward, height, width = parameter.shape
+            numbers = numbers.view(height, width, inward, outward).permute(3, 2, 0, 1)
+        elif parameter.dim() == 2:
+            numbers = numbers.view(parameter.shape[::-1]).T
+        parameter.copy_(numbers)
+    assert not read
+
+
 @pytest.mark.embedded
 def test_the_embedded_network_is_the_published_one(draw: Draw) -> None:
     import torch
@@ -98,7 +116,7 @@ def test_the_embedded_network_is_the_published_one(draw: Draw) -> None:
 
     square = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     theirs = EfficientNet.from_name("efficientnet-lite0").eval()
-    theirs.load_state_dict(torch.load(str(FEATURES.source), weights_only=True))
+    load_published(theirs)
     kept: list[Any] = []
     for number in SHOWN:
         theirs._blocks[number].register_forward_hook(lambda *told: kept.append(told[2]))

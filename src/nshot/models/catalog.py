@@ -85,7 +85,8 @@ FEATURES = Embedded(
 EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, ENCODER, FEATURES)}
 DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name, "features": FEATURES.name}
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the one pickled file that is ever opened: weights only, once, to be written as safetensors."""
+"""Of the one file of torch's that is ever opened. The pickle in it is not run (`unpickled`)."""
+LITE0_TENSORS = 296
 
 
 @dataclass(frozen=True)
@@ -316,12 +317,14 @@ def _convert_lite0(published: Path, folder: Path) -> None:
     from safetensors.torch import save_file
 
     from nshot.models.modules.efficientnet import folded
+    from nshot.models.unpickled import tensors
 
-    if hashlib.sha256(published.read_bytes()).hexdigest() != LITE0_SHA256:
+    content = published.read_bytes()
+    if hashlib.sha256(content).hexdigest() != LITE0_SHA256:
         raise ModelNotFound(
             Fault(f"{published.name} is not the file that was published", do=FEATURES.install)
         )
-    state = torch.load(published, map_location="cpu", weights_only=True)
+    state = {name: torch.tensor(flat) for name, flat in tensors(content, LITE0_TENSORS).items()}
     save_file(folded(state), folder / WEIGHTS)
 
 

