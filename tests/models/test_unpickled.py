@@ -13,7 +13,7 @@ from nshot.models.unpickled import tensors
 WEIGHT, BIAS = np.arange(6, dtype="<f4"), np.array([1.5, -2.0], "<f4")
 COUNTER = np.array([7], "<i8")
 BY_TORCH = "5ad48093c30780652da9fcdd57670d73d4474bc4f128c8378eaf0575bf1345b1"
-"""SHA-256 of every name and its numbers, in order of the names, as torch's own reader gave them once."""
+"""SHA-256 of every name and its numbers, in order of the names, as torch gave them once."""
 
 
 def string(text: str) -> bytes:
