@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nshot.method import Built, Method
 from nshot.models.base import Models
 from nshot.types import ModelRef, Shots, Task
@@ -46,3 +48,26 @@ class Lent:
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.steps.append((done, total, what))
+
+
+class Killed(Exception):
+    """Stands for the signal that ends a job."""
+
+
+def kill(method: Method, task: Task, shots: Shots, bench: Lent, at: int) -> None:
+    """Let the job die at its step `at`."""
+
+    def dies(done: int, total: int, what: str) -> None:
+        if done == at:
+            raise Killed
+
+    ordinary, bench.progress = bench.progress, dies  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        method.adapt(task, shots, bench)
+    bench.progress = ordinary  # type: ignore[method-assign]
+
+
+def resumed(method: Method, task: Task, shots: Shots, bench: Lent, at: int) -> Any:
+    """The predictor of a job that was killed at its step `at` and then started again."""
+    kill(method, task, shots, bench, at)
+    return method.adapt(task, shots, bench)

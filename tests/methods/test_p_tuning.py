@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lent import Lent
+from lent import Lent, kill
 from soft import (
     TOPIC,
     TOPICS,
@@ -125,16 +125,7 @@ def test_a_checkpoint_holds_what_is_not_folded(bench):
     """The folder holds the embeddings alone; a killed training needs the network that made them."""
     from safetensors import safe_open
 
-    class Killed(Exception):
-        pass
-
-    def dies(done: int, total: int, what: str) -> None:
-        if done == 60:
-            raise Killed
-
-    bench.progress = dies
-    with pytest.raises(Killed):
-        PTuning(**QUICK | {"encoder": "lstm"}).adapt(TASK, SHOTS, bench)
+    kill(PTuning(**QUICK | {"encoder": "lstm"}), TASK, SHOTS, bench, at=60)
     with safe_open(bench.folder / "checkpoint" / "checkpoint.safetensors", "pt") as file:
         names = {n.removeprefix("parameter.prompt_encoder.default.") for n in file.keys()}  # noqa: SIM118
     assert {"embedding.weight", "lstm_head.weight_hh_l1_reverse", "mlp_head.0.weight"} <= names

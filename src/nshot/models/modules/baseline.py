@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from nshot.models.modules.conv4 import Embedding
 from nshot.models.modules.cosine_head import cosine_logits
-from nshot.models.modules.learner import Learner
+from nshot.models.modules.embedded import Embedded
 from nshot.models.modules.support_heads import Recipe, fit_cosine, fit_linear
 
 
-class Baseline(Learner):
+class Baseline(Embedded):
     """A linear classifier, fitted anew to each support set (Chen et al. 2019, section 3.2).
 
     Args:
@@ -33,10 +32,8 @@ class Baseline(Learner):
         passes: int = 100,
         batch_size: int = 4,
     ) -> None:
-        super().__init__(shape)
-        self.filters = filters
+        super().__init__(shape, filters)
         self.recipe = Recipe(learning_rate, passes, batch_size)
-        self.embedding = Embedding(shape, filters)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -46,12 +43,7 @@ class Baseline(Learner):
             "passes": self.recipe.passes,
             "batch_size": self.recipe.batch_size,
         }
-        return {**super().settings, "filters": self.filters, **fit}
-
-    def embed(self, items: Tensor) -> Tensor:
-        """(n, *shape) -> (n, width)."""
-        vectors: Tensor = self.embedding(items)
-        return vectors
+        return {**super().settings, **fit}
 
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
         """Of the fitted classifiers; the features have no part in the gradient."""

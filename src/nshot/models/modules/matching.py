@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from nshot.models.modules.context import FullContext
-from nshot.models.modules.conv4 import Embedding
-from nshot.models.modules.learner import Learner
+from nshot.models.modules.embedded import Embedded
 
 SCALE = 10.0
 """Where the number begins that cosines are multiplied by."""
 
 
-class Matching(Learner):
+class Matching(Embedded):
     """Softmax over the support of scale * cosine, summed by class (Vinyals et al. 2016, eq. 1).
 
     Args:
@@ -28,9 +27,7 @@ class Matching(Learner):
     kind: ClassVar = "matching"
 
     def __init__(self, shape: Sequence[int], filters: int = 64, full_context: bool = False) -> None:
-        super().__init__(shape)
-        self.filters = filters
-        self.embedding = Embedding(shape, filters)
+        super().__init__(shape, filters)
         self.context = FullContext(self.embedding.width) if full_context else None
         self.scale = nn.Parameter(torch.tensor(SCALE))
 
@@ -38,11 +35,11 @@ class Matching(Learner):
     def settings(self) -> dict[str, Any]:
         """Shape, filters, and whether there is a context."""
         context = self.context is not None
-        return {**super().settings, "filters": self.filters, "full_context": context}
+        return {**super().settings, "full_context": context}
 
     def embed(self, items: Tensor) -> Tensor:
         """(n, *shape) -> (n, width): directions, each of unit length, where no context is seen."""
-        vectors: Tensor = self.embedding(items)
+        vectors = super().embed(items)
         return nn.functional.normalize(vectors, dim=-1) if self.context is None else vectors
 
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from nshot.models.modules.conv4 import Embedding
 from nshot.models.modules.cosine_head import SCALE, cosine_logits
-from nshot.models.modules.learner import Learner, class_means
+from nshot.models.modules.embedded import Embedded
+from nshot.models.modules.learner import class_means
 
 
-class MetaBaseline(Learner):
+class MetaBaseline(Embedded):
     """scale * cos(query, class mean): Yinbo Chen et al., "Meta-Baseline", ICCV 2021, section 3.2.
 
     https://arxiv.org/abs/2003.04390
@@ -26,20 +26,8 @@ class MetaBaseline(Learner):
     kind: ClassVar = "meta_baseline"
 
     def __init__(self, shape: Sequence[int], filters: int = 64) -> None:
-        super().__init__(shape)
-        self.filters = filters
-        self.embedding = Embedding(shape, filters)
+        super().__init__(shape, filters)
         self.scale = nn.Parameter(torch.tensor(SCALE))
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Shape and filters."""
-        return {**super().settings, "filters": self.filters}
-
-    def embed(self, items: Tensor) -> Tensor:
-        """(n, *shape) -> (n, width)."""
-        vectors: Tensor = self.embedding(items)
-        return vectors
 
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
         """The scaled cosine with each class's mean: (episodes, q, way)."""

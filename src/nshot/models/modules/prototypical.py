@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from nshot.models.modules.conv4 import Embedding
-from nshot.models.modules.learner import Learner, class_means
+from nshot.models.modules.embedded import Embedded
+from nshot.models.modules.learner import class_means
 
 
-class Prototypical(Learner):
-    """A query takes the class whose mean is nearest (Snell et al. 2017, eq. 1-2).
-
-    Args:
-        shape: of one item.
-        filters: of the `Conv4` that embeds pictures; vectors are taken as they are.
-    """
+class Prototypical(Embedded):
+    """A query takes the class whose mean is nearest (Snell et al. 2017, eq. 1-2)."""
 
     kind: ClassVar = "prototypical"
-
-    def __init__(self, shape: Sequence[int], filters: int = 64) -> None:
-        super().__init__(shape)
-        self.filters = filters
-        self.embedding = Embedding(shape, filters)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Shape and filters."""
-        return {**super().settings, "filters": self.filters}
-
-    def embed(self, items: Tensor) -> Tensor:
-        """(n, *shape) -> (n, width)."""
-        vectors: Tensor = self.embedding(items)
-        return vectors
 
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
         """-|q - p|^2 / sqrt(width), without the |q|^2 that is the same for every class.
