@@ -187,7 +187,7 @@ def test_coordinates_are_searched_in_order_from_the_best_so_far() -> None:
     tuned = search(Knobs(), TASK, SHOTS, spy)
     assert [(m.a, m.b) for m in spy.asked] == [(0, "x"), (1, "x"), (2, "x"), (2, "y")]  # type: ignore[attr-defined]
     assert (tuned.method.a, tuned.method.b) == (2, "y")  # type: ignore[attr-defined]
-    assert len(tuned.tried) == trials(Knobs()) == 4
+    assert len(tuned.tried) == trials(Knobs(), "classify") == 4
     assert [t.score for t in tuned.tried] == [0.25, 0.0, 0.5, 1.0]
     assert [t.chosen for t in tuned.tried] == [False, False, False, True]
 
@@ -204,7 +204,7 @@ def test_ties_keep_the_default() -> None:
 
 def test_what_the_user_set_is_not_searched_and_stays() -> None:
     pinned = Knobs(a=1, c=3.0)
-    assert open_settings(pinned) == {"b": ("x", "y")}
+    assert open_settings(pinned, "classify") == {"b": ("x", "y")}
     spy = Spy({(1, "y"): 1.0, (2, "y"): 1.0})
     found = search(pinned, TASK, SHOTS, spy).method
     assert (found.a, found.b, found.c) == (1, "y", 3.0)  # type: ignore[attr-defined]
@@ -212,7 +212,7 @@ def test_what_the_user_set_is_not_searched_and_stays() -> None:
 
 
 def test_a_setting_pinned_to_its_default_is_pinned() -> None:
-    assert trials(Knobs(a=0, b="x")) == 1
+    assert trials(Knobs(a=0, b="x"), "classify") == 1
     found = search(Knobs(a=0, b="x"), TASK, SHOTS, Spy({}))
     assert found.tried == ()
 

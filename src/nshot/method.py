@@ -178,6 +178,10 @@ class Method(BaseModel, ABC):
     about: ClassVar[str] = ""
     """Half a line for `nshot methods`."""
 
+    def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
+        """What of `space` can change an answer on a task of this kind."""
+        return self.space
+
     def why_not(self, brief: Brief) -> str | None:
         """One sentence when this cannot work here, else None. Subclasses add to `super()`."""
         if brief.task.kind not in self.kinds:

@@ -193,7 +193,7 @@ class Run:
         brief = self.brief(size)
         cuts, repeats = self.cuts(method), self.repeats(method)
         build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
-        count = trials(method) if brief.per_label > 1 else 1
+        count = trials(method, self.prepared.task.kind) if brief.per_label > 1 else 1
         search = 0.0
         if count > 1:
             k = min(method.search_folds, brief.per_label)
@@ -273,7 +273,7 @@ class Run:
     def _stored(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> bool:
         """A finished job costs nothing: a resumed run with little time keeps what it had."""
         chosen = entry.method
-        if open_settings(chosen):
+        if open_settings(chosen, self.prepared.task.kind):
             found = self.store.get(_search_job(chosen, size, number, cut).name(self.context))
             if found is None or found[0] == "failed":
                 return found is not None
@@ -314,7 +314,7 @@ class Run:
 
     def tuned(self, entry: Entry, size: Size, number: int, cut: Cut | None) -> Method:
         """The method with its settings: searched on draw 0, or inside each training fold."""
-        if not open_settings(entry.method):
+        if not open_settings(entry.method, self.prepared.task.kind):
             return entry.method
         body = self.result(_search_job(entry.method, size, number, cut))
         first = number == 0 and (cut is None or cut.index == 0)
@@ -604,7 +604,7 @@ def _planned(run: Run, method: Method) -> dict[str, Any]:
         "name": method.called,
         "rung": method.rung,
         "why_not": method.why_not(run.brief(size)),
-        "candidates": trials(method),
+        "candidates": trials(method, run.prepared.task.kind),
         "search": forecast.search,
         "build": forecast.build,
         "use": forecast.use,

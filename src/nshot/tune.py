@@ -19,7 +19,7 @@ import numpy as np
 from nshot.errors import CannotAdapt, RunFailed, WorkerLost
 from nshot.method import Method
 from nshot.metrics import metric_of, score
-from nshot.types import Example, Fold, Prediction, Shots, Task, Trial
+from nshot.types import Example, Fold, Kind, Prediction, Shots, Task, Trial
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,15 @@ Answer = Callable[[Method, Fold, int], Sequence[Prediction]]
 """Adapt a candidate to a fold's shots and answer its dev rows (the third value: which fold)."""
 
 
-def open_settings(method: Method) -> dict[str, tuple[Any, ...]]:
-    """What may be tried: the declared space without the settings that the user set."""
-    return {
-        name: values for name, values in method.space.items() if name not in method.model_fields_set
-    }
+def open_settings(method: Method, kind: Kind) -> dict[str, tuple[Any, ...]]:
+    """What may be tried on a task of this kind, without the settings that the user set."""
+    space = method.searched(kind)
+    return {name: values for name, values in space.items() if name not in method.model_fields_set}
 
 
-def trials(method: Method) -> int:
+def trials(method: Method, kind: Kind) -> int:
     """How many candidates a search looks at."""
-    return 1 + sum(len(values) - 1 for values in open_settings(method).values())
+    return 1 + sum(len(values) - 1 for values in open_settings(method, kind).values())
 
 
 def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
@@ -75,7 +74,7 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     A candidate that fails on a fold loses; if all fail, the defaults stand and the job itself
     will say why.
     """
-    space = open_settings(method)
+    space = open_settings(method, task.kind)
     if not space:
         return Tuned(method, ())
     folds = shots.folds(method.search_folds, labels=task.kind == "classify")

@@ -350,3 +350,9 @@ def test_nearest_mean_on_ten_banking_intents(data: Path, tmp_path: Path) -> None
     answers = predictor.predict([ask(row["text"]) for row in test])
     right = [a.answer == row["label"] for a, row in zip(answers, test, strict=True)]
     assert np.mean(right) > 0.85
+
+
+@pytest.mark.parametrize("method", [ZeroShot(), FewShot(), RetrievedShots()])
+def test_what_only_labels_have_is_not_searched_where_answers_are_written(method: Method) -> None:
+    assert set(method.searched("classify")) == set(method.space)
+    assert set(method.space) - set(method.searched("generate")) == {"calibration"}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nshot.errors import CannotAdapt
 from nshot.method import Brief, Workbench
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.predictors.prompts import Format, instruction
-from nshot.types import Cost, Example, Input, ModelRef, Rung, Shots, Task, digest
+from nshot.types import Cost, Example, Input, Kind, ModelRef, Rung, Shots, Task, digest
 
 CALIBRATION_ROWS = 32
 """Unlabelled inputs that batch calibration averages over, at most. Against 150 rows a 135M model
@@ -47,6 +47,11 @@ class Prompting(Writing):
 
     format: Format = "plain"
     calibration: Calibration = "batch"
+
+    def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
+        """Calibration is of labels: a written answer has none."""
+        space = super().searched(kind)
+        return {n: v for n, v in space.items() if kind == "classify" or n != "calibration"}
 
     def calibration_rows(self) -> int:
         """How many inputs calibration asks the model about."""
