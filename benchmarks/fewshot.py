@@ -131,8 +131,8 @@ def omniglot_table(found: Mapping[str, Mapping[str, Any]]) -> str:
         cells = _cells(row, name == "prototypical")
         training = row["training"]
         trained = (
-            f"{say(training['seconds'], 'seconds')}, {len(training['losses']):,} steps,"
-            f" {training['parameters']:,} numbers"
+            f"{say(training['seconds'], 'seconds')} on {result['machine']['threads']} thread(s),"
+            f" {len(training['losses']):,} steps, {training['parameters']:,} numbers"
         )
         papers = " / ".join(map(str, PAPERS[name])) if name in PAPERS else ""
         rows.append(line(f"[{name}](../methods/{name}.md)", *cells, trained, papers))
@@ -201,8 +201,8 @@ def _about(result: Mapping[str, Any]) -> str:
     return (
         f"{data['background_classes']:,} classes to learn from, {data['evaluation_classes']:,} new"
         f" ones (fingerprint `{data['fingerprint']}`), {result['episodes']:,} episodes a column,"
-        f" seed {result['seed']}; {known['processor']}, {known['threads']} thread(s),"
-        f" {known['device']}, torch {known['versions']['torch']}."
+        f" seed {result['seed']}; {known['processor']}, {known['device']},"
+        f" torch {known['versions']['torch']}."
     )
 
 

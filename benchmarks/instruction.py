@@ -45,13 +45,16 @@ from nshot.models.base import Decoding, LanguageModel, Models
 from nshot.models.catalog import resolve
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.prompts import chat
+from nshot.report import charts
+from nshot.report.charts import Losses, Series
 from nshot.store import write_atomic
-from nshot.types import Example, Input, ModelRef, Prediction, Shots, Task, digest
-from table import ROOT, data_folder, line
+from nshot.types import Example, Grammar, Input, ModelRef, Prediction, Shots, Task, digest
+from table import END, ROOT, data_folder, line, mark, write
 from workbench import Workbench
 
 RUNS = ROOT / "runs" / "instruction"
 PAGE = ROOT / "docs" / "results" / "instruction.md"
+SCRIPT, CURVES = "instruction.py", "instruction-curves.svg"
 TASK = Task("requests", "generate", metric="rouge_l")
 EXACT = Task("labels", "generate", metric="exact_match")
 TUNED, BASE = "instruct", "base"
@@ -116,7 +119,8 @@ class Measuring:
         if not isinstance(predictor, Prompted):
             raise TypeError(f"{method.name} answers through {type(predictor).__name__}")
         took = {"seconds": meter.seconds, "parameters": bench.parameters, "rows": len(rows)}
-        return predictor.ref, {**took, "notes": bench.notes, "curve": bench.curve}
+        steps = {"timed_steps": len(bench.ended), "curve": bench.curve}
+        return predictor.ref, {**took, "notes": bench.notes, **steps}
 
     def method(self, name: str, **settings: Any) -> Method:
         """A method with the passes of this size."""
@@ -222,7 +226,18 @@ def table(bench: Measuring) -> None:
         found = {f"{n}:{k}": exact(model, test[n], train[n][:k]) for n in names for k in (0, SHOWN)}
         return {"points": found, "seconds": time.perf_counter() - start}
 
+    def kept() -> dict[str, Any]:
+        model, start, found = bench.models.open(bench.base), time.perf_counter(), {}
+        for name in names:
+            labels = sorted({row.label for row in (*test[name], *train[name])})
+            grammar = Grammar("choices", json.dumps(labels))
+            for k in (0, SHOWN):
+                told = exact(model, test[name], train[name][:k], grammar)
+                found[f"{name}:{k}"] = told
+        return {"points": found, "seconds": time.perf_counter() - start}
+
     bench.cell("table-prompt", plan, prompts)
+    bench.cell("table-prompt-kept", plan, kept)
     ways: dict[str, tuple[str, Sequence[Example]]] = {
         f"lora-{n}": ("lora", train[n]) for n in SEEN_TASKS
     }
@@ -239,10 +254,15 @@ def table(bench: Measuring) -> None:
         bench.cell(f"table-{name}", plan + spec_hash(method), tuned)
 
 
-def exact(model: LanguageModel, rows: Sequence[Example], demos: Sequence[Example]) -> list[float]:
+def exact(
+    model: LanguageModel,
+    rows: Sequence[Example],
+    demos: Sequence[Example],
+    grammar: Grammar | None = None,
+) -> list[float]:
     """1 for each answer that is the label, case and outer marks aside."""
     prompts = [chat(EXACT, row.input, demos) for row in rows]
-    said, metric = model.generate(prompts, Decoding(8)), metric_of(EXACT)
+    said, metric = model.generate(prompts, Decoding(8, grammar=grammar)), metric_of(EXACT)
     return [
         metric.stats(row, Prediction(one.text.strip()))[0]
         for row, one in zip(rows, said, strict=True)
@@ -258,12 +278,34 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def page(folder: Path) -> str:
-    """The result page from the cells that are there; says what is missing."""
+    """What the cells that are there say, as Markdown; says what is missing."""
     cells = {file.stem: _read(file) for file in sorted(folder.glob("*.json"))}
-    lines = ["# Instruction tuning, measured", ""]
-    for name in FOLDERS:
-        lines += [f"## {FOLDERS[name]}", "", *_of_language(cells, name), ""]
-    return "\n".join([*lines, "## Three ways, five tasks", "", *_of_table(cells), ""])
+    lines = []
+    for name, data in FOLDERS.items():
+        lines += [f"## {name.title()}: `{data}`", "", *_of_language(cells, name), ""]
+    lines += ["## Three ways, five tasks", "", *_of_table(cells), ""]
+    lines += ["## How the learning went", "", f"![loss over steps]({CURVES})", "", _curves_say()]
+    return "\n".join(lines)
+
+
+def _curves_say() -> str:
+    return (
+        "Nats a token of the answers over optimiser steps: the line is each batch, the dots are"
+        " rows that were only watched (no step saw them)."
+    )
+
+
+def curves(folder: Path) -> str:
+    """A drawing of each instruction tuning that is there."""
+    known = [_losses(f) for f in sorted(folder.glob(f"*-{TUNED}.json"))]
+    return charts.standalone(charts.learning(known, [Series("", "could", ())] * len(known), "loss"))
+
+
+def _losses(file: Path) -> Losses:
+    curve = _read(file)["training"]["curve"]
+    train = tuple((i + 1, float(loss)) for i, loss in enumerate(curve["train"]))
+    watched = tuple((int(step), float(loss)) for step, loss in curve["watched"])
+    return Losses(file.stem, "could", train, watched)
 
 
 def _of_language(cells: Mapping[str, dict[str, Any]], name: str) -> list[str]:
@@ -284,11 +326,16 @@ def _of_language(cells: Mapping[str, dict[str, Any]], name: str) -> list[str]:
     nats = [f"{cell['general']['nats']:.3f}" for cell in (base, tuned)]
     lines += [line("general questions", *right), line("general texts, nats a token", *nats), ""]
     took = tuned["training"]
-    lines.append(
-        f"{took['rows']} rows, {took['seconds']:.0f} s, {took['parameters']:,} parameters."
-    )
+    lines.append(f"{took['rows']} rows, {_spent(took)}, {took['parameters']:,} parameters.")
     return [*lines, *(_won(base, tuned, side) for side in ("seen", "unseen")),
             _verdict(cells.get(f"{name}-judged"))]  # fmt: skip
+
+
+def _spent(took: Mapping[str, Any]) -> str:
+    """The seconds of the last start, and which of the steps it was for."""
+    seconds, steps = f"{took['seconds']:.0f} s", len(took["curve"]["train"])
+    timed = took.get("timed_steps", steps)
+    return seconds if timed == steps else f"{seconds} (the last {timed} of {steps} steps)"
 
 
 def _won(base: Mapping[str, Any], tuned: Mapping[str, Any], side: str) -> str:
@@ -321,10 +368,11 @@ def _of_table(cells: Mapping[str, dict[str, Any]]) -> list[str]:
         line("", *SEEN_TASKS, *(f"{n} (unseen)" for n in UNSEEN_TASKS), "rows", "s", "parameters"),
         line("---", *["--:"] * (len(names) + 3)),
     ]
-    if prompt := cells.get("table-prompt"):
+    for cell, kept in (("table-prompt", ""), ("table-prompt-kept", ", kept to the labels")):
         for k, way in ((0, "zero-shot prompt"), (SHOWN, f"prompt with {SHOWN} examples")):
-            points = [_share(prompt["points"][f"{n}:{k}"]) for n in names]
-            lines.append(line(way, *points, f"{k} a task", "0", "0"))
+            if cell in cells:
+                points = [_share(cells[cell]["points"][f"{n}:{k}"]) for n in names]
+                lines.append(line(way + kept, *points, f"{k} a task", "0", "0"))
     for name, cell in cells.items():
         if name.startswith("table-") and "training" in cell:
             points, took = [_share(cell["points"][n]) for n in names], cell["training"]
@@ -359,7 +407,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiny", action="store_true", help="a handful of rows")
     given = parser.parse_args(words)
     if given.what == "page":
-        write_atomic(given.page, page(given.folder))
+        if not given.page.exists():
+            write_atomic(given.page, f"# Instruction tuning, measured\n\n{mark(SCRIPT)}\n{END}\n")
+        write(SCRIPT, page(given.folder), given.page)
+        write_atomic(given.page.parent / CURVES, curves(given.folder))
         return 0
     size = TINY if given.tiny else Size()
     base = resolve(given.model, "lm")

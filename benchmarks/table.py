@@ -29,9 +29,14 @@ def line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def mark(script: str) -> str:
+    """Where the block of `benchmarks/script` begins."""
+    return f"<!-- table of benchmarks/{script} -->"
+
+
 def write(script: str, text: str, page: Path = BENCHMARKS, end: str = END) -> None:
     """Put `text` between the mark of `benchmarks/script` on the page and the `end` after it."""
-    begin = f"<!-- table of benchmarks/{script} -->"
+    begin = mark(script)
     before, rest = page.read_text(encoding="utf-8").split(begin)
     _, after = rest.split(end, 1)
     write_atomic(page, f"{before}{begin}\n{text}\n{end}{after}")

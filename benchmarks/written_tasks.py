@@ -37,6 +37,7 @@ data: {train: train.jsonl, test: test.jsonl, text: question, label: solution}
 instruction: >-
   Solve the problem step by step. End with #### and the number that is the answer.
 metric: number
+answer_format: {regex: '[^#]{1,700}#### -?[0-9]+'}
 prompt: {fields: {question: Problem}, answer: Solution}
 """
 

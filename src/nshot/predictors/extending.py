@@ -65,7 +65,8 @@ def extend(folder: Path, examples: Sequence[Example], models: Models) -> Extende
         raise InputError(
             Fault(
                 "its method cannot learn classes later",
-                expected="a folder of a method that keeps each class by itself: nearest_mean, knn",
+                expected="a folder of a method that keeps each class by itself: nearest_mean, knn"
+                " or, for pictures, picture_probe",
                 do="nshot adapt TASK --method nearest_mean --out DIR",
                 where=str(folder),
             )
