@@ -50,7 +50,7 @@ def test_the_marks_are_told_apart() -> None:
     assert "**97.0 ±0.3 (30.0)**" in row
     assert "| 88.0 ±0.3 (30.0) |" in row, "90 is not reached"
     assert "98.8 / 99.7 / 96.0 / 98.9" in row
-    assert "6 min 00 s, 2 steps, 111,936 numbers" in row
+    assert "6 min 00 s on 2 thread(s), 2 steps, 111,936 numbers" in row
     failed = fewshot.omniglot_table({"maml": result([0.2] * 4, 0.2, "failed")})
     assert "failed: did not learn" in failed
 
