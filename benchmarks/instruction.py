@@ -365,7 +365,14 @@ def _verdict(cell: Mapping[str, Any] | None) -> str:
 def _of_table(cells: Mapping[str, dict[str, Any]]) -> list[str]:
     names = (*SEEN_TASKS, *UNSEEN_TASKS)
     lines = [
-        line("", *SEEN_TASKS, *(f"{n} (unseen)" for n in UNSEEN_TASKS), "rows", "s", "parameters"),
+        line(
+            "",
+            *SEEN_TASKS,
+            *(f"{n} (unseen)" for n in UNSEEN_TASKS),
+            "rows",
+            "s to train",
+            "trained",
+        ),
         line("---", *["--:"] * (len(names) + 3)),
     ]
     for cell, kept in (("table-prompt", ""), ("table-prompt-kept", ", kept to the labels")):
@@ -373,11 +380,15 @@ def _of_table(cells: Mapping[str, dict[str, Any]]) -> list[str]:
             if cell in cells:
                 points = [_share(cells[cell]["points"][f"{n}:{k}"]) for n in names]
                 lines.append(line(way + kept, *points, f"{k} a task", "0", "0"))
-    for name, cell in cells.items():
-        if name.startswith("table-") and "training" in cell:
-            points, took = [_share(cell["points"][n]) for n in names], cell["training"]
+    ways = {f"lora on {n}": f"table-lora-{n}" for n in SEEN_TASKS}
+    for way, name in (ways | {"instruct on all three": "table-instruct"}).items():
+        if name in cells:
+            points, took = (
+                [_share(cells[name]["points"][n]) for n in names],
+                cells[name]["training"],
+            )
             seen = (str(took["rows"]), f"{took['seconds']:.0f}", f"{took['parameters']:,}")
-            lines.append(line(name.removeprefix("table-"), *points, *seen))
+            lines.append(line(way, *points, *seen))
     return lines if len(lines) > 2 else ["Not measured."]
 
 

@@ -79,7 +79,7 @@ def test_all_of_it_on_a_tiny_model_and_what_is_whole_is_not_done_again(
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| nats a token, unseen kinds |" in text
     assert "No admissible judge" in text
-    assert "| lora-sst2 |" in text
+    assert "| lora on sst2 |" in text
     assert "| zero-shot prompt, kept to the labels |" in text
     assert "english-instruct: loss" in (tmp_path / "instruction-curves.svg").read_text("utf-8")
     assert text.count("Not measured.") == 1, "Korean was not"
