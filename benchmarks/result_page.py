@@ -49,7 +49,9 @@ def block(board: Mapping[str, Any], details: Mapping[str, Any], pictures: Mappin
 
 
 def _table(board: Mapping[str, Any], found: list[Row]) -> str:
-    heads = ["", "method", "rung", "score", "gap", *(head for _, head, _ in COLUMNS)]
+    further = listed(mapped(board.get("task")).get("also"))
+    heads = ["", "method", "rung", "score", *map(str, further), "gap"]
+    heads += [head for _, head, _ in COLUMNS]
     lines = [_line(heads), _line(["---"] * 3 + ["--:"] * (len(heads) - 3))]
     for row in found:
         train = finite(row.data.get("train_score"))
@@ -57,8 +59,9 @@ def _table(board: Mapping[str, Any], found: list[Row]) -> str:
         shape = {"pick": "◆", "could": "●", "out": "○"}[row.role]
         costs = [say(finite(row.data.get(key)), style) for key, _, style in COLUMNS]
         score = _interval(board, f"{row.path}/")
+        also = [_interval(board, f"{row.path}/also/{metric}/") for metric in further]
         name, rung = f"`{row.name}`", str(row.data.get("rung"))
-        lines.append(_line([shape, name, rung, score, say(gap, "points"), *costs]))
+        lines.append(_line([shape, name, rung, score, *also, say(gap, "points"), *costs]))
     return "\n".join(lines)
 
 

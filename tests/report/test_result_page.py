@@ -48,6 +48,17 @@ def test_keeps_what_was_written_by_hand(page: ModuleType, tmp_path: Path) -> Non
     assert "`ppo` skipped" in text
 
 
+def test_further_metrics_are_columns(page: ModuleType, tmp_path: Path) -> None:
+    board = sample_board.board()
+    board["task"]["also"] = ["macro_f1"]
+    first = next(row for row in board["methods"] if row["name"] == "linear_probe")
+    first["also"] = {"macro_f1": {"score": 0.5, "low": 0.4, "high": 0.6}}
+    page.write(_run(tmp_path / "run", board), tmp_path / "tickets")
+    text = (tmp_path / "tickets.md").read_text()
+    assert "| score | macro_f1 | gap |" in text
+    assert "| 77.8 (69.3–85.3) | 50.0 (40.0–60.0) | +19.2 |" in text
+
+
 def test_pictures_are_files_the_page_shows(page: ModuleType, tmp_path: Path) -> None:
     page.write(_run(tmp_path / "run"), tmp_path / "tickets")
     text = (tmp_path / "tickets.md").read_text()
