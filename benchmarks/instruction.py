@@ -17,6 +17,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,23 +222,8 @@ def table(bench: Measuring) -> None:
     train = {n: labelled(bench.data, n, "train", bench.size.rows) for n in names}
     plan = repr([[row.id for row in part] for part in (*test.values(), *train.values())])
 
-    def prompts() -> dict[str, Any]:
-        model, start = bench.models.open(bench.base), time.perf_counter()
-        found = {f"{n}:{k}": exact(model, test[n], train[n][:k]) for n in names for k in (0, SHOWN)}
-        return {"points": found, "seconds": time.perf_counter() - start}
-
-    def kept() -> dict[str, Any]:
-        model, start, found = bench.models.open(bench.base), time.perf_counter(), {}
-        for name in names:
-            labels = sorted({row.label for row in (*test[name], *train[name])})
-            grammar = Grammar("choices", json.dumps(labels))
-            for k in (0, SHOWN):
-                told = exact(model, test[name], train[name][:k], grammar)
-                found[f"{name}:{k}"] = told
-        return {"points": found, "seconds": time.perf_counter() - start}
-
-    bench.cell("table-prompt", plan, prompts)
-    bench.cell("table-prompt-kept", plan, kept)
+    for cell, kept in (("table-prompt", False), ("table-prompt-kept", True)):
+        bench.cell(cell, plan, partial(prompted, bench, test, train, kept))
     ways: dict[str, tuple[str, Sequence[Example]]] = {
         f"lora-{n}": ("lora", train[n]) for n in SEEN_TASKS
     }
@@ -252,6 +238,22 @@ def table(bench: Measuring) -> None:
             return {"points": points, "training": took}
 
         bench.cell(f"table-{name}", plan + spec_hash(method), tuned)
+
+
+def prompted(
+    bench: Measuring,
+    test: Mapping[str, Sequence[Example]],
+    train: Mapping[str, Sequence[Example]],
+    kept: bool,
+) -> dict[str, Any]:
+    """Without and with examples in the prompt; `kept`: the answer cannot leave the labels."""
+    model, start, points = bench.models.open(bench.base), time.perf_counter(), {}
+    for name, rows in test.items():
+        labels = sorted({row.label for row in (*rows, *train[name])})
+        grammar = Grammar("choices", json.dumps(labels)) if kept else None
+        for k in (0, SHOWN):
+            points[f"{name}:{k}"] = exact(model, rows, train[name][:k], grammar)
+    return {"points": points, "seconds": time.perf_counter() - start}
 
 
 def exact(
