@@ -24,7 +24,7 @@ from nshot.predictors.discriminants import (
     together,
 )
 from nshot.predictors.scores import log_softmax
-from nshot.types import Cost, Example, Input, Shots, Task, digest
+from nshot.types import Cost, Example, Input, Shots, Task, digest, stratified_folds
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
     "whole": ("whole",),
@@ -157,17 +157,28 @@ class Candidate:
 def cuts(examples: Sequence[Example], seed: int) -> list[NDArray[np.intp]]:
     """The places of the held-out rows of each fold; none where some label has but one group.
 
-    They are those of `Shots.folds`, which cuts through no group. At most `SEARCHED` rows are looked
-    at, as many of each label as of any other.
+    A group may hold several labels (a photograph of many things) and is never cut. A row whose
+    label is nowhere outside its fold cannot be asked, and is in no fold. At most `SEARCHED` rows
+    are looked at, as many of each label as of any other.
     """
     by_label: dict[str, list[int]] = {}
     for place, example in enumerate(examples):
         by_label.setdefault(example.label, []).append(place)
     each = max(2, SEARCHED // len(by_label))
     places = sorted(place for rows in by_label.values() for place in rows[:each])
-    place_of = {examples[place].id: place for place in places}
-    folds = Shots(tuple(examples[place] for place in places)).folds(FOLDS, seed)
-    return [np.array([place_of[example.id] for example in fold.dev]) for fold in folds]
+    groups = [len({examples[i].group or i for i in rows}) for rows in by_label.values()]
+    if min(groups) < 2:
+        return []
+    fold_of = stratified_folds([examples[i] for i in places], min(FOLDS, *groups), seed)
+    folds: dict[int, list[int]] = {}
+    for place in places:
+        folds.setdefault(fold_of[examples[place].id], []).append(place)
+    known = {
+        fold: {examples[i].label for i in places if fold_of[examples[i].id] != fold}
+        for fold in folds
+    }
+    asked = [[i for i in folds[f] if examples[i].label in known[f]] for f in sorted(folds)]
+    return [np.array(rows) for rows in asked if rows]
 
 
 def families(layers: Sequence[str], colour: bool) -> list[Family]:
