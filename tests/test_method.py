@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import ValidationError, field_serializer
 
 from nshot.errors import InputError, nearest
 from nshot.method import Method, Nested, Table, Workbench, spec, spec_hash
@@ -99,3 +99,17 @@ def test_the_table_loads_a_file_when_it_is_asked_for() -> None:
 def test_every_method_with_a_wrong_setting_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"{name}: unknown setting 'no_such'"):
         TABLE.build({"method": name, "no_such": 1})
+
+
+def test_ctrl_c_in_the_middle_of_a_serializer_stays_ctrl_c() -> None:
+    class Struck(Leaf):
+        """Asked for its size, it is interrupted."""
+
+        name: ClassVar = "struck"
+
+        @field_serializer("size")
+        def _struck(self, size: int) -> int:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spec(Tree(left=Struck()))

@@ -24,6 +24,7 @@ from pydantic import (
     ValidationInfo,
     model_serializer,
 )
+from pydantic_core import PydanticSerializationError
 
 from nshot.errors import Fault, InputError, nearest
 from nshot.models.base import Ability, Models
@@ -283,7 +284,13 @@ Nested: TypeAlias = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
 
 def spec(method: Method) -> dict[str, Any]:
     """The method as plain JSON data: its name and every setting, nested methods alike."""
-    return method.model_dump(mode="json")
+    try:
+        return method.model_dump(mode="json")
+    except PydanticSerializationError as error:
+        # pydantic wraps a Ctrl-C that falls into a serializer, and of a nested one keeps the name.
+        if ": KeyboardInterrupt:" in str(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def spec_hash(method: Method) -> str:

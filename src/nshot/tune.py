@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nshot.errors import CannotAdapt, RunFailed, WorkerLost
-from nshot.method import Method
+from nshot.method import Method, spec
 from nshot.metrics import metric_of, score
 from nshot.types import Example, Fold, Kind, Prediction, Shots, Task, Trial
 
@@ -99,7 +99,7 @@ def _line(best: Method, name: str, values: Sequence[Any]) -> Iterator[Method]:
 
 
 def _key(method: Method) -> str:
-    return repr(sorted(method.model_dump(mode="json").items()))
+    return repr(sorted(spec(method).items()))
 
 
 @dataclass
