@@ -56,6 +56,10 @@ from workbench import Workbench
 RUNS = ROOT / "runs" / "instruction"
 PAGE = ROOT / "docs" / "results" / "instruction.md"
 SCRIPT, CURVES = "instruction.py", "instruction-curves.svg"
+READ_CURVES = (
+    "Nats a token of the answers over optimiser steps: the line is each batch, the dots are rows"
+    " that were only watched (no step saw them)."
+)
 TASK = Task("requests", "generate", metric="rouge_l")
 EXACT = Task("labels", "generate", metric="exact_match")
 TUNED, BASE = "instruct", "base"
@@ -286,15 +290,8 @@ def page(folder: Path) -> str:
     for name, data in FOLDERS.items():
         lines += [f"## {name.title()}: `{data}`", "", *_of_language(cells, name), ""]
     lines += ["## Three ways, five tasks", "", *_of_table(cells), ""]
-    lines += ["## How the learning went", "", f"![loss over steps]({CURVES})", "", _curves_say()]
+    lines += ["## How the learning went", "", f"![loss over steps]({CURVES})", "", READ_CURVES]
     return "\n".join(lines)
-
-
-def _curves_say() -> str:
-    return (
-        "Nats a token of the answers over optimiser steps: the line is each batch, the dots are"
-        " rows that were only watched (no step saw them)."
-    )
 
 
 def curves(folder: Path) -> str:
