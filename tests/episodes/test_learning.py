@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -83,12 +84,25 @@ def test_a_killed_training_ends_with_the_same_bytes(
     assert weights(again) == weights(whole)
 
 
+class Revised(Prototypical):
+    """The same settings under a later version: other answers."""
+
+    version: ClassVar = 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SMALL.model_copy(update={"learning_rate": 1e-3}),
+        Revised(filters=8, way=8, queries=3, steps=(30,)),
+    ],
+)
 def test_a_checkpoint_of_another_training_is_not_taken_up(
-    background: Collection, tmp_path: Path
+    other: Prototypical, background: Collection, tmp_path: Path
 ) -> None:
     checkpoints = Checkpoints(tmp_path, every=4)
     trained(SMALL, background, checkpoints)
-    other = SMALL.model_copy(update={"learning_rate": 1e-3})
+    assert trained(SMALL, background, checkpoints)[1].resumed > 0
     assert trained(other, background, checkpoints)[1].resumed == 0
 
 

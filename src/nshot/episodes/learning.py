@@ -25,6 +25,7 @@ from nshot.episodes.base import Episodes, EpisodeShape, Episodic, Items, OfEpiso
 from nshot.episodes.data import Collection
 from nshot.episodes.sampling import draw
 from nshot.errors import Diverged
+from nshot.method import spec_hash
 from nshot.models.modules.learner import Learner, embed_all
 from nshot.training.checkpoints import Checkpoints, Position
 from nshot.types import digest
@@ -254,7 +255,7 @@ class _Run:
         """Names all that the outcome depends on."""
         said = [asdict(phase) for phase in self.phases]
         known = [said, self.steps, self.seed, machine.identity(), torch.__version__]
-        return digest(json.dumps(known), self.method.model_dump_json(), self.background.fingerprint)
+        return digest(json.dumps(known), spec_hash(self.method), self.background.fingerprint)
 
     def state(self) -> tuple[Position, dict[str, Tensor]]:
         """Everything the next step depends on."""
