@@ -145,6 +145,24 @@ def test_minutes_become_steps_by_their_share(background: Collection) -> None:
     assert learning.planned(SMALL, background, 0.0, 0) == [1]
 
 
+def test_what_a_step_costs_is_measured_all_over_a_phase(background: Collection) -> None:
+    seen: list[float] = []
+
+    class Spy(AnswerLoss):
+        def forward(self, batch: Episodes, progress: float) -> torch.Tensor:
+            seen.append(progress)
+            return super().forward(batch, progress)
+
+    class Spied(Prototypical):
+        def objective(self, phase: Phase, learner: Learner, classes: int) -> torch.nn.Module:
+            return Spy(learner)
+
+    learning.planned(Spied(filters=8, way=8, queries=3), background, 1.0, 0)
+    timed = seen[-learning.TIMED :]
+    assert timed == sorted(timed)
+    assert (timed[0], round(timed[-1], 1)) == (0.0, 0.8)
+
+
 def test_a_phase_of_items_numbers_their_classes(background: Collection) -> None:
     seen: list[Items] = []
 

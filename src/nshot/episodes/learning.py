@@ -77,15 +77,19 @@ def fresh(method: Episodic, shape: tuple[int, ...], seed: int) -> Learner:
 
 
 def planned(method: Episodic, background: Collection, seconds: float, seed: int) -> list[int]:
-    """How many steps of each phase `seconds` hold, measured on a learner that is thrown away."""
+    """How many steps of each phase `seconds` hold, measured on a learner that is thrown away.
+
+    The timed steps lie all over the phase: a step may cost more in the beginning than at the end.
+    """
     phases, steps = method.phases(background.shape), []
     whole = sum(phase.share for phase in phases)
     for phase in phases:
-        stage = _Stage(method, phase, fresh(method, background.shape, seed), background, 1, seed)
+        learner = fresh(method, background.shape, seed)
+        stage = _Stage(method, phase, learner, background, TIMED, seed)
         for step in range(WARM):
             stage.advance(step)
         start = time.perf_counter()
-        for step in range(WARM, WARM + TIMED):
+        for step in range(TIMED):
             stage.advance(step)
         each = (time.perf_counter() - start) / TIMED
         steps.append(max(1, int(seconds * phase.share / whole / each)))

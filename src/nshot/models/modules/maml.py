@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import torch
@@ -195,32 +196,47 @@ class MAML(Learner):
         return torch.vmap(one)(support, queries)
 
     def trail(self, support: Tensor, labels: Tensor, way: int) -> list[dict[str, Tensor]]:
-        """The parameters after each inner step on one support set (n, *shape)."""
+        """The parameters after each inner step on one support set (n, *shape).
 
-        def loss(parameters: Parameters, inputs: Tensor, targets: Tensor) -> Tensor:
+        To a classifier of zeros nothing below it matters: the gradient there is zero, whatever the
+        weights are. The first step is therefore taken on features, by the classifier alone.
+        """
+        moved = partial(adapted, rate=self.rate, first_order=self.first_order)
+
+        def of_head(head: Parameters, features: Tensor, targets: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(_logits(head, features), targets)
+
+        def of_all(parameters: Parameters, inputs: Tensor, targets: Tensor) -> Tensor:
             return nn.functional.cross_entropy(self._answer(parameters, inputs), targets)
 
-        start: dict[str, Tensor] = dict(self.network.named_parameters())
-        start["head.weight"] = support.new_zeros(way, self.network.width)
-        start["head.bias"] = support.new_zeros(way)
-        return adapted(
-            loss,
-            start,
-            support,
-            labels,
-            rate=self.rate,
-            steps=self.steps,
-            first_order=self.first_order,
-        )
+        body: dict[str, Tensor] = dict(self.network.named_parameters())
+        blank = {
+            "head.weight": support.new_zeros(way, self.network.width),
+            "head.bias": support.new_zeros(way),
+        }
+        features = self._features(body, support, len(support))
+        head = moved(of_head, blank, features, labels, steps=1)[0]
+        first = {**body, **head}
+        return [first, *moved(of_all, first, support, labels, steps=self.steps - 1)]
 
     def _answer(
         self, parameters: Parameters, support: Tensor, queries: Tensor | None = None
     ) -> Tensor:
         """Logits (q, way) of the queries, or of the support set itself."""
+        count = len(support)
+        if queries is None:
+            return _logits(parameters, self._features(parameters, support, count))
+        features = self._features(parameters, torch.cat([support, queries]), count)
+        return _logits(parameters, features[count:])
+
+    def _features(self, parameters: Parameters, pictures: Tensor, count: int) -> Tensor:
+        """(n, width), normalised by the first `count` pictures."""
         body = {n: p for n, p in parameters.items() if not n.startswith("head.")}
-        pictures = support if queries is None else torch.cat([support, queries])
-        given = (pictures, len(support))
-        features: Tensor = torch.func.functional_call(self.network, body, given)
-        asked = features if queries is None else features[len(support) :]
-        weight, bias = parameters["head.weight"], parameters["head.bias"]
-        return (asked @ weight.T + bias) * math.sqrt(len(bias))
+        features: Tensor = torch.func.functional_call(self.network, body, (pictures, count))
+        return features
+
+
+def _logits(parameters: Parameters, features: Tensor) -> Tensor:
+    """The classifier's (n, way) on features (n, width)."""
+    weight, bias = parameters["head.weight"], parameters["head.bias"]
+    return (features @ weight.T + bias) * math.sqrt(len(bias))
