@@ -25,13 +25,13 @@ from typing import Any
 
 import torch
 
-from nshot import machine
+from nshot.core import machine
+from nshot.core.types import Delta, Label, ModelRef, Task
 from nshot.models import open_models
 from nshot.models.catalog import resolve
-from nshot.predictors.many import Many, load
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.ready import ready
-from nshot.types import Delta, Label, ModelRef, Task
+from nshot.use.many import Many, load
+from nshot.use.ready import ready
 from table import line, write
 
 COUNTS = (1, 4, 16)

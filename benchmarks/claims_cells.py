@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nshot.core.files import write_atomic
 from nshot.methods import TABLE
-from nshot.store import write_atomic
 from table import ROOT
 
 FOLDER = ROOT / "runs" / "claims-peft"

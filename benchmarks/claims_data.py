@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nshot.core.types import Example, Input, Label, Shots, Task
 from nshot.data import draw, split
 from nshot.data.loading import content_ids
-from nshot.types import Example, Input, Label, Shots, Task
 from table import read
 
 DEV_ROWS, TEST_ROWS, WRITTEN_ROWS = 100, 200, 60

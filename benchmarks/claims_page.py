@@ -10,9 +10,9 @@ from pathlib import Path
 import result_page
 from claims_cells import RANKS, UNTRAINED, VARIANTS_OF, Record, Records, rates
 from claims_results import MEASURES, Labelled, Row, Written, difference, in_points
+from nshot.core.files import write_atomic
 from nshot.report import charts
 from nshot.report.numbers import say
-from nshot.store import write_atomic
 from plane import Family, Spot, Trace, log, plane
 from table import ROOT, line
 

@@ -49,20 +49,20 @@ from claims_cells import (
     rates,
 )
 from claims_data import Board, load
-from nshot import machine
-from nshot.errors import NshotError
-from nshot.forgetting import general
-from nshot.measure import Answered, answer, train_score, value
-from nshot.method import Method, spec, spec_hash
+from nshot.audit.forgetting import general
+from nshot.core import machine
+from nshot.core.errors import NshotError
+from nshot.core.files import folder_bytes, write_atomic
+from nshot.core.types import Example, ModelRef, Shots, digest
 from nshot.methods import TABLE
+from nshot.methods.contract import Method, spec, spec_hash
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models import open_models
 from nshot.models.base import LanguageModel, Models
 from nshot.models.catalog import resolve
+from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.prompts import answer_text, render, said
-from nshot.store import folder_bytes, write_atomic
-from nshot.types import Example, ModelRef, Shots, digest
+from nshot.prompts.render import answer_text, render, said
 from table import data_folder
 from workbench import Workbench
 

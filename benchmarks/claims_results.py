@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from claims_cells import RANKS, UNTRAINED, VARIANTS_OF, Record, chosen
-from nshot import decide
+from nshot.board import decide
 from nshot.report.numbers import say
 from texts import bleu, bleu_counts, coverage, rouge_l
 

@@ -26,14 +26,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from nshot import machine
-from nshot.method import spec_hash
+from nshot.core import machine
+from nshot.core.files import write_atomic
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task, digest
+from nshot.methods.contract import spec_hash
 from nshot.methods.fewshot.setfit import SetFit
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.models.catalog import locate, resolve
-from nshot.store import write_atomic
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task, digest
 from table import ROOT, data_folder, line, read, write
 from workbench import Workbench
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from nshot.decide import (
+from nshot.board.decide import (
     Board,
     Column,
     corrected,

@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.types import Example, Image, Input, Label, Prediction, Shots, Task
 from nshot.methods.fewshot.description_match import DescriptionMatch
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.models.catalog import resolve
-from nshot.types import Example, Image, Input, Label, Prediction, Shots, Task
 from table import ROOT, data_folder, line, read, write
 from workbench import Workbench
 

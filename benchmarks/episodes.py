@@ -30,13 +30,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nshot import machine
-from nshot.episodes import engine
-from nshot.episodes.base import EpisodeShape
-from nshot.episodes.sampling import draw
-from nshot.models.modules.learner import Learner, embed_all
-from nshot.models.modules.matching import Matching
-from nshot.models.modules.prototypical import Prototypical
+from nshot.core import machine
+from nshot.methods.episodes import engine
+from nshot.methods.episodes.base import EpisodeShape
+from nshot.methods.episodes.sampling import draw
+from nshot.nets.learner import Learner, embed_all
+from nshot.nets.matching import Matching
+from nshot.nets.prototypical import Prototypical
 from table import line, write
 
 CLASSES, EACH, WIDTH, GOAL = 100, 60, 384, 10.0

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nshot.bench.episodes import RESULT, Request, carry_out, prepare
+from nshot.core.files import write_atomic
 from nshot.data.fitted import fitted
-from nshot.episodes.base import EpisodeShape, Episodic
-from nshot.episodes.run import RESULT, Request, carry_out, prepare
 from nshot.methods import TABLE
+from nshot.methods.episodes.base import EpisodeShape, Episodic
 from nshot.report.episodes import cell, learning
 from nshot.report.numbers import say
 from nshot.report.terminal import display
-from nshot.store import write_atomic
 from table import ROOT, data_folder, line, read, write
 
 PAGE = ROOT / "docs" / "results" / "fewshot.md"

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from nshot import machine
+from nshot.core import machine
 from nshot.models import open_models
 from nshot.models.base import Decoding
 from nshot.models.catalog import resolve

@@ -45,15 +45,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from nshot import machine
+from nshot.core import machine
+from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models.base import Trainable
-from nshot.models.quantised import keep_layout
+from nshot.models.hf.quantised import keep_layout
 from nshot.training.loop import train
 from nshot.training.rows import Row, Schedule
 from nshot.training.sft import AnswerTokens, supervised
-from nshot.types import ModelRef
 from table import line, write
 
 PEAKS = {

@@ -34,22 +34,22 @@ from instruction_data import (
     probes,
     requests,
 )
-from nshot import machine
+from nshot.audit.forgetting import general
+from nshot.board.judge import Comparison, Judge, admit, read_pairs, share_of, wins
+from nshot.core import machine
+from nshot.core.files import write_atomic
+from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Shots, Task, digest
 from nshot.data.scripts import script
-from nshot.forgetting import general
-from nshot.judge import Comparison, Judge, admit, read_pairs, share_of, wins
-from nshot.method import Method, spec_hash
 from nshot.methods import TABLE
+from nshot.methods.contract import Method, spec_hash
 from nshot.metrics import metric_of
 from nshot.models import open_models
 from nshot.models.base import Decoding, LanguageModel, Models
 from nshot.models.catalog import resolve
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.prompts import chat
+from nshot.prompts.render import chat
 from nshot.report import charts
 from nshot.report.charts import Losses, Series
-from nshot.store import write_atomic
-from nshot.types import Example, Grammar, Input, ModelRef, Prediction, Shots, Task, digest
 from table import END, ROOT, data_folder, line, mark, write
 from workbench import Workbench
 

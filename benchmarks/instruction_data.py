@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nshot.core.types import Example, Input
 from nshot.data.overlap import overlap
-from nshot.types import Example, Input
 from table import read
 
 FOLDERS = {"english": "alpaca", "korean": "koalpaca"}

@@ -25,14 +25,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nshot import machine
-from nshot.method import Method, spec_hash
+from nshot.core import machine
+from nshot.core.files import write_atomic
+from nshot.core.types import Example, Image, Input, Label, Shots, Task, digest
 from nshot.methods import TABLE
+from nshot.methods.contract import Method, spec_hash
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.report import charts
-from nshot.store import write_atomic
-from nshot.types import Example, Image, Input, Label, Shots, Task, digest
 from table import ROOT, data_folder, line, read, write
 from workbench import Workbench
 

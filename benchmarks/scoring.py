@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nshot import machine
+from nshot.core import machine
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from table import data_folder, read, write

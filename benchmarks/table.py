@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nshot.store import write_atomic
+from nshot.core.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "docs" / "benchmarks.md"

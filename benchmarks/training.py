@@ -33,10 +33,11 @@ from typing import Any, TypeAlias
 
 import torch
 
-from nshot import machine
-from nshot.errors import DidNotLearn, NshotError
-from nshot.method import Method
+from nshot.core import machine
+from nshot.core.errors import DidNotLearn, NshotError
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
+from nshot.methods.contract import Method
 from nshot.models import open_models
 from nshot.models.base import LanguageModel, Models, Trainable
 from nshot.models.catalog import resolve
@@ -44,7 +45,6 @@ from nshot.training.forward import Whole
 from nshot.training.loop import train
 from nshot.training.rows import Row, Schedule
 from nshot.training.sft import AnswerTokens, supervised
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
 from table import data_folder, line, read, write
 from workbench import Workbench
 

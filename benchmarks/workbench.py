@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
-from nshot.errors import CannotAdapt
-from nshot.method import Built, Method
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef, Shots, Task
+from nshot.methods.contract import Built, Method
 from nshot.models.base import Models
-from nshot.types import ModelRef, Shots, Task
 
 T = TypeVar("T")
 
 
 @dataclass
 class Workbench:
-    """See `nshot.method.Workbench`. `shelf` is what several jobs of one process share.
+    """See `nshot.methods.contract.Workbench`. `shelf` is what several jobs of one process share.
 
     What a job takes from the shelf is charged to it: `charged` seconds, `charged_work` of the
     processor. `ended` holds the time by `clock` at which each training step was over.

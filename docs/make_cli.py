@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nshot.cli import _parser
+from nshot.cli.main import _parser
 
 PAGE = Path(__file__).parent / "cli.md"
 MARKER = "<!-- by hand from here -->"

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.set_num_threads(1)
 
 
-LONGEST = ("tests/test_kills.py", "tests/docs/", "tests/methods/test_architectures.py")
+LONGEST = ("tests/bench/test_kills.py", "tests/docs/", "tests/methods/test_architectures.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as pillow
 
-from nshot.types import digest
+from nshot.core.types import digest
 
 
 def scene(seed: int = 0, size: tuple[int, int] = (96, 64), tint: str = "") -> pillow.Image:

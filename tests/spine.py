@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nshot import worker as room
-from nshot.errors import CannotAdapt, DidNotLearn, Diverged
-from nshot.worker import Worker
+from nshot.bench import worker as room
+from nshot.bench.worker import Worker
+from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
 
 FAKES = ("--model", "fake:scorer", "--encoder", "fake:encoder")
 WORDS = {
@@ -42,7 +42,7 @@ def jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 class Here:
-    """Stands in for `nshot.job.WorkerProcess`: the real worker, in this process."""
+    """Stands in for `nshot.bench.job.WorkerProcess`: the real worker, in this process."""
 
     def __init__(self, root: Path, lock: int | None = None) -> None:
         self._root = root
@@ -66,7 +66,7 @@ class Here:
 
 def stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs work in this process: quick, and with the methods that a test puts in the table."""
-    monkeypatch.setattr("nshot.run.WorkerProcess", Here)
+    monkeypatch.setattr("nshot.bench.run.WorkerProcess", Here)
     monkeypatch.setattr(room, "_logged", lambda path: nullcontext())
 
 

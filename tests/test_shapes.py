@@ -14,20 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nshot.board import Standing, redecide
-from nshot.data.rows import measurement_from_json
-from nshot.errors import CannotAdapt
-from nshot.job import Job, Setting
-from nshot.leaderboard import Entry
-from nshot.method import Brief, Method, Nested, Rates, Table, Workbench, spec, spec_hash
-from nshot.models import open_models
-from nshot.predictors import Extends, Predictor, load
-from nshot.predictors.features import Encoded
-from nshot.predictors.nearest import Nearest, class_means
-from nshot.predictors.prompted import Prompted
-from nshot.predictors.ranker import Ranker
-from nshot.request import Prepared, Request
-from nshot.types import (
+from nshot.bench.job import Job, Setting
+from nshot.bench.request import Prepared, Request
+from nshot.bench.standing import Standing, redecide
+from nshot.bench.worker import Worker
+from nshot.board.reduce import Entry
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import (
     Delta,
     Example,
     Input,
@@ -39,7 +32,14 @@ from nshot.types import (
     Task,
     Turn,
 )
-from nshot.worker import Worker
+from nshot.data.rows import measurement_from_json
+from nshot.methods.contract import Brief, Method, Nested, Rates, Table, Workbench, spec, spec_hash
+from nshot.models import open_models
+from nshot.predictors import Extends, Predictor, load
+from nshot.predictors.features import Encoded
+from nshot.predictors.nearest import Nearest, class_means
+from nshot.predictors.prompted import Prompted
+from nshot.predictors.ranker import Ranker
 
 SCORER = ModelRef("fake", "scorer")
 REMOTE = ModelRef("fake", "remote")

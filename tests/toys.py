@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from nshot.method import Built, Method
-from nshot.models.fake import FakeModels
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.methods.contract import Built, Method
+from nshot.models.fake.models import FakeModels
 
 T = TypeVar("T")
 SCORER = ModelRef("fake", "scorer")

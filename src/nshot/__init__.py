@@ -14,18 +14,18 @@ __version__ = "0.1.0"
 __all__ = ["compare", "load"]
 
 if TYPE_CHECKING:
-    from nshot.predictors.many import load
-    from nshot.run import compare
+    from nshot.bench.run import compare
+    from nshot.use.many import load
 
 
 def __getattr__(name: str) -> Any:
     """Late imports: ``import nshot`` loads neither torch nor transformers."""
     if name == "compare":
-        from nshot.run import compare
+        from nshot.bench.run import compare
 
         return compare
     if name == "load":
-        from nshot.predictors.many import load
+        from nshot.use.many import load
 
         return load
     raise AttributeError(f"module 'nshot' has no attribute '{name}'")

@@ -18,9 +18,9 @@ import tiny
 from claims_cells import RANKS, UNTRAINED, VARIANTS_OF, Cell, Record, Records, chosen, rates
 from claims_data import Board, load
 from claims_results import Labelled, difference, in_points
-from nshot.forgetting import General
+from nshot.audit.forgetting import General
+from nshot.core.types import Example, Input, Label, ModelRef, Task
 from nshot.models import open_models
-from nshot.types import Example, Input, Label, ModelRef, Task
 
 LABELS = ("negative", "positive")
 

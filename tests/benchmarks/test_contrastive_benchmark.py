@@ -25,9 +25,9 @@ from contrastive import (
     timed,
 )
 from encoders import tiny_encoder
+from nshot.core.types import Example, Input, ModelRef
 from nshot.methods.fewshot.setfit import SetFit
 from nshot.models import open_models
-from nshot.types import Example, Input, ModelRef
 
 LABELS = ("card", "card", "transfer", "card")
 

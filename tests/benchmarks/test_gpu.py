@@ -11,7 +11,7 @@ import torch
 
 import gpu
 from gpu import GIB, ONE, SEVEN, SIXTY_FIVE, Load, Shape
-from nshot import machine
+from nshot.core import machine
 
 TINY = Shape("tiny", 2, 64, 128, 4, 2, vocabulary=96)
 

@@ -10,10 +10,10 @@ import pytest
 import table
 import tiny
 import training
+from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models import open_models
-from nshot.types import ModelRef
 
 
 @pytest.fixture

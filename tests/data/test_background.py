@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import nshot
+from nshot.bench.request import Prepared, Request, prepare
+from nshot.core.errors import InputError
 from nshot.data import load
-from nshot.errors import InputError
-from nshot.request import Prepared, Request, prepare
 from scenes import shelf
 from spine import stay_here
 

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nshot.core.errors import InputError
+from nshot.core.types import Example, Input, Turn
 from nshot.data import load, read_inputs, split
 from nshot.data.faults import Faults
 from nshot.data.formats import FORMATS, converted, detect, read
@@ -19,9 +21,7 @@ from nshot.data.formats.base import Format
 from nshot.data.rows import write_rows
 from nshot.data.summary import spoken
 from nshot.data.tables import Table, read_table
-from nshot.errors import InputError
-from nshot.models.spans import apart
-from nshot.types import Example, Input, Turn
+from nshot.models.hf.spans import apart
 from tiny import tiny_tokenizer
 
 Row = dict[str, Any]

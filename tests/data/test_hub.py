@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from nshot.core.errors import InputError
 from nshot.data import hub, load
-from nshot.errors import InputError
 
 
 @pytest.fixture

@@ -11,6 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nshot.core.errors import InputError
+from nshot.core.types import (
+    Cost,
+    Example,
+    Image,
+    Input,
+    Label,
+    Measurement,
+    Prediction,
+    Shots,
+    Task,
+    Trial,
+    Turn,
+)
 from nshot.data import load
 from nshot.data.rows import (
     dumps,
@@ -26,20 +40,6 @@ from nshot.data.rows import (
     task_from_json,
     task_to_json,
     write_rows,
-)
-from nshot.errors import InputError
-from nshot.types import (
-    Cost,
-    Example,
-    Image,
-    Input,
-    Label,
-    Measurement,
-    Prediction,
-    Shots,
-    Task,
-    Trial,
-    Turn,
 )
 
 anything = st.text(st.characters(exclude_categories=()), max_size=12)  # halves of pairs too

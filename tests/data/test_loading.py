@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nshot.core.errors import InputError
+from nshot.core.types import Input, Label, Task
 from nshot.data import load, read_inputs, split
-from nshot.errors import InputError
-from nshot.types import Input, Label, Task
 from scenes import scene, shelf
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "support-tickets"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from nshot.core.types import Example, Input, Turn
 from nshot.data.overlap import overlap
 from nshot.data.scripts import script
 from nshot.data.summary import summary
-from nshot.types import Example, Input, Turn
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
+from nshot.core.errors import InputError
 from nshot.data.pictures import (
     NEAR_BITS,
     SIDE,
@@ -21,7 +22,6 @@ from nshot.data.pictures import (
     perceptual_hash,
     read_picture,
 )
-from nshot.errors import InputError
 from scenes import scene
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nshot.core.errors import InputError
 from nshot.data import load
-from nshot.errors import InputError
 
 CASES = sorted((Path(__file__).parents[1] / "fixtures" / "bad").iterdir())
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nshot.core.errors import InputError
+from nshot.core.types import Example, Input, Label, Task
 from nshot.data import draw, load, split
 from nshot.data.pictures import as_image
 from nshot.data.same import fold, sameness
-from nshot.errors import InputError
-from nshot.types import Example, Input, Label, Task
 from scenes import scene, shelf
 
 LABELS = ("a", "b", "c")

@@ -207,7 +207,7 @@ def test_python_as_written_runs_and_the_method_keeps_its_contract(tmp_path: Path
 def test_pages_of_methods_show_commands_that_are_known(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from nshot.cli import _parser
+    from nshot.cli.main import _parser
 
     for name in WHERE:
         for block in blocks(f"methods/{name}.md", "sh"):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from nshot.core.types import ModelRef
+from nshot.data.task_file import read_task
 from nshot.models import catalog
-from nshot.task import read_task
-from nshot.types import ModelRef
 from tiny import tiny_llama
 
 PAGE = (Path(__file__).parents[2] / "docs" / "generation.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from glyphs import glyphs
-from nshot.cli import main
+from nshot.cli.main import main
+from nshot.core.types import Example, Input
 from nshot.data.pictures import as_image
-from nshot.episodes.adapting import shape_of
-from nshot.types import Example, Input
+from nshot.methods.episodes.adapting import shape_of
 
 
 def nshot(*words: str) -> int:

@@ -10,17 +10,17 @@ import torch
 from PIL import Image
 
 from glyphs import glyphs
+from nshot.core.types import Example, Input, Label, Task
 from nshot.data.pictures import as_image
-from nshot.episodes import engine
-from nshot.episodes.base import EpisodeShape
-from nshot.episodes.sampling import draw
+from nshot.methods.episodes import engine
+from nshot.methods.episodes.base import EpisodeShape
+from nshot.methods.episodes.sampling import draw
 from nshot.models import open_models
-from nshot.models.modules.learner import Learner, class_means, embed_all
-from nshot.models.modules.matching import Matching
-from nshot.models.modules.prototypical import Prototypical
+from nshot.nets.learner import Learner, class_means, embed_all
+from nshot.nets.matching import Matching
+from nshot.nets.prototypical import Prototypical
 from nshot.predictors import load
 from nshot.predictors.from_support import FromSupport
-from nshot.types import Example, Input, Label, Task
 
 SHAPE = EpisodeShape(5, 3, 4)
 COUNTS = np.full(12, 8)

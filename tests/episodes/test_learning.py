@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from glyphs import glyph_file
-from nshot.episodes import learning
-from nshot.episodes.base import Episodes, EpisodeShape, Items, OfItems, Phase
-from nshot.episodes.data import Collection, load
-from nshot.episodes.objectives import AnswerLoss, ClassLoss, TurnsLoss
-from nshot.episodes.run import parted
-from nshot.errors import Diverged
+from nshot.bench.episodes import parted
+from nshot.core.errors import Diverged
+from nshot.data.collections import Collection, load
+from nshot.methods.episodes import learning
+from nshot.methods.episodes.base import Episodes, EpisodeShape, Items, OfItems, Phase
+from nshot.methods.episodes.objectives import AnswerLoss, ClassLoss, TurnsLoss
 from nshot.methods.fewshot.matching import Matching
 from nshot.methods.fewshot.prototypical import Prototypical
-from nshot.models.modules import learners
-from nshot.models.modules.learner import Learner
+from nshot.nets import learners
+from nshot.nets.learner import Learner
 from nshot.training.checkpoints import Checkpoints
 
 SMALL = Prototypical(filters=8, way=8, queries=3, steps=(30,))

@@ -10,21 +10,21 @@ import torch
 from PIL import Image
 
 from glyphs import glyph_file, glyphs
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Input, Label, Task
+from nshot.data.collections import Collection, Cut, load
 from nshot.data.pictures import as_image
-from nshot.episodes import engine, learning
-from nshot.episodes.base import EpisodeShape, Episodic
-from nshot.episodes.data import Collection, Cut, load
-from nshot.episodes.sampling import draw
-from nshot.errors import CannotAdapt
+from nshot.methods.episodes import engine, learning
+from nshot.methods.episodes.base import EpisodeShape, Episodic
+from nshot.methods.episodes.sampling import draw
 from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
 from nshot.methods.fewshot.maml import MAML
 from nshot.methods.fewshot.meta_baseline import MetaBaseline
 from nshot.methods.fewshot.relation import Relation
-from nshot.models.modules.learner import Learner, embed_all
+from nshot.nets.learner import Learner, embed_all
 from nshot.predictors.from_support import FromSupport
 from nshot.training.checkpoints import Checkpoints
-from nshot.types import Input, Label, Task
 
 SMALL: dict[str, Episodic] = {
     "relation": Relation(filters=12, way=8, queries=4, learning_rate=1e-2, steps=(80,)),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.episodes.base import EpisodeShape
-from nshot.episodes.sampling import BLOCK, draw, fitting
-from nshot.errors import InputError
+from nshot.core.errors import InputError
+from nshot.methods.episodes.base import EpisodeShape
+from nshot.methods.episodes.sampling import BLOCK, draw, fitting
 
 COUNTS = np.array([5, 20, 3, 8, 8, 12, 6])
 

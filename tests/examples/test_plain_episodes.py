@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from nshot.episodes import engine, learning
-from nshot.episodes.base import EpisodeShape
-from nshot.episodes.data import load
-from nshot.episodes.sampling import draw
+from nshot.data.collections import load
 from nshot.methods import TABLE
-from nshot.models.modules.learner import embed_all
+from nshot.methods.episodes import engine, learning
+from nshot.methods.episodes.base import EpisodeShape
+from nshot.methods.episodes.sampling import draw
+from nshot.nets.learner import embed_all
 
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
 SCRIPTS = ("prototypical", "matching", "relation", "meta_baseline", "maml")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from nshot.method import Method
+from nshot.core.types import Example, Input, Label, Shots, Task
+from nshot.methods.contract import Method
 from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
 from nshot.methods.fewshot.linear_probe import LinearProbe
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
-from nshot.types import Example, Input, Label, Shots, Task
 from toys import Bench
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from nshot.method import Built, Method
+from nshot.core.types import ModelRef, Shots, Task
+from nshot.methods.contract import Built, Method
 from nshot.models.base import Models
-from nshot.types import ModelRef, Shots, Task
 
 
 @dataclass
 class Lent:
-    """See `nshot.method.Workbench`; nested methods are not lent here."""
+    """See `nshot.methods.contract.Workbench`; nested methods are not lent here."""
 
     models: Models
     base: ModelRef | None

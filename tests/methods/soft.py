@@ -12,12 +12,12 @@ from lent import Lent
 from taught import INPUTS, PROMPTS, SHOTS, TASK, scores
 
 from families import tiny_family
+from nshot.core.types import Example, Label, ModelRef, Shots, Task
 from nshot.methods.soft_prompting import SoftPrompting
 from nshot.models.base import Decoding
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.prompts import label_answers
-from nshot.types import Example, Label, ModelRef, Shots, Task
+from nshot.prompts.render import label_answers
 
 TOPIC = Task("topic", "classify", (Label("card"), Label("film")))
 """The same task with labels of one token, which a random model learns faster."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from lent import Lent, resumed
 
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE, WHERE
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models.base import Decoding
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
 
 TASK = Task("film", "classify", (Label("positive"), Label("very_negative")))
 WORDS = {"positive": ["warm", "funny", "fine", "lovely"], "very_negative": ["dull", "flat", "bad"]}
@@ -41,7 +41,7 @@ def _sureness(predictor: Prompted) -> float:
 
 def check_it_learns(method: SupervisedTuning, bench: Lent) -> Prompted:
     """It learns its shots, gives the base back, and answers the same from a fresh process."""
-    from nshot.models.hf import HFModels
+    from nshot.models.hf.models import HFModels
 
     assert bench.base is not None
     before = bench.models.fingerprint(bench.base)

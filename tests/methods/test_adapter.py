@@ -14,18 +14,18 @@ import yaml
 from lent import Lent
 
 from foreign import foreign
-from nshot.cli import main
-from nshot.errors import CannotAdapt, InputError
-from nshot.method import spec, spec_hash
+from nshot.bench.request import Request, chosen_methods, prepare, read_request, request_yaml
+from nshot.bench.run import Silent, adapt_one, carry_out
+from nshot.cli.main import main
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
+from nshot.methods.contract import spec, spec_hash
 from nshot.methods.peft.adapter import GivenAdapter
 from nshot.methods.peft.lora import LoRA
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
-from nshot.request import Request, chosen_methods, prepare, read_request, request_yaml
-from nshot.run import Silent, adapt_one, carry_out
-from nshot.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from spine import board_of, jsonl, rows_of, stay_here, tickets
 from tiny import tiny_llama
 

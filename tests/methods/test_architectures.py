@@ -14,9 +14,9 @@ from taught import SHOTS, TASK, quick, trained
 from test_lora import brief
 
 from families import FAMILIES, tiny_family
-from nshot.errors import CannotAdapt
-from nshot.models.hf import HFModels
-from nshot.types import Example, Input, ModelRef, Shots, Task
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, ModelRef, Shots, Task
+from nshot.models.hf.models import HFModels
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 NAMES = dict(zip(FAMILIES, ("Llama", "Qwen3", "Gemma 3", "GPT-2", "Mistral"), strict=True))

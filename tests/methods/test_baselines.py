@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from lent import Lent
 
+from nshot.core.types import Example, Input, Label, Shots, Task
 from nshot.data.pictures import as_image
 from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
 from nshot.models import open_models
 from nshot.models.catalog import resolve
-from nshot.models.fake import FakeModels
+from nshot.models.fake.models import FakeModels
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
 from nshot.predictors.nearest import Nearest
-from nshot.testing import check_adapt
-from nshot.types import Example, Input, Label, Shots, Task
+from nshot.testing.contracts import check_adapt
 from scenes import shelf
 from toys import QUESTIONS, TASK, Bench, ask, shots
 

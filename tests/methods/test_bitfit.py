@@ -17,10 +17,10 @@ from taught import (
 )
 
 from families import tiny_family
+from nshot.core.types import ModelRef
 from nshot.methods.peft.bitfit import BitFit
-from nshot.models.fake import FakeModels
-from nshot.models.hf import HFModels
-from nshot.types import ModelRef
+from nshot.models.fake.models import FakeModels
+from nshot.models.hf.models import HFModels
 from tiny import tiny_llama
 
 METHOD = BitFit(learning_rate=0.03, **QUICK)

@@ -12,16 +12,16 @@ import torch
 from lent import Lent, resumed
 
 from families import FAMILIES, tiny_family, tiny_module
-from nshot.errors import CannotAdapt, InputError
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.models.base import Decoding, Trainable
-from nshot.models.hf import HFModels
-from nshot.models.modules import bottleneck
+from nshot.models.hf.models import HFModels
+from nshot.nets import bottleneck
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
-from nshot.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from tiny import tiny_llama
 
 TASK = Task("film", "classify", (Label("positive"), Label("very_negative")))

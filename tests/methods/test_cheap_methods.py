@@ -14,21 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Rates, spec
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, Label, Shots, Task
 from nshot.methods import TABLE
+from nshot.methods.contract import Brief, Method, Rates, spec
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.methods.prompt.few_shot import FewShot, in_turn
 from nshot.methods.prompt.retrieved_shots import RetrievedShots
 from nshot.methods.prompt.zero_shot import ZeroShot
-from nshot.models.fake import FakeModels
+from nshot.models.fake.models import FakeModels
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
 from nshot.predictors.voting import Voting
-from nshot.types import Example, Input, Label, Shots, Task
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
 CHEAP = [
@@ -250,7 +250,7 @@ def test_imbalanced_shots_are_shown_in_turn_while_they_last() -> None:
 def test_no_more_examples_are_shown_than_the_context_holds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nshot.models.fake.CONTEXT", 26)
+    monkeypatch.setattr("nshot.models.fake.models.CONTEXT", 26)
     bench = Bench(tmp_path)
     predictor = _method(name).adapt(TASK, shots(), bench)
     assert isinstance(predictor, Prompted)
@@ -259,7 +259,7 @@ def test_no_more_examples_are_shown_than_the_context_holds(
     longest = [max((row.input for row in shots().labelled), key=lambda i: len(i.text))]
     assert max(model.count(predictor.prompts(longest))) <= 26
     assert str(predictor.prompts(longest)[0]).count("Intent:") > 1
-    monkeypatch.setattr("nshot.models.fake.CONTEXT", 9)
+    monkeypatch.setattr("nshot.models.fake.models.CONTEXT", 9)
     with pytest.raises(CannotAdapt, match="do not fit"):
         _method(name).adapt(TASK, shots(), bench)
 

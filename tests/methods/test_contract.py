@@ -13,15 +13,15 @@ from PIL import Image
 from encoders import tiny_encoder
 from foreign import foreign
 from glyphs import glyphs
+from nshot.core.errors import DidNotLearn
+from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.data.pictures import as_image
-from nshot.episodes.base import Episodic
-from nshot.errors import DidNotLearn
-from nshot.method import Brief, Method, Rates
 from nshot.methods import TABLE, WHERE
+from nshot.methods.contract import Brief, Method, Rates
+from nshot.methods.episodes.base import Episodic
 from nshot.models import open_models
 from nshot.models.catalog import resolve
-from nshot.testing import ContractBroken, check_adapt, check_predictor, check_value
-from nshot.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
+from nshot.testing.contracts import ContractBroken, check_adapt, check_predictor, check_value
 from tiny import tiny_llama
 
 ROOT = Path(__file__).parents[2]

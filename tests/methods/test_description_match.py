@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lent import Lent
 
-from nshot.errors import CannotAdapt, InputError
-from nshot.method import Brief, Rates
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import Example, Image, Input, Label, ModelRef, Shots, Task, digest
 from nshot.methods import TABLE
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.fewshot.description_match import (
     PENALTIES,
     DescriptionMatch,
@@ -25,8 +26,7 @@ from nshot.models import open_models
 from nshot.predictors import load
 from nshot.predictors.base import Extends
 from nshot.predictors.described import Described, LinearMap
-from nshot.testing import check_adapt, check_value
-from nshot.types import Example, Image, Input, Label, ModelRef, Shots, Task, digest
+from nshot.testing.contracts import check_adapt, check_value
 from scenes import scene
 
 METHOD = DescriptionMatch(sentence_encoder="fake:encoder")

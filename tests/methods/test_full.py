@@ -9,12 +9,12 @@ import pytest
 from lent import Lent
 from safetensors.torch import load_file
 
-from nshot.errors import DidNotLearn
-from nshot.method import Brief, Rates
+from nshot.core.errors import DidNotLearn
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.finetune.full import FullFineTuning
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
 from tiny import tiny_llama
 
 TASK = Task("card", "classify", (Label("card_arrival"), Label("late_transfer")))

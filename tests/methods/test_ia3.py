@@ -17,10 +17,10 @@ from taught import (
 from transformers import CTRLConfig, CTRLLMHeadModel
 
 from families import tiny_family
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef
 from nshot.methods.peft.ia3 import IA3
-from nshot.models.hf import HFModels
-from nshot.types import ModelRef
+from nshot.models.hf.models import HFModels
 from tiny import tiny_llama, tiny_tokenizer
 
 METHOD = IA3(learning_rate=0.1, **QUICK)

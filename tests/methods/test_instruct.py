@@ -10,15 +10,15 @@ import pytest
 from lent import Lent, resumed
 
 import nshot
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, ModelRef, Shots, Task, Turn
 from nshot.methods import TABLE
 from nshot.methods.finetune.instruct import Instruct
 from nshot.methods.finetune.instruct_full import InstructFull
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
 from nshot.training.conversations import parted
-from nshot.types import Example, Input, ModelRef, Shots, Task, Turn
 from spine import stay_here
 from tiny import tiny_llama, tiny_tokenizer
 

@@ -23,15 +23,15 @@ from test_lora import brief
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from families import tiny_family
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef
 from nshot.methods.peft.llama_adapter import LlamaAdapter
-from nshot.models.cache import NOTHING
-from nshot.models.hf import HFModels
-from nshot.models.score import agrees
-from nshot.models.tokens import rows
+from nshot.models.hf.cache import NOTHING
+from nshot.models.hf.models import HFModels
+from nshot.models.hf.score import agrees
+from nshot.models.hf.tokens import rows
 from nshot.training.forward import Shared, reader
 from nshot.training.sft import encode
-from nshot.types import ModelRef
 from tiny import tiny_llama, tiny_tokenizer
 
 LAYERS, WIDTH = 3, 32

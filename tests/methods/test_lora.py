@@ -21,13 +21,13 @@ from taught import (
 )
 
 from families import tiny_family
-from nshot.errors import CannotAdapt, DidNotLearn, Diverged, InputError
-from nshot.method import Brief, Rates, spec
+from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError
+from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
+from nshot.methods.contract import Brief, Rates, spec
 from nshot.methods.peft.lora import LoRA
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Input, ModelRef, Shots, Task
 from tiny import tiny_llama, tiny_tokenizer
 
 

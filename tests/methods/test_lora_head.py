@@ -15,19 +15,19 @@ from lent import Lent, resumed
 from safetensors.torch import load_file
 
 from families import FAMILIES, tiny_family, tiny_module
-from nshot.errors import CannotAdapt, DidNotLearn, InputError
+from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.lora_head import LoRAHead
 from nshot.models.base import Trainable
-from nshot.models.hf import HFModels
-from nshot.models.modules.label_head import classifier, head_weights
+from nshot.models.hf.models import HFModels
+from nshot.nets.label_head import classifier, head_weights
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
-from nshot.predictors.many import load as load_many
 from nshot.training.forward import Shared, Whole, reader
 from nshot.training.rows import Row
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.use.many import load as load_many
 from tiny import tiny_llama
 
 TASK = Task("film", "classify", (Label("positive"), Label("negative"), Label("neither")))

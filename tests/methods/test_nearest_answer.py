@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from nshot.errors import InputError
-from nshot.method import Brief, Rates
+from nshot.core.errors import InputError
+from nshot.core.types import Example, ModelRef, Shots, Task
 from nshot.methods import STANDARD, TABLE
-from nshot.models.fake import FakeModels
+from nshot.methods.contract import Brief, Rates
+from nshot.models.fake.models import FakeModels
 from nshot.predictors import load
-from nshot.testing import check_adapt
-from nshot.types import Example, ModelRef, Shots, Task
+from nshot.testing.contracts import check_adapt
 from toys import ENCODER, Bench, ask
 
 TASK = Task("say", "generate", metric="rouge_l", field_names=(("text", "Text"),))

@@ -21,11 +21,11 @@ from soft import (
 from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns
 
 from families import FAMILIES
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.peft.p_tuning import PTuning
-from nshot.models.hf import HFModels
-from nshot.types import ModelRef
+from nshot.models.hf.models import HFModels
 from tiny import tiny_llama
 
 WIDTH = 32

@@ -12,12 +12,12 @@ import numpy as np
 from lent import Lent
 from taught import INPUTS, SHOTS, TASK, quick, trained
 
-from nshot.models.hf import HFModels
+from nshot.core.types import ModelRef
+from nshot.models.hf.models import HFModels
 from nshot.predictors.features import HiddenStates
 from nshot.predictors.label_head import LabelHead
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.prompts import label_answers, render
-from nshot.types import ModelRef
+from nshot.prompts.render import label_answers, render
 from tiny import tiny_llama
 
 METHODS = trained(["peft"])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from lent import Lent
 
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.data.pictures import as_image
-from nshot.errors import CannotAdapt
 from nshot.methods.fewshot.picture_probe import (
     Candidate,
     PictureProbe,
@@ -25,7 +26,6 @@ from nshot.methods.fewshot.picture_probe import (
 from nshot.models import open_models
 from nshot.predictors.base import Extends, Predictor
 from nshot.predictors.discriminants import Discriminant, Discriminants, Family, Spread
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
 
 TASK = Task("coins", "classify", (Label("copper"), Label("silver"), Label("gold")), pictures=True)
 Light = tuple[float, float, float]

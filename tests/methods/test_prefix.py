@@ -22,13 +22,13 @@ from soft import (
 from taught import INPUTS, SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns, scores
 
 from families import FAMILIES, tiny_family
-from nshot.errors import CannotAdapt, InputError
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.prompt.few_shot import in_turn
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Input, ModelRef, Shots, Task
 from tiny import tiny_llama, tiny_tokenizer
 
 LAYERS, KEYS = 2, 16  # one key head of 16

@@ -18,14 +18,14 @@ from soft import (
 from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns
 
 from families import FAMILIES, tiny_family
-from nshot.errors import CannotAdapt, DidNotLearn
-from nshot.method import Brief, Rates
+from nshot.core.errors import CannotAdapt, DidNotLearn
+from nshot.core.types import Example, Input, ModelRef, Shots
 from nshot.methods import TABLE
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.peft.prompt_tuning import PromptTuning
-from nshot.models.hf import HFModels
-from nshot.predictors.prompts import instruction
-from nshot.types import Example, Input, ModelRef, Shots
+from nshot.models.hf.models import HFModels
+from nshot.prompts.render import instruction
 from tiny import tiny_llama
 
 WIDTH = 32

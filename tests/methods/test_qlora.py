@@ -28,12 +28,12 @@ from taught import (
 from test_lora import brief
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.qlora import QLoRA
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors import load
-from nshot.types import ModelRef
 from tiny import tiny_llama
 
 LAYERS, WIDTH, INNER, KEYS, WORDS = 2, 64, 128, 32, 320

@@ -15,14 +15,14 @@ from lent import Lent, resumed
 
 import nshot
 from encoders import tiny_encoder
-from nshot.errors import CannotAdapt, DidNotLearn
+from nshot.core.errors import CannotAdapt, DidNotLearn
+from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.fewshot.setfit import SetFit
 from nshot.models import open_models
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Example, Input, Label, ModelRef, Shots, Task
 from spine import stay_here
 
 TASK = Task("film", "classify", (Label("positive"), Label("negative"), Label("neither")))
@@ -194,7 +194,7 @@ def test_what_cannot_be_tuned_says_why(bench, tmp_path):
 
 
 def test_of_tuned_encoders_only_the_last_stay_in_memory(folder, tmp_path):
-    from nshot.types import Delta
+    from nshot.core.types import Delta
 
     models = HFModels()
     base = models.encoder(ModelRef("hf", str(folder)))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from lent import Lent
 
+from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods.peft.lora import LoRA
 from nshot.models.base import Decoding
-from nshot.models.hf import HFModels
+from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
-from nshot.predictors.prompts import Format
-from nshot.types import Example, Input, ModelRef, Shots, Task
+from nshot.prompts.render import Format
 from tiny import tiny_llama
 
 TASK = Task("echo", "generate", answer_name="Answer", instruction="Say it.")

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nshot.errors import InputError, ModelNotFound
+from nshot.core.errors import InputError, ModelNotFound
+from nshot.core.types import ModelRef
 from nshot.models import catalog, open_models
 from nshot.models.catalog import listing, locate, resolve
-from nshot.types import ModelRef
 
 
 @pytest.fixture

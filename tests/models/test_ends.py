@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from nshot.core.types import Example, Input, ModelRef, Task, Turn
 from nshot.models import open_models
 from nshot.models.base import Completion, Decoding
-from nshot.models.generate import ends
-from nshot.models.tokens import end_of_turn
+from nshot.models.hf.generate import ends
+from nshot.models.hf.tokens import end_of_turn
 from nshot.training import sft
-from nshot.types import Example, Input, ModelRef, Task, Turn
 
 CHAT = (Turn("user", "who is there ?"),)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nshot.errors import CannotAdapt, InputError
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import ModelRef
 from nshot.models import open_models
 from nshot.models.base import Decoding
 from nshot.models.catalog import resolve
-from nshot.types import ModelRef
 
 SHOTS = (
     "Query: my card never came\nIntent: card arrival\n\n"

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from nshot.errors import CannotAdapt, InputError
-from nshot.models import generate, open_models
+from nshot.core.errors import CannotAdapt, InputError
+from nshot.core.types import ModelRef, Turn
+from nshot.models import open_models
 from nshot.models.base import Decoding
-from nshot.models.room import position_bytes
-from nshot.types import ModelRef, Turn
+from nshot.models.hf import generate
+from nshot.models.hf.room import position_bytes
 
 START = "review : a film of great charm and wit\nsentiment : positive\n\nreview : very dull\n" * 2
 PROMPTS = [f"{START}query : {x} intent :" for x in ("lost card", "x", "a stolen card payment", "y")]

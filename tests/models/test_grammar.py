@@ -13,12 +13,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import InputError
+from nshot.core.errors import InputError
+from nshot.core.types import Grammar, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Decoding
-from nshot.models.generate import ends
-from nshot.models.grammar import compiled, fault
-from nshot.types import Grammar, ModelRef
+from nshot.models.hf.generate import ends
+from nshot.models.hf.grammar import compiled, fault
 from tiny import tiny_llama
 
 pytest.importorskip("llguidance", reason="pip install 'nshot[constrain]'")
@@ -231,5 +231,5 @@ def test_without_the_library_the_cure_is_said(lm: Any, monkeypatch: pytest.Monke
 def test_it_is_imported_when_it_is_needed(tmp_path: Path) -> None:
     import subprocess
 
-    program = "import sys, nshot.models.generate; sys.exit('llguidance' in sys.modules)"
+    program = "import sys, nshot.models.hf.generate; sys.exit('llguidance' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path).returncode == 0

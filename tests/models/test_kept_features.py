@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nshot.models import kept_features
-from nshot.models.kept_features import KeptFeatures
+from nshot.models.wrap import kept_features
+from nshot.models.wrap.kept_features import KeptFeatures
 
 VALUES = {"head.mean": np.arange(100, dtype=np.float16)}
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nshot.errors import InputError, NshotError
+from nshot.core.errors import InputError, NshotError
+from nshot.core.types import Delta, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Decoding
-from nshot.models.tokens import rows
-from nshot.types import Delta, ModelRef
+from nshot.models.hf.tokens import rows
 
 PROMPTS = ["review : very good\nsentiment :", "review : a dull film\nsentiment :"] * 2
 ANSWERS = [(" positive", " negative", " very bad")] * 4
@@ -274,7 +274,7 @@ def scores_of_first_tokens(lm: Any) -> list[str]:
     """The likeliest next token by scoring, which generation must agree with."""
     tokenizer = lm._base.tokenizer
     with lm._base.answering(lm.ref.deltas) as live, torch.inference_mode():
-        from nshot.models.score import Asked, Scorer
+        from nshot.models.hf.score import Asked, Scorer
 
         best = []
         for prompt in PROMPTS[:2]:

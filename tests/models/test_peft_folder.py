@@ -12,9 +12,10 @@ from safetensors.numpy import load_file, save_file
 
 from families import FAMILIES, tiny_family
 from foreign import foreign
-from nshot.errors import InputError
-from nshot.models import open_models, peft_folder
-from nshot.types import Delta, ModelRef
+from nshot.core.errors import InputError
+from nshot.core.types import Delta, ModelRef
+from nshot.models import open_models
+from nshot.models.hf import peft_folder
 from tiny import tiny_llama
 
 CONFIG = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "some/model"}

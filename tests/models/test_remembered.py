@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import LanguageModel, PrefixState, Scores
-from nshot.models.fake import FakeLanguageModel, FakeModels
-from nshot.models.remembered import Remembering
-from nshot.types import ModelRef, Prompt
+from nshot.models.fake.models import FakeLanguageModel, FakeModels
+from nshot.models.wrap.remembered import Remembering
 
 REF = ModelRef("fake", "scorer")
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from endpoint import SECRET, Endpoint, Reply, completion, serving
-from nshot.errors import (
+from nshot.core.errors import (
     CannotAdapt,
     EndpointFailed,
     EndpointRefused,
     InputError,
     ModelNotFound,
 )
+from nshot.core.types import Image, ModelRef, Turn
 from nshot.models import open_models
 from nshot.models.base import Completion, Decoding
 from nshot.models.catalog import resolve
-from nshot.models.remote import Limits, RemoteLanguageModel, parse
-from nshot.types import Image, ModelRef, Turn
+from nshot.models.openai.remote import Limits, RemoteLanguageModel, parse
 from spine import jsonl, rows_of, stay_here, tickets
 
 QUICK = Limits(backoff=0.01, attempts=4, timeout=5)
@@ -265,7 +265,7 @@ def test_prompts_on_the_board_and_the_key_nowhere(
 ) -> None:
     import json
 
-    from nshot.cli import main
+    from nshot.cli.main import main
 
     def guess(messages: list[dict[str, str]]) -> str:
         asked = re.split(r"\n\n", messages[-1]["content"])[-1]

@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import ModelRef, Turn
 from nshot.models import open_models
-from nshot.models.cache import NOTHING, read
-from nshot.models.score import PACK, Asked, Scorer, Tree, agrees, plain
-from nshot.models.tokens import Row, rows
-from nshot.types import ModelRef, Turn
+from nshot.models.hf.cache import NOTHING, read
+from nshot.models.hf.score import PACK, Asked, Scorer, Tree, agrees, plain
+from nshot.models.hf.tokens import Row, rows
 
 WORDS = ["the", "quick", "brown", "fox", "over", "a", "lazy", "dog", "film", "good", "bad", "dull"]
 SHOTS = "review : a film of great charm\nsentiment : positive\n\nreview : very dull\nsentiment : "

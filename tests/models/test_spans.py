@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import CannotAdapt
-from nshot.models.spans import Rendered, answered, apart, rendered
-from nshot.models.tokens import render
-from nshot.types import Turn
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Turn
+from nshot.models.hf.spans import Rendered, answered, apart, rendered
+from nshot.models.hf.tokens import render
 from tiny import CHAT, tiny_tokenizer
 
 LLAMA3 = (

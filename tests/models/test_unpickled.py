@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nshot.models.catalog import FEATURES, LITE0_TENSORS
-from nshot.models.unpickled import tensors
+from nshot.models.hf.unpickled import tensors
 
 WEIGHT, BIAS = np.arange(6, dtype="<f4"), np.array([1.5, -2.0], "<f4")
 COUNTER = np.array([7], "<i8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nshot.models.views import COLOUR_RINGS, RINGS, colours, pooled, seen
+from nshot.models.hf.views import COLOUR_RINGS, RINGS, colours, pooled, seen
 
 
 def picture(height: int = 40, width: int = 60) -> np.ndarray:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nshot.errors import InputError
-from nshot.machine import Meter
+from nshot.core.errors import InputError
+from nshot.core.machine import Meter
+from nshot.core.types import Image, ModelRef
 from nshot.models import open_models
 from nshot.models.base import PictureEncoder
 from nshot.models.catalog import FEATURES, LITE0_TENSORS, locate, resolve
-from nshot.models.unpickled import tensors
-from nshot.types import Image, ModelRef
+from nshot.models.hf.unpickled import tensors
 
 Draw = Callable[[int], Image]
 
@@ -111,8 +111,8 @@ def test_the_embedded_network_is_the_published_one(draw: Draw) -> None:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 
-    from nshot.models.modules.efficientnet import SHOWN
-    from nshot.models.vision import Lite0
+    from nshot.models.hf.vision import Lite0
+    from nshot.nets.efficientnet import SHOWN
 
     square = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     theirs = EfficientNet.from_name("efficientnet-lite0").eval()
@@ -152,9 +152,9 @@ def test_what_episodes_trained_reads_pictures(
 
     from nshot.data.fitted import fitted
     from nshot.data.pictures import read_picture
-    from nshot.models.modules import learners
-    from nshot.models.modules.prototypical import Prototypical
-    from nshot.models.views import seen
+    from nshot.models.hf.views import seen
+    from nshot.nets import learners
+    from nshot.nets.prototypical import Prototypical
 
     learner = Prototypical((channels, 32, 32), filters=8)
     learners.save(learner, tmp_path / "taught")
@@ -173,7 +173,7 @@ def test_a_vit_says_its_class_token_and_the_map_of_its_patches(tmp_path: Path) -
     import torch
     from transformers import ViTModel
 
-    from nshot.models.vision import Backbone
+    from nshot.models.hf.vision import Backbone
 
     network = Backbone(tiny("vit", tmp_path / "vit"))
     square = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -231,7 +231,7 @@ def test_other_weights_see_another_picture(draw: Draw, cache: Path, tmp_path: Pa
 
 
 def test_a_timm_folder_says_what_it_needs(tmp_path: Path) -> None:
-    from nshot.models.vision import Backbone
+    from nshot.models.hf.vision import Backbone
 
     (tmp_path / "config.json").write_text('{"architecture": "resnet18"}')
     with pytest.raises(InputError, match="pip install timm"):

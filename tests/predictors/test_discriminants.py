@@ -8,6 +8,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
+from nshot.core.types import Example, Input, Label, ModelRef, Task
 from nshot.data.pictures import as_image
 from nshot.models import open_models
 from nshot.predictors import load
@@ -21,8 +22,7 @@ from nshot.predictors.discriminants import (
     Spread,
     together,
 )
-from nshot.testing import check_predictor
-from nshot.types import Example, Input, Label, ModelRef, Task
+from nshot.testing.contracts import check_predictor
 
 TASK = Task("colours", "classify", (Label("red"), Label("blue")), pictures=True)
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 200, 30)}

@@ -7,12 +7,12 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 
-from nshot.errors import InputError
+from nshot.core.errors import InputError
+from nshot.core.types import Image, Input
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.predictors import load
 from nshot.predictors.features import TfIdf, averaged
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Image, Input
 from toys import QUESTIONS, TASK, Bench, ask, shots
 
 TEXTS = [example.input.text for example in shots().labelled]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from nshot.errors import InputError
-from nshot.models.fake import FakeModels
+from nshot.core.errors import InputError
+from nshot.core.types import Delta, ModelRef
+from nshot.models.fake.models import FakeModels
 from nshot.predictors import load
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import ref_from_json, ref_to_json
 from nshot.predictors.prompted import Prompted
-from nshot.types import Delta, ModelRef
 from toys import TASK, Bench, shots
 
 MODELS = FakeModels()

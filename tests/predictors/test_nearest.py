@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nshot.errors import InputError
+from nshot.core.errors import InputError
+from nshot.core.types import Example
 from nshot.methods.fewshot.knn import KNN
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.predictors.base import Extends
 from nshot.predictors.nearest import Nearest, Vote, class_means, cosines
-from nshot.types import Example
 from toys import QUESTIONS, TASK, Bench, ask, examples, shots
 
 NEW = (

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Input, ModelRef, Prompt, Task
 from nshot.models.base import Completion, Decoding, LanguageModel, PrefixState, Scores
-from nshot.models.fake import FakeLanguageModel, FakeModels
+from nshot.models.fake.models import FakeLanguageModel, FakeModels
 from nshot.predictors.features import Encoded
 from nshot.predictors.prompted import (
     Prompted,
@@ -18,7 +19,6 @@ from nshot.predictors.prompted import (
     content_free_offsets,
 )
 from nshot.predictors.ranker import Ranker
-from nshot.types import Input, ModelRef, Prompt, Task
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, ask, examples
 
 MODELS = FakeModels()

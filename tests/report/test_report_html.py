@@ -18,7 +18,7 @@ import sample_board
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import InputError
+from nshot.core.errors import InputError
 from nshot.report import render, write
 from nshot.report.numbers import at, say
 

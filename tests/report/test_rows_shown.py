@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nshot.cli import main
+from nshot.cli.main import main
 from nshot.data import load
 from nshot.report.rows_shown import Reader, understood
 from tiny import tiny_tokenizer

@@ -11,7 +11,7 @@ import signal
 import sys
 
 _MODE, _, _REST = os.environ.get("SABOTAGE", "").partition(":")
-_IN_WORKER = "nshot.worker" in " ".join(sys.orig_argv)
+_IN_WORKER = "nshot.bench.worker" in " ".join(sys.orig_argv)
 
 
 def _kill():
@@ -43,7 +43,7 @@ def _raise():
 
 
 def _fill_disk(n):
-    from nshot.store import Store
+    from nshot.bench.store import Store
 
     original, calls = Store.put, [0]
 
@@ -60,7 +60,7 @@ if _MODE == "kill":
     process, call, number = _REST.split(":")
     if (process == "worker") == _IN_WORKER:
         if call == "put":
-            from nshot.store import Store
+            from nshot.bench.store import Store
 
             _count_down(Store, "put", int(number))
         else:

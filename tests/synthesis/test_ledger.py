@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import InputError, Locked
+from nshot.core.errors import InputError, Locked
 from nshot.models.base import Completion
 from nshot.synthesis.ledger import Ledger
 

@@ -12,9 +12,9 @@ import pytest
 from commands import asked_again, no_key_in, rows, run, stopped
 
 from endpoint import Reply, serving
+from nshot.core.types import digest
 from nshot.synthesis import prompts
 from nshot.synthesis.heuristics import instruction_fault, sound_instances
-from nshot.types import digest
 from spine import jsonl
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
@@ -158,7 +158,7 @@ def test_refused_with_every_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from nshot.cli import main
+    from nshot.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     good: dict[str, Any] = {"instruction": "a b c", "input": "", "output": "d"}

@@ -167,7 +167,7 @@ def test_an_answer_that_was_cut_off_is_no_translation(tmp_path: Path) -> None:
 def test_refused_with_every_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from nshot.cli import main
+    from nshot.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     jsonl(Path("in.jsonl"), [{"instruction": "a", "input": 3}, {"output": "b"}])

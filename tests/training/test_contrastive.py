@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders import tiny_encoder
-from nshot.errors import CannotAdapt, Diverged
-from nshot.models.encoder import SentenceEncoder
+from nshot.core.errors import CannotAdapt, Diverged
+from nshot.core.types import ModelRef
+from nshot.models.hf.encoder import SentenceEncoder
 from nshot.training.checkpoints import Checkpoints
 from nshot.training.contrastive import CosineSimilarity, Pair, Sentences, pairs
 from nshot.training.loop import optimise
 from nshot.training.rows import Schedule
-from nshot.types import ModelRef
 
 
 def some(labels: str, each: int, seed: int = 0) -> list[Pair]:

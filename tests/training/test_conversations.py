@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.errors import CannotAdapt
-from nshot.models.tokens import render
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, Task, Turn
+from nshot.models.hf.tokens import render
 from nshot.training.conversations import Counts, conversation, encode, fitted
-from nshot.types import Example, Input, Task, Turn
 from tiny import tiny_tokenizer
 
 TASK = Task("echo", "generate")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from nshot.errors import CannotAdapt, Diverged, InputError
+from nshot.core.errors import CannotAdapt, Diverged, InputError
 from nshot.training.forward import Shared, Tree, Upper, Whole, reader
 from nshot.training.loop import train
 from nshot.training.rows import Row, Schedule

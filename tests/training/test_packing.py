@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from families import FAMILIES, tiny_module
-from nshot.models.cache import masks
+from nshot.models.hf.cache import masks
 from nshot.training.checkpoints import Checkpoints
 from nshot.training.forward import Packed, Shared, Soft, Tree, Whole, _only_at, reader
 from nshot.training.loop import train

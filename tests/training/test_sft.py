@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from nshot.errors import CannotAdapt, DidNotLearn
-from nshot.models.tokens import rows as scored_rows
-from nshot.predictors.prompts import label_answers, render
+from nshot.core.errors import CannotAdapt, DidNotLearn
+from nshot.core.types import Example, Input, Label, Task
+from nshot.models.hf.tokens import rows as scored_rows
+from nshot.prompts.render import label_answers, render
 from nshot.training.learned import Fit, fit, require_learned
 from nshot.training.sft import AnswerTokens, encode, supervised
-from nshot.types import Example, Input, Label, Task
 from tiny import tiny_tokenizer
 
 TASK = Task("film", "classify", (Label("good"), Label("good_enough"), Label("bad")))

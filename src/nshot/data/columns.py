@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
+from nshot.core.errors import Fault, nearest
+from nshot.core.types import Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.picture_rows import has_pictures
 from nshot.data.tables import IMAGE_COLUMN, Table
-from nshot.errors import Fault, nearest
-from nshot.types import Image, Kind
 
 LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",

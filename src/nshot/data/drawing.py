@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nshot.errors import Fault, InputError
-from nshot.types import Example, Shots
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Shots
 
 
 def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str]) -> Shots:

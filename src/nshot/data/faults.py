@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
 
 Place: TypeAlias = int | str
 """Where in a file or folder: a line (or row) number, or the name of a file."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
 
 HUB_SECONDS = 5.0
 """How long a hub may take to say what a data set holds, in all."""

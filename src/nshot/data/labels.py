@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nshot.core.errors import Fault, nearest
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
-from nshot.errors import Fault, nearest
-from nshot.task import label_key
+from nshot.data.task_file import label_key
 
 SEPARATORS = ("|", ";", ",", "/", "+", "&")
 _MANY = 20

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.types import Example, Image, Input, Kind, Label, Task, digest
 from nshot.data.columns import (
     GENERIC_LABEL_NAMES,
     Columns,
@@ -45,9 +47,7 @@ from nshot.data.tables import (
     read_classes,
     read_table,
 )
-from nshot.errors import Fault, InputError, nearest
-from nshot.task import TASK_FILE, TaskFile, label_key, read_task
-from nshot.types import Example, Image, Input, Kind, Label, Task, digest
+from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
 
 _METRIC: dict[Kind, str] = {
     "classify": "accuracy",

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nshot.core.types import Example
 from nshot.data.same import fold, sameness
-from nshot.types import Example
 
 RUN = 13
 """Words in a row that two texts have by chance only rarely (Brown et al. 2020, appendix C)."""

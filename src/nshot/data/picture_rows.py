@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Image
 from nshot.data.faults import Faults, Place
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
 from nshot.data.tables import Table, cell_text
-from nshot.errors import Fault, InputError
-from nshot.types import Example, Image
 
 GROUP_COLUMN = "group"
 _GROUP = "{group}"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import Fault, InputError
-from nshot.types import Image
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Decoded

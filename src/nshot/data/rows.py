@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from nshot.errors import Fault, InputError
-from nshot.types import (
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import (
     Cost,
     Example,
     Grammar,

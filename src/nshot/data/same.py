@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from nshot.core.types import Example, Input, digest
 from nshot.data.pictures import look, lookalikes
-from nshot.types import Example, Input, digest
 
 
 def sameness(input: Input) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Image, Split, Task, digest
 from nshot.data.overlap import RUN, overlap
 from nshot.data.rows import dumps, example_to_json, task_to_json
 from nshot.data.same import alike_in, pair_shown, sameness, shown, without_copies
-from nshot.errors import Fault, InputError
-from nshot.types import Example, Image, Split, Task, digest
 
 HOLD_OUT_FROM = 400
 """Rows from which some are held out when there is no test file; below it, folds measure."""

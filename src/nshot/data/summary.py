@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nshot.core.types import Example, Turn
 from nshot.data.formats.chats import turns_asked
 from nshot.data.same import sameness
 from nshot.data.scripts import script
-from nshot.types import Example, Turn
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, TypeAlias
 
+from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults, Place
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
-from nshot.errors import Fault, InputError
-from nshot.task import decode
+from nshot.data.task_file import decode
 
 Row: TypeAlias = dict[str, Any]
 _Quoting: TypeAlias = Literal[0, 3]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from nshot.method import Method, Table
-from nshot.types import Kind
+from nshot.core.types import Kind
+from nshot.methods.contract import Method, Table
 
 WHERE: Mapping[str, str] = {
     "majority": "nshot.methods.trivial.majority:Majority",

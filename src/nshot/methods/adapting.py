@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nshot.errors import CannotAdapt
-from nshot.method import Trains
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Delta, Rung
+from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, content_hash
 from nshot.models.base import Trainable
-from nshot.types import Delta, Rung
 
 
 def require_targets(lent: Trainable, targets: Sequence[str]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import CannotAdapt
-from nshot.method import Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Input, Task, digest
+from nshot.methods.contract import Workbench
 from nshot.models.base import Floats
 from nshot.predictors.features import Encoded
-from nshot.types import Example, Input, Task, digest
 
 ABSENT = -30.0
 """Bias of a label without any example: its probability is nothing, but not log 0."""

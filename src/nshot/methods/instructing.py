@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN
 from nshot.methods.supervised import SupervisedTuning
 from nshot.models.base import Trainable
-from nshot.types import Cost, Kind, ModelRef, Rung, Shots, Task
 
 if TYPE_CHECKING:
     from nshot.training.learned import Fit

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Example, Input, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
-from nshot.predictors.prompts import Format, instruction
-from nshot.types import Cost, Example, Input, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.prompts.render import Format, instruction
 
 CALIBRATION_ROWS = 32
 """Unlabelled inputs that batch calibration averages over, at most. Against 150 rows a 135M model

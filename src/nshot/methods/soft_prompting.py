@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, ModelRef, Shots, Task, digest
 from nshot.methods.adapting import AdapterTuning
+from nshot.methods.contract import Brief, Workbench
 from nshot.models.base import Trainable
-from nshot.types import Cost, ModelRef, Shots, Task, digest
 
 if TYPE_CHECKING:
     from nshot.training.learned import Fit
@@ -92,7 +92,7 @@ class SoftPrompting(AdapterTuning):
 
 
 def _require_room(length: int, context: int, config: Any) -> None:
-    from nshot.models.cache import kinds
+    from nshot.models.hf.cache import kinds
 
     if length + _LEAST > context:
         raise CannotAdapt(_no_room(length, context))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from nshot.errors import CannotAdapt, Diverged
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt, Diverged
+from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens
 from nshot.methods.writing import Writing
 from nshot.models.base import Ability, LanguageModel, Trainable
-from nshot.predictors.prompts import Format
-from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
+from nshot.prompts.render import Format
 
 if TYPE_CHECKING:
     from nshot.predictors.base import Predictor
@@ -43,7 +43,7 @@ class SupervisedTuning(Writing):
         batch_size: rows an optimiser step.
         max_steps: cap on the steps, so that a refit on thousands of rows stays bounded.
         warmup: share of the steps in which the rate rises; afterwards it falls linearly to zero.
-        format: how the task is put; see `nshot.predictors.prompts`.
+        format: how the task is put; see `nshot.prompts.render`.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})

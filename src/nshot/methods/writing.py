@@ -6,7 +6,7 @@ from operator import not_
 
 from pydantic import Field
 
-from nshot.method import Brief, Method
+from nshot.methods.contract import Brief, Method
 
 CONSTRAINED = ":constrained"
 """Behind a method's name: its answers are kept in the task's format."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nshot.errors import Fault, InputError, nearest
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.types import Example, Kind, Task
 from nshot.metrics.base import Floats, Metric
 from nshot.metrics.formats import NOT_JSON, IsJson, JsonMatch, Number, Slots
 from nshot.metrics.formats import last_number as _last_number
@@ -21,7 +22,6 @@ from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
-from nshot.types import Example, Kind, Task
 
 __all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.types import Example, Prediction
+from nshot.core.types import Example, Prediction
 
 Floats: TypeAlias = NDArray[np.float64]
 

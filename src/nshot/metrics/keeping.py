@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Grammar, Prediction, Task
 from nshot.metrics.base import Mean
 from nshot.metrics.formats import NOT_JSON, parsed
-from nshot.types import Example, Grammar, Prediction, Task
 
 Check: TypeAlias = Callable[[str], bool]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nshot.core.types import Example, Prediction
 from nshot.metrics.base import Floats, Mean
-from nshot.types import Example, Prediction
 
 
 class Accuracy(Mean):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nshot.core.types import Example, Prediction
 from nshot.metrics.base import Floats, Mean, folded, units
-from nshot.types import Example, Prediction
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacreBleu

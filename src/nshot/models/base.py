@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.types import Grammar, Image, ModelRef, Prompt
+from nshot.core.types import Grammar, Image, ModelRef, Prompt
 
 Ability: TypeAlias = Literal[
     "score", "generate", "hidden", "logits", "train", "images", "constrain"
@@ -181,7 +181,7 @@ class PictureEncoder(Protocol):
         """(images, width of the part) by part, of one view.
 
         For each layer ``LAYER.mean`` and ``LAYER.std``, for all but the head ``LAYER.rings``; of
-        the whole picture also ``colour.rings`` (see `nshot.models.views`).
+        the whole picture also ``colour.rings`` (see `nshot.models.hf.views`).
         """
         ...
 

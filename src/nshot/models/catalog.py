@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from nshot.core.errors import Fault, InputError, ModelNotFound, nearest
+from nshot.core.types import ModelRef
 from nshot.data.hub import within
-from nshot.errors import Fault, InputError, ModelNotFound, nearest
-from nshot.types import ModelRef
 
 Role: TypeAlias = Literal["lm", "encoder", "features"]
 
@@ -200,7 +200,7 @@ def _fake(name: str, role: Role) -> ModelRef:
 
 def _endpoint(name: str, role: Role) -> ModelRef:
     """A model behind an endpoint that is there now."""
-    from nshot.models import remote
+    from nshot.models.openai import remote
 
     if role != "lm":
         at_hand = DEFAULTS[role]
@@ -316,8 +316,8 @@ def _convert_lite0(published: Path, folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from nshot.models.modules.efficientnet import folded
-    from nshot.models.unpickled import tensors
+    from nshot.models.hf.unpickled import tensors
+    from nshot.nets.efficientnet import folded
 
     content = published.read_bytes()
     if hashlib.sha256(content).hexdigest() != LITE0_SHA256:

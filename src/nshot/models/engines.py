@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from nshot.errors import Fault, InputError, nearest
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.types import ModelRef
 from nshot.models.base import Encoder, LanguageModel, Models, PictureEncoder, Trainable
-from nshot.types import ModelRef
 
 
 def _hf() -> Models:
-    from nshot.models.hf import HFModels
+    from nshot.models.hf.models import HFModels
 
     return HFModels()
 
 
 def _fake() -> Models:
-    from nshot.models.fake import FakeModels
+    from nshot.models.fake.models import FakeModels
 
     return FakeModels()
 
 
 def _openai() -> Models:
-    from nshot.models.remote import RemoteModels
+    from nshot.models.openai.remote import RemoteModels
 
     return RemoteModels()
 

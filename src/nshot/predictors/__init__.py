@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nshot import errors
-from nshot.errors import Fault, InputError
+from nshot.core import errors
+from nshot.core.errors import Fault, InputError
 from nshot.models.base import Models
 from nshot.predictors.base import Extends, Predictor
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from nshot.types import Example, Input, Prediction, Task
+from nshot.core.types import Example, Input, Prediction, Task
 
 
 class Predictor(Protocol):

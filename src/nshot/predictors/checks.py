@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nshot.core.types import Image, Input, Prediction
 from nshot.data.rows import (
     input_from_json,
     input_to_json,
@@ -16,7 +17,6 @@ from nshot.data.rows import (
     write_rows,
 )
 from nshot.predictors.base import Predictor
-from nshot.types import Image, Input, Prediction
 
 CHECKED = 50
 """Inputs that are kept, spread over all there are."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nshot.core.types import Input, Prediction, Task
 from nshot.predictors.folder import Saved, write
 from nshot.predictors.scores import classified
-from nshot.types import Input, Prediction, Task
 
 
 @dataclass(frozen=True)

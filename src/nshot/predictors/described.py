@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors.features import Encoded
 from nshot.predictors.folder import Saved, array, ref_from_json, ref_to_json, write
 from nshot.predictors.nearest import TEMPERATURE, cosines, unit
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Input, Label, Prediction, Task
 
 
 def label_text(label: Label) -> str:

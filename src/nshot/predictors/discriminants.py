@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.types import Example, Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models, View
 from nshot.predictors.features import averaged
 from nshot.predictors.folder import Saved, array, ref_from_json, ref_to_json, write
 from nshot.predictors.nearest import extended, unit
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Input, ModelRef, Prediction, Task
 
 Covariance: TypeAlias = Literal["within", "total"]
 Parts: TypeAlias = Mapping[str, NDArray[np.floating]]

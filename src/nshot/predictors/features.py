@@ -14,11 +14,11 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Input, ModelRef, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json
-from nshot.predictors.prompts import Format, render
-from nshot.types import Input, ModelRef, Task
+from nshot.prompts.render import Format, render
 
 Pooling: TypeAlias = Literal["last", "mean"]
 

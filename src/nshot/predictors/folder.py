@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Delta, ModelRef, Task
 from nshot.data.rows import task_from_json, task_to_json
-from nshot.errors import Fault, InputError
-from nshot.models import peft_folder
-from nshot.types import Delta, ModelRef, Task
+from nshot.models.hf import peft_folder
 
 FORMAT = 1
 """Raised when a folder written today could not be read by yesterday's code."""

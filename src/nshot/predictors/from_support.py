@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.types import Example, Input, Prediction, Task
 from nshot.data.fitted import fitted
 from nshot.data.pictures import read_picture
 from nshot.models.base import Floats
 from nshot.predictors.folder import Arrays, Saved, array, write
 from nshot.predictors.nearest import extended
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Input, Prediction, Task
 
 LEARNER = "learner"
 """The folder of the learner's own files, beside the predictor's."""
@@ -33,7 +33,7 @@ def embedded(learner: Any, items: NDArray[Any]) -> NDArray[np.float32]:
     """(n, *features) of items (n, *shape), each by itself."""
     import torch
 
-    from nshot.models.modules.learner import embed_all
+    from nshot.nets.learner import embed_all
 
     features = embed_all(learner, torch.from_numpy(items)).cpu().numpy()
     return np.asarray(features, dtype=np.float32)
@@ -43,7 +43,7 @@ def embedded(learner: Any, items: NDArray[Any]) -> NDArray[np.float32]:
 class FromSupport:
     """Answers as its learner does in an episode, with the labelled examples as the support set.
 
-    `learner` is a `nshot.models.modules.learner.Learner` (typed loosely: no torch at this height),
+    `learner` is a `nshot.nets.learner.Learner` (typed loosely: no torch at this height),
     `support` (examples, *features) as it embedded them, `targets` (examples,) labels' numbers.
     """
 
@@ -75,7 +75,7 @@ class FromSupport:
         """(inputs, labels): one episode, its classes the labels that have examples."""
         import torch
 
-        from nshot import machine
+        from nshot.core import machine
 
         present, labels = np.unique(self.targets, return_inverse=True)
         given = [torch.from_numpy(x).to(machine.device()) for x in (self.support, labels, features)]
@@ -89,7 +89,7 @@ class FromSupport:
 
     def save(self, folder: Path) -> None:
         """The learner in a folder of its own, the support as safetensors."""
-        from nshot.models.modules import learners
+        from nshot.nets import learners
 
         learners.save(self.learner, folder / LEARNER)
         arrays: Arrays = {"support": self.support, "targets": self.targets}
@@ -98,7 +98,7 @@ class FromSupport:
     @classmethod
     def restore(cls, saved: Saved) -> FromSupport:
         """The predictor that `save` wrote."""
-        from nshot.models.modules import learners
+        from nshot.nets import learners
 
         learner = learners.load(saved.folder / LEARNER)
         return cls(saved.task, learner, array(saved, "support"), array(saved, "targets"))

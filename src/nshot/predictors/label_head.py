@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nshot.core.types import Input, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors.features import Source, source_from
 from nshot.predictors.folder import Saved, array, write
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Input, Prediction, Task
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.data.rows import input_from_json, input_to_json
-from nshot.errors import Fault, InputError
 from nshot.models.base import Floats, Models
 from nshot.predictors.features import Source, TfIdf, source_from
 from nshot.predictors.folder import Saved, array, write
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Input, Label, Prediction, Task
 
 TEMPERATURE = 0.05
 """Cosines lie close together: divided by this they make usable probabilities (the scale of 20 that

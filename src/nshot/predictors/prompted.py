@@ -11,14 +11,16 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
 from nshot.data.rows import example_from_json, example_to_json
-from nshot.errors import CannotAdapt
 from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json, write
 from nshot.predictors.nearest import Vote, cosines, neighbours
-from nshot.predictors.prompts import (
+from nshot.predictors.scores import classified, log_softmax
+from nshot.prompts.render import (
     Format,
     answer_text,
     first_answer,
@@ -28,8 +30,6 @@ from nshot.predictors.prompts import (
     render,
     stops,
 )
-from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
 
 Calibration: TypeAlias = Literal["none", "content_free", "batch"]
 CALIBRATIONS: tuple[Calibration, ...] = get_args(Calibration)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Models
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
-from nshot.predictors.prompts import Format, answer_text, render
-from nshot.types import Input, ModelRef, Prediction, Task
+from nshot.prompts.render import Format, answer_text, render
 
 
 @dataclass(frozen=True)

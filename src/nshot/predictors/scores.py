@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.types import Prediction, Task
 from nshot.models.base import Floats
-from nshot.types import Prediction, Task
 
 
 def log_softmax(scores: NDArray[np.floating]) -> Floats:

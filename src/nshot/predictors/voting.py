@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nshot.core.types import Input, Prediction, Task
 from nshot.models.base import Models
 from nshot.predictors.base import Predictor
 from nshot.predictors.folder import Saved, write
 from nshot.predictors.scores import classified, log_softmax
-from nshot.types import Input, Prediction, Task
 
 
 @dataclass(frozen=True)

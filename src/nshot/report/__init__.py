@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nshot.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError
 from nshot.report.html import render
 
 __all__ = ["render", "write"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from nshot.errors import InputError
+from nshot.core.errors import InputError
+from nshot.core.types import Example, Measurement, Prediction
 from nshot.report.markup import Markup, element, join
 from nshot.report.rows import listed, mapped
-from nshot.types import Example, Measurement, Prediction
 
 Shown: TypeAlias = dict[str, Any]
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from nshot.core.errors import CannotAdapt, ModelNotFound
+from nshot.core.types import Example
 from nshot.data.loading import Loaded
 from nshot.data.overlap import RULE, overlap
 from nshot.data.same import shown
 from nshot.data.summary import Summary, best_answer, spoken, summary
-from nshot.errors import CannotAdapt, ModelNotFound
 from nshot.models.catalog import resolve
-from nshot.models.spans import Rendered, apart
-from nshot.models.tokenizers import open_tokenizer
-from nshot.models.tokens import encode, render
-from nshot.types import Example
+from nshot.models.hf.spans import Rendered, apart
+from nshot.models.hf.tokenizers import open_tokenizer
+from nshot.models.hf.tokens import encode, render
 
 _BAR = 40
 _LONG, _HEAD, _TAIL = 900, 600, 250

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from nshot.budget import words
+from nshot.core.durations import duration
 from nshot.report.numbers import say
 
 
@@ -30,7 +30,7 @@ class Lines:
 
     def start(self, what: str, done: int, total: int) -> None:
         """What begins, and how much is behind it."""
-        elapsed = words(time.monotonic() - self._start)
+        elapsed = duration(time.monotonic() - self._start)
         self.say(f"[{done + 1}/{total}, {elapsed}] {what}")
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -169,7 +169,7 @@ def _trained(row: Mapping[str, Any]) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 90 else words(seconds)
+    return f"{seconds:.1f} s" if seconds < 90 else duration(seconds)
 
 
 def advice_lines(advice: Mapping[str, Any]) -> str:
@@ -187,11 +187,11 @@ def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:
         if row["why_not"]:
             table.add_row(row["name"], row["rung"], escape(f"skipped: {row['why_not']}"))
             continue
-        numbers = [words(row[key]) for key in ("search", "build", "use", "total")]
+        numbers = [duration(row[key]) for key in ("search", "build", "use", "total")]
         table.add_row(row["name"], row["rung"], str(row["candidates"]), *numbers)
     total = sum(row["total"] for row in rows if not row["why_not"])
     console = Console(width=max(100, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
-        console.print(f"in all about {words(total)}, from this machine's measured rates")
+        console.print(f"in all about {duration(total)}, from this machine's measured rates")
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

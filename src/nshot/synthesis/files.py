@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from nshot.core.errors import EndpointFailed, Fault, InputError
+from nshot.core.files import write_atomic
 from nshot.data.faults import Faults
 from nshot.data.tables import Table, read_table
-from nshot.errors import EndpointFailed, Fault, InputError
 from nshot.models import open_models
 from nshot.models.base import LanguageModel
 from nshot.models.catalog import resolve
-from nshot.models.remote import USUAL, Limits, RemoteLanguageModel
-from nshot.store import write_atomic
+from nshot.models.openai.remote import USUAL, Limits, RemoteLanguageModel
 from nshot.synthesis.diversity import diversity
 from nshot.synthesis.generator import FREE, Display, Generator, Prices
 from nshot.synthesis.languages import language

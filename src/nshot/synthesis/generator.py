@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol, TypeAlias
 
-from nshot.errors import EndpointRefused
+from nshot.core.errors import EndpointRefused
+from nshot.core.types import Prompt, digest
 from nshot.models.base import Completion, Decoding, LanguageModel
-from nshot.models.remote import Outcome, RemoteLanguageModel
+from nshot.models.openai.remote import Outcome, RemoteLanguageModel
 from nshot.synthesis.ledger import Ledger
-from nshot.types import Prompt, digest
 
 Heard: TypeAlias = Completion | EndpointRefused
 """An answer, or why the endpoint will not answer this prompt."""

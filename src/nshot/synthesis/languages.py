@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nshot.errors import Fault, InputError, nearest
+from nshot.core.errors import Fault, InputError, nearest
 
 
 @dataclass(frozen=True)

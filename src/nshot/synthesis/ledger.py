@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nshot.errors import Fault, InputError, Locked
+from nshot.core.errors import Fault, InputError, Locked
 from nshot.models.base import Completion
 
 

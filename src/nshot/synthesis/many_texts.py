@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nshot.errors import EndpointRefused
+from nshot.core.errors import EndpointRefused
+from nshot.core.types import Prompt, Turn
 from nshot.models.base import Decoding
 from nshot.synthesis.generator import Generator, Heard
 from nshot.synthesis.languages import Language
 from nshot.synthesis.soundness import Reason
 from nshot.synthesis.translation import Unmade
-from nshot.types import Prompt, Turn
 
 MAX_TOKENS = 2048
 """Of one answer."""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nshot.errors import EndpointRefused
+from nshot.core.errors import EndpointRefused
 from nshot.models.base import Completion, Decoding
 from nshot.synthesis import prompts
 from nshot.synthesis.generator import Generator, Heard

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from nshot.models.spans import Rendered, apart
-from nshot.predictors.prompts import chat, said
+from nshot.core.types import Example, Task, Turn
+from nshot.models.hf.spans import Rendered, apart
+from nshot.prompts.render import chat, said
 from nshot.training.rows import Row
-from nshot.types import Example, Task, Turn
 
 Turns: TypeAlias = tuple[Turn, ...]
 Rows: TypeAlias = tuple[Rendered, ...]
@@ -59,7 +59,7 @@ class Fitted(NamedTuple):
 
 
 def conversation(task: Task, example: Example) -> Turns:
-    """The example as it is asked (`nshot.predictors.prompts.chat`), with its answer."""
+    """The example as it is asked (`nshot.prompts.render.chat`), with its answer."""
     return (*chat(task, example.input), Turn("assistant", said(task, example)))
 
 
@@ -89,7 +89,7 @@ def encode(
     """Examples as rows of at most `limit` tokens, with all the assistant's turns to learn.
 
     An example is one row, or one for each answer where the template writes earlier answers
-    otherwise (`nshot.models.spans.apart`). Raises `CannotAdapt` where there is no chat template,
+    otherwise (`nshot.models.hf.spans.apart`). Raises `CannotAdapt` where there is no chat template,
     and for turns that it refuses.
     """
     rows: list[Row] = []

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nshot.models.cache import Layers, from_cache, masks, to_cache
-from nshot.models.mount import is_soft_prompt
+from nshot.models.hf.cache import Layers, from_cache, masks, to_cache
+from nshot.models.hf.mount import is_soft_prompt
 from nshot.training.rows import Row, pack
 
 _TOLERANCE = 1e-4

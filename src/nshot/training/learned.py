@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nshot.errors import DidNotLearn
+from nshot.core.errors import DidNotLearn
+from nshot.core.types import Example, Task
 from nshot.models.base import LanguageModel
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompts import Format, answer_text, label_answers, render
 from nshot.predictors.scores import log_softmax
-from nshot.types import Example, Task
+from nshot.prompts.render import Format, answer_text, label_answers, render
 
 _ROWS = 64
 """Rows looked at, at most, evenly spaced: enough to see learning, cheap beside it."""

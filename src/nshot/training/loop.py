@@ -18,11 +18,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nshot.errors import CannotAdapt, Diverged, Fault, InputError
+from nshot.core.errors import CannotAdapt, Diverged, Fault, InputError
+from nshot.core.types import digest
 from nshot.training.checkpoints import Checkpoints, Position
 from nshot.training.forward import Reader, Whole, reader
 from nshot.training.rows import Row, Schedule, batches
-from nshot.types import digest
 
 _SHOWN = 5
 

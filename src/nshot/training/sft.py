@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nshot.models.tokens import cut_left, encode_prompts, end_of_answer
-from nshot.models.tokens import rows as tokenised
-from nshot.predictors.prompts import Format, answer_text, label_answers, render
+from nshot.core.types import Example, Task
+from nshot.models.hf.tokens import cut_left, encode_prompts, end_of_answer
+from nshot.models.hf.tokens import rows as tokenised
+from nshot.prompts.render import Format, answer_text, label_answers, render
 from nshot.training.forward import Reader
 from nshot.training.rows import Row
-from nshot.types import Example, Task
 
 
 @dataclass(frozen=True)

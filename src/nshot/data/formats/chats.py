@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, cast
 
+from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.base import Format, Problem, listed, one_of, said
 from nshot.data.tables import Row
-from nshot.types import Example, Input, Turn
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Example
 from nshot.data.formats.base import Format
 from nshot.data.formats.instructions import SEEDS
 from nshot.data.tables import Row
-from nshot.errors import Fault, InputError
-from nshot.types import Example
 
 
 def converted(examples: Sequence[Example], form: Format) -> list[Row]:

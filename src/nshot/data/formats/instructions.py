@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nshot.core.types import Example, Input, Turn, digest
 from nshot.data.formats.base import Format, Problem, listed, one_of, text_of
 from nshot.data.formats.chats import check_order, messages, turns_asked, turns_of
 from nshot.data.tables import Row, cell_text
-from nshot.types import Example, Input, Turn, digest
 
 _GIVEN = ("input", "context")
 _SAID = ("output", "response", "references")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.base import Format, Problem, listed, one_of
 from nshot.data.formats.chats import check_order, messages, transcript, turns_asked, turns_of
 from nshot.data.formats.instructions import (
@@ -18,7 +19,6 @@ from nshot.data.formats.instructions import (
     prompt_of,
 )
 from nshot.data.tables import Row
-from nshot.types import Example, Input, Turn
 
 _LISTS = ("answers", "responses", "completions", "candidates")
 _GRADES = ("grades", "scores", "ratings")

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import Episodic, OfItems, Phase
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
+from nshot.methods.episodes.base import Episodic, OfItems, Phase
 from nshot.methods.features import ABSENT, encoded, encoder_of, targets
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Cost, Shots, Task
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
-    from nshot.models.modules.support_heads import Recipe
+    from nshot.nets.learner import Learner
+    from nshot.nets.support_heads import Recipe
 
 STEP_SECONDS = 2e-4
 """A step of the gradient descent on the shots, about."""
@@ -63,7 +63,7 @@ class Baseline(Episodic):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.models.modules.baseline import Baseline as Module
+        from nshot.nets.baseline import Baseline as Module
 
         return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
@@ -75,8 +75,8 @@ class Baseline(Episodic):
 
     def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """Cross-entropy of a classifier of the background classes."""
-        from nshot.episodes.objectives import ClassLoss
-        from nshot.models.modules.baseline import Baseline as Module
+        from nshot.methods.episodes.objectives import ClassLoss
+        from nshot.nets.baseline import Baseline as Module
 
         return ClassLoss(learner, self.head(cast(Module, learner).embedding.width, classes))
 
@@ -118,7 +118,7 @@ class Baseline(Episodic):
 
         A label without any shot is left out of the fit and all but excluded from the answers.
         """
-        from nshot.models.modules.support_heads import fit_linear
+        from nshot.nets.support_heads import fit_linear
 
         present, among = np.unique(wanted, return_inverse=True)
         fit = fit_linear(*batch_of_one(vectors, among), len(present), self.recipe(bench.seed))
@@ -130,7 +130,7 @@ class Baseline(Episodic):
 
     def recipe(self, seed: int) -> Recipe:
         """How the head is fitted."""
-        from nshot.models.modules.support_heads import Recipe
+        from nshot.nets.support_heads import Recipe
 
         return Recipe(self.fit_rate, self.fit_passes, self.fit_batch, seed=seed)
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.method import Workbench
+from nshot.core.types import Task
+from nshot.methods.contract import Workbench
 from nshot.methods.features import encoder_of
 from nshot.methods.fewshot.baseline import Baseline, batch_of_one, scattered
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest
-from nshot.types import Task
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
+    from nshot.nets.learner import Learner
 
 
 class BaselinePP(Baseline):
@@ -33,13 +33,13 @@ class BaselinePP(Baseline):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.models.modules.baseline import BaselinePP as Module
+        from nshot.nets.baseline import BaselinePP as Module
 
         return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
     def head(self, width: int, classes: int) -> nn.Module:
         """The background classes, too, are told apart by cosine."""
-        from nshot.models.modules.cosine_head import CosineHead
+        from nshot.nets.cosine_head import CosineHead
 
         return CosineHead(width, classes)
 
@@ -51,7 +51,7 @@ class BaselinePP(Baseline):
         wanted: NDArray[np.int64],
     ) -> Predictor:
         """The trained weights are prototypes to which a cosine is taken; see `Baseline.fitted`."""
-        from nshot.models.modules.support_heads import fit_cosine
+        from nshot.nets.support_heads import fit_cosine
 
         present, among = np.unique(wanted, return_inverse=True)
         weights, scale = fit_cosine(

@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Example, Input, Label, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of
 from nshot.models import catalog
 from nshot.models.base import Floats
@@ -19,7 +20,6 @@ from nshot.predictors.base import Predictor
 from nshot.predictors.described import Described, LinearMap, label_text
 from nshot.predictors.features import Encoded
 from nshot.predictors.nearest import cosines
-from nshot.types import Cost, Example, Input, Label, Shots, Task
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
 """What is tried, in units of the mean square of a direction of the pictures."""

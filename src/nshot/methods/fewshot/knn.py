@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Vote
-from nshot.types import Cost, Shots, Task
 
 
 class KNN(Method):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Input, Label, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoder_of
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest, unit
-from nshot.types import Cost, Input, Label, Shots, Task
 
 
 class LabelSimilarity(Method):

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, logistic, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Cost, Shots, Task
 
 
 class LinearProbe(Method):

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Example, ModelRef, Shots, Task, digest
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import logistic, targets
 from nshot.models.base import Hidden
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import HiddenStates, Pooling
 from nshot.predictors.label_head import LabelHead
-from nshot.predictors.prompts import render
-from nshot.types import Cost, Example, ModelRef, Shots, Task, digest
+from nshot.prompts.render import render
 
 FORMAT_TOKENS = 6
 """Tokens that the plain format adds to an input, about."""

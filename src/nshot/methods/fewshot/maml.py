@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
+    from nshot.nets.learner import Learner
 
 
 class MAML(Episodic):
@@ -56,7 +56,7 @@ class MAML(Episodic):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A network with strides for pooling; `CannotAdapt` for vectors, which none reads."""
-        from nshot.models.modules.maml import MAML as Module
+        from nshot.nets.maml import MAML as Module
 
         if len(shape) != 3:
             raise CannotAdapt("maml adapts a network that reads pictures, and vectors were given")
@@ -69,7 +69,7 @@ class MAML(Episodic):
 
     def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """The queries' loss after the inner steps."""
-        from nshot.episodes.meta_losses import InnerLoss
-        from nshot.models.modules.maml import MAML as Module
+        from nshot.methods.episodes.meta_losses import InnerLoss
+        from nshot.nets.maml import MAML as Module
 
         return InnerLoss(cast(Module, learner), self.every_step)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, OfItems, Phase
+from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, OfItems, Phase
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
+    from nshot.nets.learner import Learner
 
 CLASSES, EPISODES = "classes", "episodes"
 """The two phases."""
@@ -52,7 +52,7 @@ class MetaBaseline(Episodic):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.models.modules.meta_baseline import MetaBaseline as Module
+        from nshot.nets.meta_baseline import MetaBaseline as Module
 
         return Module(shape, self.filters)
 
@@ -72,7 +72,7 @@ class MetaBaseline(Episodic):
             return super().objective(phase, learner, classes)
         from torch import nn
 
-        from nshot.episodes.objectives import ClassLoss
-        from nshot.models.modules.meta_baseline import MetaBaseline as Module
+        from nshot.methods.episodes.objectives import ClassLoss
+        from nshot.nets.meta_baseline import MetaBaseline as Module
 
         return ClassLoss(learner, nn.Linear(cast(Module, learner).embedding.width, classes))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest, class_means
-from nshot.types import Cost, Shots, Task
 
 
 class NearestMean(Method):

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Example, Input, Shots, Task, digest, stratified_folds
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import targets
 from nshot.models.base import Floats, View
 from nshot.predictors.base import Predictor
@@ -24,7 +25,6 @@ from nshot.predictors.discriminants import (
     together,
 )
 from nshot.predictors.scores import log_softmax
-from nshot.types import Cost, Example, Input, Shots, Task, digest, stratified_folds
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
     "whole": ("whole",),

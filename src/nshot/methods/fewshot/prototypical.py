@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
+    from nshot.nets.learner import Learner
 
 
 class Prototypical(Episodic):
@@ -43,7 +43,7 @@ class Prototypical(Episodic):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.models.modules.prototypical import Prototypical as Module
+        from nshot.nets.prototypical import Prototypical as Module
 
         return Module(shape, self.filters)
 
@@ -56,6 +56,6 @@ class Prototypical(Episodic):
 
     def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """The answers' cross-entropy, each item of a class once the support."""
-        from nshot.episodes.objectives import TurnsLoss
+        from nshot.methods.episodes.objectives import TurnsLoss
 
         return TurnsLoss(learner)

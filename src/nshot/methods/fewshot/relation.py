@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
+from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nshot.models.modules.learner import Learner
+    from nshot.nets.learner import Learner
 
 
 class Relation(Episodic):
@@ -44,7 +44,7 @@ class Relation(Episodic):
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
         """Two halves: a `Conv4` that pools twice, and the module that compares its maps."""
-        from nshot.models.modules.relation import Relation as Module
+        from nshot.nets.relation import Relation as Module
 
         if len(shape) != 3:
             raise CannotAdapt("relation compares the maps of pictures, and vectors were given")
@@ -57,7 +57,7 @@ class Relation(Episodic):
 
     def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """The squared error of the scores."""
-        from nshot.episodes.meta_losses import RelationLoss
-        from nshot.models.modules.relation import Relation as Module
+        from nshot.methods.episodes.meta_losses import RelationLoss
+        from nshot.nets.relation import Relation as Module
 
         return RelationLoss(cast(Module, learner))

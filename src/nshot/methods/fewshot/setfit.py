@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Method, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Cost, Delta, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, logistic, targets
 from nshot.methods.supervised import content_hash
 from nshot.models.base import Lends, Trainable
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Cost, Delta, Shots, Task
 
 if TYPE_CHECKING:
     from nshot.training.contrastive import Pair

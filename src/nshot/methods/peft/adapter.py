@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
-from nshot.errors import CannotAdapt, Fault, InputError
-from nshot.method import Workbench
+from nshot.core.errors import CannotAdapt, Fault, InputError
+from nshot.core.types import Delta, ModelRef, Rung, Shots, Task
+from nshot.methods.contract import Workbench
 from nshot.methods.prompting import Prompting, answer_tokens, base_of, calibrated
-from nshot.models import peft_folder
+from nshot.models.hf import peft_folder
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
-from nshot.types import Delta, ModelRef, Rung, Shots, Task
 
 
 class GivenAdapter(Prompting):
@@ -62,7 +62,7 @@ class GivenAdapter(Prompting):
         return f"{self.name}:{self.title}"
 
     def misfits(self, base: ModelRef) -> list[Fault]:
-        """Why it cannot be put on `base`; see `nshot.models.peft_folder`."""
+        """Why it cannot be put on `base`; see `nshot.models.hf.peft_folder`."""
         return peft_folder.read(Path(self.folder)).misfits(base)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.method import Trains
+from nshot.core.types import Delta, Rung
+from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, keep_weights
 from nshot.models.base import LanguageModel, Trainable
-from nshot.types import Delta, Rung
 
 
 class BitFit(SupervisedTuning):

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.method import Trains
+from nshot.core.types import Delta, Rung
+from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, content_hash
 from nshot.models.base import Trainable
-from nshot.types import Delta, Rung
 
 
 class BottleneckAdapters(SupervisedTuning):
@@ -48,7 +48,7 @@ class BottleneckAdapters(SupervisedTuning):
         """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
         import torch
 
-        from nshot.models.modules.bottleneck import install
+        from nshot.nets.bottleneck import install
 
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -57,7 +57,7 @@ class BottleneckAdapters(SupervisedTuning):
 
     def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
         """The adapters in a folder of our own: PEFT has none of this kind."""
-        from nshot.models.modules.bottleneck import save
+        from nshot.nets.bottleneck import save
 
         target = folder / "bottleneck"
         save(module, self.placement, self.width, target)

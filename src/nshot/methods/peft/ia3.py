@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt
 from nshot.methods.adapting import AdapterTuning, require_targets
 from nshot.models.base import Trainable
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief
+from nshot.core.errors import CannotAdapt
 from nshot.methods.adapting import AdapterTuning
+from nshot.methods.contract import Brief
 from nshot.models.base import Trainable
 
 _KNOWN = frozenset({"llama", "mistral", "gpt2"})

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nshot.method import Brief, Workbench
+from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.prompting import FORMAT_TOKENS
 from nshot.models.base import Ability, Trainable
-from nshot.types import Cost, Delta, Kind, ModelRef, Shots, Task
 
 if TYPE_CHECKING:
     from nshot.predictors.base import Predictor
@@ -51,7 +51,7 @@ class LoRAHead(LoRA):
         """The family's sequence classifier around the lent body, with LoRA in it, seeded."""
         import torch
 
-        from nshot.models.modules.label_head import LabelLogits, classifier
+        from nshot.nets.label_head import LabelLogits, classifier
 
         with torch.random.fork_rng():
             torch.manual_seed(bench.seed)
@@ -64,7 +64,7 @@ class LoRAHead(LoRA):
 
     def answering(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
         """The trained head on the states of the model with its LoRA."""
-        from nshot.models.modules.label_head import head_weights
+        from nshot.nets.label_head import head_weights
         from nshot.predictors.features import HiddenStates
         from nshot.predictors.label_head import LabelHead
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nshot.core.types import Shots, Task
 from nshot.methods.soft_prompting import SoftPrompting
 from nshot.models.base import Trainable
-from nshot.types import Shots, Task
 
 
 class PTuning(SoftPrompting):

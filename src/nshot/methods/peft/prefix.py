@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Prompt, Shots, Task
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.soft_prompting import SoftPrompting
 from nshot.models.base import Trainable
-from nshot.predictors.prompts import Format, render
-from nshot.types import Example, Prompt, Shots, Task
+from nshot.prompts.render import Format, render
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class PrefixTuning(SoftPrompting):
 
     def shown(self, task: Task, shots: Shots, seed: int, tokenizer: Any) -> Shown:
         """The first examples, in the order of ``few_shot``, that fit into `length` tokens."""
-        from nshot.models.tokens import cut_left
+        from nshot.models.hf.tokens import cut_left
 
         order = in_turn(shots.labelled, self.length, seed)
         if not order:
@@ -144,7 +144,7 @@ def _opening(
     They are the tokens of the whole prompt: where the tokenizer joins characters across that
     border, the opening ends before them.
     """
-    from nshot.models import tokens
+    from nshot.models.hf import tokens
 
     asked = demos[-1].input  # any: only how it begins could matter
     whole = render(task, format, asked, demos)
@@ -167,8 +167,8 @@ def _write(module: Any, lent: Trainable, tokens: Sequence[int]) -> None:
     layer's key and value, heads side by side."""
     import torch
 
-    from nshot.models.cache import NOTHING, read
-    from nshot.models.score import CHUNK
+    from nshot.models.hf.cache import NOTHING, read
+    from nshot.models.hf.score import CHUNK
 
     weight = module.prompt_encoder["default"].embedding.weight
     with torch.no_grad():

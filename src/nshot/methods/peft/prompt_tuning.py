@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nshot.core.types import Shots, Task
 from nshot.methods.soft_prompting import SoftPrompting
 from nshot.models.base import Trainable
-from nshot.predictors.prompts import instruction
-from nshot.types import Shots, Task
+from nshot.prompts.render import instruction
 
 _COMMON = 5000
 """Entries of the vocabulary that are drawn from: a tokenizer learns the common ones first."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from nshot.method import Brief
+from nshot.core.types import ModelRef
+from nshot.methods.contract import Brief
 from nshot.methods.peft.lora import LoRA
-from nshot.models.quantised import lacking
-from nshot.types import ModelRef
+from nshot.models.hf.quantised import lacking
 
 
 class QLoRA(LoRA):

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.errors import CannotAdapt
-from nshot.method import Brief, Workbench
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, Shots, Task
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
@@ -22,7 +23,6 @@ from nshot.methods.prompting import (
 )
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
-from nshot.types import Example, Shots, Task
 
 
 class FewShot(Prompting):

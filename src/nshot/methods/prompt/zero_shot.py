@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nshot.method import Brief, Workbench
+from nshot.core.types import Shots, Task
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import Prompting, answer_tokens, base_of, calibrated
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
-from nshot.types import Shots, Task
 
 
 class ZeroShot(Prompting):

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from nshot.method import Method, Workbench
+from nshot.core.types import Shots, Task
+from nshot.methods.contract import Method, Workbench
 from nshot.predictors.base import Predictor
 from nshot.predictors.constant import Constant
-from nshot.types import Shots, Task
 
 
 class Majority(Method):

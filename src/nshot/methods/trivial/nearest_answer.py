@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Kind, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import TfIdf
 from nshot.predictors.nearest import NearestAnswer as Copied
-from nshot.types import Cost, Kind, Shots, Task
 
 
 class NearestAnswer(Method):

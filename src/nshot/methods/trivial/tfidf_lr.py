@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nshot.method import Brief, Method, Workbench
+from nshot.core.types import Cost, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import logistic, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import TfIdf
 from nshot.predictors.label_head import LabelHead
-from nshot.types import Cost, Shots, Task
 
 
 class TfIdfLR(Method):

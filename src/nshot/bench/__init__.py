@@ -1,0 +1,1 @@
+"""A comparison from request to board: plan, jobs, execution, store."""

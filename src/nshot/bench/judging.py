@@ -1,0 +1,144 @@
+"""A board's answers before a judge: each question asked once and kept, each row against one.
+
+The judge is admitted first, by pairs of which people chose one; without that no row is judged.
+What it says is shown and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
+
+from nshot.bench.store import Store
+from nshot.board.judge import Agreement, Comparison, Judge, agreement, questions, share_of, wins
+from nshot.core.types import Example, Input, Measurement, Task, digest
+from nshot.prompts.render import chat
+
+AGAINST = "zero_shot"
+"""The row that the others are compared with."""
+AT_ONCE = 8
+"""Comparisons that are asked at once: a kill loses these at most."""
+Ask: TypeAlias = Callable[[str, Sequence[Comparison]], list[float]]
+"""(what they are, comparisons) -> how much the judge prefers the first answer of each."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judge said of a run.
+
+    `reason` stands in every row where no row is judged; else `rows` have a cell for each row of
+    the board. `model` is the judge's name.
+    """
+
+    model: str
+    agreement: Agreement | None = None
+    reason: str = ""
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def cell(self, name: str) -> Mapping[str, Any] | None:
+        """``{against, score, low, high}`` of a row, or the ``{reason}`` why it has none."""
+        return {"reason": self.reason} if self.reason else self.rows.get(name)
+
+    def summary(self) -> dict[str, Any]:
+        """Judge and agreement, for ``task`` in leaderboard.json."""
+        found = None if self.agreement is None else asdict(self.agreement)
+        return {"model": self.model, "agreement": found, "reason": self.reason or None}
+
+    def note(self) -> str:
+        """One sentence on what the column is worth."""
+        found = self.agreement
+        if found is None:
+            return f"judge {self.model}: {self.reason}"
+        if not found.admitted:
+            return f"judge {self.model}: {found.reason}"
+        return (
+            f"judge {self.model}: agrees with people on {100 * found.share:.0f} % of"
+            f" {found.pairs} pairs ({100 * found.low:.0f} - {100 * found.high:.0f}); its column"
+            " decides nothing"
+        )
+
+
+def judge_rows(
+    model: str,
+    task: Task,
+    measured: Mapping[str, Measurement],
+    known: Mapping[str, Example],
+    pairs: Sequence[Comparison],
+    ask: Ask,
+) -> Judged:
+    """Each row's answers against those of `AGAINST`, where the judge agrees with people.
+
+    `model` is the judge's name, `measured` are the rows' first draws by name, `known`
+    the test examples by id, `pairs` those that the judge is admitted by.
+    """
+    base = measured.get(AGAINST)
+    if base is None:
+        return Judged(model, reason=f"no {AGAINST} row")
+    found = agreement(ask("pairs", pairs), pairs)
+    if not found.admitted:
+        return Judged(model, found, "no admissible judge")
+    rows: dict[str, Mapping[str, Any]] = {AGAINST: {"reason": "the baseline"}}
+    for name, measurement in measured.items():
+        if name != AGAINST:
+            compared = comparisons(task, measurement, base, known)
+            rows[name] = _cell(ask(name, compared), compared)
+    return Judged(model, found, "", rows)
+
+
+def comparisons(
+    task: Task, one: Measurement, other: Measurement, known: Mapping[str, Example]
+) -> list[Comparison]:
+    """The two answers to each test input; a row, or its group where it has one, is a cluster."""
+    said = {key: p.answer for key, p in zip(other.ids, other.predictions, strict=True)}
+    return [
+        Comparison(request(task, known[key].input), p.answer, said[key], known[key].group or key)
+        for key, p in zip(one.ids, one.predictions, strict=True)
+    ]
+
+
+def _cell(preferences: Sequence[float], compared: Sequence[Comparison]) -> dict[str, Any]:
+    """Share of wins, half a point for a tie, and its 95% interval over clusters."""
+    share, low, high = share_of(wins(preferences), [one.group for one in compared])
+    return {"against": AGAINST, "score": share, "low": low, "high": high}
+
+
+def request(task: Task, input: Input) -> str:
+    """What was asked, as a judge reads it: the turns of the chat, named where they are several."""
+    turns = chat(task, input)
+    if sum(turn.role != "system" for turn in turns) == 1:
+        return "\n\n".join(turn.text for turn in turns)
+    return "\n\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in turns)
+
+
+def ask_once(
+    judge: Judge,
+    compared: Sequence[Comparison],
+    store: Store,
+    here: str,
+    tell: Callable[[int, int], None],
+) -> list[float]:
+    """The judge's preferences, each kept: what the store has is not asked again.
+
+    Equal answers are a tie that nobody is asked about. `here` stands for the judge's model and
+    the machine; `tell` hears how many of how many questions are answered.
+    """
+    names = [digest("judge", here, *(turn.text for (turn,) in questions(c))) for c in compared]
+    found: dict[str, float] = {}
+    left: dict[str, Comparison] = {}
+    for name, comparison in zip(names, compared, strict=True):
+        if comparison.first == comparison.second:
+            found[name] = 0.0
+        elif kept := store.get(name):
+            found[name] = kept[1]["preference"]
+        else:
+            left[name] = comparison
+    waiting = list(left)
+    for start in range(0, len(waiting), AT_ONCE):
+        part = waiting[start : start + AT_ONCE]
+        preferences = judge.preferences([left[name] for name in part])
+        for name, preference in zip(part, preferences, strict=True):
+            store.put(name, "judge", "ok", {"preference": preference})
+            found[name] = preference
+        tell(start + len(part), len(waiting))
+    return [found[name] for name in names]

@@ -1,0 +1,188 @@
+"""The one search: a method declares what may be tried, the folds of its shots say what is best.
+
+Coordinates in the declared order: the values of one setting are tried with the others held at the
+best so far. The values race: after each fold those are out that are more than one row behind the
+leader, or behind both in rows and in the probability they gave to the right labels; the last one
+left has won. No test example is ever seen here, and the search is part of the method's
+cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
+from nshot.core.types import Example, Fold, Kind, Prediction, Shots, Task, Trial
+from nshot.methods.contract import Method, spec
+from nshot.metrics import metric_of, score
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a candidate did on some folds: its score, and how sure it was of the right answers.
+
+    `fit` is the mean log-probability of the right label, -inf where there are no scores. It only
+    parts candidates of equal score: on a few dev rows many are equal.
+    """
+
+    score: float
+    fit: float
+    rows: int
+
+    def better_than(self, other: Look) -> bool:
+        """Higher score, or the same score and a better fit."""
+        return (self.score, self.fit) > (other.score, other.fit)
+
+    def in_sight_of(self, leader: Look) -> bool:
+        """Not more than one row's worth behind, and not both less right and less sure."""
+        behind = self.score < leader.score and self.fit < leader.fit
+        return not behind and leader.score - self.score <= 1 / self.rows + 1e-9
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The method with its chosen settings, and all that was tried."""
+
+    method: Method
+    tried: tuple[Trial, ...]
+    note: str = ""
+
+
+Answer = Callable[[Method, Fold, int], Sequence[Prediction]]
+"""Adapt a candidate to a fold's shots and answer its dev rows (the third value: which fold)."""
+
+
+def open_settings(method: Method, kind: Kind) -> dict[str, tuple[Any, ...]]:
+    """What may be tried on a task of this kind, without the settings that the user set."""
+    space = method.searched(kind)
+    return {name: values for name, values in space.items() if name not in method.model_fields_set}
+
+
+def trials(method: Method, kind: Kind) -> int:
+    """How many candidates a search looks at."""
+    return 1 + sum(len(values) - 1 for values in open_settings(method, kind).values())
+
+
+def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
+    """The best settings on the folds of `shots`; the defaults, with a note, where there are none.
+
+    A candidate that fails on a fold loses; if all fail, the defaults stand and the job itself
+    will say why.
+    """
+    space = open_settings(method, task.kind)
+    if not space:
+        return Tuned(method, ())
+    folds = shots.folds(method.search_folds, labels=task.kind == "classify")
+    if len(folds) < 2:
+        return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
+    race = _Race(task, folds, answer)
+    best = _with(method, {name: values[0] for name, values in space.items()})
+    for name, values in space.items():
+        best = race.winner([best, *_line(best, name, values)]) or best
+    return Tuned(best, race.tried(best, tuple(space)))
+
+
+def _with(method: Method, settings: dict[str, Any]) -> Method:
+    """A validated copy; what the user set stays marked as set."""
+    values = {name: getattr(method, name) for name in method.model_fields_set} | settings
+    return type(method).model_validate(values)
+
+
+def _line(best: Method, name: str, values: Sequence[Any]) -> Iterator[Method]:
+    for value in values:
+        yield _with(best, {name: value})
+
+
+def _key(method: Method) -> str:
+    return repr(sorted(spec(method).items()))
+
+
+@dataclass
+class _Runner:
+    """A candidate in the race: its statistics and fits, fold by fold, or why it fell."""
+
+    method: Method
+    stats: list[list[tuple[float, ...]]] = field(default_factory=list)
+    fits: list[list[float]] = field(default_factory=list)
+    fell: str = ""
+
+
+class _Race:
+    """Asks candidates fold by fold, each of them once, and only as far as it must."""
+
+    def __init__(self, task: Task, folds: Sequence[Fold], answer: Answer) -> None:
+        self._task, self._folds, self._answer = task, folds, answer
+        self._metric = metric_of(task)
+        self._runners: dict[str, _Runner] = {}
+
+    def winner(self, candidates: Sequence[Method]) -> Method | None:
+        """The best of the candidates, the first of equals; None where all of them fell."""
+        alive = list({_key(c): c for c in candidates}.values())
+        best: Method | None = None
+        for count in range(1, len(self._folds) + 1):
+            looks = [(c, look) for c in alive if (look := self._look(c, count)) is not None]
+            if not looks:
+                return best
+            best, leading = looks[0]
+            for candidate, look in looks[1:]:
+                if look.better_than(leading):
+                    best, leading = candidate, look
+            alive = [c for c, look in looks if look.in_sight_of(leading)]
+            if len(alive) == 1:
+                break
+        return best
+
+    def tried(self, chosen: Method, names: Sequence[str]) -> tuple[Trial, ...]:
+        """Every candidate in the order of starting, its score on the folds it was asked on."""
+        return tuple(
+            Trial(
+                {name: getattr(runner.method, name) for name in names},
+                None if runner.fell else self._score(runner, len(runner.stats)).score,
+                chosen=key == _key(chosen),
+                note=runner.fell or self._seen(runner),
+            )
+            for key, runner in self._runners.items()
+        )
+
+    def _seen(self, runner: _Runner) -> str:
+        count, folds = len(runner.stats), len(self._folds)
+        return "" if count == folds else f"on {count} of {folds} folds"
+
+    def _look(self, candidate: Method, count: int) -> Look | None:
+        """How it did on the first `count` folds; None where it fell."""
+        runner = self._runners.setdefault(_key(candidate), _Runner(candidate))
+        while len(runner.stats) < count and not runner.fell:
+            try:
+                self._run(runner, len(runner.stats))
+            except WorkerLost:
+                raise
+            except (CannotAdapt, RunFailed) as error:
+                runner.fell = str(error)
+        return None if runner.fell else self._score(runner, count)
+
+    def _run(self, runner: _Runner, index: int) -> None:
+        fold = self._folds[index]
+        said = self._answer(runner.method, fold, index)
+        pairs = list(zip(fold.dev, said, strict=True))
+        runner.stats.append([self._metric.stats(e, p) for e, p in pairs])
+        runner.fits.append([_fit(self._task, e, p) for e, p in pairs])
+
+    def _score(self, runner: _Runner, count: int) -> Look:
+        """Over all dev rows of the folds together: every labelled row is dev exactly once."""
+        stats = [row for fold in runner.stats[:count] for row in fold]
+        fits = [fit for fold in runner.fits[:count] for fit in fold]
+        return Look(score(self._metric, np.array(stats)), float(np.mean(fits)), len(stats))
+
+
+def _fit(task: Task, example: Example, prediction: Prediction) -> float:
+    """Log-probability of the right label, the scores normalised over the labels."""
+    if task.kind != "classify" or len(prediction.scores) != len(task.labels):
+        return -math.inf
+    scores = np.array(prediction.scores)
+    right = scores[task.label_names.index(example.label)]
+    return float(right - np.logaddexp.reduce(scores))

@@ -1,0 +1,338 @@
+"""The decision in words: costs under a wish, and the sentences that a report begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from nshot.board.decide import FEWEST_ROWS, TINY, Column, Decision, in_points
+
+Wish: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
+WISHES: tuple[Wish, ...] = ("balanced", "accuracy", "serving", "building", "memory")
+REQUESTS = 10_000
+"""How many answers the balanced wish weighs against building."""
+_PER = {
+    "balanced": f"to build and answer {REQUESTS:,} requests",
+    "accuracy": f"to build and answer {REQUESTS:,} requests",
+    "serving": "for 1,000 answers",
+    "building": "to build",
+    "memory": "of memory at its peak",
+}
+_TRAINS = {
+    "nothing": "It trains nothing.",
+    "head": "It trains a small head; the base model stays as it is.",
+    "adapter": "It trains an adapter; the base model's own weights stay as they are.",
+    "weights": "It changes the weights of the base model.",
+}
+
+
+@dataclass(frozen=True)
+class CostView:
+    """What a method costs, as the board shows it; `label` is what a reader calls it."""
+
+    label: str
+    rung: str
+    trains: Literal["nothing", "head", "adapter", "weights"]
+    build_seconds: float
+    use_seconds_per_1000: float
+    peak_bytes: float = 0.0
+    disk_bytes: float = 0.0
+
+
+def cost_of(view: CostView, wish: Wish) -> float:
+    """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only."""
+    if wish == "serving":
+        return view.use_seconds_per_1000
+    if wish == "building":
+        return view.build_seconds
+    if wish == "memory":
+        return view.peak_bytes
+    return view.build_seconds + view.use_seconds_per_1000 * REQUESTS / 1000
+
+
+def give_up_of(wish: Wish) -> float:
+    """The give-up a wish implies when the user names none: 2 points, or 0 for `accuracy`."""
+    return 0.0 if wish == "accuracy" else 0.02
+
+
+def frontier(scores: Mapping[str, float], costs: Mapping[str, float]) -> tuple[str, ...]:
+    """Names that no other beats in both score and cost (Pareto), cheapest first.
+
+    Beaten: another scores at least as high at no more cost, and is better in one of the two.
+    """
+
+    def beaten(name: str) -> bool:
+        return any(
+            scores[o] >= scores[name]
+            and costs[o] <= costs[name]
+            and (scores[o] > scores[name] or costs[o] < costs[name])
+            for o in scores
+        )
+
+    return tuple(sorted((n for n in scores if not beaten(n)), key=lambda n: (costs[n], n)))
+
+
+def advise(
+    columns: Sequence[Column],
+    decision: Decision,
+    *,
+    costs: Mapping[str, CostView],
+    wish: Wish = "balanced",
+    skipped: Mapping[str, str] | None = None,
+    curve: Sequence[tuple[int, float]] = (),
+    folds: bool = False,
+    metric: str = "accuracy",
+) -> dict[str, Any]:
+    """The ``advice`` of leaderboard.json: the decision, and the sentences that explain it.
+
+    Args:
+        columns: as given to :func:`decide`.
+        decision: what it said.
+        costs: by method name, for every column.
+        wish: what `cost` of the columns was taken from.
+        skipped: methods without a score, and why (skipped, failed): they are not ruled out.
+        curve: (shots per label, score) of the pick, each on the same test examples.
+        folds: the scores are out-of-fold, from training on 80% of the rows.
+        metric: its name; accuracy is said in percent, any other as points of 100.
+
+    `frontier` is over the measured score and the cost under the wish.
+    """
+    reasons = [
+        _say_pick(decision, costs, metric, folds),
+        _say_why(columns, decision, costs, wish),
+        _say_cost(costs[decision.pick]),
+        _say_verdict(decision),
+        _say_set(decision, skipped or {}),
+        _say_cheapest(columns, decision, costs, wish),
+        _say_sight(decision),
+        _say_draws(columns, decision, costs),
+        _say_more_tests(decision),
+        _say_more_training(decision, curve, costs),
+        _say_folds() if folds else "",
+    ]
+    return {
+        "pick": decision.pick,
+        "reasons": [sentence for sentence in reasons if sentence],
+        "could_be_best": list(decision.could_be_best),
+        "verdict": decision.verdict,
+        "corrected_score": decision.corrected_score,
+        "corrected_low": decision.corrected_low,
+        "corrected_high": decision.corrected_high,
+        "more_test_labels": decision.more_test_labels,
+        "frontier": list(
+            frontier(decision.mean, {n: cost_of(costs[n], wish) for n in decision.mean})
+        ),
+        "wish": wish,
+        "give_up": decision.give_up,
+        "delta": decision.delta,
+        "optimism": decision.optimism,
+        "confirmed": decision.confirmed,
+        "top": decision.top,
+        "settled_to": decision.settled_to,
+        "mdd": decision.mdd,
+        "more_draws_settle": decision.more_draws_settle,
+        "test_rows": decision.rows,
+        "draws": decision.draws,
+        "tried": decision.tried,
+        "look": decision.look,
+        "versus_pick": {
+            n: [decision.gap[n], decision.gap_low[n], decision.gap_high[n]] for n in decision.gap
+        },
+    }
+
+
+def _say_pick(d: Decision, costs: Mapping[str, CostView], metric: str, folds: bool) -> str:
+    percent = "%" if metric == "accuracy" else f" of 100 ({metric})"
+    about = "about " if folds else ""
+    score = f"{about}{100 * d.corrected_score:.0f}{percent}"
+    ends = f"{about}{100 * d.corrected_low:.0f}-{100 * d.corrected_high:.0f}"
+    how = " measured on fresh draws of the shots that it was not chosen on," if d.confirmed else ""
+    lowered = (
+        f" already lowered by {in_points(d.optimism)} because it won a contest of {d.tried}"
+        if d.optimism >= 0.0005 and d.tried > 1
+        else ""
+    )
+    end = f",{how}{lowered}".rstrip(",")
+    return f"Pick: {costs[d.pick].label}, {score} ({ends}) on new inputs{end}."
+
+
+def _say_why(
+    columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView], wish: Wish
+) -> str:
+    if d.pick == d.top:
+        if len(columns) == 1:
+            return "It is the only method measured."
+        cheaper = (
+            f", and no cheaper one that could be the best came within {in_points(d.give_up)}"
+            if d.give_up > 0
+            else ""
+        )
+        return f"It measured highest of {len(columns)}{cheaper}."
+    top = costs[d.top].label
+    behind = f"It measured {in_points(d.gap[d.top])} below the top"
+    if d.top not in {c.name for c in columns if c.allowed}:
+        return f"{behind}, {top}, which your wish leaves out."
+    dearer = _dearer(costs[d.top], costs[d.pick], wish)
+    if d.gap[d.top] <= TINY:
+        return f"It measured the same score as {top} ({dearer})."
+    within = f"within the {in_points(d.give_up)} you give up for less cost"
+    return f"{behind} ({top}, {dearer}): {within}."
+
+
+def _dearer(dear: CostView, cheap: CostView, wish: Wish) -> str:
+    """How much more the dear one costs, as a ratio; in full where the cheap one costs nothing."""
+    high, low = cost_of(dear, wish), cost_of(cheap, wish)
+    if low <= 0:
+        return _amount(dear, wish)
+    ratio = high / low
+    if ratio < 1.05:
+        return "at much the same cost"
+    times = f"{ratio:,.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x"
+    return f"{times} the memory" if wish == "memory" else f"{times} dearer"
+
+
+def _amount(view: CostView, wish: Wish) -> str:
+    """A cost with its unit: ``12 s to build``, or ``free to build``."""
+    value = cost_of(view, wish)
+    if value <= 0:
+        return "no memory measured" if wish == "memory" else f"free {_PER[wish]}"
+    said = f"{value / 1e6:,.0f} MB" if wish == "memory" else _duration(value)
+    return f"{said} {_PER[wish]}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _say_cost(view: CostView) -> str:
+    build = f"took {_duration(view.build_seconds)} to build" if view.build_seconds else "is free"
+    use = _duration(view.use_seconds_per_1000)
+    return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[view.trains]}"
+
+
+def _say_verdict(d: Decision) -> str:
+    if d.rows < FEWEST_ROWS:
+        return (
+            f"Cannot tell: {d.rows} test examples are too few for a verdict; "
+            f"from {FEWEST_ROWS} on there is one."
+        )
+    if d.settled_to is None:
+        return "Cannot tell: there is no other method to compare it with."
+    could = in_points(max(d.settled_to, 0.0))
+    asked = f"to count as settled it may be at most {in_points(d.delta)}"
+    if d.verdict == "settled":
+        return (
+            f"Settled to within {in_points(d.delta)}: no other method open to you is more than "
+            f"{could} better."
+        )
+    if d.settled_to <= d.delta + TINY:
+        return "Leaning: on one draw of the shots nothing is called settled."
+    word = "Leaning" if d.verdict == "leaning" else "Cannot tell"
+    return f"{word}: another method could still be up to {could} better; {asked}."
+
+
+def _say_set(d: Decision, skipped: Mapping[str, str]) -> str:
+    measured, inside = len(d.mean), len(d.could_be_best)
+    out = measured - inside
+    unseen = ""
+    if skipped:
+        have = "method has" if len(skipped) == 1 else "methods have"
+        unseen = f" {len(skipped)} more {have} no score; the board says why."
+    if measured == 1:
+        return unseen.strip()
+    ruled = f"; {out} {'is' if out == 1 else 'are'} ruled out" if out else "; none is ruled out"
+    return f"{inside} of {measured} methods could still be the best{ruled}.{unseen}"
+
+
+def _say_cheapest(
+    columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView], wish: Wish
+) -> str:
+    """The cheapest contender beside the pick: what one would gain and risk by taking it."""
+    inside = [c for c in columns if c.allowed and c.name in d.could_be_best]
+    if len(inside) < 2:
+        return ""
+    cheapest = min(inside, key=lambda c: (c.cost, d.gap[c.name] * -1, c.name)).name
+    if cheapest == d.pick:
+        return "It is also the cheapest of those that could still be the best."
+    return (
+        f"The cheapest of those is {costs[cheapest].label}: {_amount(costs[cheapest], wish)}, "
+        f"measured {_signed(d.gap[cheapest])} the pick, could be "
+        f"{_range(d.gap_low[cheapest], d.gap_high[cheapest])}."
+    )
+
+
+def _signed(gap: float) -> str:
+    return f"{in_points(gap)} {'below' if gap < 0 else 'above'}"
+
+
+def _range(low: float, high: float) -> str:
+    """``15 below to 3 above``, in whole points."""
+    return " to ".join(
+        f"{abs(100 * end):.0f} {'below' if end < 0 else 'above'}" for end in (low, high)
+    )
+
+
+def _say_sight(d: Decision) -> str:
+    if d.mdd is None:
+        return ""
+    draws = "1 draw" if d.draws == 1 else f"{d.draws} draws"
+    return (
+        f"With {d.rows:,} test rows and {draws} this board reliably sees differences of about "
+        f"{100 * d.mdd:.0f} points or more."
+    )
+
+
+def _say_draws(columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView]) -> str:
+    """The caveat of one draw, for the pick or else for the contender that moves most."""
+    if not d.assumed:
+        return ""
+    once = {c.name for c in columns if len(c.points) == 1 and not c.deterministic}
+    name = d.pick if d.pick in once else max(once, key=lambda n: (d.draw_sd[n], n))
+    who = "this method" if name == d.pick else costs[name].label
+    return (
+        f"One draw only: how much {who} moves with other shots was assumed "
+        f"(sd {in_points(round(d.draw_sd[name], 3))}), not measured."
+    )
+
+
+def _say_more_tests(d: Decision) -> str:
+    if d.more_test_labels is None:
+        return d.outlook
+    again = d.alpha / 2**d.look
+    return (
+        f"{d.outlook} Looking again is a further test: the next look allows itself an error of "
+        f"{100 * again:.3g}%, so that all looks together stay under {100 * 2 * d.alpha:.3g}%."
+    )
+
+
+def _say_more_training(
+    d: Decision, curve: Sequence[tuple[int, float]], costs: Mapping[str, CostView]
+) -> str:
+    """Only what was measured, and only from three sizes on: no forecast of a learning curve."""
+    if len(curve) < 3:
+        return (
+            "What more training labels would do was not measured: that takes at least 3 sizes "
+            "(--shots 4,8,16)."
+        )
+    curve = sorted(curve)
+    step = curve[-1][1] - curve[-2][1]
+    sizes = ", ".join(str(shots) for shots, _ in curve)
+    scores = ", ".join(f"{100 * score:.0f}" for _, score in curve)
+    moved = f"{'brought' if step >= 0 else 'cost'} {in_points(step)}"
+    if abs(step) < (d.high[d.pick] - d.low[d.pick]) / 2:
+        moved += ", which may be luck"
+    return (
+        f"More training labels: with {sizes} a label {costs[d.pick].label} measured {scores}; the "
+        f"last step {moved}. Beyond {curve[-1][0]} nothing was measured."
+    )
+
+
+def _say_folds() -> str:
+    return (
+        "The scores are estimated by training on 80% of your rows and testing on the rest, in "
+        "turn; the delivered model saw all of them, so they are if anything a little low. Folds "
+        "share rows, so the interval holds the truth in nearer 85-90 than 95 of 100 cases."
+    )

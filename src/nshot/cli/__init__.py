@@ -1,0 +1,7 @@
+"""The command ``nshot``."""
+
+from __future__ import annotations
+
+from nshot.cli.main import main
+
+__all__ = ["main"]

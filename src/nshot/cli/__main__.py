@@ -1,0 +1,5 @@
+"""``python -m nshot.cli``."""
+
+from nshot.cli.main import main
+
+main()

@@ -1,0 +1,312 @@
+"""The contract: what a method is, and what it is lent while it adapts.
+
+A method is a frozen pydantic value: its fields are its settings, its verb is `adapt`. Nested
+methods are nested values, in Python, JSON and YAML alike::
+
+    {"method": "ppo", "start": {"method": "instruct"}, "reward": {"method": "reward"}}
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    model_serializer,
+)
+from pydantic_core import PydanticSerializationError
+
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trial, digest
+from nshot.models.base import Ability, Models
+from nshot.predictors.base import Predictor
+
+T = TypeVar("T")
+Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
+"""What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
+Taken: TypeAlias = Literal["text", "pictures"]
+"""What an input may be made of."""
+
+
+_VERBS: Mapping[Ability, str] = {
+    "hidden": "show hidden states",
+    "logits": "give logits",
+    "images": "see images",
+}
+"""What a model that lacks an ability cannot do, where the ability is no verb."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does, measured: the ground of every forecast."""
+
+    lm_tokens: float
+    """Language-model tokens a second, forward only."""
+    train_tokens: float
+    """Language-model tokens a second, forward and backward through the whole depth."""
+    encoder_tokens: float
+    """Encoder tokens a second; of pictures, pictures a second, each of which counts one token."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """All that `why_not` and `forecast` may know before anything is run."""
+
+    task: Task
+    labelled: int
+    unlabelled: int
+    per_label: int
+    test: int
+    tokens: float
+    """Mean tokens of an input."""
+    longest: int
+    """Tokens of the longest input."""
+    base: ModelRef | None
+    abilities: frozenset[Ability]
+    context: int
+    layers: int
+    encoder: ModelRef | None
+    rates: Rates
+    background: int = 0
+    preferences: int = 0
+    architecture: str = ""
+    """The language model's ``model_type``; "" where unknown."""
+
+    @property
+    def pictures(self) -> bool:
+        """Are the inputs pictures?"""
+        return self.task.pictures
+
+
+@dataclass(frozen=True)
+class Built:
+    """A method adapted: what answers, and what it took in full, though it came from the store."""
+
+    job: str
+    predictor: Predictor
+    cost: Cost
+    folder: Path
+    notes: tuple[str, ...] = ()
+    tried: tuple[Trial, ...] = ()
+
+
+class Workbench(Protocol):
+    """What a method is lent while it adapts. Budgets are in trials and steps, never in seconds."""
+
+    @property
+    def models(self) -> Models:
+        """Opens models."""
+        ...
+
+    @property
+    def base(self) -> ModelRef | None:
+        """The language model to adapt."""
+        ...
+
+    @property
+    def encoder(self) -> ModelRef | None:
+        """The encoder to take features from."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """This job's own folder, for checkpoints and what the predictor needs to stay on disk."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random inside the job."""
+        ...
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+        """Adapt another method, or take it from the store: charged in full, spent once."""
+        ...
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """A value several jobs need (features): made once, charged as if cold to each user."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Say on the row what a reader must know of this job (texts cut, a smaller batch)."""
+        ...
+
+    def trained(self, parameters: int) -> None:
+        """Report how many parameters were trained."""
+        ...
+
+    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+        """Report how the loss fell: of each step's batch, and (steps done, loss) of watched rows.
+
+        Where a job trains several times, the last training counts.
+        """
+        ...
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Say how far this job is, for the display and its log."""
+        ...
+
+
+class Method(BaseModel, ABC):
+    """One way to adapt. Subclasses are one file each, named like the file, with their paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    name: ClassVar[str]
+    rung: ClassVar[Rung]
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify"})
+    takes: ClassVar[frozenset[Taken]] = frozenset({"text"})
+    """What its inputs may be."""
+    needs: ClassVar[frozenset[Ability]] = frozenset()
+    needs_encoder: ClassVar[bool] = False
+    trains: ClassVar[Trains] = "nothing"
+    learns: ClassVar[bool] = True
+    """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
+    version: ClassVar[int] = 1
+    """Stands in the job's hash: raise it when the same settings give other answers."""
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """What `tune.py` may try, by field, default first; a field the user sets is pinned."""
+    search_folds: ClassVar[int] = 4
+    about: ClassVar[str] = ""
+    """Half a line for `nshot methods`."""
+
+    def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
+        """What of `space` can change an answer on a task of this kind."""
+        return self.space
+
+    def why_not(self, brief: Brief) -> str | None:
+        """One sentence when this cannot work here, else None. Subclasses add to `super()`."""
+        if brief.task.kind not in self.kinds:
+            return f"answers tasks of kind {' or '.join(sorted(self.kinds))}, not {brief.task.kind}"
+        if ("pictures" if brief.pictures else "text") not in self.takes:
+            return "reads texts, not pictures" if brief.pictures else "reads pictures, not texts"
+        if self.needs and brief.base is None:
+            return "needs a language model, and none was given"
+        if missing := self.needs - brief.abilities:
+            verbs = sorted(_VERBS.get(ability, ability) for ability in missing)
+            return f"the language model cannot {' or '.join(verbs)}"
+        if self.needs_encoder and brief.encoder is None:
+            return "needs an encoder, and none was given"
+        return None
+
+    @property
+    def called(self) -> str:
+        """Its name on the board, where a run may hold several of a kind."""
+        return self.name
+
+    def stands_on(self, base: ModelRef) -> ModelRef:
+        """The form of the language model `base` that this method loads: a quantised one, say."""
+        return base
+
+    def forecast(self, brief: Brief) -> Cost:
+        """What one `adapt` on `brief.labelled` examples will cost, from the machine's rates.
+
+        `use_forecast` is what answering the test set will cost.
+        """
+        return Cost(seconds=0.1)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """What answering `brief.test` inputs will cost."""
+        return Cost(seconds=0.01)
+
+    @abstractmethod
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Learn from `shots` and return what answers.
+
+        Raises `CannotAdapt`, `DidNotLearn` or `Diverged` with the sentence for the row.
+        """
+
+    @model_serializer(mode="wrap")
+    def _with_name(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {"method": self.name, **handler(self)}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Name -> class, cheapest first. Loads a method's module when it is first asked for."""
+
+    load: Mapping[str, Callable[[], type[Method]]] = field(default_factory=dict)
+
+    def __iter__(self) -> Any:
+        return iter(self.load)
+
+    def __getitem__(self, name: str) -> type[Method]:
+        """The class of a method; `InputError` with the nearest name for an unknown one."""
+        if name not in self.load:
+            raise InputError(Fault(f"unknown method '{name}'", do=nearest(name, self.load)))
+        return self.load[name]()
+
+    @property
+    def ready(self) -> list[str]:
+        """The methods that can be adapted as they are: no setting of theirs must be given."""
+        return [
+            name
+            for name in self.load
+            if not any(field.is_required() for field in self[name].model_fields.values())
+        ]
+
+    def build(self, spec: Mapping[str, Any]) -> Method:
+        """A method from ``{"method": NAME, **settings}``; all wrong settings in one error."""
+        settings = dict(spec)
+        cls = self[str(settings.pop("method"))]
+        try:
+            return cls.model_validate(settings, context={"table": self})
+        except ValidationError as error:
+            raise InputError([_fault(cls, e) for e in error.errors()]) from None
+
+
+def _fault(cls: type[Method], error: Any) -> Fault:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
+    return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected=str(error["msg"]))
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Any:
+    """A nested method written as data becomes a value, through the closed table in the context."""
+    if isinstance(value, Mapping) and "method" in value and info.context:
+        return info.context["table"].build(value)
+    return value
+
+
+Nested: TypeAlias = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
+"""Annotation of a field that holds another method."""
+
+
+def spec(method: Method) -> dict[str, Any]:
+    """The method as plain JSON data: its name and every setting, nested methods alike."""
+    try:
+        return method.model_dump(mode="json")
+    except PydanticSerializationError as error:
+        # pydantic wraps a Ctrl-C that falls into a serializer, and of a nested one keeps the name.
+        if ": KeyboardInterrupt:" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def spec_hash(method: Method) -> str:
+    """Name of the spec, with the versions of all methods in it."""
+    return digest(json.dumps(spec(method), sort_keys=True), json.dumps(_versions(method)))
+
+
+def _versions(method: Method) -> list[Any]:
+    return [[method.name, method.version], *map(_versions, _nested(method))]
+
+
+def _nested(method: Method) -> list[Method]:
+    values = [getattr(method, name) for name in type(method).model_fields]
+    return [value for value in values if isinstance(value, Method)]
+
+
+def parts(method: Method) -> list[Method]:
+    """The method and all methods in it."""
+    return [method, *[part for inner in _nested(method) for part in parts(inner)]]

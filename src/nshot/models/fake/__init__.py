@@ -1,0 +1,1 @@
+"""An engine without weights, for tests and for commands in the docs."""

@@ -1,0 +1,117 @@
+"""Keys and values that stand before what is asked: soft prompts, and tokens read once for many."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+from nshot.core.errors import CannotAdapt
+from nshot.models.base import PrefixState
+
+Layers: TypeAlias = tuple[tuple[torch.Tensor, torch.Tensor], ...]
+"""Keys and values of each layer, (batch, heads, positions, width of a head)."""
+
+
+@dataclass(frozen=True)
+class CachedPrefix:
+    """The `PrefixState` of transformers models: keys and values at positions 0, 1, ..."""
+
+    layers: Layers
+
+    @property
+    def length(self) -> int:
+        """Number of positions."""
+        return int(self.layers[0][0].shape[-2]) if self.layers else 0
+
+
+NOTHING = CachedPrefix(())
+
+
+def as_prefix(given: PrefixState | None) -> CachedPrefix:
+    """What stands before; raises `CannotAdapt` for the prefix of another engine."""
+    if given is None:
+        return NOTHING
+    if not isinstance(given, CachedPrefix):
+        raise CannotAdapt(f"a {type(given).__name__} cannot stand before this model's prompts")
+    return given
+
+
+def to_cache(layers: Layers, batch: int = 1) -> Any:
+    """A transformers cache that begins with `layers` (of batch 1), and is free to grow."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(layers):
+        shape = (batch, -1, -1, -1)
+        cache.update(keys.expand(shape), values.expand(shape), index)
+    return cache
+
+
+def from_cache(cache: Any, length: int) -> Layers:
+    """The first `length` positions of a transformers cache."""
+    return tuple((x.keys[..., :length, :], x.values[..., :length, :]) for x in cache.layers)
+
+
+def kinds(config: Any) -> frozenset[str]:
+    """The kinds of attention in a model: ``full_attention``, ``sliding_attention``, others."""
+    text = config.get_text_config()
+    if types := getattr(text, "layer_types", None):
+        return frozenset(types)
+    window = getattr(text, "sliding_window", None)
+    return frozenset({"sliding_attention" if window else "full_attention"})
+
+
+def holds(module: Any) -> bool:
+    """Whether all that a model remembers are keys and values, in kinds of attention known here."""
+    takes = inspect.signature(module.forward).parameters
+    known = kinds(module.config) <= {"full_attention", "sliding_attention"}
+    return known and "past_key_values" in takes
+
+
+def masks(config: Any, seen: torch.Tensor, at: torch.Tensor, dtype: torch.dtype) -> Any:
+    """The 4-D attention masks of a forward pass, in the form that the model takes.
+
+    `seen` (queries, keys) says which key each query may look at, `at` (keys) the position of each
+    key; the queries are the last keys. Returns (1, 1, queries, keys), 0 where a query may look, or
+    one such mask by kind of attention: sliding layers look no further back than their window.
+    """
+    found = kinds(config)
+    given = {"full_attention": _additive(seen, dtype)}
+    if "sliding_attention" in found:
+        window = config.get_text_config().sliding_window
+        back = at[-len(seen) :, None] - at[None, :]
+        given["sliding_attention"] = _additive(seen & (back < window), dtype)
+    wanted = {kind: given[kind] for kind in sorted(found)}
+    return wanted if len(wanted) > 1 else next(iter(wanted.values()))
+
+
+def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[None, None]
+
+
+def read(module: Any, tokens: Sequence[int], before: CachedPrefix, chunk: int) -> CachedPrefix:
+    """The prefix that stands after `tokens` have been read behind `before`, `chunk` at a time."""
+    for start in range(0, len(tokens), chunk):
+        before = _read(module, tokens[start : start + chunk], before)
+    return before
+
+
+def _read(module: Any, tokens: Sequence[int], before: CachedPrefix) -> CachedPrefix:
+    total = before.length + len(tokens)
+    at = torch.arange(total, device=module.device)
+    seen = at[None, :] <= at[before.length :, None]
+    cache = to_cache(before.layers)
+    module(
+        input_ids=torch.tensor([tokens], device=module.device),
+        attention_mask=masks(module.config, seen, at, module.dtype),
+        position_ids=at[None, before.length :],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return CachedPrefix(from_cache(cache, total))

@@ -1,0 +1,76 @@
+"""Sentence encoders by sentence-transformers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.core import machine
+from nshot.core.types import ModelRef
+from nshot.models import catalog
+from nshot.models.base import Trainable
+
+BATCH = 32
+"""Texts encoded at once, of like length."""
+
+
+class SentenceEncoder:
+    """A frozen sentence encoder, on this machine's device, in float32.
+
+    A ref with a delta is an encoder tuned from another: its folder is whole, and is opened alone.
+    """
+
+    def __init__(self, ref: ModelRef) -> None:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self._ref = ref
+        folder = Path(ref.deltas[-1].folder) if ref.deltas else catalog.locate(ref)
+        self._model = SentenceTransformer(
+            str(folder),
+            device=machine.device(),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        ).eval()
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        return self._ref
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its weights."""
+        return sum(p.numel() * p.element_size() for p in self._model.parameters())
+
+    def lend(self) -> Trainable:
+        """A copy to train: see `nshot.models.base.Lends`."""
+        module = copy.deepcopy(self._model)
+        module.requires_grad_(True)
+        return Trainable(self._ref, module, module.tokenizer, str(module.device))
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(texts, width), unit length rows. sentence-transformers sorts the batches by length."""
+        if not texts:
+            width = int(self._model.get_embedding_dimension() or 0)
+            return np.zeros((0, width), np.float32)
+        vectors = self._model.encode(
+            list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, np.float32)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens read of each text, after cutting at the encoder's limit."""
+        if not texts:
+            return []
+        limit = self._model.max_seq_length
+        coded = self._model.tokenizer(
+            list(texts), truncation=limit is not None, max_length=limit, verbose=False
+        )
+        return [len(ids) for ids in coded["input_ids"]]

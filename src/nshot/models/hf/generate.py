@@ -1,0 +1,254 @@
+"""Continuations of prompts: greedy or sampled, in batches by length.
+
+What all prompts begin with (the demonstrations) is read once. A row that has ended leaves its
+batch; no waiting row takes its place (docs/generation.md says what that would save). Sampling
+draws from a stream of its own for each prompt, so that a text does not depend on what else was
+asked for at the same time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+
+from nshot.core.types import digest
+from nshot.models.base import Completion, Decoding
+from nshot.models.hf.cache import CachedPrefix, kinds, read
+from nshot.models.hf.grammar import Compiled, Place, compiled
+from nshot.models.hf.room import position_bytes, roomy
+from nshot.models.hf.score import CHUNK, WORTH, batches
+from nshot.models.hf.tokens import Tokens, end_of_turn, shared
+
+ROWS = 32
+"""Rows of a batch, at most: on a CPU a token costs no less in more of them."""
+CACHE_BYTES = 2**30
+"""Keys and values of a batch, at most; one row may need more."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ends a text: a token of `ends`, a stop string, its grammar, or its length."""
+
+    tokenizer: Any
+    ends: frozenset[int]
+    how: Decoding
+
+    def stopped(self, tokens: Sequence[int]) -> bool:
+        """Whether a stop string has just been written; it may span tokens."""
+        stops = [stop for stop in self.how.stop if stop]
+        if not stops:
+            return False
+        # Every token is at least a byte: a stop string that ends in the last one is in so many.
+        reach = max(len(stop.encode()) for stop in stops) + 2
+        recent = self._decoded(tokens[-reach:])
+        return any(stop in recent for stop in stops) and self.cut(tokens)[1]
+
+    def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
+        """The text of `tokens` before the first stop string, and whether there was one."""
+        text = self._decoded(tokens)
+        found = [at for stop in self.how.stop if stop and (at := text.find(stop)) >= 0]
+        return (text[: min(found)], True) if found else (text, False)
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        return str(
+            self.tokenizer.decode(
+                tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
+
+
+@dataclass
+class Text:
+    """A continuation as it grows. `rng` draws its tokens when they are sampled.
+
+    `place` is where it stands in its grammar, if it has one.
+    """
+
+    prompt: Tokens
+    rng: random.Random
+    place: Place | None = None
+    tokens: list[int] = field(default_factory=list)
+    finished: bool = False
+
+    def add(self, token: int | None, rules: Rules) -> bool:
+        """Take one more token, None being its end; whether the text goes on."""
+        if token is None or token in rules.ends:
+            self.finished = True
+            return False
+        self.tokens.append(token)
+        over = self.place is not None and self.place.take(token)
+        self.finished = over or rules.stopped(self.tokens)
+        return not self.finished and len(self.tokens) < rules.how.max_tokens
+
+    def completion(self, rules: Rules) -> Completion:
+        """The text without its stop string and end token."""
+        text, stopped = rules.cut(self.tokens)
+        done = self.finished or stopped
+        return Completion(text, len(self.prompt), len(self.tokens), done)
+
+
+def generate(
+    module: Any,
+    tokenizer: Any,
+    prompts: Sequence[Tokens],
+    prefix: CachedPrefix,
+    how: Decoding,
+) -> list[Completion]:
+    """A continuation of each prompt, without its stop string and end token.
+
+    `prefix` stands before every prompt. `finished` is False where `how.max_tokens` ended the text.
+    Raises `InputError` for a grammar that cannot be read.
+    """
+    if how.max_tokens < 1 or not prompts:
+        return [Completion("", len(prompt), 0, False) for prompt in prompts]
+    rules = Rules(tokenizer, ends(module, tokenizer), how)
+    grammar = _compiled(rules)
+    texts = [
+        Text(p, random.Random(digest(str(how.seed), str(p))), grammar.start() if grammar else None)
+        for p in prompts
+    ]
+    with torch.no_grad():
+        start = _common_start(module, prompts)
+        before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i].prompt))
+        # Padding behind a soft prompt would shift a sliding window: then only equals share a batch.
+        apart = before.length > 0 and kinds(module.config) != {"full_attention"}
+        lengths = [len(texts[i].prompt) - start for i in order]
+        whole = [before.length + length + how.max_tokens for length in lengths]
+        for batch in batches(whole, max(1, CACHE_BYTES // position_bytes(module))):
+            for _, some in groupby(batch, key=lambda i: lengths[i] if apart else 0):
+                rows = [texts[order[i]] for i in some]
+                for first in range(0, len(rows), ROWS):
+                    _continue(module, rows[first : first + ROWS], start, before, rules)
+    return [text.completion(rules) for text in texts]
+
+
+def ends(module: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end a text: the tokenizer's, those of the model's generation settings, and the
+    one that closes an assistant's turn, whatever the others say.
+    """
+    said = getattr(module.generation_config, "eos_token_id", None)
+    listed = said if isinstance(said, list) else [said]
+    known = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
+    return frozenset(int(token) for token in known if token is not None)
+
+
+def _compiled(rules: Rules) -> Compiled | None:
+    """The grammar that the texts keep to, made ready for this vocabulary."""
+    if rules.how.grammar is None:
+        return None
+    return compiled(rules.how.grammar, rules.tokenizer, rules.ends)
+
+
+def _common_start(module: Any, prompts: Sequence[Tokens]) -> int:
+    """Tokens with which all prompts begin, where reading them apart is right and pays.
+
+    A sliding window counts positions in the cache, and padding between the start and the rest
+    would shift it: there each prompt is read whole.
+    """
+    if len(prompts) < 2 or kinds(module.config) != {"full_attention"}:
+        return 0
+    first, last = min(prompts), max(prompts)
+    start = min(shared(first, last), min(map(len, prompts)) - 1)
+    return start if start >= WORTH else 0
+
+
+def _continue(
+    module: Any, texts: Sequence[Text], start: int, before: CachedPrefix, rules: Rules
+) -> None:
+    """Continue a batch of texts, of whose prompts the first `start` tokens are in `before`."""
+    going = list(texts)
+    step = _first_step(module, [t.prompt[start:] for t in going], before, rules.how.max_tokens)
+    while going:
+        tokens = _choose(module(**step, logits_to_keep=1).logits[:, -1], going, rules.how)
+        goes_on = [text.add(t, rules) for text, t in zip(going, tokens, strict=True)]
+        on = _moved_up(goes_on)
+        going = [going[i] for i in on]
+        if going:
+            step = _next_step(step, on, [text.tokens[-1] for text in going])
+
+
+def _moved_up(goes_on: Sequence[bool]) -> list[int]:
+    """The rows that go on; the last of them take the places of those that have ended."""
+    count = sum(goes_on)
+    behind = [i for i in range(count, len(goes_on)) if goes_on[i]]
+    return [i if goes_on[i] else behind.pop() for i in range(count)]
+
+
+def _first_step(
+    module: Any, prompts: Sequence[Tokens], before: CachedPrefix, more: int
+) -> dict[str, Any]:
+    """Arguments of the pass that reads left-padded prompts behind `before`, for `more` to come."""
+    width = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.zeros(len(prompts), before.length + width, dtype=torch.long)
+    mask[:, : before.length] = 1
+    for i, tokens in enumerate(prompts):
+        ids[i, width - len(tokens) :] = torch.tensor(tokens)
+        mask[i, before.length + width - len(tokens) :] = 1
+    at = (mask.cumsum(1) - 1).clamp(min=0)[:, before.length :]
+    return {
+        "input_ids": ids.to(module.device),
+        "attention_mask": mask.to(module.device),
+        "position_ids": at.to(module.device),
+        "past_key_values": roomy(before, len(prompts), before.length + width + more),
+        "use_cache": True,
+    }
+
+
+def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -> dict[str, Any]:
+    """Arguments of the pass that reads one more token of each text that goes on."""
+    device = step["input_ids"].device
+    rows = torch.tensor(on, device=device)
+    if len(on) < len(step["input_ids"]):
+        step["past_key_values"].batch_select_indices(rows)
+    mask = step["attention_mask"][rows]
+    return {
+        "input_ids": torch.tensor(tokens, device=device)[:, None],
+        "attention_mask": torch.cat([mask, mask.new_ones(len(on), 1)], 1),
+        "position_ids": step["position_ids"][rows, -1:] + 1,
+        "past_key_values": step["past_key_values"],
+        "use_cache": True,
+    }
+
+
+def _choose(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[int | None]:
+    """The next token of each text, of (texts, vocabulary): the most likely, or one drawn.
+
+    None ends a text: its grammar is complete, and the model would go on with something else.
+    """
+    chosen = _drawn(logits, texts, how)
+    return [
+        token if text.place is None else _kept(text, text.place, token, row, how)
+        for text, token, row in zip(texts, chosen, logits, strict=True)
+    ]
+
+
+def _kept(text: Text, place: Place, token: int, logits: torch.Tensor, how: Decoding) -> int | None:
+    """`token` where the grammar allows it, else one that it allows, or None where it is complete.
+
+    To draw again among the allowed is to draw from the odds that the allowed have among themselves.
+    """
+    if place.allows(token):
+        return token
+    if place.complete:
+        return None
+    ruled_out = torch.from_numpy(~place.mask(len(logits))).to(logits.device)
+    return _drawn(logits.masked_fill(ruled_out, -torch.inf)[None], [text], how)[0]
+
+
+def _drawn(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[int]:
+    """The most likely token of each text, or one drawn at the temperature."""
+    if how.temperature <= 0:
+        return [int(token) for token in logits.argmax(-1)]
+    odds = (logits.double() / how.temperature).softmax(-1).cpu().numpy().cumsum(-1)
+    return [
+        min(int(np.searchsorted(row, text.rng.random() * row[-1], "right")), len(row) - 1)
+        for row, text in zip(odds, texts, strict=True)
+    ]

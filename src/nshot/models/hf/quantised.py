@@ -1,0 +1,79 @@
+"""Base models in four bits: how they are loaded, and what their packed weights hold.
+
+Tim Dettmers, Artidoro Pagnoni, Ari Holtzman, Luke Zettlemoyer. "QLoRA: Efficient Finetuning of
+Quantized LLMs", 2023. https://arxiv.org/abs/2305.14314
+
+A packed weight is a column of bytes with two numbers in each. What they mean stands beside it: a
+scale for each block of 64 (itself quantised: double quantisation), and a table of 16 levels.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from nshot.core.errors import CannotAdapt
+
+if TYPE_CHECKING:
+    import torch
+
+
+def quiet() -> None:
+    """Keep the package from advertising, when it is imported, kernels that it could download."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+def lacking() -> str | None:
+    """What to install before weights can be packed; None where all is there. Imports nothing."""
+    there = importlib.util.find_spec("bitsandbytes") is not None
+    return None if there else "needs bitsandbytes: pip install 'nshot[quantise]'"
+
+
+def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """Arguments of ``from_pretrained`` for ``nf4``: computed in `dtype`, on `device`.
+
+    The head and the embeddings stay as they are. Raises `CannotAdapt` for another quantisation,
+    or where bitsandbytes is not installed.
+    """
+    if quant != "nf4":
+        raise CannotAdapt(f"no quantisation '{quant}' of transformers models: there is nf4")
+    if missing := lacking():
+        raise CannotAdapt(missing)
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": config, "device_map": device}
+
+
+def keep_layout(module: torch.nn.Module) -> None:
+    """Forbid the packed weights of `module` to be laid out anew, and rounded, when first used.
+
+    On a CPU with bfloat16 instructions bitsandbytes would do so in place, the first time it is
+    asked outside training: other answers than in training, and a base that no longer is what was
+    loaded.
+    """
+    packed: list[Any] = [m for m in module.modules() if hasattr(m, "support_avx512bf16_for_cpu")]
+    for part in packed:
+        part.support_avx512bf16_for_cpu = False
+
+
+def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:
+    """All that a parameter is stored as: its data, and the scales and levels of a packed one."""
+    found, state = [parameter.data], getattr(parameter, "quant_state", None)
+    while state is not None:
+        found += [t for t in (state.absmax, state.code, state.offset) if t is not None]
+        state = state.state2
+    return found
+
+
+def weights(parameter: torch.Tensor) -> int:
+    """How many weights a parameter holds, packed or not."""
+    state = getattr(parameter, "quant_state", None)
+    return int(parameter.numel() if state is None else math.prod(state.shape))

@@ -1,0 +1,71 @@
+"""A cache of keys and values that takes its room at the start.
+
+transformers' own copies all that it holds for every token, and once more when a row leaves: at 32
+rows of 350 tokens that took as long as the model itself.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+from nshot.models.hf.cache import CachedPrefix
+
+
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values of a layer: views of (rows, heads, `capacity`, width of a head)."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self._capacity = capacity
+        self._rooms: tuple[torch.Tensor, ...] = ()
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the next positions of all rows; everything up to there comes back."""
+        start = self.get_seq_length()
+        if not self._rooms:
+            self.lazy_initialization(key_states, value_states)
+            self._rooms = tuple(_room(x, self._capacity) for x in (key_states, value_states))
+        end = start + key_states.shape[-2]
+        for room, states in zip(self._rooms, (key_states, value_states), strict=True):
+            room[: len(states), :, start:end] = states
+        self._show(len(key_states), end)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep the rows `indices`: each where it stands, or from behind the last that stays."""
+        for place, row in enumerate(indices.tolist()):
+            if place != row:
+                for room in self._rooms:
+                    room[place] = room[row]
+        self._show(len(indices), self.get_seq_length())
+
+    def _show(self, rows: int, end: int) -> None:
+        self.keys, self.values = (room[:rows, :, :end] for room in self._rooms)
+
+
+def _room(states: torch.Tensor, capacity: int) -> torch.Tensor:
+    rows, heads, _, width = states.shape
+    return states.new_empty(rows, heads, capacity, width)
+
+
+def roomy(before: CachedPrefix, rows: int, capacity: int) -> Any:
+    """A transformers cache of `capacity` positions a row; every row begins with `before`."""
+    cache = Cache(layer_class_to_replicate=partial(RoomyLayer, capacity))
+    for index, (keys, values) in enumerate(before.layers):
+        shape = (rows, -1, -1, -1)
+        cache.update(keys.expand(shape), values.expand(shape), index)
+    return cache
+
+
+def position_bytes(module: Any) -> int:
+    """Bytes of the keys and values of one token in all layers."""
+    text = module.config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * heads * width * module.dtype.itemsize)

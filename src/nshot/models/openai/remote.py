@@ -1,0 +1,528 @@
+"""An endpoint that speaks OpenAI's chat completions, as a language model that can only write.
+
+``openai:MODEL@http://host:port/v1`` names one. The key comes from the environment and goes into the
+request's header, nowhere else. Requests run beside each other and wait for each other's limits;
+what passes (429, 5xx, timeouts, cut connections, answers that are no answers) is tried again.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import math
+import os
+import queue
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from nshot.core.errors import (
+    CannotAdapt,
+    EndpointFailed,
+    EndpointRefused,
+    Fault,
+    InputError,
+    ModelNotFound,
+)
+from nshot.core.types import ModelRef, Prompt, Turn
+from nshot.data.hub import within
+from nshot.models.base import (
+    Ability,
+    Completion,
+    Decoding,
+    Encoder,
+    Hidden,
+    LanguageModel,
+    PictureEncoder,
+    PrefixState,
+    Scores,
+    Trainable,
+)
+from nshot.models.catalog import HUB_SECONDS
+
+if TYPE_CHECKING:
+    import httpx2
+
+Outcome: TypeAlias = Completion | Exception
+
+KEYS = ("NSHOT_API_KEY", "OPENAI_API_KEY")
+"""Where a key is looked for, in this order."""
+CONTEXT = 8192
+"""Tokens of a prompt and its answer: endpoints do not tell, and refuse what is longer."""
+STOPS = 4
+"""Stop strings that a request may hold; the text is cut at all of them when it is here."""
+_PASSING = frozenset({408, 409, 425, 429})
+_OF_ONE_PROMPT = frozenset({400, 413, 422})
+_LONGEST_WAIT = 300.0
+_LONGEST_BACKOFF = 60.0
+_NAMED = re.compile(r"(?P<model>.+)@(?P<url>https?://\S+)")
+_DO = {
+    401: f"set {KEYS[0]} to a key of this endpoint",
+    403: f"set {KEYS[0]} to a key that may use this model",
+    404: "check the model's name, and that the address ends where /chat/completions follows",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How an endpoint is asked. `backoff` is the first wait in seconds; it doubles each time."""
+
+    concurrency: int = 4
+    per_minute: float | None = None
+    attempts: int = 6
+    timeout: float = 120.0
+    backoff: float = 0.5
+
+
+USUAL = Limits()
+
+
+def parse(name: str) -> ModelRef:
+    """The reference of ``MODEL@URL``. `InputError` for another spelling, or secrets in the URL."""
+    found = _NAMED.fullmatch(name)
+    if found is None:
+        raise InputError(
+            Fault(
+                f"'openai:{name}' names no endpoint",
+                expected="openai:MODEL@ADDRESS",
+                do="openai:my-model@http://localhost:8000/v1",
+            )
+        )
+    parts = urlsplit(found["url"])
+    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
+        raise InputError(
+            Fault(
+                "the address of the endpoint holds more than a host, a port and a path",
+                expected="an address that can be written into a report",
+                do=f"give the key in the environment: {KEYS[0]}",
+            )
+        )
+    return ModelRef("openai", f"{found['model']}@{found['url'].rstrip('/')}")
+
+
+def check(ref: ModelRef) -> None:
+    """Ask whether the endpoint is there, for `HUB_SECONDS` at most.
+
+    Raises `ModelNotFound` when it does not answer and `EndpointRefused` when it refuses the key.
+    """
+    import httpx2
+
+    _, url = _parts(ref)
+    headers = _headers()
+
+    def ask() -> int:
+        return httpx2.get(f"{url}/models", headers=headers, timeout=HUB_SECONDS).status_code
+
+    answered, status = within(HUB_SECONDS, ask)
+    if not answered:
+        raise ModelNotFound(
+            Fault(
+                f"no endpoint answers at {url}",
+                expected=f"an answer within {HUB_SECONDS:.0f} s",
+                do="start it, or check host, port and the /v1 at the end",
+            )
+        )
+    if status in (401, 403):
+        raise EndpointRefused(Fault("the endpoint refuses the key", do=_DO[status], where=url))
+
+
+def _parts(ref: ModelRef) -> tuple[str, str]:
+    """Model and address."""
+    found = _NAMED.fullmatch(ref.name)
+    if found is None:
+        raise InputError(Fault(f"'{ref.name}' names no endpoint", expected="MODEL@ADDRESS"))
+    return found["model"], found["url"]
+
+
+def _key() -> str:
+    """The key in the environment, "" where there is none."""
+    for name in KEYS:
+        if key := os.environ.get(name, "").strip():
+            if not re.fullmatch(r"[!-~]+", key):
+                raise InputError(Fault(f"{name} holds what no key can hold: spaces or controls"))
+            return key
+    return ""
+
+
+def _headers() -> dict[str, str]:
+    key = _key()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+class RemoteModels:
+    """`Models` over endpoints. The first opening of a model asks whether its endpoint is there."""
+
+    def __init__(self) -> None:
+        self._open: dict[ModelRef, RemoteLanguageModel] = {}
+
+    def open(self, ref: ModelRef) -> LanguageModel:
+        """The model behind an endpoint; raises as `check` does."""
+        if ref.deltas or ref.quant:
+            raise CannotAdapt("an endpoint's model cannot be changed from here")
+        if ref not in self._open:
+            check(ref)
+            self._open[ref] = RemoteLanguageModel(ref)
+        return self._open[ref]
+
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """Raises `InputError`: endpoints are asked for texts only."""
+        raise InputError(Fault(f"'openai:{ref.name}' is no sentence encoder"))
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """Raises `InputError`: endpoints are asked for texts only."""
+        raise InputError(Fault(f"'openai:{ref.name}' is no image network"))
+
+    @contextmanager
+    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
+        """Raises `CannotAdapt`: the weights are elsewhere."""
+        raise CannotAdapt("an endpoint's model cannot be trained from here")
+        yield Trainable(ref, None, None, "")
+
+    def fingerprint(self, ref: ModelRef) -> str:
+        """SHA-256 of the name: the weights are elsewhere."""
+        return hashlib.sha256(ref.name.encode()).hexdigest()
+
+    def resident_bytes(self) -> dict[str, int]:
+        """Nothing."""
+        return {}
+
+
+class _Passing(Exception):
+    """An answer that may be another one next time; `after` seconds, where the endpoint says so."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class _Stopped(Exception):
+    """Nobody waits for this answer any more."""
+
+
+class _Pace:
+    """When the next request may go, for all threads."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def turn(self) -> float:
+        """Take the next turn; seconds until it comes."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._gap
+        return at - now
+
+    def hold(self, seconds: float) -> None:
+        """Let no turn come before `seconds` have passed."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+class RemoteLanguageModel:
+    """A model behind an endpoint. `tell` hears why it waits."""
+
+    def __init__(
+        self, ref: ModelRef, limits: Limits = USUAL, tell: Callable[[str], None] = _silent
+    ) -> None:
+        self._ref = ref
+        self._model, self._url = _parts(ref)
+        self._limits = limits
+        self._tell = tell
+        self._pace = _Pace(limits.per_minute)
+
+    @property
+    def ref(self) -> ModelRef:
+        """What this is."""
+        return self._ref
+
+    @property
+    def can(self) -> frozenset[Ability]:
+        """It writes; chat completions score nothing."""
+        return frozenset({"generate"})
+
+    @property
+    def context(self) -> int:
+        """What is assumed: `CONTEXT`."""
+        return CONTEXT
+
+    @property
+    def layers(self) -> int:
+        """Unknown."""
+        return 0
+
+    @property
+    def architecture(self) -> str:
+        """Unknown."""
+        return ""
+
+    @property
+    def parameters(self) -> int:
+        """Unknown."""
+        return 0
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Unknown."""
+        return {}
+
+    def count(self, prompts: Sequence[Prompt]) -> list[int]:
+        """Tokens of each prompt, guessed at four bytes each: the tokenizer is elsewhere."""
+        return [sum(_guess(m["content"]) + 4 for m in _messages(prompt)) for prompt in prompts]
+
+    def logprobs(
+        self,
+        prompts: Sequence[Prompt],
+        answers: Sequence[Sequence[str]],
+        prefix: PrefixState | None = None,
+    ) -> list[Scores]:
+        """Raises `CannotAdapt`."""
+        raise CannotAdapt(f"{self._model} is behind an endpoint, which cannot score answers")
+
+    def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
+        """Raises `CannotAdapt`."""
+        raise CannotAdapt(f"{self._model} is behind an endpoint, which shows no hidden states")
+
+    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
+        """An answer to each prompt.
+
+        Raises `EndpointRefused` for what the endpoint will not answer, `EndpointFailed` when it
+        still does not answer at the last attempt.
+        """
+        texts: dict[int, Completion] = {}
+        for index, outcome in self.each(prompts, how):
+            if isinstance(outcome, Exception):
+                raise outcome
+            texts[index] = outcome
+        return [texts[i] for i in range(len(prompts))]
+
+    def each(self, prompts: Sequence[Prompt], how: Decoding) -> Iterator[tuple[int, Outcome]]:
+        """(index, completion or error) as they come: each is paid for when it is given.
+
+        No thread asks again before its answer has been taken and the next is wanted, so what the
+        taker keeps at once is lost to a kill for `concurrency` requests at most. After an error
+        that is not of one prompt alone nothing more is asked; what is under way is still given.
+        """
+        waiting: queue.Queue[int] = queue.Queue()
+        for index in range(len(prompts)):
+            waiting.put(index)
+        come: queue.Queue[tuple[int, Outcome, threading.Event] | None] = queue.Queue()
+        given_up, no_more = threading.Event(), threading.Event()
+
+        def work() -> None:
+            while not no_more.is_set() and (index := _next(waiting)) is not None:
+                try:
+                    outcome = self._outcome(prompts[index], how, given_up)
+                except _Stopped:
+                    break
+                if isinstance(outcome, Exception) and not _of_one_prompt(outcome):
+                    no_more.set()
+                taken = threading.Event()
+                come.put((index, outcome, taken))
+                while not taken.wait(0.1) and not given_up.is_set():
+                    pass
+            come.put(None)
+
+        working = min(self._limits.concurrency, len(prompts))
+        for _ in range(working):
+            threading.Thread(target=work, daemon=True).start()
+        try:
+            while working:
+                if (one := come.get()) is None:
+                    working -= 1
+                else:
+                    yield one[:2]
+                    one[2].set()
+        finally:
+            no_more.set()
+            given_up.set()
+
+    def _outcome(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Outcome:
+        """The answer to one prompt, or the error for the asker's thread to raise."""
+        try:
+            return self._ask(prompt, how, given_up)
+        except _Stopped:
+            raise
+        except Exception as error:
+            return error
+
+    def _ask(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Completion:
+        """The answer to one prompt, tried again while that may help."""
+        if how.grammar is not None:
+            raise CannotAdapt(f"{self._model} is behind an endpoint, which takes no grammar")
+        messages = _messages(prompt)
+        body = _body(self._model, messages, how)
+        last = ""
+        for attempt in range(self._limits.attempts):
+            _wait(self._pace.turn(), given_up)
+            try:
+                return self._once(body, messages, how)
+            except _Passing as passing:
+                last = self._without_key(str(passing))
+                if attempt + 1 < self._limits.attempts:
+                    self._wait_after(passing.after, last, attempt, given_up)
+        raise EndpointFailed(f"{self._url}: {last}, {self._limits.attempts} times in a row")
+
+    def _wait_after(
+        self, after: float | None, reason: str, attempt: int, given_up: threading.Event
+    ) -> None:
+        """As long as the endpoint says, for all; else a while that grows, with chance in it."""
+        if after is not None and after > _LONGEST_WAIT:
+            raise EndpointFailed(f"{self._url}: {reason}, and asks to wait {after:.0f} s")
+        if after is not None:
+            self._pace.hold(after)
+            self._tell(f"the endpoint: {reason}; going on in {after:.0f} s, as it asks")
+            return
+        longest = min(_LONGEST_BACKOFF, self._limits.backoff * 2.0**attempt)
+        seconds = longest * random.uniform(0.5, 1.0)
+        self._tell(f"the endpoint: {reason}; again in {seconds:.1f} s")
+        _wait(seconds, given_up)
+
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        import httpx2
+
+        timeout = httpx2.Timeout(self._limits.timeout, connect=HUB_SECONDS)
+        return httpx2.Client(timeout=timeout, headers=_headers())
+
+    def _once(
+        self, body: Mapping[str, Any], messages: Sequence[Mapping[str, str]], how: Decoding
+    ) -> Completion:
+        import httpx2
+
+        try:
+            response = self._client.post(f"{self._url}/chat/completions", json=body)
+        except httpx2.HTTPError as error:
+            raise _Passing(f"{type(error).__name__} ({error})") from None
+        status = response.status_code
+        if status in _PASSING or status >= 500:
+            raise _Passing(f"status {status}, {_message(response)}", _retry_after(response))
+        if status != 200:
+            raise self._refused(response)
+        return _completion(response, messages, how)
+
+    def _refused(self, response: httpx2.Response) -> EndpointRefused:
+        status = response.status_code
+        said = self._without_key(_message(response))
+        fault = Fault(f"the endpoint refuses (status {status}): {said}", where=self._url)
+        do = _DO.get(status, "")
+        return EndpointRefused(
+            Fault(fault.found, do=do, where=fault.where), of_one_prompt=status in _OF_ONE_PROMPT
+        )
+
+    def _without_key(self, text: str) -> str:
+        """What an endpoint says may repeat the key."""
+        key = _key()
+        return text.replace(key, "***") if key else text
+
+
+def _of_one_prompt(error: Exception) -> bool:
+    return isinstance(error, EndpointRefused) and error.of_one_prompt
+
+
+def _next(waiting: queue.Queue[int]) -> int | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None
+
+
+def _wait(seconds: float, given_up: threading.Event) -> None:
+    if given_up.wait(seconds) if seconds > 0 else given_up.is_set():
+        raise _Stopped
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    """The turns of a chat; raw text is one turn of the user's."""
+    turns = (Turn("user", prompt),) if isinstance(prompt, str) else prompt
+    if any(turn.images for turn in turns):
+        raise CannotAdapt("pictures are not sent to endpoints")
+    return [{"role": turn.role, "content": turn.text} for turn in turns]
+
+
+def _body(model: str, messages: Sequence[Mapping[str, str]], how: Decoding) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": list(messages),
+        "max_tokens": how.max_tokens,
+        "temperature": how.temperature,
+        "seed": how.seed,
+    }
+    if stop := [text for text in how.stop if text][:STOPS]:
+        body["stop"] = stop
+    return body
+
+
+def _completion(
+    response: httpx2.Response, messages: Sequence[Mapping[str, str]], how: Decoding
+) -> Completion:
+    """The text of a chat completion; what is none raises `_Passing`."""
+    try:
+        answer = response.json()
+        choice = answer["choices"][0]
+        text = choice["message"]["content"]
+        if text is None and choice.get("finish_reason") is not None:
+            text = ""  # a filter's, or a refusal
+        if not isinstance(text, str):
+            raise TypeError
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise _Passing(f"no chat completion: {response.text[:200]!r}") from None
+    used = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
+    asked = sum(_guess(message["content"]) for message in messages)
+    ends = [at for stop in how.stop if stop and (at := text.find(stop)) >= 0]
+    return Completion(
+        text[: min(ends)] if ends else text,
+        _counted(used.get("prompt_tokens"), asked),
+        _counted(used.get("completion_tokens"), _guess(text)),
+        bool(ends) or choice.get("finish_reason") != "length",
+    )
+
+
+def _counted(number: Any, guess: int) -> int:
+    """What the endpoint counted; our guess where it counted nothing."""
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    return number if whole and number >= 0 else guess
+
+
+def _guess(text: str) -> int:
+    """Tokens of a text, about: four bytes each, which fits English and Korean alike."""
+    return math.ceil(len(text.encode("utf-8", "replace")) / 4)
+
+
+def _message(response: httpx2.Response) -> str:
+    """What the endpoint says of an error, in one line."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    said = body
+    if isinstance(body, dict):
+        said = body.get("error") or body.get("detail") or body.get("message")
+        said = said.get("message") if isinstance(said, dict) else said
+    text = said if isinstance(said, str) else response.text
+    return " ".join(text.split())[:300] or response.reason_phrase or "without a word"
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds to wait: a number, or a date (RFC 9110, section 10.2.3)."""
+    said = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", said):
+        return float(said)
+    try:
+        when = email.utils.parsedate_to_datetime(said)
+        return max(0.0, when.timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""Models around models: what is remembered, counted or kept on disk."""

@@ -1,0 +1,1 @@
+"""How a task and its rows become the text that a language model reads."""

@@ -1,0 +1,189 @@
+"""How a task and an input become a prompt, and a label the text that a model is asked to judge.
+
+Three formats::
+
+    plain         Review: a fine film          what small models read best; several fields are
+                  Sentiment: positive          several lines, a blank line parts demonstrations
+    instruction   what is asked and the list of labels first, then as plain
+    chat          the same as turns: the request is the system's, a demonstration is a user turn
+                  and the assistant's answer; instruction data stand for themselves
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
+
+from nshot.core.types import Example, Input, Prompt, Task, Turn
+from nshot.data.formats.chats import turns_asked
+
+Format: TypeAlias = Literal["plain", "instruction", "chat"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+DESCRIPTIONS = 2000
+"""Characters of label descriptions that still fit into an instruction; more are left out."""
+_REQUESTS = frozenset({"instruction", "prompt"})
+"""Fields of instruction data, which say themselves what is wanted."""
+
+
+def render(task: Task, format: Format, input: Input, demos: Sequence[Example] = ()) -> Prompt:
+    """The prompt that asks `input`, after the demonstrations in their order."""
+    if format == "chat":
+        return chat(task, input, demos)
+    blocks = [instruction(task)] if format == "instruction" else []
+    blocks += [_asked(task, demo.input) + answer_text(said(task, demo), format) for demo in demos]
+    return "\n\n".join([*blocks, _asked(task, input)])
+
+
+def answer_text(answer: str, format: Format) -> str:
+    """An answer as it follows the prompt: after a space, or as the assistant's whole turn."""
+    return answer if format == "chat" else " " + answer
+
+
+def label_answers(task: Task, format: Format) -> tuple[str, ...]:
+    """What is scored for each label, in the task's order.
+
+    Ends in a newline where one label's words begin another's (``card`` and ``card arrival``):
+    without an end the shorter could never be the less likely of the two.
+    """
+    end = terminator(task)
+    return tuple(answer_text(words, format) + end for words in label_words(task))
+
+
+@lru_cache(maxsize=64)
+def terminator(task: Task) -> str:
+    """A newline when the words of one label are the beginning of another's, else nothing."""
+    words = label_words(task)
+    return "\n" if any(a != b and b.startswith(a) for a in words for b in words) else ""
+
+
+@lru_cache(maxsize=64)
+def label_words(task: Task) -> tuple[str, ...]:
+    """How a prompt says each label: its words, or its name where two labels have the same words."""
+    count = Counter(label.words for label in task.labels)
+    return tuple(label.words if count[label.words] == 1 else label.name for label in task.labels)
+
+
+def said(task: Task, example: Example) -> str:
+    """The answer that a demonstration shows: the words of its label, or its first reference."""
+    if task.kind != "classify":
+        return example.targets[0]
+    return label_words(task)[task.label_names.index(example.label)]
+
+
+def instruction(task: Task) -> str:
+    """What is asked and, for a classify task, the labels: described if all fit, else listed."""
+    asked = task.instruction or _default_instruction(task)
+    if task.kind != "classify":
+        return asked
+    described = [
+        f"- {words}: {label.description}" if label.description else f"- {words}"
+        for words, label in zip(label_words(task), task.labels, strict=True)
+    ]
+    text = "\n".join(described)
+    if any(label.description for label in task.labels) and len(text) <= DESCRIPTIONS:
+        return f"{asked}\nAnswer with one of:\n{text}"
+    return f"{asked}\nAnswer with one of: {', '.join(label_words(task))}."
+
+
+def parse_label(task: Task, text: str) -> str | None:
+    """The label that a generated text names: exactly, or first and longest inside it; else None."""
+    heard = _folded(text)
+    spoken = [_folded(words) for words in label_words(task)]
+    if heard in spoken:
+        return task.label_names[spoken.index(heard)]
+    found = [
+        (match.start(), -len(words), name)
+        for words, name in zip(spoken, task.label_names, strict=True)
+        if words and (match := _find(words, heard))
+    ]
+    return min(found)[2] if found else None
+
+
+def _find(words: str, text: str) -> re.Match[str] | None:
+    """Whole words; where no Latin letter ends them, particles may follow (Korean)."""
+    end = r"(?!\w)" if words[-1].isascii() else ""
+    return re.search(rf"(?<!\w){re.escape(words)}{end}", text)
+
+
+def first_answer(task: Task, format: Format, input: Input, text: str) -> str:
+    """A generated text up to where a model goes on to invent the next demonstration."""
+    if format != "chat":
+        for name, _ in input.fields[:1]:
+            text = text.split(f"\n{field_name(task, name)}:")[0]
+    return text.strip()
+
+
+def stops(task: Task, format: Format) -> tuple[str, ...]:
+    """What ends the generation of an answer: in a chat its turn does."""
+    if format == "chat":
+        return ()
+    return ("\n",) if task.kind == "classify" else ("\n\n",)
+
+
+def field_name(task: Task, name: str) -> str:
+    """How a prompt names a field: the task's name for it, or ``old_name`` as ``Old name``."""
+    renamed = dict(task.field_names).get(name)
+    words = " ".join(name.replace("_", " ").split())
+    return renamed or words[:1].upper() + words[1:]
+
+
+def _asked(task: Task, input: Input) -> str:
+    return "\n".join([*_lines(task, input), f"{task.answer_name}:"])
+
+
+def _lines(task: Task, input: Input) -> list[str]:
+    named = [(field_name(task, name), text) for name, text in input.fields]
+    named += [(turn.role.capitalize(), turn.text) for turn in input.turns]
+    return [f"{name}: {_without_gaps(text)}".rstrip() for name, text in named]
+
+
+def _without_gaps(text: str) -> str:
+    """Without blank lines, which part demonstrations."""
+    return re.sub(r"\s*\n\s*", "\n", text.strip())
+
+
+def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn, ...]:
+    """What `render` gives in the format ``chat``."""
+    turns: list[Turn] = []
+    for demo in demos:
+        turns += [*_user(task, demo.input), Turn("assistant", said(task, demo))]
+    turns += _user(task, input)
+    # An own system turn of the input stands behind the task's: most templates take one only.
+    systems = [turn.text for turn in turns if turn.role == "system"]
+    request = [task.system] if task.system else []
+    if not _asks(task, input) or task.instruction:
+        request.append(instruction(task))
+    others = [turn for turn in turns if turn.role != "system"]
+    system = "\n".join([*request, *dict.fromkeys(systems)])
+    return (Turn("system", system), *others) if system else tuple(others)
+
+
+def _user(task: Task, input: Input) -> list[Turn]:
+    if _asks(task, input):
+        return list(turns_asked(input))
+    bare = len(input.fields) == 1 and not input.turns
+    text = input.fields[0][1].strip() if bare else "\n".join(_lines(task, input))
+    return [Turn("user", text, input.images)]
+
+
+def _asks(task: Task, input: Input) -> bool:
+    """Whether the input says what is wanted: a conversation does, and so do instruction data."""
+    told = input.turns or any(name in _REQUESTS for name, _ in input.fields)
+    return bool(told) and task.kind != "classify"
+
+
+def _default_instruction(task: Task) -> str:
+    """What is asked when the task does not say."""
+    if task.kind == "classify":
+        return f"Give the {task.answer_name.lower()} of the text."
+    return f"Write the {task.answer_name.lower()}."
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().replace("_", " ").replace("-", " ").split()).strip(
+        " .,!?\"'`:*"
+    )

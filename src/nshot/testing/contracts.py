@@ -1,0 +1,96 @@
+"""The contracts as functions that any method or predictor, ours or yours, can be run through.
+
+Each raises `ContractBroken` with the sentence that says which promise was not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nshot.core.errors import NshotError
+from nshot.core.types import Input, Prediction, Shots, Task
+from nshot.methods.contract import Method, Table, Workbench, spec, spec_hash
+from nshot.models.base import Models
+from nshot.predictors import load
+from nshot.predictors.base import Predictor
+
+UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".ckpt"})
+CLOSE = 1e-4
+"""How far a score may move with the batch it was made in: float32 sums in another order."""
+
+
+class ContractBroken(NshotError):
+    """A promise of the contract that was not kept."""
+
+
+def _promise(kept: bool, promise: str) -> None:
+    if not kept:
+        raise ContractBroken(promise)
+
+
+def check_value(method: Method, table: Table) -> None:
+    """A method is a frozen value: the same in JSON, refusing what it does not know."""
+    _promise(table.build(spec(method)) == method, "its JSON builds the same method")
+    _promise(spec_hash(table.build(spec(method))) == spec_hash(method), "and the same hash")
+    _promise(type(method).__module__.split(".")[-1] == method.name, "its file bears its name")
+    _promise(bool(method.about and type(method).__doc__), "it says what it is")
+    for name, values in method.space.items():
+        _promise(name in type(method).model_fields, f"what may be tried, '{name}', is a setting")
+        default = type(method).model_fields[name].default
+        _promise(values[0] == default, f"the first value tried of '{name}' is its default")
+    try:
+        type(method).model_validate({"no_such_setting": 1})
+    except ValidationError:
+        return
+    raise ContractBroken("an unknown setting is refused")
+
+
+def check_adapt(
+    method: Method, task: Task, shots: Shots, bench: Workbench, asked: Sequence[Input]
+) -> Predictor:
+    """It adapts, changes no base model, and what it returns keeps the predictors' contract."""
+    before = bench.models.fingerprint(bench.base) if bench.base else ""
+    predictor = method.adapt(task, shots, bench)
+    after = bench.models.fingerprint(bench.base) if bench.base else ""
+    _promise(before == after, "the base model is as it was before")
+    check_predictor(predictor, task, bench.models, bench.folder / "saved", asked)
+    return predictor
+
+
+def check_predictor(
+    predictor: Predictor, task: Task, models: Models, folder: Path, asked: Sequence[Input]
+) -> None:
+    """One answer per input, each by itself, and the same after saving and loading."""
+    told = predictor.predict(asked)
+    _promise(len(told) == len(asked), "one prediction per input")
+    _promise(predictor.predict([]) == [], "no input, no prediction")
+    if task.kind == "classify":
+        known = {*task.label_names, ""}
+        _promise(all(p.answer in known for p in told), "every answer is a label")
+    backwards = predictor.predict(asked[::-1])[::-1]
+    singly = [predictor.predict([one])[0] for one in asked]
+    _promise(_same(told, backwards), "the order of the inputs changes no answer")
+    _promise(_same(told, singly), "what else is in the batch changes no answer")
+    predictor.save(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    _promise(not [p for p in files if p.suffix in UNSAFE], "safetensors and JSON only")
+    _promise(_same(told, load(folder, models).predict(asked)), "saved and loaded it is the same")
+
+
+def _same(one: Sequence[Prediction], other: Sequence[Prediction]) -> bool:
+    """Equal answers; scores within `CLOSE`, and a different answer only between equals."""
+    for a, b in zip(one, other, strict=True):
+        moves = [abs(x - y) for x, y in zip(a.scores, b.scores, strict=True)]
+        if max(moves, default=0.0) > CLOSE:
+            return False
+        if a.answer != b.answer and not _tied(a):
+            return False
+    return True
+
+
+def _tied(prediction: Prediction) -> bool:
+    best = sorted(prediction.scores, reverse=True)[:2]
+    return len(best) == 2 and best[0] - best[1] < CLOSE

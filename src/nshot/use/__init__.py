@@ -1,0 +1,1 @@
+"""What a delivered folder is used by. Imports nothing that trains."""

@@ -1,0 +1,120 @@
+"""Several delivered folders as one: a base they share is loaded once, each row has its own folder.
+
+A base with many adapters costs the memory of one model and a little for each adapter. Rows are
+answered folder by folder, so that an adapter is put on once for all its rows of a batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, overload
+
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.types import Input, Prediction, Task
+from nshot.models import open_models
+from nshot.models.base import Models
+from nshot.use.ready import Asked, Ready, ready
+
+Place: TypeAlias = str | Path
+Places: TypeAlias = list[str] | list[Path] | tuple[Place, ...] | Mapping[str, Place]
+
+
+class Many:
+    """Delivered folders by name; each input says under which name it is to be answered."""
+
+    def __init__(self, folders: Mapping[str, Ready]) -> None:
+        self._folders = dict(folders)
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """What each folder answers, by name."""
+        return {name: one.task for name, one in self._folders.items()}
+
+    def predict(self, asked: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, mapping or `Input`, in order; ``under[i]`` names its folder.
+
+        The answers are those that each folder gives its rows by itself. Raises `InputError` with
+        every unknown name and every input that its task cannot read.
+        """
+        inputs = self._inputs(asked, under)
+        answers: list[Prediction] = [Prediction("")] * len(inputs)
+        for name, folder in self._folders.items():
+            rows = [i for i, one in enumerate(under) if one == name]
+            told = folder.predict([inputs[i] for i in rows])
+            for i, prediction in zip(rows, told, strict=True):
+                answers[i] = prediction
+        return answers
+
+    def _inputs(self, asked: Sequence[Asked], under: Sequence[str]) -> list[Input]:
+        if len(asked) != len(under):
+            raise InputError(Fault(f"{len(under)} names for {len(asked)} inputs", "one for each"))
+        faults = _unknown(under, self._folders)
+        inputs = []
+        for i, (one, name) in enumerate(zip(asked, under, strict=True)):
+            try:
+                if name in self._folders:
+                    inputs.append(self._folders[name].input(one))
+            except InputError as error:
+                faults += [Fault(f.found, f.expected, f.do, f"input {i}") for f in error.faults]
+        if faults:
+            raise InputError(faults)
+        return inputs
+
+
+@overload
+def load(folder: Place, models: Models | None = None) -> Ready: ...
+@overload
+def load(folder: Places, models: Models | None = None) -> Many: ...
+def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
+    """Load a delivered folder, or the winner of a run folder; several, by name, as `Many`.
+
+    Folders in a list are named by the last part of their paths, with as many parts before it as
+    tell them apart; a mapping gives the names. Raises `InputError` with the faults of all folders.
+    """
+    if isinstance(folder, str | Path):
+        return ready(folder, models)
+    places = folder if isinstance(folder, Mapping) else told_apart([Path(one) for one in folder])
+    if not places:
+        raise InputError(Fault("no folder", expected="one or more to load"))
+    shared = models or open_models()
+    found: dict[str, Ready] = {}
+    faults: list[Fault] = []
+    for name, place in places.items():
+        try:
+            found[name] = ready(place, shared)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return Many(found)
+
+
+def told_apart(folders: Sequence[Path]) -> dict[str, Path]:
+    """Each folder by the shortest end of its path that no other has.
+
+    Raises `InputError` with those that are named twice.
+    """
+    parts = [Path(os.path.abspath(folder)).parts for folder in folders]
+    if twice := {str(folders[i]) for i, one in enumerate(parts) if one in parts[:i]}:
+        raise InputError([Fault("named twice", where=folder) for folder in sorted(twice)])
+    names = []
+    for one in parts:
+        lengths = range(1, len(one) + 1)
+        apart = (n for n in lengths if sum(other[-n:] == one[-n:] for other in parts) == 1)
+        names.append(Path(*one[-next(apart) :]).as_posix())
+    return dict(zip(names, folders, strict=True))
+
+
+def _unknown(under: Sequence[str], known: Mapping[str, Ready]) -> list[Fault]:
+    """A fault for each name that no folder has, with all inputs that bear it."""
+    rows: dict[str, list[str]] = {}
+    for i, name in enumerate(under):
+        if name not in known:
+            rows.setdefault(name, []).append(str(i))
+    one_of = f"one of: {', '.join(known)}"
+    return [
+        Fault(f"unknown name '{name}'", one_of, nearest(name, known), f"inputs {', '.join(where)}")
+        for name, where in rows.items()
+    ]

@@ -1,0 +1,87 @@
+"""A delivered folder, ready to answer: what `nshot.load` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from nshot.core.errors import Fault, InputError
+from nshot.core.types import Input, Prediction, Task
+from nshot.data.pictures import as_image
+from nshot.models import open_models
+from nshot.models.base import Models
+from nshot.predictors import load
+from nshot.predictors.base import Predictor
+from nshot.predictors.checks import read_checks
+from nshot.predictors.folder import RECORD
+
+Asked: TypeAlias = str | Path | Mapping[str, str] | Input
+TOLERANCE = 1e-3
+"""How far a score may move between machines and still be the same answer."""
+
+
+class Ready:
+    """A predictor that also takes plain texts, mappings of column to text and pictures' paths."""
+
+    def __init__(self, predictor: Predictor, folder: Path) -> None:
+        self._predictor = predictor
+        self._checks = read_checks(folder)
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
+        return self._predictor.task
+
+    @property
+    def checks(self) -> int:
+        """Answers it was delivered with."""
+        return len(self._checks)
+
+    def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
+        """One prediction per text, mapping, picture's path or `Input`, in order."""
+        return self._predictor.predict([self.input(one) for one in asked])
+
+    def input(self, asked: Asked) -> Input:
+        """A text, mapping, path or `Input` as an input of the task. Raises `InputError`."""
+        if isinstance(asked, Input):
+            return asked
+        if self.task.pictures and isinstance(asked, (str, Path)):
+            return Input(images=(as_image(Path(asked)),))
+        if self.task.pictures or isinstance(asked, Path):
+            wanted = "a picture's path" if self.task.pictures else "a text, not a path"
+            raise InputError(Fault(f"a {type(asked).__name__}", expected=wanted))
+        names = [name for name, _ in self.task.field_names] or ["text"]
+        if isinstance(asked, str):
+            if len(names) > 1:
+                raise InputError(Fault("one text", expected=f"a mapping with {', '.join(names)}"))
+            return Input(fields=((names[0], asked),))
+        if missing := [name for name in names if name not in asked]:
+            raise InputError(Fault(f"no {', '.join(missing)} in {sorted(asked)}"))
+        return Input(fields=tuple((name, str(asked[name])) for name in names))
+
+    def check(self) -> list[str]:
+        """Where this copy's answers differ from those it was delivered with, a line each."""
+        told = self._predictor.predict([asked for asked, _ in self._checks])
+        wrong = []
+        for (_, then), now in zip(self._checks, told, strict=True):
+            moved = max(
+                (abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0
+            )
+            if now.answer != then.answer or moved > TOLERANCE:
+                wrong.append(
+                    f"was {then.answer!r}, is {now.answer!r} (scores moved by {moved:.2g})"
+                )
+        return wrong
+
+
+def ready(folder: str | Path, models: Models | None = None) -> Ready:
+    """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
+    place = delivered(Path(folder))
+    return Ready(load(place, models or open_models()), place)
+
+
+def delivered(folder: Path) -> Path:
+    """The folder itself, or the winner of a run folder."""
+    inner = folder / "winner"
+    return inner if not (folder / RECORD).exists() and inner.is_dir() else folder
