@@ -67,7 +67,7 @@ def make(place: Path, count: int) -> None:
     for seed in range(count):
         torch.manual_seed(seed)
         made = place / "adapters" / str(seed)
-        with models.train(ref) as lent:
+        with models.lend(ref) as lent:
             module = get_peft_model(lent.module, config)
             for name, parameter in module.named_parameters():
                 if "lora_B" in name:

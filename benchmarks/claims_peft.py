@@ -131,7 +131,7 @@ class Measuring:
             inputs=tuple(row.input.text for row in board.test) if not board.dev else (),
             dev=_sureness(board, dev) if dev else None,
             train=own,
-            of=model.parameters,
+            of=model.facts.parameters,
             test_seconds=answered.use.seconds,
             general={} if cell.draw else _known(model),
             **built,

@@ -154,7 +154,7 @@ def main() -> None:
     ref = resolve(None, "lm")
     models = open_models()
     lm = models.open(ref)
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         module, tokenizer = lent.module, lent.tokenizer
     result = compare(lm, peer_on(module, tokenizer, given.tokens), given)
     text = table(result, given, threads)

@@ -49,7 +49,7 @@ from nshot.core import machine
 from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.supervised import SupervisedTuning
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 from nshot.models.hf.quantised import keep_layout
 from nshot.training.loop import train
 from nshot.training.rows import Row, Schedule
@@ -237,7 +237,7 @@ def measure(shape: Shape, name: str, load: Load, steps: int, device: str) -> Mea
     accelerator: Any = torch.get_device_module(device)
     dtype = getattr(torch, machine.dtype())
     model = build(shape, device, dtype, packed=name == "qlora")
-    lent = Trainable(ModelRef("hf", shape.name), model, None, device)
+    lent = Lent(ModelRef("hf", shape.name), model, None, device)
     if name == "full":
         model.requires_grad_(True)
     module = method.install(lent, 0)

@@ -161,7 +161,7 @@ def main() -> None:
     ref = resolve(None, "lm")
     models = open_models()
     lm = models.open(ref)
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         module, tokenizer = lent.module, lent.tokenizer
     peer = peer_on(module, tokenizer)
     results = [

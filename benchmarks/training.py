@@ -39,7 +39,7 @@ from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.contract import Method
 from nshot.models import open_models
-from nshot.models.base import LanguageModel, Models, Trainable
+from nshot.models.base import LanguageModel, Lent, Models
 from nshot.models.catalog import resolve
 from nshot.training.forward import Whole
 from nshot.training.loop import train
@@ -118,7 +118,7 @@ def encoded(given: list[Pair], tokenizer: Any) -> list[Row]:
     return rows
 
 
-def adapted(lent: Trainable, seed: int) -> Any:
+def adapted(lent: Lent, seed: int) -> Any:
     """The lent module with a fresh adapter: the same one for every program."""
     from peft import LoraConfig, get_peft_model
 
@@ -140,7 +140,7 @@ def since(start: tuple[float, float]) -> Took:
     return seconds - start[0], work - start[1]
 
 
-def ours(module: Any, lent: Trainable, given: list[Pair], epochs: int, seed: int) -> Took:
+def ours(module: Any, lent: Lent, given: list[Pair], epochs: int, seed: int) -> Took:
     """nshot's loop."""
     rows = encoded(given, lent.tokenizer)
     schedule = Schedule(RATE, epochs=epochs, batch_size=BATCH, warmup=0.0, seed=seed)
@@ -149,10 +149,10 @@ def ours(module: Any, lent: Trainable, given: list[Pair], epochs: int, seed: int
     return since(start)
 
 
-def peer(order: str) -> Callable[[Any, Trainable, list[Pair], int, int], Took]:
+def peer(order: str) -> Callable[[Any, Lent, list[Pair], int, int], Took]:
     """TRL with the rows of a batch chosen by `order`."""
 
-    def run(module: Any, lent: Trainable, given: list[Pair], epochs: int, seed: int) -> Took:
+    def run(module: Any, lent: Lent, given: list[Pair], epochs: int, seed: int) -> Took:
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
@@ -201,12 +201,12 @@ def measure(given: list[Pair], epochs: int, repeats: int) -> tuple[dict[str, Res
     models, ref = open_models(), resolve(None, "lm")
     programs = {OURS: ours} | {name: peer(order) for name, order in PEERS.items()}
     results = {name: Result() for name in programs}
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         rows = encoded(given, lent.tokenizer)
         before = loss(lent.module, rows, lent.device)
     for repeat in range(repeats):
         for name, program in programs.items():
-            with models.train(ref) as lent:
+            with models.lend(ref) as lent:
                 module = adapted(lent, repeat)
                 seconds, work = program(module, lent, given, epochs, repeat)
                 results[name].seconds.append(seconds)

@@ -16,7 +16,7 @@ import pytest
 from nshot.audit.forgetting import General, general, paragraphs, questions
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Delta, ModelRef, Prompt
-from nshot.models.base import PrefixState, Scores
+from nshot.models.base import AnswerScores, PrefixState
 from nshot.models.fake.models import FakeLanguageModel
 from nshot.models.hf.models import HFModels
 from tiny import tiny_llama
@@ -102,9 +102,11 @@ class Likes(FakeLanguageModel):
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         return [
-            Scores(np.array([self._like(str(prompt), one) for one in given]), 1 + len(given[0]))
+            AnswerScores(
+                np.array([self._like(str(prompt), one) for one in given]), 1 + len(given[0])
+            )
             for prompt, given in zip(prompts, answers, strict=True)
         ]
 
@@ -189,7 +191,7 @@ def test_a_model_that_was_changed_scores_otherwise_and_the_base_as_before(
     from safetensors.torch import save_file
 
     ref = ModelRef("hf", str(tiny))
-    with models.train(ref, ["model.layers.*.mlp.*"]) as lent:
+    with models.lend(ref, free=["model.layers.*.mlp.*"]) as lent:
         noise = torch.Generator().manual_seed(0)
         changed = {
             name: parameter + 0.3 * torch.randn(parameter.shape, generator=noise)

@@ -164,7 +164,7 @@ class Writer:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.asked: list[Decoding] = []
-        self.can = frozenset({"generate", "constrain"})
+        self.facts = inner.facts._replace(can=frozenset({"generate", "constrain"}))
 
     def generate(self, prompts: Any, how: Decoding) -> Any:
         self.asked.append(how)

@@ -481,7 +481,7 @@ def test_the_board_has_the_share_of_the_language_model_that_was_trained(
     prepared = prepare(asked)  # with lora, which asks for the model; it is not run
     methods = (prepared.methods[0], Light())
     board = carry_out(replace(prepared, methods=methods), Silent()).board
-    parameters = HFModels().open(ModelRef("hf", model)).parameters
+    parameters = HFModels().open(ModelRef("hf", model)).facts.parameters
     trained = rows_of(board)
     assert trained["light"]["trained_share"] == 460 / parameters
     assert trained["majority"]["trained_share"] is None

@@ -88,7 +88,7 @@ def check_what_learns(method: SoftPrompting, bench: Lent) -> None:
     from nshot.training.forward import Shared
     from nshot.training.sft import AnswerTokens, encode
 
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
         module = begun(method, lent)
         rows, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
         AnswerTokens().total(Shared(module, "cpu"), rows).backward()

@@ -93,7 +93,7 @@ def learners(method: SupervisedTuning, bench: Lent, steps: int = 2) -> tuple[set
 
     base = method.stands_on(bench.base)
     patterns = method.free(bench.models.open(base))
-    with bench.models.train(base, patterns) as lent:
+    with bench.models.lend(base, free=patterns) as lent:
         module = method.install(lent, 0)
         rows, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
         free = {name: p for name, p in module.named_parameters() if p.requires_grad}
@@ -127,7 +127,7 @@ def logits(module: Any, tokenizer: Any, prompts: Sequence[str] = PROMPTS) -> np.
 def start_difference(method: SupervisedTuning, bench: Lent) -> float:
     """How far the logits before the first step are from the base's."""
     base = method.stands_on(bench.base)
-    with bench.models.train(base, method.free(bench.models.open(base))) as lent:
+    with bench.models.lend(base, free=method.free(bench.models.open(base))) as lent:
         expected = logits(lent.module, lent.tokenizer)
         found = logits(method.install(lent, 0).eval(), lent.tokenizer)
     return float(np.abs(found - expected).max())

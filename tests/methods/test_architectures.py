@@ -51,7 +51,7 @@ families may work: a method refuses a model in which it does not find what it tr
 def outcome(name: str, models: HFModels, base: ModelRef, folder: Path) -> str:
     """``yes``, or the reason that `why_not` or the method itself gives."""
     method = quick(name, epochs=4)
-    kind = models.open(base).architecture
+    kind = models.open(base).facts.architecture
     writes = "generate" in method.kinds
     task, shots = (WRITING, ROWS) if writes else (TASK, SHOTS)
     if reason := method.why_not(known(kind, task)):

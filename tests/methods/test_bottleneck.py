@@ -17,7 +17,8 @@ from nshot.core.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
-from nshot.models.base import Decoding, Trainable
+from nshot.models import base
+from nshot.models.base import Decoding
 from nshot.models.hf.models import HFModels
 from nshot.nets import bottleneck
 from nshot.predictors import load
@@ -63,8 +64,8 @@ def taught(folder, models, tmp_path_factory) -> Prompted:
     return BottleneckAdapters(**QUICK, width=4).adapt(TASK, SHOTS, bench)
 
 
-def lent(module) -> Trainable:
-    return Trainable(ModelRef("hf", "tiny"), module, None, "cpu")
+def lent(module) -> base.Lent:
+    return base.Lent(ModelRef("hf", "tiny"), module, None, "cpu")
 
 
 def scores(predictor) -> np.ndarray:

@@ -74,7 +74,7 @@ def test_a_kill_changes_nothing(bench, models, tmp_path):
 @pytest.mark.parametrize("family", ["qwen3", "gemma3"])
 def test_keys_are_scaled_where_pefts_table_says_queries(family, models, tmp_path):
     place = tiny_family(tmp_path / family, family)
-    with models.train(ModelRef("hf", str(place))) as lent:
+    with models.lend(ModelRef("hf", str(place))) as lent:
         module = METHOD.install(lent, 0)
         scaled = {n.split(".")[-3] for n, p in module.named_parameters() if p.requires_grad}
     assert scaled == {"k_proj", "v_proj", "down_proj"}
@@ -86,6 +86,6 @@ def test_a_model_with_unknown_names_is_refused(models, tmp_path):
     tiny_tokenizer().save_pretrained(tmp_path / "ctrl")
     ref = ModelRef("hf", str(tmp_path / "ctrl"))
     before = models.fingerprint(ref)
-    with models.train(ref) as lent, pytest.raises(CannotAdapt, match="ctrl keeps keys"):
+    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="ctrl keeps keys"):
         METHOD.install(lent, 0)
     assert models.fingerprint(ref) == before

@@ -96,7 +96,7 @@ def test_a_kill_changes_nothing(bench, models, tmp_path):
 def test_the_short_ways_agree_with_the_plain_one(family, models, tmp_path):
     """Packed scoring and the tree of a training batch see each token at its own position."""
     ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         module = shaken(METHOD.install(lent, 0))
         asked = rows(lent.tokenizer, PROMPTS, [(" positive", " very negative")] * 3, 128)
         assert agrees(lent.module, asked, NOTHING)
@@ -113,7 +113,7 @@ def test_why_not_names_the_family():
 
 def test_what_peft_refuses_is_refused_in_our_words(models, tmp_path):
     ref = ModelRef("hf", str(tiny_family(tmp_path / "qwen3", "qwen3")))
-    with models.train(ref) as lent, pytest.raises(CannotAdapt, match="put on a qwen3"):
+    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="put on a qwen3"):
         METHOD.install(lent, 0)
 
 
@@ -126,7 +126,7 @@ def test_heads_that_are_wider_than_the_model_are_refused(models, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     ref = ModelRef("hf", str(tmp_path))
     config = AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=4, adapter_layers=1)
-    with models.train(ref) as lent, pytest.raises(RuntimeError):
+    with models.lend(ref) as lent, pytest.raises(RuntimeError):
         get_peft_model(lent.module, config)(input_ids=torch.tensor([[3, 4, 5]]))
-    with models.train(ref) as lent, pytest.raises(CannotAdapt, match="heads of 32"):
+    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="heads of 32"):
         METHOD.install(lent, 0)

@@ -139,7 +139,7 @@ def first_matrix(bench, **settings):
     """The adapted queries of the first block, with every trained weight moved from its start."""
     import torch
 
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
         module = LoRA(**QUICK, **settings).install(lent, 0).eval()
         part = lent.module.model.layers[0].self_attn.q_proj
         torch.manual_seed(0)
@@ -202,7 +202,7 @@ def test_it_generates(bench, models):
 )
 def test_attention_is_called_what_the_family_calls_it(family, names, models, tmp_path):
     ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         LoRA(targets="attention").install(lent, 0)
         adapted = {n.split(".lora_A")[0] for n, _ in lent.module.named_modules() if "lora_A" in n}
     assert {name.split(".")[-1] for name in adapted} == names
@@ -218,10 +218,10 @@ def test_a_family_that_calls_it_otherwise_is_told_so(models, tmp_path):
     ref = ModelRef("hf", str(tmp_path / "ctrl"))
     before = models.fingerprint(ref)
     said = "a ctrl has no modules named q_proj or v_proj"
-    with models.train(ref) as lent, pytest.raises(CannotAdapt, match=said):
+    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match=said):
         LoRA(targets="attention").install(lent, 0)
     assert models.fingerprint(ref) == before
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         module = LoRA(targets="all-linear").install(lent, 0)
         assert any("Wq.lora_A" in name for name, _ in module.named_parameters())
 
@@ -233,7 +233,7 @@ def test_an_adapter_with_nothing_to_train_is_refused(bench, models):
             config.inference_mode = True
             return config
 
-    with models.train(bench.base) as lent, pytest.raises(CannotAdapt, match="nothing to train"):
+    with models.lend(bench.base) as lent, pytest.raises(CannotAdapt, match="nothing to train"):
         Frozen().install(lent, 0)
 
 

@@ -20,7 +20,7 @@ from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.lora_head import LoRAHead
-from nshot.models.base import Trainable
+from nshot.models import base as waist
 from nshot.models.hf.models import HFModels
 from nshot.nets.label_head import classifier, head_weights
 from nshot.predictors import load
@@ -61,7 +61,7 @@ def bench(folder, models, tmp_path) -> Lent:
 
 
 def prepared(family: str, settings: dict) -> torch.nn.Module:
-    lent = Trainable(ModelRef("hf", "tiny"), tiny_module(family), None, "cpu")
+    lent = waist.Lent(ModelRef("hf", "tiny"), tiny_module(family), None, "cpu")
     return LoRAHead(**settings).prepare(TASK, SHOTS, Lent(None, None, Path()), lent)
 
 

@@ -94,7 +94,7 @@ def test_anchors_stand_untrained_in_the_middle(bench, folder):
     predictor = method.adapt(TOPIC, TOPICS, bench)
     adapter = predictor.ref.deltas[0].folder
     module = by_plain_peft(folder, adapter)
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
         ids = lent.tokenizer(WORDS)["input_ids"]
         words = lent.module.get_input_embeddings()(torch.tensor(ids))
     kept = module.get_prompt(batch_size=1)[0]
@@ -105,7 +105,7 @@ def test_anchors_stand_untrained_in_the_middle(bench, folder):
 
 
 def test_the_same_seed_gives_the_same_beginning(bench):
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
 
         def start(seed: int) -> torch.Tensor:
             return begun(PTuning(anchors=WORDS), lent, seed).get_prompt(1).detach()

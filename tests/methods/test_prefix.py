@@ -83,7 +83,7 @@ def test_only_the_prefix_learns(bench, settings):
 
 def untrained(method: PrefixTuning, bench: Lent, folder: Path, task: Task = TASK) -> Prompted:
     """What answers before the first step."""
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
         module = method.begin(task, SHOTS, bench.seed, lent)
         delta = method.keep(lent, module, folder)
     ref = replace(bench.base, deltas=(delta,))
@@ -110,7 +110,7 @@ def test_logits_before_the_first_step_are_the_bases_after_its_tokens(
     family, format, models, tmp_path
 ):
     method = PrefixTuning(format=format, length=80)
-    with models.train(ModelRef("hf", str(tiny_family(tmp_path / "m", family, 96)))) as lent:
+    with models.lend(ModelRef("hf", str(tiny_family(tmp_path / "m", family, 96)))) as lent:
         tokens = list(method.shown(TASK, SHOTS, 0, lent.tokenizer).tokens)
         ids = lent.tokenizer("Text: a warm film\nLabel:")["input_ids"]
         expected = row_logits(lent.module, tokens + ids)[len(tokens) :]
@@ -162,7 +162,7 @@ def test_the_border_is_where_the_tokenizer_cuts_the_whole_prompt():
 
 
 def test_shown_rows_are_trained_on_only_where_their_label_has_no_others(bench):
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
         few = Shots(SHOTS.labelled[:3])  # two of one label, one of the other
         shown = PrefixTuning().shown(TASK, few, 0, lent.tokenizer)
         assert len(shown.demos) == 2

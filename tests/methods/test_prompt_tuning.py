@@ -65,7 +65,7 @@ def test_only_the_soft_prompt_learns(bench):
 def test_from_text_it_starts_as_the_base_after_that_text(family, models, tmp_path):
     """Gemma 3 scales its embeddings: the soft prompt must begin as what comes out of them."""
     place = tiny_family(tmp_path / "model", family)
-    with models.train(ModelRef("hf", str(place))) as lent:
+    with models.lend(ModelRef("hf", str(place))) as lent:
         words = lent.tokenizer(instruction(TASK))["input_ids"]
         ids = lent.tokenizer("Text: a warm film\nLabel:")["input_ids"]
         for length in (12, len(words), len(words) + 5):
@@ -77,7 +77,7 @@ def test_from_text_it_starts_as_the_base_after_that_text(family, models, tmp_pat
 
 
 def test_its_other_beginnings(bench):
-    with bench.models.train(bench.base) as lent:
+    with bench.models.lend(bench.base) as lent:
 
         def start(init: str, seed: int = 0) -> torch.Tensor:
             module = begun(PromptTuning(init=init), lent, seed)

@@ -93,22 +93,22 @@ def test_every_thin_matrix_learns_and_nothing_else(bench):
 def test_packed_weights_are_counted_for_what_they_hold(models, packed):
     """Half a byte a weight, a byte a block of 64, four bytes 256 blocks, and the tables."""
     whole, small = models.open(replace(packed, quant=None)), models.open(packed)
-    assert small.parameters == whole.parameters
+    assert small.facts.parameters == whole.parameters
     held = models.resident_bytes()
     inside = [i * o for i, o in matrices()] * LAYERS
-    outside = whole.parameters - sum(inside)
+    outside = whole.facts.parameters - sum(inside)
     tables = 4 * (16 + 256 + 1)
     expected = 4 * outside + sum(
         n / 2 + n / 64 + 4 * math.ceil(n / 64 / 256) + tables for n in inside
     )
     assert held[packed.form] == expected
-    assert held[packed.name] == 4 * whole.parameters
-    assert sum(len(s) == 1 for s in small.shapes.values()) == 2 * LAYERS + 1
+    assert held[packed.name] == 4 * whole.facts.parameters
+    assert sum(len(s) == 1 for s in small.facts.shapes.values()) == 2 * LAYERS + 1
 
 
 def test_head_and_embeddings_stay_whole_and_tied(models, packed, folder):
     files = load_file(folder / "model.safetensors")
-    with models.train(packed) as lent:
+    with models.lend(packed) as lent:
         module = lent.module
         assert module.lm_head.weight is module.model.embed_tokens.weight
         assert torch.equal(module.lm_head.weight, files["model.embed_tokens.weight"])
@@ -129,7 +129,7 @@ def test_asking_does_not_lay_the_weights_out_anew(models, packed):
 
 def test_a_changed_scale_is_noticed(models, packed):
     before = models.fingerprint(packed)
-    with models.train(packed) as lent:
+    with models.lend(packed) as lent:
         state = lent.module.model.layers[0].self_attn.q_proj.weight.quant_state
         state.state2.absmax.mul_(2)
         assert models.fingerprint(packed) != before
@@ -138,14 +138,14 @@ def test_a_changed_scale_is_noticed(models, packed):
 
 def test_merging_into_four_bits_leaves_the_base_as_it_was(models, packed, bench):
     before = models.fingerprint(packed)
-    with models.train(packed) as lent:
+    with models.lend(packed) as lent:
         module = METHOD.install(lent, 0)
         for name, p in module.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(p, std=0.3)
         module.merge_and_unload()
     assert models.fingerprint(packed) == before
-    with models.train(packed) as lent:
+    with models.lend(packed) as lent:
         weight = lent.module.model.layers[0].self_attn.q_proj.weight
         assert weight.bnb_quantized, "PEFT marks the weights it merges as not yet packed"
 

@@ -167,7 +167,7 @@ def test_a_cached_hub_model_is_pinned_and_found_offline(
     (repo / "snapshots" / commit).symlink_to(tiny("llama"))
     ref = resolve("some-org/tiny", "lm")
     assert ref == ModelRef("hf", "some-org/tiny", commit)
-    assert open_models().open(ref).layers == 3
+    assert open_models().open(ref).facts.layers == 3
     assert not no_network
 
 

@@ -39,7 +39,7 @@ def test_rows_stand_alone_and_repeat() -> None:
 
 def test_a_remote_model_can_only_write() -> None:
     lm = open_models().open(resolve("fake:remote", "lm"))
-    assert lm.can == {"generate"}
+    assert lm.facts.can == {"generate"}
     with pytest.raises(CannotAdapt):
         lm.logprobs(["x"], [["a"]])
     with pytest.raises(CannotAdapt):

@@ -43,8 +43,8 @@ def test_greedy_text_is_that_of_transformers_alone(kind: str, tiny: Callable[[st
 
 def test_a_model_without_keys_and_values_says_that_it_cannot(tiny: Callable[[str], Path]) -> None:
     lm = opened(tiny("mamba"))
-    assert lm.can >= {"score", "hidden"}
-    assert "generate" not in lm.can
+    assert lm.facts.can >= {"score", "hidden"}
+    assert "generate" not in lm.facts.can
     with pytest.raises(CannotAdapt, match="attention"):
         lm.generate(PROMPTS, Decoding())
 
@@ -125,7 +125,7 @@ def test_a_batch_is_as_large_as_its_room_allows(
 def test_generation_leaves_room_for_what_it_writes(tiny: Callable[[str], Path]) -> None:
     lm = opened(tiny("llama"))
     (found,) = lm.generate([START * 20], Decoding(max_tokens=16))
-    assert found.tokens_in == lm.context - 16
+    assert found.tokens_in == lm.facts.context - 16
 
 
 def test_nothing_asked_nothing_said(tiny: Callable[[str], Path]) -> None:

@@ -222,7 +222,7 @@ def test_a_form_that_cannot_be_read_is_said(lm: Any, grammar: Grammar, words: st
 
 def test_without_the_library_the_cure_is_said(lm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llguidance", None)
-    assert "constrain" not in lm.can
+    assert "constrain" not in lm.facts.can
     assert fault(Grammar("regex", "[0-9")) is None
     with pytest.raises(InputError, match=r"pip install 'nshot\[constrain\]'"):
         lm.generate(PROMPTS, Decoding(grammar=Grammar("regex", "a")))

@@ -75,7 +75,7 @@ def adapter(models: Any, ref: ModelRef, kind: str, folder: Path, seed: int = 1) 
     """Save a shaken adapter; the scores it gives where PEFT itself computes them."""
     from peft import get_peft_model
 
-    with models.train(ref) as lent:
+    with models.lend(ref) as lent:
         adapted = get_peft_model(lent.module, configs()[kind]())
         shake(adapted, seed)
         adapted.save_pretrained(folder)
@@ -156,7 +156,7 @@ def test_changed_weights_are_swapped_in_and_out(ref: ModelRef, tmp_path: Path) -
     models = open_models()
     bare = models.open(ref)
     before, named = scores(bare), models.fingerprint(ref)
-    with models.train(ref, ["model.layers.2.*", "model.norm.*"]) as lent:
+    with models.lend(ref, free=["model.layers.2.*", "model.norm.*"]) as lent:
         assert {n for n, p in lent.module.named_parameters() if p.requires_grad} == set(
             lent.trained
         )
@@ -200,7 +200,7 @@ def test_a_borrower_cannot_leave_anything_behind(how: str, ref: ModelRef) -> Non
                 module.model.layers[0].mlp.up_proj.weight.zero_()
 
     def borrow() -> None:
-        with models.train(ref) as lent:
+        with models.lend(ref) as lent:
             misbehave(lent)
 
     if how == "raises":
@@ -219,9 +219,9 @@ def test_a_borrower_cannot_leave_anything_behind(how: str, ref: ModelRef) -> Non
 def test_a_lent_base_answers_nobody_else(ref: ModelRef) -> None:
     models = open_models()
     lm = models.open(ref)
-    with models.train(ref), pytest.raises(NshotError, match="lent"):
+    with models.lend(ref), pytest.raises(NshotError, match="lent"):
         scores(lm)
-    with models.train(ref), pytest.raises(NshotError, match="lent"), models.train(ref):
+    with models.lend(ref), pytest.raises(NshotError, match="lent"), models.lend(ref):
         pass
     assert scores(lm).shape == (4, 3)
 
@@ -230,7 +230,7 @@ def test_only_the_freed_weights_are_copied(ref: ModelRef) -> None:
     models = open_models()
     module = models.open(ref)._base.module
     places = {n: p.data_ptr() for n, p in module.named_parameters()}
-    with models.train(ref, ["model.norm.weight"]) as lent:
+    with models.lend(ref, free=["model.norm.weight"]) as lent:
         moved = {n for n, p in lent.module.named_parameters() if p.data_ptr() != places[n]}
     assert moved == {"model.norm.weight"}
     assert places == {n: p.data_ptr() for n, p in module.named_parameters()}
@@ -238,7 +238,7 @@ def test_only_the_freed_weights_are_copied(ref: ModelRef) -> None:
 
 def test_training_steps_reach_only_what_was_freed(ref: ModelRef) -> None:
     models = open_models()
-    with models.train(ref, ["model.layers.2.*"]) as lent:
+    with models.lend(ref, free=["model.layers.2.*"]) as lent:
         ids = torch.tensor([[2, 3, 4, 5]])
         lent.module(input_ids=ids, labels=ids).loss.backward()
         got = {n for n, p in lent.module.named_parameters() if p.grad is not None}
@@ -247,7 +247,10 @@ def test_training_steps_reach_only_what_was_freed(ref: ModelRef) -> None:
 
 def test_wrong_names_and_deltas_are_refused(ref: ModelRef, tmp_path: Path) -> None:
     models = open_models()
-    with pytest.raises(InputError, match="no parameter matches"), models.train(ref, ["layer.9"]):
+    with (
+        pytest.raises(InputError, match="no parameter matches"),
+        models.lend(ref, free=["layer.9"]),
+    ):
         pass
     with pytest.raises(InputError, match="adapter_model"):
         scores(models.open(ModelRef("hf", ref.name, deltas=(Delta("peft", str(tmp_path)),))))
@@ -273,7 +276,7 @@ def test_soft_prompts_are_there_when_it_writes_and_shows_states(
 def scores_of_first_tokens(lm: Any) -> list[str]:
     """The likeliest next token by scoring, which generation must agree with."""
     tokenizer = lm._base.tokenizer
-    with lm._base.answering(lm.ref.deltas) as live, torch.inference_mode():
+    with lm._base.answering(lm.facts.ref.deltas) as live, torch.inference_mode():
         from nshot.models.hf.score import Asked, Scorer
 
         best = []

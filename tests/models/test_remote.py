@@ -141,7 +141,7 @@ def test_a_text_that_a_filter_kept_back_is_empty() -> None:
 
 def test_it_can_only_write() -> None:
     lm = RemoteLanguageModel(parse("m@http://127.0.0.1:9/v1"))
-    assert lm.can == {"generate"}
+    assert lm.facts.can == {"generate"}
     with pytest.raises(CannotAdapt):
         lm.logprobs(["a"], [["b"]])
     with pytest.raises(CannotAdapt):

@@ -53,7 +53,7 @@ def opened(folder: Path) -> Any:
 
 def expected(lm: Any, prompts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[Any]:
     base = lm._base
-    return [naive(base.module, r) for r in rows(base.tokenizer, prompts, answers, lm.context)]
+    return [naive(base.module, r) for r in rows(base.tokenizer, prompts, answers, lm.facts.context)]
 
 
 @pytest.mark.parametrize("kind", [*PACKED, "bloom", "mamba"])
@@ -229,9 +229,9 @@ def test_a_prompt_too_long_is_cut_from_the_left(tiny: Callable[[str], Path]) -> 
     scores, short = lm.logprobs([prompt, "sentiment :"], [ANSWERS] * 2)
     assert scores.cut
     assert not short.cut
-    (row,) = rows(lm._base.tokenizer, [prompt], [ANSWERS], lm.context)
+    (row,) = rows(lm._base.tokenizer, [prompt], [ANSWERS], lm.facts.context)
     whole = lm._base.tokenizer(prompt + ANSWERS[0])["input_ids"]
-    assert len(row.context) + max(map(len, row.answers)) == lm.context
+    assert len(row.context) + max(map(len, row.answers)) == lm.facts.context
     assert row.context[0] == 0, "the start token stays"
     kept = row.context[1:] + row.answers[0]
     assert list(kept) == whole[-len(kept) :]

@@ -8,7 +8,7 @@ import pytest
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Input, ModelRef, Prompt, Task
-from nshot.models.base import Completion, Decoding, LanguageModel, PrefixState, Scores
+from nshot.models.base import AnswerScores, Completion, Decoding, LanguageModel, PrefixState
 from nshot.models.fake.models import FakeLanguageModel, FakeModels
 from nshot.predictors.features import Encoded
 from nshot.predictors.prompted import (
@@ -37,7 +37,7 @@ class _Counting(FakeLanguageModel):
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         self.asked.extend(prompts)
         return super().logprobs(prompts, answers, prefix)
 

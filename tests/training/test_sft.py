@@ -80,10 +80,10 @@ class Scripted:
         self.asked = 0
 
     def logprobs(self, prompts, answers, prefix=None):
-        from nshot.models.base import Scores
+        from nshot.models.base import AnswerScores
 
         self.asked += len(prompts)
-        return [Scores(np.array(self.likes[: len(given)]), 3) for given in answers]
+        return [AnswerScores(np.array(self.likes[: len(given)]), 3) for given in answers]
 
 
 def test_fit_is_the_nll_among_the_labels_and_the_accuracy():

@@ -36,7 +36,7 @@ def adapter(models: HFModels, ref: ModelRef, folder: Path, seed: int) -> Delta:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    with models.train(ref) as lent, torch.random.fork_rng():
+    with models.lend(ref) as lent, torch.random.fork_rng():
         torch.manual_seed(seed)
         config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"])
         module = get_peft_model(lent.module, config)

@@ -52,7 +52,7 @@ from nshot.data.rows import (
 )
 from nshot.methods.contract import Built, Method, spec, spec_hash
 from nshot.models.base import Models
-from nshot.models.wrap.remembered import Remembering
+from nshot.models.wrap.cached import CachedModels
 from nshot.predictors.base import Predictor
 from nshot.predictors.checks import PICTURES, write_checks
 from nshot.predictors.measure import Answered, answer, train_score, value
@@ -328,11 +328,10 @@ class Worker:
             return []
         model = self.models.open(self.setting.base)
         longest = max(model.count([example.input.text for example in test]), default=0)
-        if longest <= model.context:
+        context = model.facts.context
+        if longest <= context:
             return []
-        return [
-            f"texts longer than the language model's {model.context} tokens lose their beginning"
-        ]
+        return [f"texts longer than the language model's {context} tokens lose their beginning"]
 
     def _beside(self, predictor: Any, test: Sequence[Example]) -> dict[str, float]:
         """Scores of the simpler predictors a method wants printed beside it."""
@@ -413,14 +412,15 @@ class Worker:
             rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
         if self.setting.base is not None:
             model = self.models.open(self.setting.base)
-            rates["abilities"], rates["architecture"] = sorted(model.can), model.architecture
-            rates["context"], rates["layers"] = model.context, model.layers
-            rates["parameters"] = model.parameters
+            facts = model.facts
+            rates["abilities"], rates["architecture"] = sorted(facts.can), facts.architecture
+            rates["context"], rates["layers"] = facts.context, facts.layers
+            rates["parameters"] = facts.parameters
             if self.setting.task.pictures:
                 return rates
             counts = model.count(rows)
             rates["tokens"], rates["longest"] = sum(counts) / len(counts), max(counts)
-            if "score" in model.can:
+            if "score" in facts.can:
                 few = rows[:16]
                 rates["lm_tokens"] = _rate(
                     lambda: model.logprobs(few, [[" yes", " no"]] * len(few)), sum(counts[:16])
@@ -448,7 +448,7 @@ class _Ledger:
     def __init__(self, worker: Worker, job: Job, name: str) -> None:
         self._worker, self._job, self._name = worker, job, name
         self._account: set[str] = set()
-        self._models = Remembering(worker.models)
+        self._models = CachedModels(worker.models)
         self.seconds = 0.0
 
     def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:

@@ -90,7 +90,7 @@ class Judge:
             return []
         orders = zip(*map(questions, comparisons), strict=True)
         prompts = [prompt for order in orders for prompt in order]
-        for_a = self._scored(prompts) if "score" in self.model.can else self._written(prompts)
+        for_a = self._scored(prompts) if "score" in self.model.facts.can else self._written(prompts)
         straight, turned = for_a[: len(comparisons)], for_a[len(comparisons) :]
         return ((straight - turned) / 2).tolist()  # type: ignore[no-any-return]
 

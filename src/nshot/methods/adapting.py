@@ -11,10 +11,10 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Delta, Rung
 from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, content_hash
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 
-def require_targets(lent: Trainable, targets: Sequence[str]) -> None:
+def require_targets(lent: Lent, targets: Sequence[str]) -> None:
     """Raise `CannotAdapt` unless every name ends the name of some module of the model.
 
     PEFT itself is content when one of them does, and trains that much less.
@@ -32,10 +32,10 @@ class AdapterTuning(SupervisedTuning):
     trains: ClassVar[Trains] = "adapter"
 
     @abstractmethod
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration of the adapter for this model."""
 
-    def install(self, lent: Trainable, seed: int) -> Any:
+    def install(self, lent: Lent, seed: int) -> Any:
         """The lent module with a fresh adapter, seeded.
 
         Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and
@@ -55,7 +55,7 @@ class AdapterTuning(SupervisedTuning):
             raise CannotAdapt(f"{self.name} on a {kind} has nothing to train")
         return module
 
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """PEFT's own folder, which any PEFT program can load."""
         target = folder / "adapter"
         base = Path(lent.ref.name)

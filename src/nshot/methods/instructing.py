@@ -12,7 +12,7 @@ from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN
 from nshot.methods.supervised import SupervisedTuning
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 if TYPE_CHECKING:
     from nshot.training.learned import Fit
@@ -61,9 +61,7 @@ class InstructionTuning(SupervisedTuning):
             )
         return replace(shots, labelled=taught), Shots(labelled=watched)
 
-    def encode(
-        self, task: Task, shots: Shots, lent: Trainable, context: int
-    ) -> tuple[list[Row], int]:
+    def encode(self, task: Task, shots: Shots, lent: Lent, context: int) -> tuple[list[Row], int]:
         """All answers of all conversations, and how many conversations were cut to fit."""
         from nshot.training.conversations import encode
 
@@ -82,7 +80,7 @@ class InstructionTuning(SupervisedTuning):
         return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
 
     def _rows(
-        self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int
+        self, task: Task, shots: Shots, bench: Workbench, lent: Lent, context: int
     ) -> list[Row]:
         from nshot.training.conversations import encode
 
@@ -96,10 +94,12 @@ class InstructionTuning(SupervisedTuning):
         """Without the rows whose answer alone is longer than the context: they are not taught."""
         model = bench.models.open(ref)
         lengths = model.count([example.targets[0] for example in shots.labelled])
-        room = model.context - 2 * _HEADERS
+        room = model.facts.context - 2 * _HEADERS
         short = [e for e, length in zip(shots.labelled, lengths, strict=True) if length <= room]
         if not short:
-            raise CannotAdapt(f"every answer is longer than the model's {model.context} tokens")
+            raise CannotAdapt(
+                f"every answer is longer than the model's {model.facts.context} tokens"
+            )
         return super()._fit(task, replace(shots, labelled=tuple(short)), bench, ref)
 
     def _limit(self, context: int) -> int:

@@ -146,7 +146,9 @@ def fitting(predictor: Prompted, inputs: Sequence[Input]) -> bool:
     """Whether the longest of `inputs` fits into the context with the prompt around it."""
     model = predictor.models.open(predictor.ref)
     longest = max(inputs, key=_length)
-    return max(model.count(predictor.prompts([longest]))) + _answer(predictor) <= model.context
+    return (
+        max(model.count(predictor.prompts([longest]))) + _answer(predictor) <= model.facts.context
+    )
 
 
 def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) -> int:
@@ -159,7 +161,7 @@ def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) 
         return 64
     model = bench.models.open(base_of(bench))
     longest = max(model.count(references))
-    return min(limit, model.context // 2, max(16, longest + longest // 4))
+    return min(limit, model.facts.context // 2, max(16, longest + longest // 4))
 
 
 def _answer(predictor: Prompted) -> int:

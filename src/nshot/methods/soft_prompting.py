@@ -14,7 +14,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, ModelRef, Shots, Task, digest
 from nshot.methods.adapting import AdapterTuning
 from nshot.methods.contract import Brief, Workbench
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 if TYPE_CHECKING:
     from nshot.training.learned import Fit
@@ -36,10 +36,10 @@ class SoftPrompting(AdapterTuning):
     length: int = Field(default=16, ge=2)
 
     @abstractmethod
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
         """The lent module with the soft prompt as it is before the first step."""
 
-    def positions(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> int:
+    def positions(self, task: Task, shots: Shots, seed: int, lent: Lent) -> int:
         """How many positions stand before every input."""
         return self.length
 
@@ -47,7 +47,7 @@ class SoftPrompting(AdapterTuning):
         """Positions that go through the layers in every step of the training."""
         return self.length
 
-    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Shots:
+    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Shots:
         """The shots to train on."""
         return shots
 
@@ -67,14 +67,14 @@ class SoftPrompting(AdapterTuning):
         cost = super().forecast(brief)
         return replace(cost, seconds=cost.seconds + read / brief.rates.train_tokens)
 
-    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Any:
+    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Any:
         """The module to train; `CannotAdapt` where the soft prompt leaves no room."""
         length = self.positions(task, shots, bench.seed, lent)
-        _require_room(length, bench.models.open(lent.ref).context, lent.module.config)
+        _require_room(length, bench.models.open(lent.ref).facts.context, lent.module.config)
         return self.begin(task, shots, bench.seed, lent)
 
     def _rows(
-        self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int
+        self, task: Task, shots: Shots, bench: Workbench, lent: Lent, context: int
     ) -> list[Row]:
         room = context - self.positions(task, shots, bench.seed, lent)
         return super()._rows(task, self.taught(task, shots, bench, lent), bench, lent, room)
@@ -83,7 +83,7 @@ class SoftPrompting(AdapterTuning):
         """The model behind its untrained soft prompt: that, not the base, is where it begins."""
         bench.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=bench.folder) as folder:
-            with bench.models.train(base) as lent:
+            with bench.models.lend(base) as lent:
                 module = self.prepare(task, shots, bench, lent)
                 delta = self.keep(lent, module, Path(folder))
             ref = replace(base, deltas=(*base.deltas, delta))

@@ -16,7 +16,7 @@ from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task, digest
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens
 from nshot.methods.writing import Writing
-from nshot.models.base import Ability, LanguageModel, Trainable
+from nshot.models.base import Ability, LanguageModel, Lent
 from nshot.prompts.render import Format
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ class SupervisedTuning(Writing):
     format: Format = "plain"
 
     @abstractmethod
-    def install(self, lent: Trainable, seed: int) -> Any:
+    def install(self, lent: Lent, seed: int) -> Any:
         """The module to train: the lent one, or one with an adapter put on it."""
 
-    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Any:
+    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Any:
         """The module to train; for methods whose beginning depends on the task or the shots."""
         return self.install(lent, bench.seed)
 
     @abstractmethod
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """Save what was trained into `folder`."""
 
     def parted(self, shots: Shots, bench: Workbench) -> tuple[Shots, Shots]:
@@ -144,9 +144,9 @@ class SupervisedTuning(Writing):
         from nshot.training.sft import AnswerTokens
 
         model = bench.models.open(base)
-        context, patterns = model.context, self.free(model)
+        context, patterns = model.facts.context, self.free(model)
         checkpoints = Checkpoints(bench.folder / "checkpoint")
-        with bench.models.train(base, patterns) as lent:
+        with bench.models.lend(base, free=patterns) as lent:
             rows = self._rows(task, shots, bench, lent, context)
             module = self.prepare(task, shots, bench, lent)
             trace = train(
@@ -169,16 +169,14 @@ class SupervisedTuning(Writing):
         return delta
 
     def _rows(
-        self, task: Task, shots: Shots, bench: Workbench, lent: Trainable, context: int
+        self, task: Task, shots: Shots, bench: Workbench, lent: Lent, context: int
     ) -> list[Row]:
         rows, cut = self.encode(task, shots, lent, context)
         if cut:
             bench.note(f"{cut} training texts longer than {context} tokens lost their beginning")
         return rows
 
-    def encode(
-        self, task: Task, shots: Shots, lent: Trainable, context: int
-    ) -> tuple[list[Row], int]:
+    def encode(self, task: Task, shots: Shots, lent: Lent, context: int) -> tuple[list[Row], int]:
         """The shots as rows of at most `context` tokens, and how many were cut to fit."""
         from nshot.training.sft import encode
 
@@ -216,8 +214,8 @@ def content_hash(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def keep_weights(lent: Trainable, module: Any, folder: Path) -> Delta:
-    """Save the parameters that `Models.train` set free, under their names in the model."""
+def keep_weights(lent: Lent, module: Any, folder: Path) -> Delta:
+    """Save the parameters that `Models.lend` set free, under their names in the model."""
     from safetensors.torch import save_file
 
     target = folder / "weights"

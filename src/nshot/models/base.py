@@ -5,14 +5,17 @@ Nothing here imports torch; the engines do, late.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.errors import CannotAdapt, Fault, InputError
 from nshot.core.types import Grammar, Image, ModelRef, Prompt
 
 Ability: TypeAlias = Literal[
@@ -50,7 +53,7 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Scores:
+class AnswerScores:
     """Log-likelihoods (nats, float64, summed over tokens) of the answers to one prompt.
 
     `tokens_in` is the length of the request as a server would be sent it: prompt and answers,
@@ -83,64 +86,89 @@ class PrefixState(Protocol):
         ...
 
 
-class LanguageModel(Protocol):
-    """A language model, ready to be asked. Read-only: nothing asked of it changes it."""
+class ModelFacts(NamedTuple):
+    """What is known of a model before it is asked; a default where its engine does not know.
 
-    @property
-    def ref(self) -> ModelRef:
-        """What this is."""
-        ...
+    `context` is the longest sequence in tokens, `layers` the number of transformer blocks,
+    `architecture` how its family calls itself (``llama``, ``gpt2``), `parameters` how many weights
+    the base has without deltas, `shapes` those of the base's parameters by name. A model that is
+    not `local` runs on another machine: how fast it is cannot be measured here.
+    """
 
-    @property
-    def can(self) -> frozenset[Ability]:
-        """What it can be asked; a remote model may lack ``score``."""
-        ...
+    ref: ModelRef
+    can: frozenset[Ability]
+    context: int
+    layers: int = 0
+    architecture: str = ""
+    parameters: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    local: bool = True
 
-    @property
-    def context(self) -> int:
-        """Longest sequence in tokens."""
-        ...
 
-    @property
-    def layers(self) -> int:
-        """Number of transformer blocks; 0 where unknown."""
-        ...
-
-    @property
-    def architecture(self) -> str:
-        """How its family calls itself (``llama``, ``gpt2``); "" where unknown."""
-        ...
-
-    @property
-    def parameters(self) -> int:
-        """How many weights the base has, without deltas; 0 where unknown."""
-        ...
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the base's parameters by name; empty where unknown."""
-        ...
-
-    def count(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Tokens of each prompt."""
-        ...
+class Scores(Protocol):
+    """What scores answers."""
 
     def logprobs(
         self,
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
-        """Log-likelihood of each of a prompt's answers; raises `CannotAdapt` without ``score``."""
+    ) -> list[AnswerScores]:
+        """Log-likelihood of each of a prompt's answers."""
         ...
+
+
+class Writes(Protocol):
+    """What continues prompts."""
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
         ...
 
+
+class Reads(Protocol):
+    """What shows its hidden states."""
+
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Hidden states after the given blocks: 1 after the first, ``layers`` after the last."""
+        """Hidden states after the given blocks: 1 after the first, the last after all of them."""
         ...
+
+
+class LanguageModel:
+    """A language model, ready to be asked. Read-only: nothing asked of it changes it.
+
+    It is `Scores`, `Writes` and `Reads` as far as its facts say (`ModelFacts.can`). An engine's
+    model writes those of the methods that it can answer; the others raise `CannotAdapt`.
+    """
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of it."""
+        raise NotImplementedError
+
+    def count(self, prompts: Sequence[Prompt]) -> list[int]:
+        """Tokens of each prompt."""
+        raise NotImplementedError
+
+    def logprobs(
+        self,
+        prompts: Sequence[Prompt],
+        answers: Sequence[Sequence[str]],
+        prefix: PrefixState | None = None,
+    ) -> list[AnswerScores]:
+        """Log-likelihood of each of a prompt's answers; see `Scores`."""
+        raise self._unable("cannot score answers")
+
+    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
+        """A continuation of each prompt; see `Writes`."""
+        raise self._unable("cannot write texts")
+
+    def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
+        """Hidden states after the given blocks; see `Reads`."""
+        raise self._unable("shows no hidden states")
+
+    def _unable(self, what: str) -> CannotAdapt:
+        return CannotAdapt(f"{self.facts.ref.name} {what}")
 
 
 class Encoder(Protocol):
@@ -187,11 +215,12 @@ class PictureEncoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Trainable:
-    """A base model lent for training: the live module, its tokenizer, its identity.
+class Lent:
+    """A model lent for training: the live module, its tokenizer, its identity.
 
-    `module` is a transformers causal language model and `tokenizer` its tokenizer (typed loosely:
-    no torch at this height). `trained` are the names of parameters set free by `Models.train`.
+    `module` is a transformers causal language model (or a sentence-transformers encoder) and
+    `tokenizer` its tokenizer, typed loosely: no torch at this height. `trained` are the names of
+    the base's parameters that were set free.
     """
 
     ref: ModelRef
@@ -202,42 +231,57 @@ class Trainable:
 
 
 @runtime_checkable
-class Lends(Protocol):
+class LendsCopy(Protocol):
     """An encoder whose weights can be trained, on a copy."""
 
-    def lend(self) -> Trainable:
+    def lend(self) -> Lent:
         """A copy to train as a whole, a sentence-transformers model; the encoder stays as it is."""
         ...
 
 
-class Models(Protocol):
-    """Opens models; one base per (name, quantisation, device, dtype) in memory."""
+class Lends(Protocol):
+    """What lends the base of a model for training."""
 
-    def open(self, ref: ModelRef) -> LanguageModel:
-        """A language model, with the ref's deltas applied whenever it answers."""
-        ...
-
-    def encoder(self, ref: ModelRef) -> Encoder:
-        """A sentence encoder."""
-        ...
-
-    def pictures(self, ref: ModelRef) -> PictureEncoder:
-        """A frozen image network."""
-        ...
-
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
+    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
         """Lend the base of `ref` for training and take it back unchanged.
 
-        `names` are glob patterns over parameter names of the base to set free (``requires_grad``);
+        `free` are glob patterns over parameter names of the base to set free (``requires_grad``);
         all others are frozen. Adapters put on inside come off, freed weights are restored:
-        `fingerprint(ref)` is equal before and after.
+        ``fingerprint(ref)`` is equal before and after.
         """
         ...
 
+
+class Models:
+    """Opens models; one base per (name, quantisation, device, dtype) in memory.
+
+    An engine writes those of the methods that it can answer: the others refuse, in one sentence.
+    """
+
+    def open(self, ref: ModelRef) -> LanguageModel:
+        """A language model, with the ref's deltas applied whenever it answers."""
+        raise _is_no(ref, "language model")
+
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """A sentence encoder."""
+        raise _is_no(ref, "sentence encoder")
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
+        raise _is_no(ref, "image network")
+
+    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
+        """Lend the base of `ref` for training and take it back unchanged; see `Lends`."""
+        raise CannotAdapt(f"{ref.name} has no weights that can be trained here")
+
     def fingerprint(self, ref: ModelRef) -> str:
-        """SHA-256 over the base's parameters as they are in memory now."""
-        ...
+        """SHA-256 over the base's parameters as they are in memory; where none are, its name's."""
+        return hashlib.sha256(ref.name.encode()).hexdigest()
 
     def resident_bytes(self) -> dict[str, int]:
         """Bytes of weights in memory by `ModelRef.form`: what a cold start would have to load."""
-        ...
+        return {}
+
+
+def _is_no(ref: ModelRef, role: str) -> InputError:
+    return InputError(Fault(f"'{ref.engine}:{ref.name}' is no {role}"))

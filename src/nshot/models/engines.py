@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import ModelRef
-from nshot.models.base import Encoder, LanguageModel, Models, PictureEncoder, Trainable
+from nshot.models.base import Encoder, LanguageModel, Lent, Models, PictureEncoder
 
 
 def _hf() -> Models:
@@ -31,7 +31,7 @@ def _openai() -> Models:
 ENGINES: Mapping[str, Callable[[], Models]] = {"hf": _hf, "fake": _fake, "openai": _openai}
 
 
-class Engines:
+class Engines(Models):
     """Loads an engine when a model of it is first asked for."""
 
     def __init__(self) -> None:
@@ -58,9 +58,9 @@ class Engines:
         """A frozen image network."""
         return self._of(ref).pictures(ref)
 
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
+    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
         """Lend the base of `ref` for training and take it back unchanged."""
-        return self._of(ref).train(ref, names)
+        return self._of(ref).lend(ref, free=free)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""

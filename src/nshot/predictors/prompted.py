@@ -107,7 +107,7 @@ class Prompted:
         if not inputs:
             return []
         model = self.models.open(self.ref)
-        if self.task.kind == "classify" and "score" in model.can:
+        if self.task.kind == "classify" and "score" in model.facts.can:
             logprobs, tokens = self._scored(model, inputs)
             offsets = np.array(self.offsets) if self.offsets else 0.0
             return classified(self.task, log_softmax(logprobs - offsets), tokens)
@@ -120,7 +120,7 @@ class Prompted:
         `CannotAdapt` when ``batch`` is given no input.
         """
         model = self.models.open(self.ref)
-        if how == "none" or self.task.kind != "classify" or "score" not in model.can:
+        if how == "none" or self.task.kind != "classify" or "score" not in model.facts.can:
             return replace(self, offsets=())
         if not unlabelled:
             raise CannotAdapt(f"no input to measure the {how} calibration on")
@@ -166,7 +166,7 @@ class Prompted:
     def _grammar(self, model: LanguageModel) -> Grammar | None:
         """What the model is kept to: a label where it can be, the task's format where asked."""
         lead = answer_text("", self.format)
-        if self.task.kind == "classify" and "constrain" in model.can:
+        if self.task.kind == "classify" and "constrain" in model.facts.can:
             words = json.dumps(label_words(self.task), ensure_ascii=False)
             return Grammar("choices", words, lead)
         if self.task.answer_format is None or not self.constrained:

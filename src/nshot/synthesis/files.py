@@ -195,7 +195,7 @@ def _head(
     return {
         "format": 1,
         "from": {"file": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
-        "model": generator.model.ref.form,
+        "model": generator.model.facts.ref.form,
         "settings": dict(settings),
         "used": {
             **asdict(used),

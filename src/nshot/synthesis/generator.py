@@ -80,7 +80,7 @@ class Generator:
         """The name of a request: of all that its answer depends on."""
         said = prompt if isinstance(prompt, str) else [asdict(turn) for turn in prompt]
         settings = json.dumps(asdict(how), sort_keys=True, default=str)
-        return digest(repr(self.model.ref), json.dumps(said), settings)
+        return digest(repr(self.model.facts.ref), json.dumps(said), settings)
 
     def ask(self, prompts: Sequence[Prompt], how: Decoding, what: str) -> list[Heard]:
         """An answer to each prompt, in order; equal prompts are asked once.

@@ -89,7 +89,7 @@ class LMProbe(Method):
         model = bench.models.open(base)
         prompts = [render(task, "plain", example.input) for example in examples]
         depths = sorted({self.depth, *self.space["depth"]})
-        layers = [max(1, round(depth * model.layers)) for depth in depths]
+        layers = [max(1, round(depth * model.facts.layers)) for depth in depths]
 
         def read() -> Hidden:
             return model.hidden(prompts, layers)

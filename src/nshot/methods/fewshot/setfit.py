@@ -16,7 +16,7 @@ from nshot.core.types import Cost, Delta, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, logistic, targets
 from nshot.methods.supervised import content_hash
-from nshot.models.base import Lends, Trainable
+from nshot.models.base import LendsCopy, Lent
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
@@ -105,7 +105,7 @@ class SetFit(Method):
         from nshot.training.loop import optimise
 
         encoder = bench.models.encoder(source.ref)
-        if not isinstance(encoder, Lends):
+        if not isinstance(encoder, LendsCopy):
             raise CannotAdapt(f"{source.ref.name} has no weights to train")
         lent = encoder.lend()
         checkpoints = Checkpoints(bench.folder / "checkpoint")
@@ -135,7 +135,7 @@ class SetFit(Method):
             seed=seed,
         )
 
-    def _pairs(self, shots: Shots, bench: Workbench, lent: Trainable) -> list[Pair]:
+    def _pairs(self, shots: Shots, bench: Workbench, lent: Lent) -> list[Pair]:
         """What is trained on; no more pairs are made than `max_steps` will take."""
         from nshot.training.contrastive import pairs
 
@@ -151,7 +151,7 @@ class SetFit(Method):
         return pairs(texts, labels, [min(n, limit) for n in lengths], each, bench.seed)
 
 
-def _keep(lent: Trainable, bench: Workbench) -> Delta:
+def _keep(lent: Lent, bench: Workbench) -> Delta:
     """Save the whole encoder: sentence-transformers opens the folder."""
     target = bench.folder / "encoder"
     lent.module.save(str(target), create_model_card=False)

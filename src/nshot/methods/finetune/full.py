@@ -11,7 +11,7 @@ from pydantic import Field
 from nshot.core.types import Delta, Rung
 from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, keep_weights
-from nshot.models.base import LanguageModel, Trainable
+from nshot.models.base import LanguageModel, Lent
 
 _FORWARD = 1 / 3
 """Share of a training step's cost that is its forward pass."""
@@ -47,8 +47,8 @@ class FullFineTuning(SupervisedTuning):
         """Everything, or the last blocks and the norm above them."""
         if self.top_layers is None:
             return ("*",)
-        first = max(0, model.layers - self.top_layers)
-        return (*(f"model.layers.{i}.*" for i in range(first, model.layers)), "model.norm.*")
+        first = max(0, model.facts.layers - self.top_layers)
+        return (*(f"model.layers.{i}.*" for i in range(first, model.facts.layers)), "model.norm.*")
 
     def free_blocks(self) -> int | None:
         """The blocks under the last `top_layers` are read once."""
@@ -61,10 +61,10 @@ class FullFineTuning(SupervisedTuning):
         trained = self.top_layers / layers
         return trained + (1 - trained) * _FORWARD / self.epochs
 
-    def install(self, lent: Trainable, seed: int) -> Any:
+    def install(self, lent: Lent, seed: int) -> Any:
         """The lent module itself: its freed weights are what is trained."""
         return lent.module
 
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """The changed tensors under their names in the model, nothing else."""
         return keep_weights(lent, module, folder)

@@ -11,7 +11,7 @@ from pydantic import Field
 from nshot.core.types import Delta, Rung
 from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, keep_weights
-from nshot.models.base import LanguageModel, Trainable
+from nshot.models.base import LanguageModel, Lent
 
 
 class BitFit(SupervisedTuning):
@@ -37,12 +37,12 @@ class BitFit(SupervisedTuning):
 
     def free(self, model: LanguageModel) -> tuple[str, ...]:
         """The one-dimensional parameters, by name."""
-        return tuple(name for name, shape in model.shapes.items() if len(shape) == 1)
+        return tuple(name for name, shape in model.facts.shapes.items() if len(shape) == 1)
 
-    def install(self, lent: Trainable, seed: int) -> Any:
+    def install(self, lent: Lent, seed: int) -> Any:
         """The lent module itself: its freed weights are what is trained."""
         return lent.module
 
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """The changed vectors under their names in the model: a file of some kilobytes."""
         return keep_weights(lent, module, folder)

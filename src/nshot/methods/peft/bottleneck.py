@@ -11,7 +11,7 @@ from pydantic import Field
 from nshot.core.types import Delta, Rung
 from nshot.methods.contract import Trains
 from nshot.methods.supervised import SupervisedTuning, content_hash
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 
 class BottleneckAdapters(SupervisedTuning):
@@ -44,7 +44,7 @@ class BottleneckAdapters(SupervisedTuning):
     width: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def install(self, lent: Trainable, seed: int) -> Any:
+    def install(self, lent: Lent, seed: int) -> Any:
         """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
         import torch
 
@@ -55,7 +55,7 @@ class BottleneckAdapters(SupervisedTuning):
             install(lent.module, self.placement, self.width)
         return lent.module
 
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """The adapters in a folder of our own: PEFT has none of this kind."""
         from nshot.nets.bottleneck import save
 

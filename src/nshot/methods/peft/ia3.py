@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nshot.core.errors import CannotAdapt
 from nshot.methods.adapting import AdapterTuning, require_targets
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 _INNER = ("down_proj", "mlp.c_proj", "dense_4h_to_h", "fc_out", "fc2", "w2")
 """Names of the matrix after the inner layer, whose inputs are scaled rather than its outputs."""
@@ -34,7 +34,7 @@ class IA3(AdapterTuning):
 
     learning_rate: float = Field(default=5e-3, ge=0)
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` where the matrices go by unknown names."""
         from peft import IA3Config
 
@@ -47,7 +47,7 @@ class IA3(AdapterTuning):
         )
 
 
-def _targets(lent: Trainable) -> Sequence[str]:
+def _targets(lent: Lent) -> Sequence[str]:
     """Keys, values and the matrix after the inner layer.
 
     PEFT's table gives some families (Gemma, Qwen) queries in place of keys. The paper scales keys,

@@ -10,7 +10,7 @@ from pydantic import Field
 from nshot.core.errors import CannotAdapt
 from nshot.methods.adapting import AdapterTuning
 from nshot.methods.contract import Brief
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 _KNOWN = frozenset({"llama", "mistral", "gpt2"})
 """Families whose attention PEFT can extend."""
@@ -48,7 +48,7 @@ class LlamaAdapter(AdapterTuning):
             )
         return super().why_not(brief)
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` for heads that PEFT would count wrongly."""
         from peft import AdaptionPromptConfig
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from nshot.methods.adapting import AdapterTuning, require_targets
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 
 class LoRA(AdapterTuning):
@@ -45,7 +45,7 @@ class LoRA(AdapterTuning):
     use_dora: bool = False
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` where attention goes by unknown names."""
         from peft import LoraConfig
 
@@ -60,7 +60,7 @@ class LoRA(AdapterTuning):
         )
 
 
-def _attention(lent: Trainable) -> Sequence[str] | str:
+def _attention(lent: Lent) -> Sequence[str] | str:
     """The modules that make queries and values, by PEFT's table of families."""
     from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 

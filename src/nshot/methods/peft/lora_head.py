@@ -10,7 +10,7 @@ from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.prompting import FORMAT_TOKENS
-from nshot.models.base import Ability, Trainable
+from nshot.models.base import Ability, Lent
 
 if TYPE_CHECKING:
     from nshot.predictors.base import Predictor
@@ -43,11 +43,11 @@ class LoRAHead(LoRA):
         tokens = brief.test * (brief.tokens + FORMAT_TOKENS)
         return Cost(seconds=tokens / brief.rates.lm_tokens, tokens_in=round(tokens))
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """LoRA's, for a sequence classifier: PEFT then trains and saves the head with it."""
         return replace(super().config(lent), task_type="SEQ_CLS")
 
-    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Any:
+    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Any:
         """The family's sequence classifier around the lent body, with LoRA in it, seeded."""
         import torch
 
@@ -58,7 +58,7 @@ class LoRAHead(LoRA):
             shell = classifier(lent.module, len(task.labels))
         return LabelLogits(self.install(replace(lent, module=shell), bench.seed))
 
-    def keep(self, lent: Trainable, module: Any, folder: Path) -> Delta:
+    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """PEFT's own folder of a sequence classifier."""
         return super().keep(lent, module.adapted, folder)
 
@@ -69,13 +69,11 @@ class LoRAHead(LoRA):
         from nshot.predictors.label_head import LabelHead
 
         weights = head_weights(Path(ref.deltas[-1].folder)).double().numpy().T
-        layers = bench.models.open(ref).layers
+        layers = bench.models.open(ref).facts.layers
         source = HiddenStates(task, bench.models, ref, layers, "last", self.format)
         return LabelHead(task, source, weights, 0 * weights[0])
 
-    def encode(
-        self, task: Task, shots: Shots, lent: Trainable, context: int
-    ) -> tuple[list[Row], int]:
+    def encode(self, task: Task, shots: Shots, lent: Lent, context: int) -> tuple[list[Row], int]:
         """Prompts, at whose last token the label's number is to be said."""
         from nshot.training.sft import encode_labels
 

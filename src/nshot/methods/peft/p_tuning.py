@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nshot.core.types import Shots, Task
 from nshot.methods.soft_prompting import SoftPrompting
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 
 class PTuning(SoftPrompting):
@@ -40,7 +40,7 @@ class PTuning(SoftPrompting):
     anchors: str = ""
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration of the soft tokens alone."""
         from peft import PromptEncoderConfig
 
@@ -51,11 +51,11 @@ class PTuning(SoftPrompting):
             encoder_hidden_size=self.hidden,
         )
 
-    def positions(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> int:
+    def positions(self, task: Task, shots: Shots, seed: int, lent: Lent) -> int:
         """Soft tokens and anchors."""
         return self.length + len(self._anchors(lent))
 
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
         """The module with its encoder, the anchors among what it gives."""
         import torch
 
@@ -73,6 +73,6 @@ class PTuning(SoftPrompting):
             module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
         return module
 
-    def _anchors(self, lent: Trainable) -> list[int]:
+    def _anchors(self, lent: Lent) -> list[int]:
         ids: list[int] = lent.tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
         return ids

@@ -13,7 +13,7 @@ from nshot.core.types import Example, Prompt, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.soft_prompting import SoftPrompting
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 from nshot.prompts.render import Format, render
 
 
@@ -69,7 +69,7 @@ class PrefixTuning(SoftPrompting):
         """None: keys and values are there."""
         return 0
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration."""
         from peft import PrefixTuningConfig
 
@@ -80,13 +80,13 @@ class PrefixTuning(SoftPrompting):
             encoder_hidden_size=self.projection,
         )
 
-    def positions(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> int:
+    def positions(self, task: Task, shots: Shots, seed: int, lent: Lent) -> int:
         """What the examples take of `length`, or all of it."""
         if self.init == "random":
             return self.length
         return len(self.shown(task, shots, seed, lent.tokenizer).tokens)
 
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
         """The module, its prefix random or what the base remembers of the shown examples."""
         if self.init == "random":
             return self.install(lent, seed)
@@ -95,7 +95,7 @@ class PrefixTuning(SoftPrompting):
         _write(module, lent, tokens)
         return module
 
-    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Trainable) -> Shots:
+    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Shots:
         """The shots without those in the prefix, unless their label has no others.
 
         The answer of a shown example is in sight, and would be learned by looking it up.
@@ -162,7 +162,7 @@ def _without(whole: Prompt, bare: Prompt) -> Prompt:
     return tuple(turn for turn in whole[:-turns] if not isinstance(turn, str))
 
 
-def _write(module: Any, lent: Trainable, tokens: Sequence[int]) -> None:
+def _write(module: Any, lent: Lent, tokens: Sequence[int]) -> None:
     """Make the prefix what the base remembers of `tokens`: PEFT keeps, of each position, every
     layer's key and value, heads side by side."""
     import torch

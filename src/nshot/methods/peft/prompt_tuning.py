@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nshot.core.types import Shots, Task
 from nshot.methods.soft_prompting import SoftPrompting
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 from nshot.prompts.render import instruction
 
 _COMMON = 5000
@@ -41,13 +41,13 @@ class PromptTuning(SoftPrompting):
     init: Literal["text", "vocabulary", "random"] = "text"
     learning_rate: float = Field(default=1e-2, ge=0)
 
-    def config(self, lent: Trainable) -> Any:
+    def config(self, lent: Lent) -> Any:
         """PEFT's configuration; what it begins with is set afterwards."""
         from peft import PromptTuningConfig
 
         return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.length)
 
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Trainable) -> Any:
+    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
         """The module, its soft prompt initialised as `init` says."""
         import torch
 

@@ -8,30 +8,29 @@ them: they read the words that a prompt's last lines share with its demonstratio
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.core.errors import CannotAdapt, Fault, InputError, nearest
+from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Image, ModelRef, Prompt, digest
 from nshot.models.base import (
     Ability,
+    AnswerScores,
     Completion,
     Decoding,
     Encoder,
     Floats,
     Hidden,
     LanguageModel,
+    ModelFacts,
+    Models,
     PictureEncoder,
     PrefixState,
-    Scores,
-    Trainable,
     View,
 )
 
@@ -47,7 +46,7 @@ _CAN: dict[str, frozenset[Ability]] = {
 }
 
 
-class FakeModels:
+class FakeModels(Models):
     """`Models` over the fakes."""
 
     def open(self, ref: ModelRef) -> LanguageModel:
@@ -64,61 +63,17 @@ class FakeModels:
         """The fake image network."""
         return FakePictures(ref)
 
-    @contextmanager
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
-        """Raises `CannotAdapt`: there is nothing to train."""
-        raise CannotAdapt(f"{ref.name} has no weights to train")
-        yield Trainable(ref, None, None, "")
 
-    def fingerprint(self, ref: ModelRef) -> str:
-        """SHA-256 of the name: there are no weights."""
-        return hashlib.sha256(ref.name.encode()).hexdigest()
-
-    def resident_bytes(self) -> dict[str, int]:
-        """Nothing."""
-        return {}
-
-
-class FakeLanguageModel:
+class FakeLanguageModel(LanguageModel):
     """Likes answers whose words, or whose demonstrations' words, are in the question."""
 
     def __init__(self, ref: ModelRef) -> None:
         self._ref = ref
 
     @property
-    def ref(self) -> ModelRef:
-        """What this is."""
-        return self._ref
-
-    @property
-    def can(self) -> frozenset[Ability]:
-        """By name: a remote one can only generate."""
-        return _CAN[self._ref.name]
-
-    @property
-    def context(self) -> int:
-        """Longest sequence in words."""
-        return CONTEXT
-
-    @property
-    def layers(self) -> int:
-        """Number of transformer blocks, as it were."""
-        return LAYERS
-
-    @property
-    def architecture(self) -> str:
-        """None: it is no network."""
-        return ""
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """None."""
-        return {}
+    def facts(self) -> ModelFacts:
+        """A remote one can only generate; the context is in words."""
+        return ModelFacts(self._ref, _CAN[self._ref.name], CONTEXT, LAYERS)
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Words of each prompt."""
@@ -129,16 +84,16 @@ class FakeLanguageModel:
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         """Log-softmax over a prompt's answers of their shared words and a little hashed noise."""
-        if "score" not in self.can:
-            raise CannotAdapt(f"{self._ref.name} cannot score answers")
+        if "score" not in self.facts.can:
+            raise self._unable("cannot score answers")
         return [self._score(_text(p), given) for p, given in zip(prompts, answers, strict=True)]
 
-    def _score(self, text: str, answers: Sequence[str]) -> Scores:
+    def _score(self, text: str, answers: Sequence[str]) -> AnswerScores:
         self._take_time()
         words = len(_words(text)) + sum(len(_words(answer)) for answer in answers)
-        return Scores(self._liking(text, answers), words, words > CONTEXT)
+        return AnswerScores(self._liking(text, answers), words, words > CONTEXT)
 
     def _liking(self, text: str, answers: Sequence[str]) -> Floats:
         if not answers:
@@ -182,8 +137,8 @@ class FakeLanguageModel:
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Bags of words, turned a little with each layer."""
-        if "hidden" not in self.can:
-            raise CannotAdapt(f"{self._ref.name} shows no hidden states")
+        if "hidden" not in self.facts.can:
+            raise self._unable("shows no hidden states")
         bags = np.stack([_bag(_text(prompt)) for prompt in prompts]) if prompts else _no_rows()
         states = np.stack([np.roll(bags, layer, axis=1) for layer in layers], axis=1)
         return Hidden(states, states.copy(), tuple(self.count(prompts)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nshot.core import machine
 from nshot.core.types import ModelRef
 from nshot.models import catalog
-from nshot.models.base import Trainable
+from nshot.models.base import Lent
 
 BATCH = 32
 """Texts encoded at once, of like length."""
@@ -49,11 +49,11 @@ class SentenceEncoder:
         """Bytes of its weights."""
         return sum(p.numel() * p.element_size() for p in self._model.parameters())
 
-    def lend(self) -> Trainable:
-        """A copy to train: see `nshot.models.base.Lends`."""
+    def lend(self) -> Lent:
+        """A copy to train: see `nshot.models.base.LendsCopy`."""
         module = copy.deepcopy(self._model)
         module.requires_grad_(True)
-        return Trainable(self._ref, module, module.tokenizer, str(module.device))
+        return Lent(self._ref, module, module.tokenizer, str(module.device))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(texts, width), unit length rows. sentence-transformers sorts the batches by length."""

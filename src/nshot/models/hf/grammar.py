@@ -96,7 +96,7 @@ def fault(grammar: Grammar) -> Fault | None:
     return _fault(grammar, said) if said and not said.startswith("WARNING") else None
 
 
-def there() -> bool:
+def is_installed() -> bool:
     """Whether answers can be kept in a format here. Imports nothing."""
     try:
         return importlib.util.find_spec("llguidance") is not None

@@ -7,7 +7,7 @@ asked, stays on until another view is asked, and is then taken off without a tra
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,17 @@ from nshot.core.types import Delta, ModelRef, Prompt
 from nshot.models import catalog
 from nshot.models.base import (
     Ability,
+    AnswerScores,
     Completion,
     Decoding,
     Encoder,
     Hidden,
     LanguageModel,
+    Lent,
+    ModelFacts,
+    Models,
     PictureEncoder,
     PrefixState,
-    Scores,
-    Trainable,
 )
 from nshot.models.hf.tokens import encode_prompts, rows
 
@@ -125,7 +127,7 @@ class Base:
             self._load()
 
     @contextmanager
-    def train(self, names: Sequence[str]) -> Iterator[Trainable]:
+    def lend(self, free: Sequence[str]) -> Iterator[Lent]:
         """Lend the bare module; take it back as it was, whatever happened to it."""
         from nshot.models.hf.mount import Bare, matching
 
@@ -133,19 +135,25 @@ class Base:
             if self.lent:
                 raise NshotError(f"{self.ref.name} is lent for training already")
             self.strip()
-            free = matching(self.module, names)
-            self._bare, self.lent = Bare(self.module, free, self._sums), True
+            freed = matching(self.module, free)
+            self._bare, self.lent = Bare(self.module, freed, self._sums), True
             try:
-                yield self._trainable(free)
+                yield self._lent(freed)
             finally:
                 self.lent = False
                 self.strip()
 
-    def _trainable(self, free: tuple[str, ...]) -> Trainable:
+    def _lent(self, freed: tuple[str, ...]) -> Lent:
         parameters = dict(self.module.named_parameters())
-        for name in free:
+        for name in freed:
             parameters[name].requires_grad_(True)
-        return Trainable(self.ref, self.module, self.tokenizer, str(self.module.device), free)
+        return Lent(self.ref, self.module, self.tokenizer, str(self.module.device), freed)
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        text = self.module.config.get_text_config()
+        return int(getattr(text, "max_position_embeddings", None) or 2048)
 
     @property
     def bytes(self) -> int:
@@ -163,7 +171,7 @@ def written(delta: Delta) -> int:
     return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
-class HFModels:
+class HFModels(Models):
     """`Models` on transformers: one base per name and quantisation, on the machine's device."""
 
     def __init__(self) -> None:
@@ -200,7 +208,7 @@ class HFModels:
         return self._pictures[ref]
 
     @contextmanager
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
+    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> Iterator[Lent]:
         """Lend the base of `ref` for training and take it back unchanged.
 
         Views on it cannot be asked meanwhile. Raises `InputError` for a pattern that matches no
@@ -208,8 +216,8 @@ class HFModels:
         """
         if ref.deltas:
             raise InputError(f"training starts from a base: {ref.name} was given with deltas")
-        with self._base(ref).train(names) as trainable:
-            yield trainable
+        with self._base(ref).lend(free) as lent:
+            yield lent
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""
@@ -229,7 +237,7 @@ class HFModels:
         return held
 
 
-class HFLanguageModel:
+class HFLanguageModel(LanguageModel):
     """A view on a base: answers with its deltas on."""
 
     def __init__(self, ref: ModelRef, base: Base) -> None:
@@ -237,44 +245,29 @@ class HFLanguageModel:
         self._base = base
 
     @property
-    def ref(self) -> ModelRef:
-        """What this is."""
-        return self._ref
+    def facts(self) -> ModelFacts:
+        """Of its configuration and its weights; packed weights' shapes are columns.
 
-    @property
-    def can(self) -> frozenset[Ability]:
-        """Everything but images; recurrent and hybrid models are only read, not continued."""
+        Recurrent and hybrid models are only read, not continued. A tied head counts once.
+        """
         from nshot.models.hf import grammar
         from nshot.models.hf.cache import holds
 
-        can = _CAN if grammar.there() else _CAN - {"constrain"}
-        return can if holds(self._base.module) else can - {"generate", "constrain"}
-
-    @property
-    def context(self) -> int:
-        """Longest sequence in tokens."""
-        text = self._base.module.config.get_text_config()
-        return int(getattr(text, "max_position_embeddings", None) or 2048)
-
-    @property
-    def layers(self) -> int:
-        """Number of transformer blocks."""
-        return int(self._base.module.config.get_text_config().num_hidden_layers)
-
-    @property
-    def architecture(self) -> str:
-        """Its configuration's ``model_type``."""
-        return str(self._base.module.config.model_type)
-
-    @property
-    def parameters(self) -> int:
-        """How many weights the base has; a tied head counts once."""
-        return self._base.parameters
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the base's parameters by name, as they are stored: packed ones are columns."""
-        return self._base.shapes
+        can, base = _CAN, self._base
+        if not holds(base.module):
+            can = can - {"generate", "constrain"}
+        elif not grammar.is_installed():
+            can = can - {"constrain"}
+        text = base.module.config.get_text_config()
+        return ModelFacts(
+            self._ref,
+            can,
+            base.context,
+            int(text.num_hidden_layers),
+            str(base.module.config.model_type),
+            base.parameters,
+            base.shapes,
+        )
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
@@ -285,28 +278,28 @@ class HFLanguageModel:
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         """Log-likelihood of each of a prompt's answers (see `nshot.models.hf.score`)."""
         from nshot.models.hf.score import agrees, score
 
-        with self._base.answering(self.ref.deltas) as live:
+        with self._base.answering(self._ref.deltas) as live:
             before = _before(live, prefix)
-            limit = self.context - before.length
+            limit = self._base.context - before.length
             asked = rows(self._base.tokenizer, prompts, answers, limit)
             scored = [row for row in asked if row.answers]
             if live.kind not in self._base.agreed and scored:
                 self._base.agreed[live.kind] = agrees(live.module, scored, before)
             packed = self._base.agreed.get(live.kind, False)
             sums = score(live.module, asked, before, packed)
-        return [Scores(s, row.tokens_in, row.cut) for s, row in zip(sums, asked, strict=True)]
+        return [AnswerScores(s, row.tokens_in, row.cut) for s, row in zip(sums, asked, strict=True)]
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt; a prompt too long for the context is cut from the left."""
         from nshot.models.hf.generate import generate
 
-        if "generate" not in self.can:
-            raise CannotAdapt(f"no texts from {self.ref.name}: it is no pure attention model")
-        with self._base.answering(self.ref.deltas) as live:
+        if "generate" not in self.facts.can:
+            raise CannotAdapt(f"no texts from {self._ref.name}: it is no pure attention model")
+        with self._base.answering(self._ref.deltas) as live:
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
             return generate(live.module, self._base.tokenizer, tokens, live.prefix, how)
 
@@ -314,9 +307,10 @@ class HFLanguageModel:
         """Hidden states after the given blocks; the last one's have passed the final norm."""
         from nshot.models.hf.hidden import hidden
 
-        if wrong := [k for k in layers if not 1 <= k <= self.layers]:
-            raise InputError(f"no layer {wrong[0]}: {self.ref.name} has layers 1 to {self.layers}")
-        with self._base.answering(self.ref.deltas) as live:
+        depth = self.facts.layers
+        if wrong := [k for k in layers if not 1 <= k <= depth]:
+            raise InputError(f"no layer {wrong[0]}: {self._ref.name} has layers 1 to {depth}")
+        with self._base.answering(self._ref.deltas) as live:
             tokens = self._fitting(prompts, live.prefix.length)
             last, mean = hidden(live.module, tokens, live.prefix, layers)
         return Hidden(last, mean, tuple(map(len, tokens)))
@@ -324,7 +318,7 @@ class HFLanguageModel:
     def _fitting(self, prompts: Sequence[Prompt], reserved: int) -> list[tuple[int, ...]]:
         from nshot.models.hf.tokens import cut_left
 
-        tokenizer, room = self._base.tokenizer, self.context - reserved
+        tokenizer, room = self._base.tokenizer, self._base.context - reserved
         coded = encode_prompts(tokenizer, prompts)
         return [cut_left(tokens, room, tokenizer.bos_token_id)[0] for tokens in coded]
 

@@ -8,7 +8,6 @@ what passes (429, 5xx, timeouts, cut connections, answers that are no answers) i
 from __future__ import annotations
 
 import email.utils
-import hashlib
 import math
 import os
 import queue
@@ -17,7 +16,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -34,16 +32,11 @@ from nshot.core.errors import (
 from nshot.core.types import ModelRef, Prompt, Turn
 from nshot.data.hub import within
 from nshot.models.base import (
-    Ability,
     Completion,
     Decoding,
-    Encoder,
-    Hidden,
     LanguageModel,
-    PictureEncoder,
-    PrefixState,
-    Scores,
-    Trainable,
+    ModelFacts,
+    Models,
 )
 from nshot.models.catalog import HUB_SECONDS
 
@@ -156,7 +149,7 @@ def _headers() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-class RemoteModels:
+class RemoteModels(Models):
     """`Models` over endpoints. The first opening of a model asks whether its endpoint is there."""
 
     def __init__(self) -> None:
@@ -170,28 +163,6 @@ class RemoteModels:
             check(ref)
             self._open[ref] = RemoteLanguageModel(ref)
         return self._open[ref]
-
-    def encoder(self, ref: ModelRef) -> Encoder:
-        """Raises `InputError`: endpoints are asked for texts only."""
-        raise InputError(Fault(f"'openai:{ref.name}' is no sentence encoder"))
-
-    def pictures(self, ref: ModelRef) -> PictureEncoder:
-        """Raises `InputError`: endpoints are asked for texts only."""
-        raise InputError(Fault(f"'openai:{ref.name}' is no image network"))
-
-    @contextmanager
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> Iterator[Trainable]:
-        """Raises `CannotAdapt`: the weights are elsewhere."""
-        raise CannotAdapt("an endpoint's model cannot be trained from here")
-        yield Trainable(ref, None, None, "")
-
-    def fingerprint(self, ref: ModelRef) -> str:
-        """SHA-256 of the name: the weights are elsewhere."""
-        return hashlib.sha256(ref.name.encode()).hexdigest()
-
-    def resident_bytes(self) -> dict[str, int]:
-        """Nothing."""
-        return {}
 
 
 class _Passing(Exception):
@@ -232,7 +203,7 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
-class RemoteLanguageModel:
+class RemoteLanguageModel(LanguageModel):
     """A model behind an endpoint. `tell` hears why it waits."""
 
     def __init__(
@@ -245,56 +216,13 @@ class RemoteLanguageModel:
         self._pace = _Pace(limits.per_minute)
 
     @property
-    def ref(self) -> ModelRef:
-        """What this is."""
-        return self._ref
-
-    @property
-    def can(self) -> frozenset[Ability]:
-        """It writes; chat completions score nothing."""
-        return frozenset({"generate"})
-
-    @property
-    def context(self) -> int:
-        """What is assumed: `CONTEXT`."""
-        return CONTEXT
-
-    @property
-    def layers(self) -> int:
-        """Unknown."""
-        return 0
-
-    @property
-    def architecture(self) -> str:
-        """Unknown."""
-        return ""
-
-    @property
-    def parameters(self) -> int:
-        """Unknown."""
-        return 0
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Unknown."""
-        return {}
+    def facts(self) -> ModelFacts:
+        """It writes; chat completions score nothing. `CONTEXT` is assumed, the rest unknown."""
+        return ModelFacts(self._ref, frozenset({"generate"}), CONTEXT, local=False)
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt, guessed at four bytes each: the tokenizer is elsewhere."""
         return [sum(_guess(m["content"]) + 4 for m in _messages(prompt)) for prompt in prompts]
-
-    def logprobs(
-        self,
-        prompts: Sequence[Prompt],
-        answers: Sequence[Sequence[str]],
-        prefix: PrefixState | None = None,
-    ) -> list[Scores]:
-        """Raises `CannotAdapt`."""
-        raise CannotAdapt(f"{self._model} is behind an endpoint, which cannot score answers")
-
-    def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Raises `CannotAdapt`."""
-        raise CannotAdapt(f"{self._model} is behind an endpoint, which shows no hidden states")
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """An answer to each prompt.

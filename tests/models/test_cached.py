@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from nshot.core.types import ModelRef, Prompt
-from nshot.models.base import LanguageModel, PrefixState, Scores
+from nshot.models.base import AnswerScores, LanguageModel, PrefixState
 from nshot.models.fake.models import FakeLanguageModel, FakeModels
-from nshot.models.wrap.remembered import Remembering
+from nshot.models.wrap.cached import CachedModels
 
 REF = ModelRef("fake", "scorer")
 
@@ -26,7 +26,7 @@ class Counting(FakeLanguageModel):
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         self._asked.append(len(prompts))
         return super().logprobs(prompts, answers, prefix)
 
@@ -42,7 +42,7 @@ class Counted(FakeModels):
 
 def test_equal_calls_are_worked_out_once_and_answer_the_same() -> None:
     counted = Counted()
-    models = Remembering(counted)
+    models = CachedModels(counted)
     prompts, answers = ["good", "bad"], [[" a", " b"]] * 2
     first = models.open(REF).logprobs(prompts, answers)
     again = models.open(REF).logprobs(prompts, answers)
@@ -55,7 +55,7 @@ def test_equal_calls_are_worked_out_once_and_answer_the_same() -> None:
 
 def test_another_model_other_prompts_or_other_answers_are_asked() -> None:
     counted = Counted()
-    models = Remembering(counted)
+    models = CachedModels(counted)
     models.open(REF).logprobs(["good"], [[" a"]])
     models.open(ModelRef("fake", "slow")).logprobs(["good"], [[" a"]])
     models.open(REF).logprobs(["bad"], [[" a"]])

@@ -5,74 +5,44 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import (
-    Ability,
+    AnswerScores,
     Completion,
     Decoding,
     Encoder,
     Hidden,
     LanguageModel,
+    Lent,
+    ModelFacts,
     Models,
     PictureEncoder,
     PrefixState,
-    Scores,
-    Trainable,
 )
 
 Asked: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
 
 
 @dataclass(frozen=True)
-class RememberedModel:
+class CachedModel(LanguageModel):
     """A language model whose `logprobs` of equal calls are worked out once.
 
-    Whole calls are remembered, not rows: a row's last digits depend on what it was packed with, so
+    Whole calls are kept, not rows: a row's last digits depend on what it was packed with, so
     that an answer made of rows of two calls could differ from the answer to one.
     """
 
     model: LanguageModel
-    known: dict[Asked, list[Scores]]
+    cache: dict[Asked, list[AnswerScores]]
 
     @property
-    def ref(self) -> ModelRef:
-        """What this is."""
-        return self.model.ref
-
-    @property
-    def can(self) -> frozenset[Ability]:
-        """What it can be asked."""
-        return self.model.can
-
-    @property
-    def context(self) -> int:
-        """Longest sequence in tokens."""
-        return self.model.context
-
-    @property
-    def layers(self) -> int:
-        """Number of transformer blocks."""
-        return self.model.layers
-
-    @property
-    def architecture(self) -> str:
-        """How its family calls itself."""
-        return self.model.architecture
-
-    @property
-    def parameters(self) -> int:
-        """How many weights the base has."""
-        return self.model.parameters
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the base's parameters by name."""
-        return self.model.shapes
+    def facts(self) -> ModelFacts:
+        """What is known of it."""
+        return self.model.facts
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
@@ -83,14 +53,14 @@ class RememberedModel:
         prompts: Sequence[Prompt],
         answers: Sequence[Sequence[str]],
         prefix: PrefixState | None = None,
-    ) -> list[Scores]:
+    ) -> list[AnswerScores]:
         """Log-likelihood of each of a prompt's answers; behind a `prefix` worked out every time."""
         if prefix is not None:
             return self.model.logprobs(prompts, answers, prefix)
-        asked = (self.ref, tuple(prompts), tuple(map(tuple, answers)))
-        if asked not in self.known:
-            self.known[asked] = self.model.logprobs(prompts, answers)
-        return list(self.known[asked])
+        asked = (self.facts.ref, tuple(prompts), tuple(map(tuple, answers)))
+        if asked not in self.cache:
+            self.cache[asked] = self.model.logprobs(prompts, answers)
+        return list(self.cache[asked])
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
@@ -102,15 +72,15 @@ class RememberedModel:
 
 
 @dataclass(frozen=True)
-class Remembering:
-    """`Models` whose language models remember what they were asked, as long as this lives."""
+class CachedModels(Models):
+    """`Models` whose language models keep their scores as long as this lives."""
 
     models: Models
-    _known: dict[Asked, list[Scores]] = field(default_factory=dict)
+    _cache: dict[Asked, list[AnswerScores]] = field(default_factory=dict)
 
     def open(self, ref: ModelRef) -> LanguageModel:
         """A language model, with the ref's deltas applied whenever it answers."""
-        return RememberedModel(self.models.open(ref), self._known)
+        return CachedModel(self.models.open(ref), self._cache)
 
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
@@ -120,9 +90,9 @@ class Remembering:
         """A frozen image network."""
         return self.models.pictures(ref)
 
-    def train(self, ref: ModelRef, names: Sequence[str] = ()) -> AbstractContextManager[Trainable]:
+    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
         """Lend the base of `ref` for training and take it back unchanged."""
-        return self.models.train(ref, names)
+        return self.models.lend(ref, free=free)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""
