@@ -44,7 +44,30 @@ def test_threads_are_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.threads() >= 1
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="a GPU is here")
+@pytest.mark.parametrize(
+    ("device", "native", "expected"),
+    [("cpu", True, "float32"), ("cuda", True, "bfloat16"), ("cuda", False, "float32")],
+)
+def test_a_card_without_bfloat16_is_not_given_it(device: str, native: bool, expected: str) -> None:
+    assert machine.dtype_of(device, lambda: native) == expected
+
+
+@pytest.mark.parametrize("name", ["nvidiactl", "dxg", "kfd"])
+def test_each_drivers_device_file_makes_torch_be_asked(name: str, tmp_path: Path) -> None:
+    """NVIDIA's, the one under WSL2 and ROCm's: laid into an empty folder in place of /dev."""
+    assert f"/dev/{name}" in machine.DRIVERS
+    code = (
+        "import sys, nshot.core.machine as m;"
+        f" m.DRIVERS = tuple(d.replace('/dev', {str(tmp_path)!r}) for d in m.DRIVERS);"
+        " before = m.device(), 'torch' in sys.modules;"
+        f" open({str(tmp_path / name)!r}, 'w').close(); m.device();"
+        " print(*before, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["cpu", "False", "True"], done.stderr
+
+
+@pytest.mark.skipif(any(map(os.path.exists, machine.DRIVERS)), reason="a GPU is here")
 def test_without_a_gpu_torch_is_not_asked() -> None:
     code = (
         "import sys, nshot.core.machine as m; print(m.device(), m.dtype(), m.identity()['device'],"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from nshot.core import network
 from nshot.core.errors import InputError
-from nshot.data import hub, load
+from nshot.data import load
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_hub_that_says_nothing_is_given_up(cache: Path, monkeypatch: pytest.Mo
     from huggingface_hub import HfApi, constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "HUB_SECONDS", 0.3)
+    monkeypatch.setattr(network, "SECONDS", 0.3)
     monkeypatch.setattr(HfApi, "list_repo_files", lambda *_, **__: time.sleep(60))
     start = time.perf_counter()
     with pytest.raises(InputError, match="no hub gave a data set"):

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nshot.core import network
 from nshot.core.errors import InputError, ModelNotFound
+from nshot.core.files import UNSAFE
 from nshot.core.types import ModelRef
 from nshot.models import catalog, open_models
 from nshot.models.catalog import listing, locate, resolve
@@ -117,7 +119,7 @@ def test_a_hub_that_says_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyP
     from huggingface_hub import HfApi, constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(catalog, "HUB_SECONDS", 0.3)
+    monkeypatch.setattr(network, "SECONDS", 0.3)
     monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: time.sleep(60))
     start = time.perf_counter()
     with pytest.raises(ModelNotFound, match="at hand: ") as caught:
@@ -204,7 +206,7 @@ def test_two_processes_convert_once_and_both_see_it_whole(
 ) -> None:
     monkeypatch.setenv("NSHOT_CACHE", str(tmp_path))
     folder = catalog._converted_folder(catalog.LM)
-    stale = folder.parent / f".{folder.name}-killed"
+    stale = folder.parent / f".{folder.name}.1.tmp"
     stale.mkdir(parents=True)
     log = tmp_path / "log"
     command = [sys.executable, "-c", CONVERT, str(log)]
@@ -234,6 +236,6 @@ def test_the_converted_folder_holds_no_pickle_and_its_chat_template(tmp_path: Pa
     folder = locate(resolve(None, "lm"))
     names = {path.name for path in folder.iterdir()}
     assert "model.safetensors" in names
-    assert not {Path(name).suffix for name in names} & set(catalog.PICKLED)
+    assert not {Path(name).suffix for name in names} & UNSAFE
     assert json.loads((folder / "config.json").read_text())["dtype"] == "float32"
     assert "chat_template.jinja" in names

@@ -2,13 +2,15 @@
 
 NshotError                  exit 1
   InputError                exit 2: the user's input or request; carries every fault at once
-  ModelNotFound             exit 2: no such model here, or no hub to ask
-  Locked                    exit 2: another run holds the output folder
+    ModelNotFound           no such model here, or no hub to ask
+    EndpointRefused         an endpoint will not answer: the key, the model, or one prompt
+    Locked                  another run holds the output folder
   RunFailed                 exit 3: something broke while running; the partial board is kept
     WorkerLost              the worker process died (killed, out of memory)
     DidNotLearn             training left the model no better than it started
     Diverged                the loss stopped being a number
-  CannotAdapt               a method cannot work here; its row says why
+    EndpointFailed          an endpoint did not answer, however often it was asked
+  CannotAdapt               exit 1: a method cannot work here; its row says why
 """
 
 from __future__ import annotations

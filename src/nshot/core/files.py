@@ -1,46 +1,100 @@
-"""Writing files and folders: a name is either the old content or the new, whatever happens."""
+"""Files and folders: read with a fault that says what to do, written whole or not at all."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
+
+from nshot.core.errors import Fault, InputError
+
+UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".npz", ".ckpt"})
+"""Endings of files that are, or may hold, a pickle: reading one can run code."""
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the new one, whatever happens."""
+@contextmanager
+def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
+    """A name beside `path` to write to, which takes the place of `path` at the end of the block.
+
+    With `sync` the content is on the disk before that, so that a power cut leaves the old file or
+    the new one; without, that holds for a killed process only.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield draft
+        if sync:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+        os.replace(draft, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
+    """Write a file (texts in UTF-8) that is either the old one or the new one; see `replacing`."""
+    with replacing(path, sync) as draft:
+        draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     """Fill a new folder and put it in place of `folder`: no half-written folder bears the name."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
     try:
-        fill(temporary)
+        fill(draft)
         if folder.exists():
             os.replace(folder, old)
-        os.replace(temporary, folder)
+        os.replace(draft, folder)
     finally:
         if old.exists() and not folder.exists():
             os.replace(old, folder)
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def decode(raw: bytes, path: Path) -> str:
+    """The text of a user's file: UTF-8, a byte order mark is skipped.
+
+    Raises `InputError` naming the offset and line of the first bad byte, and how to convert.
+    """
+    mark = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
+    try:
+        return raw[mark:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        offset = mark + error.start
+        line = raw.count(b"\n", 0, offset) + 1
+        encoding = _likely_encoding(raw)
+        fixed = path.with_name(f"{path.stem}.utf8{path.suffix}")
+        raise InputError(
+            Fault(
+                f"byte 0x{raw[offset]:02x} at offset {offset} is not UTF-8",
+                expected="a file in UTF-8",
+                do=f"iconv -f {encoding} -t UTF-8 {quote(str(path))} > {quote(str(fixed))}",
+                where=f"{path}, line {line}",
+            )
+        ) from None
+
+
+def _likely_encoding(raw: bytes) -> str:
+    """A guess for the command: UTF-16 by its mark, CP949 when it reads as Hangul."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    try:
+        wide = [c for c in raw.decode("cp949") if ord(c) > 127]
+    except UnicodeDecodeError:
+        return "WINDOWS-1252"
+    hangul = sum("가" <= c <= "힣" for c in wide)
+    return "CP949" if hangul >= 0.8 * len(wide) else "WINDOWS-1252"

@@ -7,7 +7,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
 
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""A device file of each driver: NVIDIA's on Linux, Windows' under WSL2, AMD's (ROCm)."""
+
+
 def device() -> str:
-    """Where models run: ``cuda`` when there is one, else ``cpu``.
+    """Where models run: ``cuda`` (ROCm goes by this name too) when there is one, else ``cpu``.
 
     Without a driver's device file there is no GPU, and torch need not be loaded to say so.
     """
-    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
+    if platform.system() == "Linux" and not any(map(os.path.exists, DRIVERS)):
         return "cpu"
     import torch
 
@@ -31,8 +35,24 @@ def device() -> str:
 
 
 def dtype() -> str:
-    """The dtype models are loaded in: bfloat16 on a GPU, float32 on a CPU (6x faster there)."""
-    return "bfloat16" if device() == "cuda" else "float32"
+    """The dtype models are loaded in; see `dtype_of`."""
+
+    def has_bfloat16() -> bool:
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+    return dtype_of(device(), has_bfloat16)
+
+
+def dtype_of(device: str, has_bfloat16: Callable[[], bool]) -> str:
+    """The dtype of a device: float32 on a CPU (6x faster there than bfloat16), else bfloat16.
+
+    A card that only emulates bfloat16 (before Ampere) gets float32: emulated it is slower than
+    that, and float16, whose largest number is 65,504, overflows in models that were trained in
+    bfloat16 and in a loss that is not scaled.
+    """
+    return "bfloat16" if device == "cuda" and has_bfloat16() else "float32"
 
 
 def threads() -> int:
@@ -40,10 +60,10 @@ def threads() -> int:
 
     Raises `InputError` where that is none.
     """
-    if said := os.environ.get("NSHOT_THREADS"):
-        if not (said.isdecimal() and int(said)):
-            raise InputError(Fault(f"NSHOT_THREADS is '{said}'", "a number from 1 up"))
-        return int(said)
+    if text := os.environ.get("NSHOT_THREADS"):
+        if not (text.isdecimal() and int(text)):
+            raise InputError(Fault(f"NSHOT_THREADS is '{text}'", "a number from 1 up"))
+        return int(text)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from nshot.core import network
 from nshot.core.errors import Fault, InputError
 
-HUB_SECONDS = 5.0
-"""How long a hub may take to say what a data set holds, in all."""
 _NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.-]+))?(:(?P<file>.+))?")
 _SHOWN = 8
 
@@ -31,13 +28,13 @@ def hub_file(name: str, read: Sequence[str]) -> Path:
     """The data set's one file of train rows on this disk, fetched if it is not there.
 
     From the local Hub cache, else from the hub. Raises `InputError` where neither has it, after
-    `HUB_SECONDS` at most, and where it is not clear which file is meant.
+    `network.SECONDS` at most, and where it is not clear which file is meant.
     """
     match = _NAME.fullmatch(name)
     if match is None:
         raise InputError(Fault(f"'{name}' is no name of a data set", expected="org/name"))
     repo, revision, file = match["repo"], match["revision"], match["file"]
-    cached = _cached(repo, revision)
+    cached = network.in_hub_cache(repo, revision, "dataset")
     if cached is not None:
         held = sorted(p.relative_to(cached).as_posix() for p in cached.rglob("*") if p.is_file())
         if file in held or (file is None and _readable(held, read)):
@@ -45,36 +42,22 @@ def hub_file(name: str, read: Sequence[str]) -> Path:
     return _fetched(repo, revision, file or _chosen(repo, _listed(repo, revision), read))
 
 
-def _cached(repo: str, revision: str | None) -> Path | None:
-    from huggingface_hub import snapshot_download
-
-    where: dict[str, Any] = {"repo_type": "dataset", "revision": revision}
-    try:
-        return Path(snapshot_download(repo, local_files_only=True, **where))
-    except (OSError, ValueError):  # not in the cache; hub errors of this kind are one of these
-        return None
-
-
 def _listed(repo: str, revision: str | None) -> list[str]:
     """The names of the data set's files."""
-    from huggingface_hub import HfApi, constants
-
-    def ask() -> list[str]:
-        return HfApi().list_repo_files(repo, repo_type="dataset", revision=revision)
-
-    offline = constants.HF_HUB_OFFLINE
-    answered, files = (False, None) if offline else within(HUB_SECONDS, ask)
-    if not answered:
+    files = network.ask_hub(
+        lambda hub: hub.list_repo_files(repo, repo_type="dataset", revision=revision)
+    )
+    if files is None:
         raise InputError(
             Fault(
                 f"no file '{repo}' here, and no hub gave a data set of that name within "
-                f"{HUB_SECONDS:.0f} s",
+                f"{network.SECONDS:.0f} s",
                 expected="a file or folder, or the name of a data set on a hub that is reachable",
                 do=f"hf download --repo-type dataset {repo} --local-dir DIR, where there is a "
                 "network, then name the file in it",
             )
         )
-    return list(files or ())
+    return files
 
 
 def _readable(files: Sequence[str], read: Sequence[str]) -> list[str]:
@@ -101,22 +84,3 @@ def _fetched(repo: str, revision: str | None, file: str) -> Path:
     except Exception as error:  # the client's errors are many, and all mean the same here
         found = f"'{file}' of the data set '{repo}' cannot be fetched: {error}"
         raise InputError(Fault(found, do="try again, or download it and name the file")) from error
-
-
-def within(seconds: float, ask: Callable[[], Any]) -> tuple[bool, Any]:
-    """(True, the answer), or (False, None) after a failure or after `seconds`.
-
-    A client's own time limit is for each try and each address, so the clock is kept here.
-    """
-    answers: list[Any] = []
-
-    def run() -> None:
-        try:
-            answers.append(ask())
-        except Exception:  # the client's errors are many, and all mean the same here
-            return
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return (True, answers[0]) if answers else (False, None)

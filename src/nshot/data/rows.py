@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.files import write_atomic
 from nshot.core.types import (
     Cost,
     Example,
@@ -231,17 +231,7 @@ def dumps(data: object) -> str:
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line, UTF-8: the whole file or none of it."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as out:
-            for row in rows:
-                out.write(dumps(row) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomic(Path(path), "".join(dumps(row) + "\n" for row in rows))
 
 
 def read_rows(path: str | Path) -> list[Json]:

@@ -13,14 +13,13 @@ from shlex import quote
 from typing import Any, Literal, TypeAlias
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.files import UNSAFE, decode
 from nshot.data.faults import Faults, Place
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
-from nshot.data.task_file import decode
 
 Row: TypeAlias = dict[str, Any]
 _Quoting: TypeAlias = Literal[0, 3]
 
-PICKLED = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt"})
 IMAGE_COLUMN = "image"
 _CELL_LIMIT = 2**31 - 1
 _MAGIC = (
@@ -80,7 +79,7 @@ def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
         near = sorted(p.name for p in path.parent.glob("*") if p.suffix in _READERS)[:8]
         have = f"{path.parent} has {', '.join(near)}" if near else ""
         raise InputError(Fault("no such file", expected=f"one of {kinds}", do=have, where=where))
-    if suffix in PICKLED:
+    if suffix in UNSAFE:
         raise InputError(_pickled(f"a {suffix} file is, or may hold, a pickle", kinds, where))
     with path.open("rb") as file:
         head = file.read(8)

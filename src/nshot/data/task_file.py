@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.files import decode
 from nshot.core.types import Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
@@ -78,41 +77,6 @@ def read_task(path: str | Path) -> TaskFile:
     if reader.faults:
         raise InputError(reader.faults)
     return task
-
-
-def decode(raw: bytes, path: Path) -> str:
-    """The text of a user's file: UTF-8, a byte order mark is skipped.
-
-    Raises `InputError` naming the offset and line of the first bad byte, and how to convert.
-    """
-    mark = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
-    try:
-        return raw[mark:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        offset = mark + error.start
-        line = raw.count(b"\n", 0, offset) + 1
-        encoding = _likely_encoding(raw)
-        fixed = path.with_name(f"{path.stem}.utf8{path.suffix}")
-        raise InputError(
-            Fault(
-                f"byte 0x{raw[offset]:02x} at offset {offset} is not UTF-8",
-                expected="a file in UTF-8",
-                do=f"iconv -f {encoding} -t UTF-8 {quote(str(path))} > {quote(str(fixed))}",
-                where=f"{path}, line {line}",
-            )
-        ) from None
-
-
-def _likely_encoding(raw: bytes) -> str:
-    """A guess for the command: UTF-16 by its mark, CP949 when it reads as Hangul."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16"
-    try:
-        wide = [c for c in raw.decode("cp949") if ord(c) > 127]
-    except UnicodeDecodeError:
-        return "WINDOWS-1252"
-    hangul = sum("가" <= c <= "힣" for c in wide)
-    return "CP949" if hangul >= 0.8 * len(wide) else "WINDOWS-1252"
 
 
 def label_key(name: str) -> str:

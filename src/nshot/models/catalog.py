@@ -12,22 +12,19 @@ import importlib.util
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from nshot.core import network
 from nshot.core.errors import Fault, InputError, ModelNotFound, nearest
+from nshot.core.files import UNSAFE, write_folder
 from nshot.core.types import ModelRef
-from nshot.data.hub import within
 
 Role: TypeAlias = Literal["lm", "encoder", "features"]
 
-HUB_SECONDS = 5.0
-"""How long a hub may take to say that it knows a model, in all."""
-PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
-"""Formats that can run code when they are read: never opened."""
 FAKES: dict[str, Role] = {
     "scorer": "lm",
     "remote": "lm",
@@ -242,7 +239,7 @@ def _check_folder(folder: Path) -> None:
     """Raises `InputError` unless `folder` holds a configuration and safetensors weights."""
     if folder.is_file():
         do = "give the folder that holds config.json and *.safetensors"
-        if folder.suffix in PICKLED:
+        if folder.suffix.lower() in UNSAFE:
             raise InputError(
                 Fault(_pickled(folder.name), expected="a folder of safetensors", do=do)
             )
@@ -253,7 +250,9 @@ def _check_folder(folder: Path) -> None:
         faults.append(Fault("no config.json", "a model folder", where=str(folder)))
     safe = {path.parent for path in files if path.suffix == ".safetensors"}
     pickled = [
-        f for f in files if f.suffix in PICKLED and f.parent not in safe | {*_runtimes(folder)}
+        f
+        for f in files
+        if f.suffix.lower() in UNSAFE and f.parent not in safe | {*_runtimes(folder)}
     ]
     if pickled or not safe:
         found = _pickled(pickled[0].name) if pickled else "no *.safetensors weights"
@@ -287,11 +286,9 @@ def _converted(e: Embedded) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            for stale in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+            for stale in folder.parent.glob(f".{folder.name}.*"):  # of a process that was killed
                 shutil.rmtree(stale, ignore_errors=True)
-            made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            _CONVERSIONS[e.name](source, made)
-            os.replace(made, folder)
+            write_folder(folder, partial(_CONVERSIONS[e.name], source))
     return folder
 
 
@@ -342,11 +339,8 @@ def _id_and_revision(name: str) -> tuple[str, str | None]:
 
 def _in_hub_cache(repo: str, revision: str | None) -> Path | None:
     """The snapshot of a Hub model on this disk, if it is there with safetensors weights."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
-    except (OSError, ValueError):  # not in the cache; hub errors of this kind are one of these
+    folder = network.in_hub_cache(repo, revision)
+    if folder is None:
         return None
     has_weights = any(folder.rglob("*.safetensors"))
     return folder if has_weights and (folder / "config.json").exists() else None
@@ -377,24 +371,17 @@ def _fetch(repo: str, revision: str) -> None:
 
 
 def _ask_hub(repo: str, revision: str | None) -> Any:
-    """What the Hub knows of a model; `ModelNotFound` when it has not said within `HUB_SECONDS`."""
-    from huggingface_hub import HfApi, constants
-
-    if constants.HF_HUB_OFFLINE:
-        _not_at_hand(repo)
-
-    def ask() -> Any:
-        return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS)
-
-    answered, answer = within(HUB_SECONDS, ask)
-    return answer if answered else _not_at_hand(repo)
+    """What the Hub knows of a model; `ModelNotFound` when it does not say so soon."""
+    return network.ask_hub(
+        lambda hub: hub.model_info(repo, revision=revision, timeout=network.SECONDS)
+    ) or _not_at_hand(repo)
 
 
 def _not_at_hand(name: str) -> Any:
     at_hand = [listed.name for listed in listing() if listed.ready]
     raise ModelNotFound(
         Fault(
-            f"'{name}' is not on this disk, and no hub gave it within {HUB_SECONDS:.0f} s",
+            f"'{name}' is not on this disk, and no hub gave it within {network.SECONDS:.0f} s",
             expected=f"at hand: {', '.join(at_hand) or 'nothing'}",
             do="give a folder with config.json and *.safetensors, or one of those at hand",
         )

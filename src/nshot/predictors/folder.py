@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.files import UNSAFE, write_atomic, write_folder
 from nshot.core.types import Delta, ModelRef, Task
 from nshot.data.rows import task_from_json, task_to_json
 from nshot.models.hf import peft_folder
@@ -23,7 +23,6 @@ FORMAT = 1
 """Raised when a folder written today could not be read by yesterday's code."""
 RECORD = "nshot.json"
 ARRAYS = "arrays.safetensors"
-UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".npz", ".ckpt"})
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -48,10 +47,10 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     if arrays:
         plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        _replace(folder / ARRAYS, save(plain))
+        write_atomic(folder / ARRAYS, save(plain))
     record = {"format": FORMAT, "kind": kind, "task": task_to_json(task), "settings": settings}
     text = json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True)
-    _replace(folder / RECORD, text.encode("utf-8"))
+    write_atomic(folder / RECORD, text)
 
 
 def read(folder: Path) -> Saved:
@@ -107,11 +106,8 @@ def _copied(delta: Delta, folder: Path, index: int) -> dict[str, Any]:
     if source.is_relative_to(root):
         name = str(source.relative_to(root))
     else:
-        root.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
-        shutil.copytree(source, fresh, ignore=_foreign(delta), dirs_exist_ok=True)
-        shutil.rmtree(root / name, ignore_errors=True)
-        os.replace(fresh, root / name)
+        copy = partial(shutil.copytree, source, ignore=_foreign(delta), dirs_exist_ok=True)
+        write_folder(root / name, copy)
     return {"kind": delta.kind, "folder": name, "sha256": delta.sha256}
 
 
@@ -177,10 +173,3 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(
             Fault(f"not safetensors: {error}", do="copy the whole folder again", where=str(path))
         ) from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write under another name first: a reader sees the old file or the new one."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)

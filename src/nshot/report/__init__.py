@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.files import write_atomic
 from nshot.report.html import render
 
 __all__ = ["render", "write"]
@@ -23,9 +23,7 @@ def write(folder: Path) -> Path:
     details_file = folder / "details.json"
     details = _read(details_file) if details_file.exists() else {}
     target = folder / "report.html"
-    passing = folder / f".report.html.{os.getpid()}"
-    passing.write_text(render(board, details), encoding="utf-8")
-    os.replace(passing, target)
+    write_atomic(target, render(board, details))
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nshot.core.files import write_atomic
 from nshot.report import charts
 from nshot.report.numbers import say
 
@@ -100,7 +100,6 @@ def write(result: Mapping[str, Any], folder: Path) -> Path | None:
     drawing = learning(result)
     if drawing is None:
         return None
-    passing, target = folder / f".learning.svg.{os.getpid()}", folder / "learning.svg"
-    passing.write_text(drawing, encoding="utf-8")
-    os.replace(passing, target)
+    target = folder / "learning.svg"
+    write_atomic(target, drawing)
     return target

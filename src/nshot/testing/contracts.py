@@ -11,13 +11,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nshot.core.errors import NshotError
+from nshot.core.files import UNSAFE
 from nshot.core.types import Input, Prediction, Shots, Task
 from nshot.methods.contract import Method, Table, Workbench, spec, spec_hash
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 
-UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".ckpt"})
 CLOSE = 1e-4
 """How far a score may move with the batch it was made in: float32 sums in another order."""
 
@@ -76,7 +76,7 @@ def check_predictor(
     _promise(_same(told, singly), "what else is in the batch changes no answer")
     predictor.save(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    _promise(not [p for p in files if p.suffix in UNSAFE], "safetensors and JSON only")
+    _promise(not [p for p in files if p.suffix.lower() in UNSAFE], "safetensors and JSON only")
     _promise(_same(told, load(folder, models).predict(asked)), "saved and loaded it is the same")
 
 

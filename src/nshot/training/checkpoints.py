@@ -8,12 +8,13 @@ so the step number is its position. Whoever is killed finds the old checkpoint o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
+
+from nshot.core.files import replacing
 
 _FILE = "checkpoint.safetensors"
 
@@ -44,22 +45,18 @@ class Checkpoints:
         """Replace the checkpoint: written beside it, on the disk, then renamed."""
         from safetensors.torch import save_file
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f"{_FILE}.{os.getpid()}.tmp"
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            beside,
-            metadata={"position": json.dumps(asdict(position))},
-        )
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, self.folder / _FILE)
+        with replacing(self.folder / _FILE) as draft:
+            save_file(
+                {name: tensor.contiguous() for name, tensor in tensors.items()},
+                draft,
+                metadata={"position": json.dumps(asdict(position))},
+            )
 
     def load(self, identity: str) -> tuple[Position, dict[str, Tensor]] | None:
         """The checkpoint of this very training, or None; leftovers of killed writes go."""
         from safetensors import safe_open
 
-        for leftover in self.folder.glob(f"{_FILE}.*.tmp"):
+        for leftover in self.folder.glob(f".{_FILE}.*.tmp"):
             leftover.unlink()
         path = self.folder / _FILE
         if not path.exists():

@@ -29,8 +29,8 @@ from nshot.core.errors import (
     InputError,
     ModelNotFound,
 )
+from nshot.core.network import SECONDS, within
 from nshot.core.types import ModelRef, Prompt, Turn
-from nshot.data.hub import within
 from nshot.models.base import (
     Completion,
     Decoding,
@@ -38,7 +38,6 @@ from nshot.models.base import (
     ModelFacts,
     Models,
 )
-from nshot.models.catalog import HUB_SECONDS
 
 if TYPE_CHECKING:
     import httpx2
@@ -101,7 +100,7 @@ def parse(name: str) -> ModelRef:
 
 
 def check(ref: ModelRef) -> None:
-    """Ask whether the endpoint is there, for `HUB_SECONDS` at most.
+    """Ask whether the endpoint is there, for `SECONDS` at most.
 
     Raises `ModelNotFound` when it does not answer and `EndpointRefused` when it refuses the key.
     """
@@ -111,14 +110,14 @@ def check(ref: ModelRef) -> None:
     headers = _headers()
 
     def ask() -> int:
-        return httpx2.get(f"{url}/models", headers=headers, timeout=HUB_SECONDS).status_code
+        return httpx2.get(f"{url}/models", headers=headers, timeout=SECONDS).status_code
 
-    answered, status = within(HUB_SECONDS, ask)
-    if not answered:
+    status = within(SECONDS, ask)
+    if status is None:
         raise ModelNotFound(
             Fault(
                 f"no endpoint answers at {url}",
-                expected=f"an answer within {HUB_SECONDS:.0f} s",
+                expected=f"an answer within {SECONDS:.0f} s",
                 do="start it, or check host, port and the /v1 at the end",
             )
         )
@@ -323,7 +322,7 @@ class RemoteLanguageModel(LanguageModel):
     def _client(self) -> httpx2.Client:
         import httpx2
 
-        timeout = httpx2.Timeout(self._limits.timeout, connect=HUB_SECONDS)
+        timeout = httpx2.Timeout(self._limits.timeout, connect=SECONDS)
         return httpx2.Client(timeout=timeout, headers=_headers())
 
     def _once(

@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.files import write_atomic
+
 Kept: TypeAlias = Mapping[str, NDArray[np.float16]]
 
 LIMIT = 2 << 30
@@ -55,10 +57,7 @@ class KeptFeatures:
         from safetensors.numpy import save
 
         path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        passing = path.with_name(f".{path.name}.{os.getpid()}")
-        passing.write_bytes(save(dict(arrays)))
-        os.replace(passing, path)
+        write_atomic(path, save(dict(arrays)), sync=False)  # a broken file is read as none
         if self._writes % WRITES == 0:
             self._make_room()
         self._writes += 1
