@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from nshot.board.decide import (
-    Board,
     Column,
+    Contest,
     corrected,
     could_be_best,
     critical,
@@ -34,7 +34,6 @@ from nshot.board.decide import (
     forecast_rows,
     intervals,
     picks,
-    race,
     settled_to,
 )
 
@@ -58,7 +57,7 @@ class World:
         ]
 
 
-def rows_only(columns: list[Column]) -> Board:
+def rows_only(columns: list[Column]) -> Contest:
     """The board of a paired test on rows, as most people do it: the draws are taken for certain."""
     rows = np.array([c.points.mean(axis=0) for c in columns])
     board = estimate(columns)
@@ -131,14 +130,14 @@ def worlds(
     return (world(kind, k, n, draws, start + b, sd) for b in range(boards))
 
 
-def the_set(board: Board, alpha: float = 0.05) -> NDArray[np.bool_]:
+def the_set(board: Contest, alpha: float = 0.05) -> NDArray[np.bool_]:
     return could_be_best(board.p, board.se, critical(alpha, len(board.p)))
 
 
 def kept(
     boards: int,
     n: int = 300,
-    of: Callable[[list[Column]], Board] = estimate,
+    of: Callable[[list[Column]], Contest] = estimate,
     draws: int = 3,
     sd: tuple[float, float] = (0.02, 0.08),
 ) -> tuple[float, float]:
@@ -197,26 +196,6 @@ def forecast_and_fact(boards: int, factor: int = 5, delta: float = 0.08) -> tupl
     return float(np.mean(said)), float(np.mean(fact))
 
 
-def raced(boards: int) -> tuple[float, float]:
-    """(share of *equal* races whose first method finishes, share of runs saved); K 12, n 300."""
-    finished, saved = [], []
-    for w in worlds(boards, "equal", 12, 300, 3):
-        alive = [c.name for c in w.columns]
-        runs = 0
-        for stage in (1, 2, 3):
-            now = [
-                Column(c.name, c.points[:stage], c.cost, c.deterministic)
-                for c in w.columns
-                if c.name in alive
-            ]
-            runs += sum(stage == 1 or not c.deterministic for c in now)
-            alive = list(race(now, stage, tried=12))
-        full = sum(1 if c.deterministic else 3 for c in w.columns)
-        finished.append("m00" in alive)
-        saved.append(1 - runs / full)
-    return float(np.mean(finished)), float(np.mean(saved))
-
-
 def visible(boards: int, n: int, draws: int) -> float:
     """Mean difference that a board of 12 *normal* methods sees four times in five."""
     seen = [decide(w.columns).mdd or 0.0 for w in worlds(boards, "normal", 12, n, draws)]
@@ -255,13 +234,6 @@ def _set_rows(boards: Callable[[int], int]) -> Iterator[Row]:
         "< 60%",
         (f"{seen:.1%}, mean size {size:.1f}"),
         seen < 0.60,
-    )
-    seen, saved = raced(boards(2000))
-    yield (
-        "Twelve equal methods raced over 3 draws: one given method finishes",
-        "≥ 91%",
-        (f"{seen:.1%}, {saved:.0%} of runs saved"),
-        seen >= 0.91,
     )
 
 

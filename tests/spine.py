@@ -12,6 +12,7 @@ import pytest
 
 from nshot.bench import worker as room
 from nshot.bench.worker import Worker
+from nshot.board.schema import Board
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
 
 FAKES = ("--model", "fake:scorer", "--encoder", "fake:encoder")
@@ -72,8 +73,8 @@ def stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def use_table(monkeypatch: pytest.MonkeyPatch, table: Any) -> None:
     """Let requests, jobs and boards know other methods."""
-    for where in ("request", "run", "job", "board"):
-        monkeypatch.setattr(f"nshot.{where}.TABLE", table)
+    for where in ("request", "run", "job"):
+        monkeypatch.setattr(f"nshot.bench.{where}.TABLE", table)
 
 
 def board_of(folder: Path) -> dict[str, Any]:
@@ -83,9 +84,10 @@ def board_of(folder: Path) -> dict[str, Any]:
 
 def points_of(folder: Path) -> Any:
     """What was measured, to the bit. The pick, and so what is confirmed, hangs on seconds too."""
-    return json.loads((folder / "points.json").read_text(encoding="utf-8"))["methods"]
+    return json.loads((folder / "points.json").read_text(encoding="utf-8"))["rows"]
 
 
-def rows_of(board: Mapping[str, Any], form: str = "trained") -> dict[str, dict[str, Any]]:
-    """The board's rows of a form by name."""
-    return {row["name"]: row for row in board["methods"] if row["form"] == form}
+def rows_of(board: Board | Mapping[str, Any], form: str = "trained") -> dict[str, dict[str, Any]]:
+    """The board's rows of a form by name, as JSON has them."""
+    body = board.model_dump(mode="json", by_alias=True) if isinstance(board, Board) else board
+    return {row["name"]: row for row in body["rows"] if row["form"] == form}

@@ -16,9 +16,9 @@ import pytest
 
 from nshot.bench.job import Job, Setting
 from nshot.bench.request import Prepared, Request
-from nshot.bench.standing import Standing, redecide
 from nshot.bench.worker import Worker
-from nshot.board.reduce import Entry
+from nshot.board.reduce import Entry, Facts, reduce
+from nshot.board.schema import Board, Wish
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import (
     Delta,
@@ -177,14 +177,14 @@ class House:
         assert kept == ("ok", body), "the store gives back what the worker put there"
         return measurement_from_json(body)
 
-    def board(self, entries: Sequence[Entry], outside: Sequence[Entry] = ()) -> dict[str, Any]:
-        return Standing(self.prepared, entries, outside, None).board()
+    def board(self, entries: Sequence[Entry], outside: Sequence[Entry] = ()) -> Board:
+        facts = Facts(self.prepared.task, self.prepared.split, self.prepared.sizes, 1)
+        return reduce(facts, entries, outside)
 
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for room in ("job", "board"):
-        monkeypatch.setattr(f"nshot.{room}.TABLE", TABLE)
+    monkeypatch.setattr("nshot.bench.job.TABLE", TABLE)
 
     def build(task: Task, split: Split, base: ModelRef | None = SCORER) -> House:
         setting = Setting(task, split, base, ENCODER)
@@ -197,7 +197,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def entry(method: Method, measurement: Measurement, form: str = "trained") -> Entry:
     parent = None if form == "trained" else method.name
-    return Entry(method, measured={None: [measurement]}, form=form, parent=parent)
+    return Entry(method, measurements={None: [measurement]}, form=form, parent=parent)
 
 
 COLOURS = Task("colours", "classify", (Label("red"), Label("green"), Label("blue")))
@@ -227,8 +227,8 @@ def test_a_rank_task(house: Any, tmp_path: Path) -> None:
     assert measurement.unit == "pair"
     assert all(len(p.scores) == 2 for p in measurement.predictions)
     board = there.board([entry(Likely(), measurement)])
-    assert board["advice"]["pick"] == "likely"
-    assert board["methods"][0]["score"] > 0.9
+    assert board.advice.pick == "likely"
+    assert board.rows[0].score > 0.9
 
 
 def test_a_generate_task_with_several_references(house: Any) -> None:
@@ -241,8 +241,8 @@ def test_a_generate_task_with_several_references(house: Any) -> None:
     measurement = there.measure(Show())
     assert measurement.points[0] == (1.0,), "either reference counts in full"
     board = there.board([entry(Show(), measurement)])
-    assert 0 < board["methods"][0]["score"] <= 1
-    assert board["methods"][0]["tokens_per_request"] > 0
+    assert 0 < board.rows[0].score <= 1
+    assert board.rows[0].tokens_per_request > 0
 
 
 def test_a_row_with_two_text_fields(house: Any) -> None:
@@ -259,7 +259,7 @@ def test_a_row_with_two_text_fields(house: Any) -> None:
     assert "Premise: it rains 0" in str(prompt)
     assert "wet" in str(prompt)
     board = there.board([entry(Means(), there.measure(Means()))])
-    assert board["methods"][0]["status"] == "ok"
+    assert board.rows[0].status == "ok"
 
 
 def test_three_deep_nesting_is_charged_in_full_and_spent_once(house: Any) -> None:
@@ -332,8 +332,8 @@ def test_a_remote_model_that_cannot_score(house: Any, tmp_path: Path) -> None:
     measurement = there.measure(Show())
     assert {p.scores for p in measurement.predictions} == {()}, "it writes, it does not score"
     assert {p.answer for p in measurement.predictions} <= {"red", "green", "blue", ""}
-    row = there.board([entry(Show(), measurement)])["methods"][0]
-    assert row["score"] > 0.5
+    row = there.board([entry(Show(), measurement)]).rows[0]
+    assert row.score > 0.5
 
 
 def test_an_exported_row_has_a_parent_and_no_part_in_the_choice(house: Any) -> None:
@@ -342,12 +342,10 @@ def test_an_exported_row_has_a_parent_and_no_part_in_the_choice(house: Any) -> N
     assert shipped.form == "deployed"
     alone = there.board([entry(Means(), trained)])
     board = there.board([entry(Means(), trained)], [entry(Means(), shipped, "gguf:Q4_0")])
-    assert [row["form"] for row in board["methods"]] == ["trained", "gguf:Q4_0"]
-    assert board["methods"][1]["parent"] == "means"
-    assert board["advice"] == alone["advice"]
-    points = Standing(there.prepared, [entry(Means(), trained)], (), None).points()
-    again = redecide(board, points, wish="serving", give_up=None, training=True, change_base=True)
-    assert again["pick"] == "means"
+    assert [row.form for row in board.rows] == ["trained", "gguf:Q4_0"]
+    assert board.rows[1].parent == "means"
+    assert board.advice == alone.advice
+    assert board.decide(Wish(prefer="serving")).pick == "means"
 
 
 def test_a_mixed_batch_over_two_adapters_on_one_base(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_what_to_type_is_shown_in_the_terminal_with_its_brackets(tmp_path: Path)
         main([*words.split(), *models, "--out", str(tmp_path / "out")])
     assert ended.value.code == 0
     board = json.loads((tmp_path / "out" / "leaderboard.json").read_text(encoding="utf-8"))
-    rows = {row["name"]: row for row in board["methods"] if row["form"] == "trained"}
+    rows = {row["name"]: row for row in board["rows"] if row["form"] == "trained"}
     assert rows["nearest_answer"]["also"]["keeps_format"]["score"] == 1
     assert "pip install 'nshot[constrain]'" in rows["zero_shot:constrained"]["reason"]
     assert "'nshot[constrain]'" in board_table(board, width=400)

@@ -89,11 +89,15 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
 
 def verdicts(board: Any) -> dict[str, Any]:
-    return {name: row["judge"] for name, row in rows_of(board).items()}
+    return {
+        name: row["judge"]
+        and {key: value for key, value in row["judge"].items() if value is not None}
+        for name, row in rows_of(board).items()
+    }
 
 
 def noted(board: Any) -> str:
-    (note,) = (note for note in board["task"]["notes"] if note.startswith("judge "))
+    (note,) = (note for note in board.task.notes if note.startswith("judge "))
     return str(note)
 
 
@@ -111,9 +115,9 @@ def test_an_admitted_judge_holds_each_row_against_zero_shot(
     assert share == 0.75
     assert verdicts(result.board)["zero_shot"] == {"reason": "the baseline"}
     assert [row["judge"] for row in rows_of(result.board, "deployed").values()] == [None]
-    judge = result.board["task"]["judge"]
-    assert (judge["agreement"]["admitted"], judge["agreement"]["share"]) == (True, 1.0)
-    assert judge["reason"] is None
+    judge = result.board.task.judge
+    assert (judge.agreement.admitted, judge.agreement.share) == (True, 1.0)
+    assert judge.reason is None
     note = noted(result.board)
     assert "agrees with people on 100 % of 16 pairs" in note
     assert len(endpoint.bodies) == 2 * (16 + 12), "each comparison in both orders"
@@ -132,7 +136,7 @@ def test_the_same_again_asks_nothing_and_other_pairs_ask_only_those(
     asked = len(endpoint.bodies)
     again = compared(endpoint.name)
     assert verdicts(again.board) == verdicts(first.board)
-    assert again.board["task"] == first.board["task"]
+    assert again.board.task == first.board.task
     assert len(endpoint.bodies) == asked
     more = {"prompt": "one more", "chosen": "yes", "rejected": "no, not this"}
     compared(endpoint.name, [*PEOPLE, more])
@@ -142,10 +146,10 @@ def test_the_same_again_asks_nothing_and_other_pairs_ask_only_those(
 def test_the_judge_chooses_nothing(compared: Callable[..., Result], endpoint: Endpoint) -> None:
     bare = compared(None, out="bare")
     judged = compared(endpoint.name)
-    assert bare.board["task"]["judge"] is None
+    assert bare.board.task.judge is None
     assert list(verdicts(bare.board).values()) == [None, None]
     for board in (bare.board, judged.board):
-        assert not any("judge" in reason for reason in board["advice"]["reasons"])
+        assert not any("judge" in reason for reason in board.advice.reasons)
     assert judged.pick == bare.pick
     assert "judge" not in board_table(bare.board).splitlines()[0]
     assert "Judge, %" not in (bare.folder / "report.html").read_text(encoding="utf-8")
@@ -162,14 +166,14 @@ def test_who_does_not_agree_with_people_is_not_heard(
     assert result.exit_code == 0
     silent = {"reason": "no admissible judge"}
     assert verdicts(result.board) == {"nearest_answer": silent, "zero_shot": silent}
-    found = result.board["task"]["judge"]["agreement"]
-    assert not found["admitted"]
-    assert found["low"] <= 0.5
+    found = result.board.task.judge.agreement
+    assert not found.admitted
+    assert found.low <= 0.5
     if who != "fake:scorer":
-        assert found["share"] == (0.0 if who == "of another mind" else 0.5)
+        assert found.share == (0.0 if who == "of another mind" else 0.5)
         assert len(endpoint.bodies) == 2 * 16, "no row was compared"
     note = noted(result.board)
-    assert f"agrees with people on {100 * found['share']:.0f} % of 16 pairs" in note
+    assert f"agrees with people on {100 * found.share:.0f} % of 16 pairs" in note
     assert "no admissible judge" in board_table(result.board, width=200)
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "no admissible judge" in page
@@ -182,7 +186,7 @@ def test_without_zero_shot_the_column_says_so_and_nobody_is_asked(
     result = compared(endpoint.name, methods=("nearest_answer",))
     assert verdicts(result.board) == {"nearest_answer": {"reason": "no zero_shot row"}}
     assert endpoint.bodies == []
-    assert result.board["task"]["judge"]["agreement"] is None
+    assert result.board.task.judge.agreement is None
 
 
 def test_a_judge_that_breaks_off_leaves_the_board_and_is_asked_again(

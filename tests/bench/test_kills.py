@@ -78,7 +78,7 @@ def whole(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def points(out: Path) -> Any:
-    return json.loads((out / "points.json").read_text())["methods"]
+    return json.loads((out / "points.json").read_text())["rows"]
 
 
 MOMENTS = [
@@ -109,7 +109,7 @@ def test_killed_at_twenty_moments_it_ends_like_the_run_that_was_not(
         job for job, kind, _ in Store(whole).jobs() if kind in ("search", "trial")
     }
     scores = [
-        [(r["name"], r["score"], r["low"], r["high"], r["per_seed"]) for r in board["methods"]]
+        [(r["name"], r["score"], r["low"], r["high"], r["per_seed"]) for r in board["rows"]]
         for board in (json.loads((o / "leaderboard.json").read_text()) for o in (out, whole))
     ]
     assert scores[0] == scores[1]
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_costs_one_row_and_exit_code_3(rows: Path, tmp_path: 
     done = run(rows, tmp_path / "run", "die:knn")
     assert done.returncode == 3
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
-    by_name = {row["name"]: row for row in board["methods"] if row["form"] == "trained"}
+    by_name = {row["name"]: row for row in board["rows"] if row["form"] == "trained"}
     assert by_name["knn"]["status"] == "failed"
     assert "SIGKILL" in by_name["knn"]["reason"]
     assert all(by_name[name]["status"] == "ok" for name in by_name if name != "knn")
@@ -150,7 +150,7 @@ def test_a_method_that_raises_is_a_failed_row(rows: Path, tmp_path: Path) -> Non
     done = run(rows, tmp_path / "run", "raise:nearest_mean", "majority,nearest_mean")
     assert done.returncode == 3
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
-    row = next(row for row in board["methods"] if row["name"] == "nearest_mean")
+    row = next(row for row in board["rows"] if row["name"] == "nearest_mean")
     assert (row["status"], row["score"]) == ("failed", None)
     assert "sabotaged on purpose" in row["reason"]
     assert board["advice"]["pick"] == "majority"
@@ -163,7 +163,7 @@ def test_a_full_disk_keeps_the_partial_board(rows: Path, tmp_path: Path) -> None
     assert done.returncode == 3
     assert "No space left on device" in done.stdout + done.stderr
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
-    assert any(row["status"] == "ok" for row in board["methods"])
+    assert any(row["status"] == "ok" for row in board["rows"])
 
 
 def test_every_method_failing_still_gives_a_pick(rows: Path, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_a_usable_board(rows: Path, tmp_path: Path) -> None:
     assert process.returncode == 130, seen + rest
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     assert (tmp_path / "run" / "report.html").exists()
-    status = {row["name"]: row["status"] for row in board["methods"]}
+    status = {row["name"]: row["status"] for row in board["rows"]}
     assert status["majority"] == "ok"
     assert status["few_shot"] == "skipped"
     assert board["advice"]["pick"]

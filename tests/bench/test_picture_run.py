@@ -12,11 +12,13 @@ from safetensors.numpy import load_file
 
 import nshot
 from nshot.bench.request import Request, prepare
+from nshot.board.details import pictures
+from nshot.board.schema import AnswerPicture
 from nshot.cli.main import main
 from nshot.core.errors import InputError
 from nshot.core.types import Cost, Example, Image, Input, Measurement, Prediction
 from nshot.data import read_inputs
-from nshot.report.pictures import gather, section_of
+from nshot.report.pictures import section_of
 from scenes import scene, shelf
 from spine import stay_here
 
@@ -47,7 +49,7 @@ def answers(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[dict[s
 
 def test_methods_that_read_pictures_are_measured_and_others_say_why_not(run: Path) -> None:
     board = json.loads((run / "leaderboard.json").read_text())
-    rows = {row["name"]: row for row in board["methods"] if row["form"] == "trained"}
+    rows = {row["name"]: row for row in board["rows"] if row["form"] == "trained"}
     assert min(rows[n]["score"] for n in ("nearest_mean", "knn", "linear_probe")) > 0.8
     assert 0 <= rows["majority"]["score"] < 0.5
     for name in ("tfidf_lr", "lora"):
@@ -236,9 +238,9 @@ def test_what_is_of_texts_alone_says_so(run: Path, capsys: pytest.CaptureFixture
 
 def test_a_picture_that_is_gone_is_shown_as_such() -> None:
     known = Example("1", Input(images=(Image("/gone.png", "x"),)), ("red",))
-    shown = gather({"1": known}, answered_by(Prediction("blue", (-0.1,))))
-    assert shown["wrong"] == [{"expected": "red", "answer": "blue", "src": "", "near": None}]
-    assert shown["shots"] == shown["right"] == []
+    shown = pictures({"1": known}, answered_by(Prediction("blue", (-0.1,))))
+    assert shown.wrong == (AnswerPicture(expected="red", answer="blue", src=""),)
+    assert shown.shots == shown.right == ()
 
 
 def answered_by(prediction: Prediction) -> Measurement:
@@ -261,5 +263,5 @@ def test_folds_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     answered = [*shown["wrong"], *shown["right"]]
     assert len(answered) == len(shown["wrong"]) + min(6, 8 - len(shown["wrong"]))
     assert all(one["near"] for one in answered)
-    rows = {row["name"]: row for row in result.board["methods"] if row["form"] == "trained"}
-    assert rows["nearest_mean"]["use_seconds_per_1000"] > 0
+    rows = {row.name: row for row in result.board.contest}
+    assert (rows["nearest_mean"].use_seconds_per_1000 or 0) > 0

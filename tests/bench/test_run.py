@@ -17,8 +17,8 @@ import nshot
 from nshot.bench.job import Job
 from nshot.bench.request import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Request, prepare
 from nshot.bench.run import Result, Silent, adapt_one, carry_out, plan
-from nshot.bench.standing import redecide
 from nshot.bench.store import Store
+from nshot.board.schema import Board, Wish
 from nshot.core.errors import DidNotLearn, InputError, RunFailed
 from nshot.core.types import Cost, Input, ModelRef, Shots, Task
 from nshot.methods import STANDARD, TABLE
@@ -127,15 +127,15 @@ def documented(heading: str) -> set[str]:
 
 def test_the_board_has_exactly_the_documented_keys(whole: Path) -> None:
     board = board_of(whole)
-    assert set(board) == {"schema", "fingerprint", "task", "methods", "advice"}
+    assert set(board) == {"schema", "fingerprint", "task", "rows", "advice"}
     assert set(board["task"]) == documented("task")
-    for row in board["methods"]:
-        assert set(row) == documented("methods")
+    for row in board["rows"]:
+        assert set(row) == documented("rows")
     assert set(board["advice"]) == documented("advice")
 
 
 ASKED_FOR = (
-    "name rung settings status reason score low high per_seed curve tried train_score"
+    "name rung settings status reason score low high per_seed curve trials train_score"
     " trained_params build_seconds build_peak_bytes use_seconds_per_1000 tokens_per_request"
     " disk_bytes form parent"
 )
@@ -147,8 +147,8 @@ ADVICE = (
 
 def test_the_board_has_the_keys_and_kinds_that_were_asked_for(whole: Path) -> None:
     board = board_of(whole)
-    assert board["schema"] == 1
-    for row in board["methods"]:
+    assert board["schema"] == 2
+    for row in board["rows"]:
         assert set(ASKED_FOR.split()) <= set(row)
         assert row["status"] in ("ok", "skipped", "failed")
         assert (row["reason"] is None) == (row["status"] == "ok")
@@ -217,11 +217,8 @@ def test_the_pick_is_confirmed_on_draws_it_was_not_chosen_on(whole: Path) -> Non
 
 
 def test_deciding_again_under_the_same_wish_changes_nothing(whole: Path) -> None:
-    points = json.loads((whole / "points.json").read_text())
-    again = redecide(
-        board_of(whole), points, wish="balanced", give_up=None, training=True, change_base=True
-    )
-    assert again == board_of(whole)["advice"]
+    board = Board.read(whole)
+    assert board.decide(Wish()) == board.advice
 
 
 def test_details_hold_what_one_doubts(whole: Path) -> None:
@@ -339,7 +336,7 @@ def test_what_is_dear_is_left_and_what_is_cheap_is_measured(
     assert rows["nearest_mean"]["status"] == "ok"
     assert rows["few_shot"]["status"] == "skipped"
     assert "were left of 2.4 s" in rows["few_shot"]["reason"]
-    assert "few_shot" not in result.board["advice"]["versus_pick"]
+    assert "few_shot" not in result.board.advice.versus_pick
 
 
 def test_what_was_done_is_kept_when_the_next_run_has_no_time(
@@ -376,9 +373,9 @@ def test_folds_answer_every_row_once_a_repeat(tmp_path: Path, mode: str) -> None
     result = go((train,), tmp_path / "run", settings=pins, **more)
     assert result.exit_code == 0
     board = result.board
-    assert board["task"]["mode"] == "folds"
-    assert board["task"]["test"] == len(rows)
-    points = json.loads((tmp_path / "run" / "points.json").read_text())["methods"]
+    assert board.task.mode == "folds"
+    assert board.task.test == len(rows)
+    points = json.loads((tmp_path / "run" / "points.json").read_text())["rows"]
     assert {len(draw) for body in points.values() for draw in body["points"]} == {len(rows)}
     per_seed = {name: len(row["per_seed"]) for name, row in rows_of(board).items()}
     assert per_seed == {"majority": 1, "nearest_mean": 3, "few_shot": SLOW_REPEATS}
@@ -396,7 +393,7 @@ def test_folds_answer_every_row_once_a_repeat(tmp_path: Path, mode: str) -> None
     assert len((tmp_path / "run" / "winner" / "check.jsonl").read_text().splitlines()) == min(
         50, len(rows)
     )
-    assert any("about" in sentence for sentence in board["advice"]["reasons"])
+    assert any("about" in sentence for sentence in board.advice.reasons)
 
 
 def test_macro_f1_in_folds_and_what_stands_beside(tmp_path: Path) -> None:
@@ -408,7 +405,7 @@ def test_macro_f1_in_folds_and_what_stands_beside(tmp_path: Path) -> None:
     task = str(tmp_path / "task.yaml")
     result = go((task,), tmp_path / "run", settings=pins, **more)
     row = rows_of(result.board)["retrieved_shots"]
-    assert result.board["task"]["metric"] == "macro_f1"
+    assert result.board.task.metric == "macro_f1"
     measured = [
         body
         for job, kind, _ in Store(tmp_path / "run").jobs()
@@ -489,14 +486,8 @@ def test_the_board_has_the_share_of_the_language_model_that_was_trained(
     assert delivered["trained_share"] == trained[delivered["name"]]["trained_share"]
     told = board_table(board)
     assert f"trained 460 ({100 * 460 / parameters:.2g}" in told
-    for row in board["methods"]:
-        del row["trained_share"]  # as an older nshot wrote it
-    assert "trained 460\n" in board_table(board)
-    points = json.loads((tmp_path / "run" / "points.json").read_text(encoding="utf-8"))
-    told_again = redecide(
-        board, points, wish="balanced", give_up=None, training=True, change_base=True
-    )
-    assert told_again["pick"] == board["advice"]["pick"]
+    read = Board.read(tmp_path / "run")
+    assert read.decide(Wish()) == board.advice == read.advice
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -549,7 +540,7 @@ def test_a_crash_fails_the_row_and_the_exit_code(
     assert (result.exit_code, result.pick) == (3, "majority")
     moody.clear()
     mended = moody_run(files, tmp_path / "run")
-    assert (mended.exit_code, mended.pick) == (0, "moody"), "a crash is tried again"
+    assert (mended.exit_code, mended.pick) == (0, "moody"), "a crash is trials again"
 
 
 @pytest.mark.parametrize(("error", "code"), [(DidNotLearn("no"), 0), (ZeroDivisionError("oh"), 3)])
@@ -563,7 +554,7 @@ def test_a_fresh_draw_that_fails_leaves_the_pick_unconfirmed(
     moody[3] = error
     result = moody_run(files, tmp_path / "run")
     assert (result.pick, result.exit_code) == ("moody", code)
-    assert not result.board["advice"]["confirmed"]
+    assert not result.board.advice.confirmed
     assert any("fresh draw 3: failed" in n for n in rows_of(result.board)["moody"]["notes"])
     assert nshot.load(tmp_path / "run").check() == []
 
@@ -582,7 +573,7 @@ def test_where_what_was_asked_cannot_answer_the_trivial_method_stands(tmp_path: 
     result = go(
         (jsonl(tmp_path / "gen.jsonl", rows),), tmp_path / "run", methods=("knn",), shots=None
     )
-    assert result.board["advice"]["pick"] == "nearest_answer"
+    assert result.board.advice.pick == "nearest_answer"
 
 
 def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_path: Path) -> None:
@@ -597,7 +588,7 @@ def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_
     kept = written(out)
     final = go(files, out, methods=methods)
     assert {job: written(out)[job] for job in kept} == kept
-    assert final.board["methods"][:4] != result.board["methods"]
+    assert final.board.rows[:4] != result.board.rows
     apart = go(files, tmp_path / "apart", methods=methods)
     assert points_of(out) == points_of(apart.folder)
 
@@ -651,10 +642,9 @@ def test_what_came_from_the_store_teaches_the_budget_nothing(
 def test_adapting_one_method_saves_and_measures_it(files: tuple[str, str], tmp_path: Path) -> None:
     asked = request(files, tmp_path / "run", methods=("knn",), seeds=1)
     row = adapt_one(prepare(asked, hold_out=False), Silent())
-    assert (row["form"], row["parent"], row["status"]) == ("deployed", "knn", "ok")
-    assert 0 < row["score"] <= 1
-    assert "k" in row["settings"]
-    assert row["tried"] == [] or row["tried"]
+    assert (row.form, row.parent, row.status) == ("deployed", "knn", "ok")
+    assert 0 < row.score <= 1
+    assert "k" in row.settings
     assert nshot.load(tmp_path / "run").check() == []
 
 
@@ -663,7 +653,7 @@ def test_adapting_without_test_rows_learns_from_all(tmp_path: Path) -> None:
     asked = request((train,), tmp_path / "run", methods=("nearest_mean",), shots=None, seeds=1)
     prepared = prepare(asked, hold_out=False)
     assert (len(prepared.split.train), prepared.split.test) == (450, ())
-    assert adapt_one(prepared, Silent())["score"] is None
+    assert adapt_one(prepared, Silent()).score is None
 
 
 def test_adapting_again_with_other_settings_replaces_what_was_saved(
@@ -688,17 +678,17 @@ def test_python_takes_what_the_command_takes(files: tuple[str, str], tmp_path: P
         encoder="fake:encoder", model="fake:scorer", methods=["knn", "majority"],
         settings={"knn": {"k": 1}}, shots=[4, None], seeds=1, test_limit=30, out=tmp_path / "run",
     )  # fmt: skip
-    assert result.board["task"]["test"] == 30
-    assert result.board["task"]["shots"] == [4, "all"]
+    assert result.board.task.test == 30
+    assert result.board.task.shots == (4, "all")
     assert rows_of(result.board)["knn"]["settings"] == {"k": 1}
-    assert rows_of(result.board)["knn"]["tried"] == []
+    assert rows_of(result.board)["knn"]["trials"] == []
     assert result.folder == tmp_path / "run"
     assert Job.read({"do": "measure", "spec": {}, "shots": 1, "draw": 0, "cut": None}).form
 
 
 def test_a_name_alone_is_one_name(files: tuple[str, str], tmp_path: Path) -> None:
     result = nshot.compare(files[0], text="text", methods="majority", out=tmp_path / "run", seeds=1)
-    assert [row["name"] for row in result.board["methods"]] == ["majority", "majority"]
+    assert [row.name for row in result.board.rows] == ["majority", "majority"]
 
 
 def test_python_says_the_kind_where_a_guess_would_be_another(
@@ -708,4 +698,4 @@ def test_python_says_the_kind_where_a_guess_would_be_another(
         files[0], text="text", label="label", kind="generate", methods="nearest_answer",
         encoder="fake:encoder", out=tmp_path / "run", seeds=1, test_limit=9,
     )  # fmt: skip
-    assert result.board["task"]["kind"] == "generate"
+    assert result.board.task.kind == "generate"

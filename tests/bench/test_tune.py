@@ -80,18 +80,18 @@ def run_on_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method) 
     use_table(monkeypatch, TABLE)
     setting = Setting(TASK, split(TASK, rows(12, "a"), rows(30, "t")), None, ENCODER)
     prepared = Prepared(Request("toy", seeds=3), setting, (method,), (4,), tmp_path / "run")
-    return dict(carry_out(prepared, Silent()).board)
+    return carry_out(prepared, Silent()).board.model_dump(mode="json", by_alias=True)
 
 
 def test_a_planted_default_that_fails_is_left_for_one_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = run_on_toy(tmp_path, monkeypatch, Descent())
-    row, deployed = board["methods"]
+    row, deployed = board["rows"]
     assert row["status"] == "ok"
     assert row["settings"]["rate"] == 1.0
     assert row["score"] > 0.7
-    tried = {trial["settings"]["rate"]: trial for trial in row["tried"]}
+    tried = {trial["settings"]["rate"]: trial for trial in row["trials"]}
     assert set(tried) == {1e9, 1e-9, 1.0}
     assert (tried[1e9]["score"], tried[1e-9]["score"]) == (None, None)
     assert "the loss went" in tried[1e9]["note"]
@@ -104,8 +104,8 @@ def test_the_default_alone_would_have_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = run_on_toy(tmp_path, monkeypatch, Descent(rate=1e9))
-    row = board["methods"][0]
-    assert (row["status"], row["score"], row["tried"]) == ("failed", None, [])
+    row = board["rows"][0]
+    assert (row["status"], row["score"], row["trials"]) == ("failed", None, [])
     assert "the loss went" in row["reason"]
     assert board["advice"]["pick"] == "majority"
 
@@ -127,7 +127,7 @@ def test_the_search_is_on_draw_0_once_and_charged_once(
         for _, body in [store.get(job)]  # type: ignore[misc]
         if kind == "measure" and body["draw"] < 3
     )
-    row = board["methods"][0]
+    row = board["rows"][0]
     assert bodies["search"]["seconds"] > 0
     assert row["build_seconds"] == pytest.approx(builds[1] + bodies["search"]["seconds"])
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -24,10 +24,20 @@ from nshot.board.decide import (
     estimate,
     forecast_rows,
     interval,
-    race,
     round_up,
 )
-from nshot.board.words import WISHES, CostView, advise, cost_of, frontier, give_up_of
+from nshot.board.schema import (
+    Advice,
+    Board,
+    CurvePoint,
+    Points,
+    Preference,
+    Row,
+    RowPoints,
+    TaskSummary,
+    Wish,
+)
+from nshot.board.words import cost_of, frontier, give_up_of, reasons
 from nshot.core.errors import InputError
 
 
@@ -274,7 +284,7 @@ def test_an_excluded_method_counts_but_is_not_picked() -> None:
     lora = exactly("lora", 90, 100, allowed=False)
     head, prompt = exactly("head", 88, 100, cost=5.0), exactly("prompt", 87, 100, cost=1.0)
     d = decide([lora, head, prompt])
-    assert (d.pick, d.top, d.tried) == ("prompt", "lora", 3)
+    assert (d.pick, d.top, d.contenders) == ("prompt", "lora", 3)
     assert "lora" in d.could_be_best
 
 
@@ -344,13 +354,13 @@ def test_one_draw_is_at_most_leaning() -> None:
 def test_a_later_look_and_more_methods_tried_rule_out_less() -> None:
     columns = [coins("a", 0.80, 300, 3), coins("b", 0.66, 300, 3), coins("c", 0.5, 300, 3)]
     first, third = decide(columns), decide(columns, look=3)
-    many = decide(columns, tried=300)
+    many = decide(columns, contenders=300)
     for strict in (third, many):
         assert set(first.could_be_best) <= set(strict.could_be_best)
         assert strict.settled_to is not None
         assert first.settled_to is not None
         assert strict.settled_to > first.settled_to
-    assert many.tried == 300
+    assert many.contenders == 300
 
 
 def test_fresh_draws_replace_the_flattered_score() -> None:
@@ -362,7 +372,7 @@ def test_fresh_draws_replace_the_flattered_score() -> None:
     assert d.pick == first.pick
     assert d.optimism < first.optimism
     assert d.corrected_score == pytest.approx(fresh.mean() - d.optimism)
-    first_sentence = advise(world.columns, d, costs=views(world.columns))["reasons"][0]
+    first_sentence = reasons(d, world.columns, rows(world.columns), "balanced")[0]
     assert "measured on fresh draws of the shots that it was not chosen on, already" in (
         first_sentence
     )
@@ -442,12 +452,6 @@ def test_round_up() -> None:
     assert round_up(60 * 5.000000000000001) == 300
 
 
-def test_racing_drops_the_hopeless_in_the_order_given() -> None:
-    columns = [coins(name, p, 300) for name, p in (("c", 0.8), ("b", 0.3), ("a", 0.78))]
-    assert race(columns, 1, tried=3) == ("c", "a")
-    assert race(columns, 4, tried=3) == ("c", "b", "a")
-
-
 # ------------------------------------------------------------------------- simulated worlds
 
 
@@ -487,10 +491,6 @@ def test_the_forecast_meets_the_fact() -> None:
     assert 0.2 < fact < 0.8
 
 
-def test_a_race_keeps_the_best() -> None:
-    assert sim.raced(400)[0] >= 0.91
-
-
 def test_a_large_board_is_decided_within_two_seconds() -> None:
     assert sim.seconds() < 2
 
@@ -504,43 +504,61 @@ def test_every_bound_of_the_page_holds_at_full_size() -> None:
 # --------------------------------------------------------------------------------------- words
 
 
-def views(columns: list[Column]) -> dict[str, CostView]:
+def rows(columns: list[Column], curve: Sequence[tuple[int, float]] = ()) -> dict[str, Row]:
     return {
-        c.name: CostView(c.name.upper(), "fewshot", "head", c.cost, 0.1 * c.cost, 2e6 * c.cost)
+        c.name: Row(
+            name=c.name, method="m", rung="fewshot", trains="head", status="ok",
+            score=c.points.mean(), build_seconds=c.cost, use_seconds_per_1000=0.1 * c.cost,
+            build_peak_bytes=int(2e6 * c.cost),
+            curve=tuple(CurvePoint(shots=n, score=score) for n, score in curve),
+        )
         for c in columns
+    }  # fmt: skip
+
+
+def board(columns: list[Column]) -> Board:
+    task = TaskSummary(
+        name="t", kind="classify", metric="accuracy", train=9, test=9, mode="file", shots=(4,),
+        seeds=1,
+    )  # fmt: skip
+    points = {
+        c.name: RowPoints(points=c.points.tolist(), deterministic=c.deterministic) for c in columns
     }
+    shown = Board(fingerprint="f", task=task, rows=tuple(rows(columns).values()))
+    return shown.having(Points(rows=points, contenders=len(columns)))
 
 
-def words(columns: list[Column], **more: Any) -> dict[str, Any]:
-    asked = {k: more.pop(k) for k in ("give_up", "fresh", "look", "tried") if k in more}
-    return advise(columns, decide(columns, **asked), costs=views(columns), **more)
+def words(columns: list[Column], **more: Any) -> tuple[str, ...]:
+    to_decide = {k: more.pop(k) for k in ("give_up", "fresh", "look") if k in more}
+    shown, prefer = rows(columns, more.pop("curve", ())), more.pop("prefer", "balanced")
+    return reasons(decide(columns, **to_decide), columns, shown, prefer, **more)
 
 
 @few
-@given(columns=boards(), wish=st.sampled_from(WISHES))
+@given(columns=boards(), prefer=st.sampled_from(get_args(Preference)))
 def test_advice_of_any_board_is_plain_json_and_claims_no_equality(
-    columns: list[Column], wish: Any
+    columns: list[Column], prefer: Any
 ) -> None:
-    advice = words(columns, wish=wish)
-    assert json.loads(json.dumps(advice, allow_nan=False)) == advice
-    assert set(advice["could_be_best"]) | set(advice["frontier"]) <= {c.name for c in columns}
-    text = " ".join(advice["reasons"])
+    advice = board(columns).decide(Wish(prefer=prefer))
+    assert Advice.model_validate_json(advice.dumps()) == advice
+    assert set(advice.could_be_best) | set(advice.frontier) <= {c.name for c in columns}
+    text = " ".join(advice.reasons)
     for claim in ("equal", "as good as", "no difference", " nan", " inf"):
         assert claim not in text.lower()
     assert all(
         reason.endswith(".") and (reason[0].isupper() or reason[0].isdigit())
-        for reason in advice["reasons"]
+        for reason in advice.reasons
     )
 
 
 def test_the_sentences_of_a_usual_board() -> None:
     columns = sim.world("close", 12, 1000, 5, seed=3).columns
     d = decide(columns)
-    text = "\n".join(words(columns, skipped={"lora": "no memory"})["reasons"])
+    text = "\n".join(words(columns, missing=1))
     assert d.pick != d.top
-    assert f"Pick: {d.pick.upper()}, {100 * d.corrected_score:.0f}% " in text
+    assert f"Pick: {d.pick}, {100 * d.corrected_score:.0f}% " in text
     assert "already lowered by 2.1 points because it won a contest of 12." in text
-    assert f"below the top ({d.top.upper()}, 5.3x dearer): within the 2 points" in text
+    assert f"below the top ({d.top}, 5.3x dearer): within the 2 points" in text
     assert "5 of 12 methods could still be the best; 7 are ruled out. 1 more method" in text
     assert "With 1,000 test rows and 5 draws this board reliably sees differences of about" in text
     assert "More training labels" not in text
@@ -550,60 +568,63 @@ def test_the_sentences_of_a_usual_board() -> None:
 def test_the_cheapest_contender_is_named_beside_the_pick() -> None:
     columns = [exactly("dear", 80, 100, cost=9.0), exactly("cheap", 70, 100, cost=0.0)]
     columns[1] = replace(columns[1], points=columns[1].points[:, ::-1])
-    text = "\n".join(words(columns, wish="building")["reasons"])
-    assert "The cheapest of those is CHEAP: free to build, measured 10 points below" in text
+    text = "\n".join(words(columns, prefer="building"))
+    assert "The cheapest of those is cheap: free to build, measured 10 points below" in text
     assert "below to " in text
 
 
 def test_one_draw_is_said_to_be_assumed() -> None:
     columns = [coins("a", 0.75, 100), coins("b", 0.7, 100, deterministic=True)]
-    text = "\n".join(words(columns)["reasons"])
+    text = "\n".join(words(columns))
     assert "One draw only: how much this method moves with other shots was assumed (sd" in text
     columns = [replace(c, deterministic=True) for c in columns]
-    assert "One draw only" not in "\n".join(words(columns)["reasons"])
+    assert "One draw only" not in "\n".join(words(columns))
 
 
 def test_training_labels_are_spoken_of_only_from_three_sizes() -> None:
     columns = [coins("a", 0.8, 300, 3), coins("b", 0.5, 300, 3)]
-    two = words(columns, curve=[(4, 0.5), (8, 0.6)])["reasons"][-1]
+    two = words(columns, curve=[(4, 0.5), (8, 0.6)])[-1]
     assert "not measured" in two
-    three = words(columns, curve=[(16, 0.8), (4, 0.5), (8, 0.6)])["reasons"][-1]
-    assert "with 4, 8, 16 a label A measured 50, 60, 80; the last step brought 20 points" in three
+    three = words(columns, curve=[(16, 0.8), (4, 0.5), (8, 0.6)])[-1]
+    assert "with 4, 8, 16 a label a measured 50, 60, 80; the last step brought 20 points" in three
     assert "may be luck" not in three
-    flat = words(columns, curve=[(4, 0.78), (8, 0.81), (16, 0.80)])["reasons"][-1]
+    flat = words(columns, curve=[(4, 0.78), (8, 0.81), (16, 0.80)])[-1]
     assert "the last step cost 1 point, which may be luck" in flat
 
 
 def test_more_labels_come_with_the_price_of_looking_again() -> None:
     columns = often_disagreeing()
-    text = "\n".join(words(columns)["reasons"])
+    text = "\n".join(words(columns))
     assert "the next look allows itself an error of 2.5%" in text
     assert "stay under 10%" in text
 
 
 def test_folds_are_said_to_be_about() -> None:
     columns = [coins("a", 0.8, 300, 3), coins("b", 0.5, 300, 3)]
-    reasons = words(columns, folds=True)["reasons"]
-    assert reasons[0].startswith("Pick: A, about ")
-    assert "training on 80% of your rows" in reasons[-1]
+    told = words(columns, folds=True)
+    assert told[0].startswith("Pick: a, about ")
+    assert "training on 80% of your rows" in told[-1]
 
 
 def test_another_metric_is_said_in_points_of_a_hundred() -> None:
     columns = [coins("a", 0.8, 300, 3), coins("b", 0.5, 300, 3)]
-    assert "of 100 (macro_f1)" in words(columns, metric="macro_f1")["reasons"][0]
+    assert "of 100 (macro_f1)" in words(columns, metric="macro_f1")[0]
 
 
 def test_what_the_wish_leaves_out_is_named() -> None:
     columns = [exactly("lora", 90, 100, allowed=False), exactly("head", 84, 100)]
-    assert (
-        "It measured 6 points below the top, LORA, which your wish leaves out."
-        in words(columns)["reasons"]
-    )
+    assert "It measured 6 points below the top, lora, which your wish leaves out." in words(columns)
 
 
 def test_costs_under_each_wish() -> None:
-    view = CostView("LoRA", "peft", "adapter", 100.0, 3.0, 5e9, 1e6)
-    seen = {wish: cost_of(view, wish) for wish in WISHES}
+    (row,) = rows([coins("lora", 0.5, 9)]).values()
+    update = {
+        "build_seconds": 100.0,
+        "use_seconds_per_1000": 3.0,
+        "build_peak_bytes": 5_000_000_000,
+    }
+    row = row.model_copy(update=update)
+    seen = {prefer: cost_of(row, prefer) for prefer in get_args(Preference)}
     assert seen == {
         "balanced": 130.0,
         "accuracy": 130.0,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from nshot.board.reduce import Entry, confusion, draw_scores, matrix, shown, summary
-from nshot.core.types import Cost, Label, Measurement, Prediction, Task, Trial
+from nshot.board.details import confusion
+from nshot.board.reduce import Entry, draw_scores, matrix, row_of, shown
+from nshot.core.types import Cost, Example, Input, Label, Measurement, Prediction, Task, Trial
 from nshot.methods import TABLE
 
 TASK = Task("t", "classify", (Label("a"), Label("b")))
@@ -32,61 +32,60 @@ def measured(right: str, draw: int = 0, shots: int | None = 4, seconds: float = 
 
 
 def test_a_row_says_what_was_measured() -> None:
-    entry = Entry(KNN, measured={4: [measured("1110", 0), measured("1100", 1, seconds=3.0)]})
+    entry = Entry(KNN, measurements={4: [measured("1110", 0), measured("1100", 1, seconds=3.0)]})
     entry.search_seconds[4] = 10.0
-    entry.tried = (Trial({"k": 1}, 0.5, chosen=True),)
-    entry.chosen = {"method": "knn", "k": 1}
-    row = summary(entry, TASK, [4], {4: {"knn": (0.3, 0.9)}})
-    assert (row["status"], row["score"], row["per_seed"]) == ("ok", 0.625, [0.75, 0.5])
-    assert (row["low"], row["high"]) == (0.3, 0.9)
-    assert row["build_seconds"] == 12.0, "the median adaptation and one search"
-    assert row["spent_seconds"] == pytest.approx(11.04)
-    assert row["use_seconds_per_1000"] == pytest.approx(5.0)
-    assert row["tokens_per_request"] == 11.0
-    assert (row["trained_params"], row["disk_bytes"], row["build_peak_bytes"]) == (3, 9, 7)
-    assert row["settings"] == {"k": 1}
-    assert row["notes"] == ["cut"], "once, though both draws say it"
-    json.dumps(row, allow_nan=False)
+    entry.trials = (Trial({"k": 1}, 0.5, chosen=True),)
+    entry.spec = {"method": "knn", "k": 1}
+    row = row_of(entry, TASK, [4], {4: {"knn": (0.3, 0.9)}})
+    assert (row.status, row.score, row.per_seed) == ("ok", 0.625, (0.75, 0.5))
+    assert (row.low, row.high) == (0.3, 0.9)
+    assert row.build_seconds == 12.0, "the median adaptation and one search"
+    assert row.spent_seconds == pytest.approx(11.04)
+    assert row.use_seconds_per_1000 == pytest.approx(5.0)
+    assert row.tokens_per_request == 11.0
+    assert (row.trained_params, row.disk_bytes, row.build_peak_bytes) == (3, 9, 7)
+    assert row.settings == {"k": 1}
+    assert row.notes == ("cut",), "once, though both draws say it"
 
 
 def test_a_row_stands_at_the_largest_size_and_has_a_curve() -> None:
     entry = Entry(
-        KNN, measured={4: [measured("10")], None: [measured("11", shots=None)], 8: [measured("11")]}
+        KNN,
+        measurements={4: [measured("10")], None: [measured("11", shots=None)], 8: [measured("11")]},
     )
-    row = summary(entry, TASK, [4, 8, None], {})
-    assert row["score"] == 1.0
-    assert [(p["shots"], p["score"]) for p in row["curve"]] == [(4, 0.5), (8, 1.0), ("all", 1.0)]
+    row = row_of(entry, TASK, [4, 8, None])
+    assert row.score == 1.0
+    assert [(p.shots, p.score) for p in row.curve] == [(4, 0.5), (8, 1.0), ("all", 1.0)]
 
 
 @pytest.mark.parametrize(("failed", "status"), [(True, "failed"), (False, "skipped")])
 def test_a_row_without_a_measurement_has_nulls_and_a_reason(failed: bool, status: str) -> None:
-    row = summary(Entry(KNN, failed=failed, reason="because"), TASK, [4], {})
-    assert (row["status"], row["reason"], row["score"]) == (status, "because", None)
-    assert (row["per_seed"], row["curve"], row["build_seconds"]) == ([], [], None)
+    row = row_of(Entry(KNN, failed=failed, reason="because"), TASK, [4])
+    assert (row.status, row.reason, row.score) == (status, "because", None)
+    assert (row.per_seed, row.curve, row.build_seconds) == ((), (), None)
 
 
 def test_the_learning_curve_is_of_the_first_draw_in_few_points() -> None:
-    curve = {"train": [float(i) for i in range(130)], "watched": [[0, 2.5], [130, 1.5]]}
+    curve = {"train": [float(i) for i in range(130)], "validation": [[0, 2.5], [130, 1.5]]}
     drawn = [replace(measured("10", i), extra={"learning_curve": curve}) for i in (1, 2)]
-    row = summary(Entry(KNN, measured={4: drawn}), TASK, [4], {})["learning_curve"]
-    assert row["watched"] == [[0, 2.5], [130, 1.5]]
-    assert row["train"][0] == [3, 1.0]
-    assert row["train"][-1] == [130, 129.0]
-    assert len(row["train"]) == 44
-    untrained = summary(Entry(KNN, measured={4: [measured("10")]}), TASK, [4], {})
-    assert untrained["learning_curve"] is None
-    json.dumps(row, allow_nan=False)
+    row = row_of(Entry(KNN, measurements={4: drawn}), TASK, [4]).learning_curve
+    assert row.validation == ((0, 2.5), (130, 1.5))
+    assert row.train[0] == (3, 1.0)
+    assert row.train[-1] == (130, 129.0)
+    assert len(row.train) == 44
+    untrained = row_of(Entry(KNN, measurements={4: [measured("10")]}), TASK, [4])
+    assert untrained.learning_curve is None
 
 
 def test_points_are_in_one_order_whatever_order_they_were_answered_in() -> None:
     one, other = measured("10"), measured("01", 1)
     turned = replace(other, ids=other.ids[::-1], points=other.points[::-1])
-    points = matrix(Entry(KNN, measured={4: [one, turned]}), 4, TASK)
+    points = matrix(Entry(KNN, measurements={4: [one, turned]}), 4, TASK)
     assert points.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_draws_that_are_the_same_to_the_row_are_one_draw() -> None:
-    same = Entry(KNN, measured={4: [measured("10", 0), measured("10", 1)]})
+    same = Entry(KNN, measurements={4: [measured("10", 0), measured("10", 1)]})
     assert matrix(same, 4, TASK).shape == (1, 2)
     assert draw_scores(same, 4, TASK) == [0.5, 0.5]
 
@@ -95,7 +94,7 @@ def test_macro_f1_points_average_to_the_score() -> None:
     task = Task("t", "classify", TASK.labels, metric="macro_f1")
     two = measured("11")
     stats = ((1.0, 0.0, 1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
-    entry = Entry(KNN, measured={4: [replace(two, points=stats)]})
+    entry = Entry(KNN, measurements={4: [replace(two, points=stats)]})
     assert np.mean(matrix(entry, 4, task)) == pytest.approx(draw_scores(entry, 4, task)[0])
 
 
@@ -103,20 +102,22 @@ def test_what_stands_beside_is_the_mean_over_draws() -> None:
     draws = [
         replace(measured("10", i), extra={"beside": {"vote": s}}) for i, s in ((0, 0.5), (1, 1))
     ]
-    row = summary(Entry(KNN, measured={4: draws}), TASK, [4], {})
-    assert row["beside"] == {"vote": 0.75}
+    row = row_of(Entry(KNN, measurements={4: draws}), TASK, [4])
+    assert row.beside == {"vote": 0.75}
 
 
 def test_confusion_counts_every_answer_and_those_that_are_no_label() -> None:
     one = measured("1101")
-    truth = dict(zip(one.ids, "abab", strict=True))
-    assert confusion(TASK, one, truth) == {"labels": ["a", "b"], "counts": [[1, 1], [0, 2]]}
-    mute = replace(one, predictions=(Prediction(""), *one.predictions[1:]))
-    assert confusion(TASK, mute, truth) == {
-        "labels": ["a", "b"],
-        "answers": ["a", "b", "(no label)"],
-        "counts": [[0, 1, 1], [0, 2, 0]],
+    examples = {
+        key: Example(key, Input(), (label,)) for key, label in zip(one.ids, "abab", strict=True)
     }
+    seen = confusion(TASK, one, examples)
+    assert (seen.labels, seen.answers) == (("a", "b"), ("a", "b"))
+    assert seen.counts == ((1, 1), (0, 2))
+    mute = replace(one, predictions=(Prediction(""), *one.predictions[1:]))
+    seen = confusion(TASK, mute, examples)
+    assert seen.answers == ("a", "b", "(no label)")
+    assert seen.counts == ((0, 1, 1), (0, 2, 0))
 
 
 @pytest.mark.parametrize(
@@ -127,9 +128,13 @@ def test_confusion_counts_every_answer_and_those_that_are_no_label() -> None:
 def test_the_share_is_of_the_language_model_where_it_is_what_is_trained(
     method: str, parameters: int, share: float | None
 ) -> None:
-    entry = Entry(TABLE.build({"method": method}), measured={4: [measured("10")]})
-    row = summary(entry, TASK, [4], {}, parameters)
-    assert (row["trained_params"], row["trained_share"]) == (3, share)
+    entry = Entry(
+        TABLE.build({"method": method}),
+        parameters=parameters,
+        measurements={4: [measured("10")]},
+    )
+    row = row_of(entry, TASK, [4])
+    assert (row.trained_params, row.trained_share) == (3, share)
 
 
 def test_sizes_as_json_has_them() -> None:

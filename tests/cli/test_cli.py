@@ -438,7 +438,7 @@ def test_advise_under_every_wish(typed: Typed, place: Path, wish: str) -> None:
     code, out, _ = typed("advise", str(place / "run"), "--prefer", wish, "--json")
     assert code == 0
     advice = json.loads(out)
-    assert advice["wish"] == wish
+    assert advice["wish"]["prefer"] == wish
     assert advice["give_up"] == (0.0 if wish == "accuracy" else 0.02)
     assert advice["pick"] in advice["could_be_best"]
     code, out, _ = typed("advise", str(place / "run"), "--prefer", wish)
@@ -515,7 +515,7 @@ def test_free_answers_end_to_end(typed: Typed, tmp_path: Path) -> None:
     wrote = json.loads(Path("run/details.json").read_text(encoding="utf-8"))["mistakes"]
     lost = sum(1 - one["point"] for one in wrote) / board["task"]["test"]
     assert 1 - lost == pytest.approx(rows_["few_shot"]["score"])
-    (delivered,) = (row for row in board["methods"] if row["form"] == "deployed")
+    (delivered,) = (row for row in board["rows"] if row["form"] == "deployed")
     assert delivered["also"]["bleu"]["low"] is None
     page = Path("run/report.html").read_text(encoding="utf-8")
     assert all(f"{name}, %" in page for name in further)

@@ -109,6 +109,6 @@ def test_compare_measures_a_method_that_learns_from_it(
     assert result.exit_code == 0
     told = (place / "run" / "leaderboard.json").read_text(encoding="utf-8")
     board = json.loads(told)
-    row = next(one for one in board["methods"] if one["name"] == "description_match")
+    row = next(one for one in board["rows"] if one["name"] == "description_match")
     assert 0 <= row["score"] <= 1
     assert "background: 12 examples of 3 other classes" in told

@@ -198,10 +198,10 @@ def test_on_the_board_it_stands_beside_the_others_with_its_curves(folder, tmp_pa
         out=tmp_path / "run",
     )  # fmt: skip
     board = json.loads((Path(result.folder) / "leaderboard.json").read_text(encoding="utf-8"))
-    zero, tuned = board["methods"][:2]
+    zero, tuned = board["rows"][:2]
     assert zero["learning_curve"] is None
     assert (tuned["status"], tuned["reason"]) == ("ok", None)
     assert len(tuned["learning_curve"]["train"]) >= 4
-    assert tuned["learning_curve"]["watched"][0][0] == 0
+    assert tuned["learning_curve"]["validation"][0][0] == 0
     assert any("only watched" in note for note in tuned["notes"])
     assert 'id="losses"' in (Path(result.folder) / "report.html").read_text(encoding="utf-8")

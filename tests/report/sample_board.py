@@ -83,10 +83,10 @@ def _learning(name: str) -> dict[str, Any]:
     """60 steps of four epochs; only `full` watches rows, and begins to learn by heart."""
     train = [[step, 2.4 * 0.96**step] for step in range(1, 61)]
     looks = ((0, 2.5), (15, 1.4), (30, 0.9), (45, 0.8), (60, 1.0))
-    return {"train": train, "watched": [list(look) for look in looks] if name == "full" else []}
+    return {"train": train, "validation": [list(look) for look in looks] if name == "full" else []}
 
 
-def _tried(rng: random.Random, score: float) -> list[dict[str, Any]]:
+def _trials(rng: random.Random, score: float) -> list[dict[str, Any]]:
     tried: list[dict[str, Any]] = [
         {
             "settings": {"rate": rate, "style": style},
@@ -107,6 +107,7 @@ def method(name: str, rung: str, score: float | None, **more: Any) -> dict[str, 
     """One entry of ``methods`` with every key."""
     return {
         "name": name,
+        "method": name,
         "rung": rung,
         "settings": {},
         "status": "ok",
@@ -117,7 +118,7 @@ def method(name: str, rung: str, score: float | None, **more: Any) -> dict[str, 
         "per_seed": [],
         "curve": [],
         "learning_curve": None,
-        "tried": [],
+        "trials": [],
         "train_score": None,
         "trained_params": 0,
         "trained_share": None,
@@ -157,7 +158,7 @@ def _full_method(rng: random.Random, entry: Any) -> dict[str, Any]:
         per_seed=[_clip(score + d) for d in ((-0.031, 0.004, 0.027) if learns else (0, 0, 0))],
         curve=_curve(rng, score, learns),
         learning_curve=_learning(name) if rung in ("peft", "finetune") else None,
-        tried=_tried(rng, score) if searched else [],
+        trials=_trials(rng, score) if searched else [],
         train_score=train,
         trained_params=params,
         trained_share=params / BASE if rung in ("peft", "finetune") else None,
@@ -221,7 +222,7 @@ def board(seed: int = 0) -> dict[str, Any]:
         )
     )
     return {
-        "schema": 1,
+        "schema": 2,
         "fingerprint": "9f2c41d07be8aa13",
         "task": {
             "name": "support-tickets",
@@ -235,7 +236,7 @@ def board(seed: int = 0) -> dict[str, Any]:
             "seeds": 3,
             "notes": ["2 rows stood in train and test: dropped from train"],
         },
-        "methods": methods,
+        "rows": methods,
         "advice": {
             "pick": "linear_probe",
             "reasons": REASONS,
@@ -247,7 +248,7 @@ def board(seed: int = 0) -> dict[str, Any]:
             "more_test_labels": 320,
             "frontier": FRONTIER,
             "give_up": 0.02,
-            "wish": "balanced",
+            "wish": {"prefer": "balanced", "give_up": None, "training": True, "change_base": True},
             "delta": 0.05,
             "optimism": 0.017,
             "confirmed": False,
@@ -256,10 +257,13 @@ def board(seed: int = 0) -> dict[str, Any]:
             "more_draws_settle": False,
             "test_rows": 80,
             "draws": 3,
-            "tried": 13,
+            "contenders": 13,
             "look": 1,
             "mdd": 0.22,
-            "versus_pick": {e[0]: [e[2] - 0.778, e[2] - 0.88, e[2] - 0.69] for e in METHODS},
+            "versus_pick": {
+                e[0]: {"score": e[2] - 0.778, "low": e[2] - 0.88, "high": e[2] - 0.69}
+                for e in METHODS
+            },
         },
     }
 
@@ -310,9 +314,8 @@ def details(labels: list[str] | None = None, rows: int = 80, seed: int = 0) -> d
         "command": "nshot compare examples/support-tickets --shots 4,8,16 --test-limit 80",
         "seeds": [0, 1, 2],
         "fold_plan": "4 stratified folds of draw 0 for the search; test held out once",
-        "confusion": {"labels": labels, "counts": counts},
+        "confusion": {"labels": labels, "answers": labels, "counts": counts},
         "mistakes": mistakes,
-        "log": [f"{name}: done" for name, *_ in METHODS],
         "started": 1_748_855_524.25,
         "finished": 1_748_856_700.5,
         "elapsed_seconds": 1176.2,

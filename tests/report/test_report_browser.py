@@ -42,8 +42,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder whose board has a missing value and a label that would like to run."""
     folder = tmp_path_factory.mktemp("run")
     board = sample_board.board()
-    board["methods"][1]["build_seconds"] = None
-    board["methods"][2]["notes"] = [HOSTILE]
+    board["rows"][1]["build_seconds"] = None
+    board["rows"][2]["notes"] = [HOSTILE]
     board["task"]["labels"][0]["name"] = HOSTILE
     labels = [HOSTILE, *(label["name"] for label in board["task"]["labels"][1:])]
     (folder / "leaderboard.json").write_text(json.dumps(board), encoding="utf-8")

@@ -62,29 +62,29 @@ def test_every_figure_is_the_boards() -> None:
     for path, value, _ in figures:
         assert json.loads(value) == at(board, path), path
     shown = {path: text for path, _, text in figures}
-    for i, row in enumerate(board["methods"]):
+    for i, row in enumerate(board["rows"]):
         if row["status"] == "ok":
-            assert shown[f"/methods/{i}/score"] == say(row["score"], "score")
-            assert shown[f"/methods/{i}/use_seconds_per_1000"] == say(
+            assert shown[f"/rows/{i}/score"] == say(row["score"], "score")
+            assert shown[f"/rows/{i}/use_seconds_per_1000"] == say(
                 row["use_seconds_per_1000"], "seconds"
             )
     assert shown["/advice/corrected_score"] == "76.1"
-    lora = next(i for i, row in enumerate(board["methods"]) if row["name"] == "lora")
-    assert shown[f"/methods/{lora}/trained_params"] == "1.84 M"
-    assert shown[f"/methods/{lora}/trained_share"] == "1.37 %"
+    lora = next(i for i, row in enumerate(board["rows"]) if row["name"] == "lora")
+    assert shown[f"/rows/{lora}/trained_params"] == "1.84 M"
+    assert shown[f"/rows/{lora}/trained_share"] == "1.37 %"
 
 
 def test_a_share_is_shown_only_of_the_language_model() -> None:
     board = sample_board.board()
     figures = Reader(render(board, {})).figures
     shown = {path.split("/")[2] for path, *_ in figures if path.endswith("/trained_share")}
-    names = {board["methods"][int(i)]["name"] for i in shown}
+    names = {board["rows"][int(i)]["name"] for i in shown}
     assert names == {"lora", "full"}
 
 
 def test_a_board_of_an_older_nshot_has_no_shares_and_is_shown() -> None:
     board = sample_board.board()
-    for row in board["methods"]:
+    for row in board["rows"]:
         del row["trained_share"]
     page = render(board, {})
     assert "trained_share" not in page
@@ -95,7 +95,7 @@ def test_says_what_one_must_know() -> None:
     board, details = sample_board.board(), sample_board.details()
     text = Reader(render(board, details)).text
     said = [*board["advice"]["reasons"], board["fingerprint"], details["command"], "2.13.0"]
-    said += [row["reason"] for row in board["methods"] if row["reason"]]
+    said += [row["reason"] for row in board["rows"] if row["reason"]]
     said += [details["fold_plan"], "2025-06-02 09:12:04 UTC", *board["task"]["notes"], "배송_문의"]
     said += [one["text"] for one in details["mistakes"]]
     assert [words for words in said if words not in text] == []
@@ -134,12 +134,12 @@ def test_no_text_becomes_code() -> None:
 @given(st.text(min_size=1, max_size=30))
 def test_any_text_leaves_the_elements_as_they_are(words: str) -> None:
     board = sample_board.board()
-    board["methods"], board["advice"]["reasons"] = board["methods"][:1], [words]
-    board["methods"][0]["name"] = board["advice"]["pick"] = "x" + words
+    board["rows"], board["advice"]["reasons"] = board["rows"][:1], [words]
+    board["rows"][0]["name"] = board["advice"]["pick"] = "x" + words
     board["task"]["labels"][0]["name"] = words
     tags = Reader(render(board, {"command": words})).tags
     board["advice"]["reasons"] = ["plain"]
-    board["methods"][0]["name"] = board["advice"]["pick"] = "x"
+    board["rows"][0]["name"] = board["advice"]["pick"] = "x"
     plain = Reader(render(board, {"command": "plain"})).tags
     tags.pop("wbr", None)  # a name may break after its underscores
     assert tags == plain
@@ -169,7 +169,7 @@ def test_same_input_same_bytes() -> None:
     assert render(board, details) == render(copy.deepcopy(board), copy.deepcopy(details))
 
 
-@pytest.mark.parametrize("board", [{}, {"methods": []}, {"methods": [], "advice": None}])
+@pytest.mark.parametrize("board", [{}, {"rows": []}, {"rows": [], "advice": None}])
 def test_empty_board(board: dict[str, Any]) -> None:
     text = Reader(render(board, {})).text
     assert "Nothing was measured" in text
@@ -177,7 +177,7 @@ def test_empty_board(board: dict[str, Any]) -> None:
 
 def test_one_method() -> None:
     board = sample_board.board()
-    board["methods"] = board["methods"][4:5]
+    board["rows"] = board["rows"][4:5]
     text = Reader(render(board, sample_board.details())).text
     assert "linear_probe" in text
     assert "Use" in text
@@ -185,7 +185,7 @@ def test_one_method() -> None:
 
 def test_all_failed() -> None:
     board = sample_board.board()
-    board["methods"] = [
+    board["rows"] = [
         sample_board.method(name, "peft", None, status="failed", reason=f"{name}: out of memory")
         for name in ("lora", "full")
     ]
@@ -198,13 +198,13 @@ def test_missing_numbers_are_dashes_never_zeros() -> None:
     board = sample_board.board()
     keys = ("score", "low", "high", "train_score", "build_seconds", "use_seconds_per_1000",
             "tokens_per_request", "disk_bytes", "trained_params", "build_peak_bytes")  # fmt: skip
-    board["methods"][10].update(dict.fromkeys(keys))
-    board["methods"][9]["score"] = float("nan")
+    board["rows"][10].update(dict.fromkeys(keys))
+    board["rows"][9]["score"] = float("nan")
     figures = Reader(render(board, {})).figures
     empty = {path: text for path, value, text in figures if value == "null"}
     for key in ("score", "build_seconds", "disk_bytes"):
-        assert empty[f"/methods/10/{key}"] == "–"
-    assert empty["/methods/9/score"] == "–"
+        assert empty[f"/rows/10/{key}"] == "–"
+    assert empty["/rows/9/score"] == "–"
 
 
 @pytest.mark.parametrize("labels", [2, 77])
@@ -259,7 +259,7 @@ def test_what_was_written_is_shown_worst_first() -> None:
 def test_curve_is_shown_only_for_several_sizes() -> None:
     board = sample_board.board()
     assert 'id="shots"' in render(board, {})
-    for row in board["methods"]:
+    for row in board["rows"]:
         row["curve"] = row["curve"][-1:]
     assert 'id="shots"' not in render(board, {})
 
@@ -267,13 +267,13 @@ def test_curve_is_shown_only_for_several_sizes() -> None:
 def test_how_the_loss_fell_is_shown_of_what_was_trained() -> None:
     board = sample_board.board()
     page = render(board, {})
-    shown = [row for row in board["methods"] if row["learning_curve"]]
+    shown = [row for row in board["rows"] if row["learning_curve"]]
     part = page[page.index('id="losses"') :]
     assert part[: part.index("</section>")].count("<svg") == len(shown) > 1
-    for row in board["methods"]:
+    for row in board["rows"]:
         row["learning_curve"] = None
     assert 'id="losses"' not in render(board, {})
-    for row in board["methods"]:
+    for row in board["rows"]:
         del row["learning_curve"]
     assert 'id="losses"' not in render(board, {}), "a board of an earlier version has none"
 

@@ -51,7 +51,7 @@ def test_keeps_what_was_written_by_hand(page: ModuleType, tmp_path: Path) -> Non
 def test_further_metrics_are_columns(page: ModuleType, tmp_path: Path) -> None:
     board = sample_board.board()
     board["task"]["also"] = ["macro_f1"]
-    first = next(row for row in board["methods"] if row["name"] == "linear_probe")
+    first = next(row for row in board["rows"] if row["name"] == "linear_probe")
     first["also"] = {"macro_f1": {"score": 0.5, "low": 0.4, "high": 0.6}}
     page.write(_run(tmp_path / "run", board), tmp_path / "tickets")
     text = (tmp_path / "tickets.md").read_text()
@@ -70,7 +70,7 @@ def test_pictures_are_files_the_page_shows(page: ModuleType, tmp_path: Path) -> 
 
 def test_one_size_has_no_curve(page: ModuleType, tmp_path: Path) -> None:
     board = sample_board.board()
-    for row in board["methods"]:
+    for row in board["rows"]:
         row["curve"] = row["curve"][:1]
     page.write(_run(tmp_path / "run", board), tmp_path / "tickets")
     assert not (tmp_path / "tickets-curve.svg").exists()

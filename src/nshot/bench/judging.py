@@ -7,11 +7,11 @@ What it says is shown and chooses nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from nshot.bench.store import Store
-from nshot.board.judge import Agreement, Comparison, Judge, agreement, questions, share_of, wins
+from nshot.board.judge import Comparison, Judge, Verdicts, agreement, questions, share_of, wins
+from nshot.board.schema import JudgeCell
 from nshot.core.types import Example, Input, Measurement, Task, digest
 from nshot.prompts.render import chat
 
@@ -23,42 +23,6 @@ Ask: TypeAlias = Callable[[str, Sequence[Comparison]], list[float]]
 """(what they are, comparisons) -> how much the judge prefers the first answer of each."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What a judge said of a run.
-
-    `reason` stands in every row where no row is judged; else `rows` have a cell for each row of
-    the board. `model` is the judge's name.
-    """
-
-    model: str
-    agreement: Agreement | None = None
-    reason: str = ""
-    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def cell(self, name: str) -> Mapping[str, Any] | None:
-        """``{against, score, low, high}`` of a row, or the ``{reason}`` why it has none."""
-        return {"reason": self.reason} if self.reason else self.rows.get(name)
-
-    def summary(self) -> dict[str, Any]:
-        """Judge and agreement, for ``task`` in leaderboard.json."""
-        found = None if self.agreement is None else asdict(self.agreement)
-        return {"model": self.model, "agreement": found, "reason": self.reason or None}
-
-    def note(self) -> str:
-        """One sentence on what the column is worth."""
-        found = self.agreement
-        if found is None:
-            return f"judge {self.model}: {self.reason}"
-        if not found.admitted:
-            return f"judge {self.model}: {found.reason}"
-        return (
-            f"judge {self.model}: agrees with people on {100 * found.share:.0f} % of"
-            f" {found.pairs} pairs ({100 * found.low:.0f} - {100 * found.high:.0f}); its column"
-            " decides nothing"
-        )
-
-
 def judge_rows(
     model: str,
     task: Task,
@@ -66,7 +30,7 @@ def judge_rows(
     known: Mapping[str, Example],
     pairs: Sequence[Comparison],
     ask: Ask,
-) -> Judged:
+) -> Verdicts:
     """Each row's answers against those of `AGAINST`, where the judge agrees with people.
 
     `model` is the judge's name, `measured` are the rows' first draws by name, `known`
@@ -74,16 +38,16 @@ def judge_rows(
     """
     base = measured.get(AGAINST)
     if base is None:
-        return Judged(model, reason=f"no {AGAINST} row")
+        return Verdicts(model, reason=f"no {AGAINST} row")
     found = agreement(ask("pairs", pairs), pairs)
     if not found.admitted:
-        return Judged(model, found, "no admissible judge")
-    rows: dict[str, Mapping[str, Any]] = {AGAINST: {"reason": "the baseline"}}
+        return Verdicts(model, found, "no admissible judge")
+    rows = {AGAINST: JudgeCell(reason="the baseline")}
     for name, measurement in measured.items():
         if name != AGAINST:
             compared = comparisons(task, measurement, base, known)
             rows[name] = _cell(ask(name, compared), compared)
-    return Judged(model, found, "", rows)
+    return Verdicts(model, found, "", rows)
 
 
 def comparisons(
@@ -97,10 +61,10 @@ def comparisons(
     ]
 
 
-def _cell(preferences: Sequence[float], compared: Sequence[Comparison]) -> dict[str, Any]:
+def _cell(preferences: Sequence[float], compared: Sequence[Comparison]) -> JudgeCell:
     """Share of wins, half a point for a tie, and its 95% interval over clusters."""
     share, low, high = share_of(wins(preferences), [one.group for one in compared])
-    return {"against": AGAINST, "score": share, "low": low, "high": high}
+    return JudgeCell(against=AGAINST, score=share, low=low, high=high)
 
 
 def request(task: Task, input: Input) -> str:

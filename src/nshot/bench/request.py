@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from nshot.bench.job import Cut, Setting, cut_rows
 from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
-from nshot.board.words import Wish
+from nshot.board.schema import Preference
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import RUNGS, Kind, ModelRef, Split, Task
 from nshot.data import load, split, with_background
@@ -63,7 +63,7 @@ class Request:
     judge: str | None = None
     judge_pairs: str | None = None
     give_up: float | None = None
-    wish: Wish = "balanced"
+    wish: Preference = "balanced"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from nshot.bench.forecast import Budget, Forecast
 from nshot.bench.job import Cut, Job, WorkerProcess
-from nshot.bench.judging import Judged, judge_rows
+from nshot.bench.judging import judge_rows
 from nshot.bench.request import (
     FOLDS,
     SLOW_FOLDS,
@@ -28,20 +28,29 @@ from nshot.bench.request import (
     request_yaml,
 )
 from nshot.bench.search import open_settings, trials
-from nshot.bench.standing import Standing, dump
 from nshot.bench.store import Store, locked
-from nshot.board.judge import Comparison
-from nshot.board.reduce import Entry, Size, matrix, shown, summary
+from nshot.board.details import details
+from nshot.board.judge import Comparison, Verdicts
+from nshot.board.reduce import (
+    Entry,
+    Facts,
+    Size,
+    draw_scores,
+    matrix,
+    reduce,
+    row_outside,
+    shown,
+)
+from nshot.board.schema import Board, Machine, Row, Wish
 from nshot.core.durations import duration
 from nshot.core.errors import CannotAdapt, Fault, InputError, RunFailed
 from nshot.core.files import write_atomic
-from nshot.core.types import Kind, Measurement, Trial, digest
+from nshot.core.types import Kind, Measurement, Split, Trial, digest
 from nshot.data.rows import measurement_from_json
 from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Method, Rates, spec
 from nshot.predictors.measure import Answered, joined
 from nshot.report import write as write_report
-from nshot.report.pictures import gather
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
@@ -91,14 +100,14 @@ class Silent:
 class Result:
     """A finished (or interrupted) run: its board, its folder, and the exit code it deserves."""
 
-    board: Mapping[str, Any]
+    board: Board
     folder: Path
     exit_code: int
 
     @property
     def pick(self) -> str:
         """The recommended method."""
-        return str(self.board["advice"]["pick"])
+        return self.board.advice.pick if self.board.advice else ""
 
 
 # ------------------------------------------------------------------ the run
@@ -134,14 +143,17 @@ class Run:
         self.entries = [Entry(method) for method in prepared.methods]
         self.outside: list[Entry] = []
         self.fresh: Any = None
+        self.facts = _facts(prepared)
         judge = prepared.setting.judge
-        self.judged = Judged(judge.name, reason="not asked") if judge else None
+        self.verdicts = Verdicts(judge.name, reason="not asked") if judge else None
         prepared.setting.write(prepared.out)
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
         hello = self._ask({"ask": "hello"})
         self.machine = hello["machine"]
         self.context = prepared.setting.context(hello["identity"])
         self.measured_rates = self._rates(hello["identity"])
+        for entry in self.entries:
+            entry.parameters = self.measured_rates["parameters"]
         self.budget = Budget(prepared.request.minutes)
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,9 +254,13 @@ class Run:
     def _advance(self, entry: Entry, size: Size, number: int, done: int, total: int) -> None:
         """One method on one draw, unless it cannot, may not or failed before."""
         largest = size == self.prepared.largest
-        if entry.failed or (entry.reason and largest) or (number and not entry.measured.get(size)):
+        if (
+            entry.failed
+            or (entry.reason and largest)
+            or (number and not entry.measurements.get(size))
+        ):
             return
-        if not largest and not entry.measured.get(self.prepared.largest):
+        if not largest and not entry.measurements.get(self.prepared.largest):
             return
         reason = entry.method.why_not(self.brief(size)) or self._no_time(entry, size, number)
         if reason:
@@ -259,9 +275,9 @@ class Run:
             self._fail(entry, size, error)
             self.display.finish(what, f"failed: {error}")
             return
-        entry.measured.setdefault(size, []).append(measurement)
+        entry.measurements.setdefault(size, []).append(measurement)
         spent = time.monotonic() - start
-        scores = summary(entry, self.prepared.task, [size], {})["per_seed"]
+        scores = draw_scores(entry, size, self.prepared.task)
         self.display.finish(what, f"{100 * scores[-1]:.1f} % in {duration(spent)}")
 
     def _no_time(self, entry: Entry, size: Size, number: int) -> str | None:
@@ -295,7 +311,7 @@ class Run:
         final = isinstance(error, _Finding)
         if size == self.prepared.largest:
             entry.failed, entry.reason = True, str(error)
-            entry.measured.pop(size, None)
+            entry.measurements.pop(size, None)
         else:
             entry.notes.append(f"{shown(size)} shots: failed: {error}")
         entry.broken = entry.broken or not final
@@ -321,8 +337,8 @@ class Run:
         body = self.result(_search_job(entry.method, size, number, cut))
         first = number == 0 and (cut is None or cut.index == 0)
         if first and size == self.prepared.largest:
-            entry.tried = tuple(Trial(**trial) for trial in body["tried"])
-            entry.chosen = body["spec"]
+            entry.trials = tuple(Trial(**trial) for trial in body["tried"])
+            entry.spec = body["spec"]
             if body["note"]:
                 entry.notes.append(body["note"])
         if number == 0:
@@ -353,38 +369,28 @@ class Run:
         found: str | None = json.loads(path.read_text()).get("job") if path.exists() else None
         return found
 
-    def board(self) -> dict[str, Any]:
+    def board(self) -> Board:
         """leaderboard.json as things stand."""
-        return self._standing().board()
+        return reduce(self.facts, self.entries, self.outside, self.fresh, self.verdicts)
 
-    def _standing(self) -> Standing:
-        parameters = self.measured_rates["parameters"]
-        return Standing(
-            self.prepared, self.entries, self.outside, self.fresh, parameters, self.judged
-        )
-
-    def write(self) -> dict[str, Any]:
+    def write(self) -> Board:
         """Write leaderboard.json, points.json and details.json as things stand."""
-        standing = self._standing()
-        board, root = standing.board(), self.prepared.out
-        if board["advice"] is not None:
-            doubt = {
-                "machine": self.machine,
-                "command": self.command,
-                "started": self.started,
-                "finished": time.time(),
-                "elapsed_seconds": time.time() - self.started,
-            }
-            pick = board["advice"]["pick"]
-            details = {**doubt, **standing.details(pick)}
-            if self.prepared.task.pictures:
-                rows = {e.id: e for e in self.prepared.split.train} | standing.known
-                details["pictures"] = gather(rows, standing.first(pick))
-            write_atomic(root / "details.json", dump(details))
-            write_atomic(root / "points.json", dump(standing.points()))
-            write_atomic(root / "leaderboard.json", dump(board))
+        board, root = self.board(), self.prepared.out
+        if board.advice is not None:
+            pick = next(e for e in self.entries if e.name == board.advice.pick)
+            machine = Machine.model_validate(self.machine)
+            now = time.time()
+            details(self.facts, pick, machine, self.command, self.started, now).write(root)
+            board.write(root)
             write_report(root)
         return board
+
+    def pick(self) -> str:
+        """The recommended row. Raises `RunFailed` where nothing was measured."""
+        advice = self.board().advice
+        if advice is None:
+            raise RunFailed("nothing could be measured")
+        return advice.pick
 
     # ---- the winner
 
@@ -412,7 +418,7 @@ class Run:
                 entry.notes.append(f"fresh draw {number}: failed: {error}")
                 entry.broken = entry.broken or not isinstance(error, _Finding)
                 return
-            fresh.measured.setdefault(prepared.largest, []).append(measurement)
+            fresh.measurements.setdefault(prepared.largest, []).append(measurement)
             self.display.finish(f"{pick} · fresh draw {number}", "done")
         points = matrix(fresh, prepared.largest, prepared.task)
         self.fresh = (pick, np.broadcast_to(points, (CONFIRMATIONS, points.shape[1])))
@@ -420,7 +426,7 @@ class Run:
     def deliver(self, pick: str) -> None:
         """Refit the pick on all labelled rows, save it as the winner, measure what was saved."""
         entry = next(e for e in self.entries if e.name == pick)
-        chosen = TABLE.build(entry.chosen) if entry.chosen else entry.method
+        chosen = TABLE.build(entry.spec) if entry.spec else entry.method
         self.deliver_from(entry, chosen, None)
 
     def deliver_from(self, entry: Entry, chosen: Method, size: Size) -> None:
@@ -428,14 +434,15 @@ class Run:
         what = f"{entry.name} · adapt on {shown(size)} shots and save"
         self.display.start(what, 0, 1)
         body = self.result(Job("deploy", spec(chosen), size, 0, form="deployed"))
-        delivered = Entry(chosen, form="deployed", parent=entry.name)
-        delivered.measured[None] = [measurement_from_json(body)]
+        delivered = Entry(chosen, entry.name, form="deployed", parent=entry.name)
+        delivered.parameters = entry.parameters
+        delivered.measurements[None] = [measurement_from_json(body)]
         self.outside.append(delivered)
         self.display.finish(what, "saved in winner/")
 
-    def rows_outside(self) -> list[dict[str, Any]]:
+    def rows_outside(self) -> list[Row]:
         """The rows of what was saved."""
-        return [self._standing().outside_row(entry) for entry in self.outside]
+        return [row_outside(self.facts, entry) for entry in self.outside]
 
     def ensure_pick(self) -> None:
         """The pick is never null: where nothing could be measured, the trivial method stands.
@@ -443,7 +450,7 @@ class Run:
         No budget holds it back: it takes a moment. Raises `RunFailed` where it has no answer.
         """
         largest = self.prepared.largest
-        if any(entry.measured.get(largest) for entry in self.entries):
+        if any(entry.measurements.get(largest) for entry in self.entries):
             return
         name = "nearest_answer" if self.prepared.task.kind == "generate" else "majority"
         entry = next((e for e in self.entries if e.name == name), None)
@@ -454,7 +461,7 @@ class Run:
             entry.reason, self.budget = None, Budget(None)
             entry.notes.append("measured because nothing else could be")
             self._advance(entry, largest, 0, 0, 1)
-        if not entry.measured.get(largest):
+        if not entry.measurements.get(largest):
             reasons = [f"{e.name}: {e.reason}" for e in self.entries]
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
 
@@ -465,23 +472,23 @@ class Run:
 
         Raises `RunFailed` where it does not answer.
         """
-        if self.judged is None:
+        if self.verdicts is None:
             return
-        prepared, model = self.prepared, self.judged.model
+        prepared, model = self.prepared, self.verdicts.model
         measured = {
-            entry.name: entry.measured[prepared.largest][0]
+            entry.name: entry.measurements[prepared.largest][0]
             for entry in self.entries
-            if entry.measured.get(prepared.largest)
+            if entry.measurements.get(prepared.largest)
         }
-        known = self._standing().known
+        known = self.facts.examples
         try:
-            self.judged = judge_rows(
+            self.verdicts = judge_rows(
                 model, prepared.task, measured, known, prepared.pairs, self._preferences
             )
         except RunFailed:
-            self.judged = Judged(model, reason="the judge did not answer")
+            self.verdicts = Verdicts(model, reason="the judge did not answer")
             raise
-        self.display.say(self.judged.note())
+        self.display.say(self.verdicts.note())
 
     def _preferences(self, what: str, compared: Sequence[Comparison]) -> list[float]:
         self.display.start(f"judge · {what}", 0, 1)
@@ -493,6 +500,35 @@ class Run:
     def exit_code(self) -> int:
         """3 when something broke, though the board stands."""
         return 3 if any(entry.broken for entry in self.entries) else 0
+
+
+def _facts(prepared: Prepared) -> Facts:
+    """What the board says of the run besides its measurements."""
+    setting, request = prepared.setting, prepared.request
+    models = (
+        ("language model", setting.base),
+        ("encoder", setting.encoder),
+        ("judge", setting.judge),
+    )
+    return Facts(
+        task=prepared.task,
+        split=prepared.split,
+        sizes=prepared.sizes,
+        seeds=request.seeds,
+        models={use: ref.name if ref else None for use, ref in models},
+        also=prepared.also,
+        fold_plan=_fold_plan(prepared.split),
+        wish=Wish(prefer=request.wish, give_up=request.give_up),
+    )
+
+
+def _fold_plan(rows: Split) -> str:
+    if rows.mode == "folds":
+        return (
+            f"no test file and {len(rows.train)} rows: every row is answered by a model that did"
+            f" not see it ({FOLDS} folds, {SLOW_FOLDS} for methods of minutes, repeated)"
+        )
+    return f"{len(rows.train)} rows to draw from, {len(rows.test)} held out for the test"
 
 
 def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
@@ -568,7 +604,7 @@ def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result
         try:
             run.go()
             run.ensure_pick()
-            pick = run.board()["advice"]["pick"]
+            pick = run.pick()
             run.confirm(pick)
             run.deliver(pick)
             run.judge()
@@ -577,7 +613,7 @@ def carry_out(prepared: Prepared, display: Display, command: str = "") -> Result
         except RunFailed as error:
             code, end = 3, error
         board = run.write()
-        if board["advice"] is None and end is not None:
+        if board.advice is None and end is not None:
             raise end
         if code == 130:
             display.say("interrupted: the board shows what was measured; the same command goes on")
@@ -614,7 +650,7 @@ def _planned(run: Run, method: Method) -> dict[str, Any]:
     }
 
 
-def adapt_one(prepared: Prepared, display: Display, command: str = "") -> dict[str, Any]:
+def adapt_one(prepared: Prepared, display: Display, command: str = "") -> Row:
     """Search, adapt and save the one method of a request; its row, measured as saved.
 
     The row's score is None without test rows. Raises `InputError` where the method cannot work
@@ -626,7 +662,7 @@ def adapt_one(prepared: Prepared, display: Display, command: str = "") -> dict[s
             raise InputError(Fault(f"{entry.name} cannot be adapted here: {reason}"))
         run.deliver_from(entry, run.tuned(entry, size, 0, None), size)
         (row,) = run.rows_outside()
-        write_atomic(prepared.out / "adapted.json", dump(row))
+        write_atomic(prepared.out / "adapted.json", row.dumps())
         return row
 
 

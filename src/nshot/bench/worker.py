@@ -170,7 +170,7 @@ class Bench:
 
     def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
         """Kept with the measurement."""
-        self.curve = {"train": list(losses), "watched": [list(look) for look in watched]}
+        self.curve = {"train": list(losses), "validation": [list(look) for look in watched]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """To the parent, for its display."""

@@ -1,1 +1,1 @@
-"""From measurements to a decision: numbers only, no I/O, no clock."""
+"""Measurements side by side, the decision, and its words."""

@@ -1,8 +1,8 @@
 """Which method to take, how sure that is, and what would make it surer.
 
 :func:`decide` turns points per method, draw and test example into a :class:`Decision`;
-:func:`race` drops hopeless methods between draws. ``advise.py`` puts it into words. No I/O, and no
-clock; the same input gives the same output, to the bit.
+``words.py`` puts it into sentences. No I/O, and no clock; the same input gives the same output, to
+the bit.
 
 Letters, as in the equations: K methods, S draws of the shots, n test examples; `p` (K,) mean
 scores; `E` (K, K) covariance of `p` over test examples; `s2` (K,) variance of a method's score over
@@ -35,8 +35,6 @@ PRIOR_WEIGHT = 4.0
 """How many degrees of freedom that assumption is worth."""
 FORECAST_FACTORS = (1.5, 2.0, 3.0, 5.0, 10.0)
 FORECAST_SURE = 0.8
-RACE_ALPHAS = (0.01, 0.01, 0.03)
-"""Error allowed after draws 1, 2 and 3: together .05."""
 _SELECTIONS = 1000
 _FUTURES = 400
 _SEED = 20240617
@@ -103,7 +101,7 @@ class Decision:
     assumed: bool
     rows: int
     draws: int
-    tried: int
+    contenders: int
     give_up: float
     delta: float
     alpha: float
@@ -111,7 +109,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Board:
+class Contest:
     """The sufficient numbers of a contest, methods sorted by name. Shapes (K,), E is (K, K)."""
 
     names: tuple[str, ...]
@@ -155,7 +153,7 @@ def _check(columns: Sequence[Column]) -> None:
             raise ValueError(f"{c.name}: points must be finite and not empty, cost a number")
 
 
-def estimate(columns: Sequence[Column]) -> Board:
+def estimate(columns: Sequence[Column]) -> Contest:
     """Means, their covariance over examples, and the pooled draw variance (steps 1-3).
 
     The columns are sorted by name, so that their order cannot change a simulated figure.
@@ -172,7 +170,7 @@ def estimate(columns: Sequence[Column]) -> Board:
     draws = np.array([float(len(c.points)) for c in columns])
     fixed = np.array([c.deterministic for c in columns])
     measured = np.array([_draw_variance(c.points) for c in columns])
-    return Board(
+    return Contest(
         names=tuple(c.name for c in columns),
         p=p,
         E=E,
@@ -241,9 +239,9 @@ def pair_se(E: Floats, draw_part: Floats, n: float, grain: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(own[:, None] + own - 2 * E, 0) + twins))
 
 
-def critical(alpha: float, tried: int) -> float:
+def critical(alpha: float, contenders: int) -> float:
     """One-sided normal quantile shared by K - 1 rivals (Hsu 1984; Gupta 1965); 0 with no rival."""
-    return NormalDist().inv_cdf(1 - alpha / (tried - 1)) if tried > 1 else 0.0
+    return NormalDist().inv_cdf(1 - alpha / (contenders - 1)) if contenders > 1 else 0.0
 
 
 def interval(centre: float, variance: float, n: float, freedom: float) -> tuple[float, float]:
@@ -263,19 +261,22 @@ def interval(centre: float, variance: float, n: float, freedom: float) -> tuple[
     return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))
 
 
-def _method_interval(board: Board, m: int, centre: float, draws: float) -> tuple[float, float]:
+def _method_interval(contest: Contest, m: int, centre: float, draws: float) -> tuple[float, float]:
     """Interval around `centre` for method `m` averaged over `draws` draws (Satterthwaite's df)."""
-    of_rows, of_draws = float(board.E[m, m]), float(board.s2[m]) / draws
+    of_rows, of_draws = float(contest.E[m, m]), float(contest.s2[m]) / draws
     freedom = (of_rows + of_draws) ** 2 / (
-        of_rows**2 / max(board.n - 1, 1) + of_draws**2 / (PRIOR_WEIGHT + board.draws[m] - 1)
+        of_rows**2 / max(contest.n - 1, 1) + of_draws**2 / (PRIOR_WEIGHT + contest.draws[m] - 1)
     )
-    return interval(centre, of_rows + of_draws, board.n / float(board.grain[m]), freedom)
+    return interval(centre, of_rows + of_draws, contest.n / float(contest.grain[m]), freedom)
 
 
-def intervals(board: Board) -> Floats:
+def intervals(contest: Contest) -> Floats:
     """95% interval of every method, (K, 2)."""
     return np.array(
-        [_method_interval(board, m, board.p[m], board.draws[m]) for m in range(len(board.p))]
+        [
+            _method_interval(contest, m, contest.p[m], contest.draws[m])
+            for m in range(len(contest.p))
+        ]
     )
 
 
@@ -285,17 +286,17 @@ def could_be_best(p: Floats, se: Floats, z: float) -> Bools:
     return np.asarray((lead <= z * se).all(axis=-2))
 
 
-def picks(p: Floats, inside: Bools, board: Board, give_up: float) -> Ints:
+def picks(p: Floats, inside: Bools, contest: Contest, give_up: float) -> Ints:
     """Index of the pick for each row of `p` (B, K), given the methods `inside` the set (B, K).
 
     The cheapest allowed method of the set within `give_up` of the best allowed score; where no
     such method is in the set, the best allowed one. Ties in cost by score, then by name.
     """
-    top = np.where(board.allowed, p, -np.inf).max(axis=-1, keepdims=True)
-    behind = np.where(board.allowed, top - p, np.inf)
+    top = np.where(contest.allowed, p, -np.inf).max(axis=-1, keepdims=True)
+    behind = np.where(contest.allowed, top - p, np.inf)
     open_to = inside & (behind <= give_up + TINY)
     open_to |= ~open_to.any(axis=-1, keepdims=True) & (behind <= TINY)
-    cost = np.where(open_to, board.cost, np.inf)
+    cost = np.where(open_to, contest.cost, np.inf)
     cheapest = open_to & (cost == cost.min(axis=-1, keepdims=True))
     return np.asarray(np.where(cheapest, p.round(9), -np.inf).argmax(axis=-1))
 
@@ -313,73 +314,55 @@ def _root(covariance: Floats) -> Floats:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
-def _noise(board: Board, pairs: int) -> tuple[Floats, Floats]:
+def _noise(contest: Contest, pairs: int) -> tuple[Floats, Floats]:
     """(from examples, from draws): errors of `p` and their mirror images, each (2 * pairs, K).
 
     Mirrored, so that a pick which no noise changes is flattered by exactly nothing.
     """
     rng = np.random.default_rng([_SEED, 0])
-    size = (pairs, len(board.p))
-    rows = rng.standard_normal(size) @ _root(board.E)
-    draws = rng.standard_normal(size) * np.sqrt(board.draw_part)
+    size = (pairs, len(contest.p))
+    rows = rng.standard_normal(size) @ _root(contest.E)
+    draws = rng.standard_normal(size) * np.sqrt(contest.draw_part)
     return np.concatenate([rows, -rows]), np.concatenate([draws, -draws])
 
 
-def optimism(board: Board, z: float, give_up: float) -> tuple[float, float]:
+def optimism(contest: Contest, z: float, give_up: float) -> tuple[float, float]:
     """By how much winning flatters the pick: (all noise, example noise only), both >= 0 (step 7).
 
     The contest is held again 1,000 times with fresh noise around the measured means, and the noise
     of whoever wins is averaged: the selection bootstrap (Tibshirani and Tibshirani 2009;
     Tsamardinos et al. 2018), on means, so that luck of the draws is corrected even at one draw.
     """
-    of_rows, of_draws = _noise(board, _SELECTIONS // 2)
-    p = board.p + of_rows + of_draws
-    pick = picks(p, could_be_best(p, board.se, z), board, give_up)[:, None]
+    of_rows, of_draws = _noise(contest, _SELECTIONS // 2)
+    p = contest.p + of_rows + of_draws
+    pick = picks(p, could_be_best(p, contest.se, z), contest, give_up)[:, None]
     luck_rows = float(np.take_along_axis(of_rows, pick, axis=1).mean())
     luck = luck_rows + float(np.take_along_axis(of_draws, pick, axis=1).mean())
     return max(0.0, luck), max(0.0, luck_rows)
 
 
 def corrected(
-    board: Board, pick: int, z: float, give_up: float, fresh: Floats | None
+    contest: Contest, pick: int, z: float, give_up: float, fresh: Floats | None
 ) -> tuple[float, float, float, float]:
     """(optimism, score, low, high) of the pick (step 7), or of its `fresh` draws (step 8).
 
     Fresh draws were not chosen on: only the luck of the test examples is left to take off.
     """
-    luck, luck_of_rows = optimism(board, z, give_up)
-    centre, draws = float(board.p[pick]), float(board.draws[pick])
+    luck, luck_of_rows = optimism(contest, z, give_up)
+    centre, draws = float(contest.p[pick]), float(contest.draws[pick])
     if fresh is not None:
         luck, centre, draws = luck_of_rows, float(fresh.mean()), float(len(fresh))
     score = min(max(centre - luck, 0.0), 1.0)
-    return (luck, score, *_method_interval(board, pick, score, draws))
-
-
-def race(columns: Sequence[Column], stage: int, tried: int) -> tuple[str, ...]:
-    """Names worth another draw after draw `stage` (1, 2, 3), in the order given.
-
-    `columns` are those still alive; `tried` is the number at the start, so that the errors of the
-    three looks add to at most .05. After draw 3 nothing more is dropped.
-    """
-    if stage > len(RACE_ALPHAS):
-        return tuple(c.name for c in columns)
-    board = estimate(columns)
-    z = critical(RACE_ALPHAS[stage - 1], max(tried, len(columns)))
-    alive = {
-        name
-        for name, inside in zip(board.names, could_be_best(board.p, board.se, z), strict=True)
-        if inside
-    }
-    return tuple(c.name for c in columns if c.name in alive)
+    return (luck, score, *_method_interval(contest, pick, score, draws))
 
 
 def _share_settled(
-    p: Floats, E: Floats, draw_part: Floats, n: float, board: Board, z: float, margins: _Margins
+    p: Floats, E: Floats, draw_part: Floats, n: float, contest: Contest, z: float, margins: _Margins
 ) -> float:
     """Share of the futures `p` (B, K) in which the decision is settled."""
-    se = pair_se(E, draw_part, n, board.grain)
-    pick = picks(p, could_be_best(p, se, z), board, margins.give_up)
-    bound = settled_to(p, pick, se, z, board.allowed)
+    se = pair_se(E, draw_part, n, contest.grain)
+    pick = picks(p, could_be_best(p, se, z), contest, margins.give_up)
+    bound = settled_to(p, pick, se, z, contest.allowed)
     return float((bound <= margins.delta + TINY).mean())
 
 
@@ -392,32 +375,32 @@ class _Margins:
 
 
 def forecast_rows(
-    board: Board, z: float, factor: float, give_up: float = 0.02, delta: float = 0.05
+    contest: Contest, z: float, factor: float, give_up: float = 0.02, delta: float = 0.05
 ) -> float:
     """Chance that the decision is settled with `factor` * n test examples in all (section 3).
 
     400 futures: the truth is drawn around what was measured, then the new rows around the truth.
     """
     rng = np.random.default_rng([_SEED, 1])
-    root, size = _root(board.E), (_FUTURES, len(board.p))
+    root, size = _root(contest.E), (_FUTURES, len(contest.p))
     truth_off = rng.standard_normal(size) @ root
     new_off = truth_off + rng.standard_normal(size) @ root / np.sqrt(factor - 1)
-    p = board.p + new_off * (factor - 1) / factor
-    E, n = board.E / factor, board.n * factor
-    return _share_settled(p, E, board.draw_part, n, board, z, _Margins(give_up, delta))
+    p = contest.p + new_off * (factor - 1) / factor
+    E, n = contest.E / factor, contest.n * factor
+    return _share_settled(p, E, contest.draw_part, n, contest, z, _Margins(give_up, delta))
 
 
 def forecast_draws(
-    board: Board, z: float, extra: int = 2, give_up: float = 0.02, delta: float = 0.05
+    contest: Contest, z: float, extra: int = 2, give_up: float = 0.02, delta: float = 0.05
 ) -> float:
     """Chance that the decision is settled after `extra` more draws on the same test examples."""
     rng = np.random.default_rng([_SEED, 2])
-    size = (_FUTURES, len(board.p))
-    truth_off = rng.standard_normal(size) * np.sqrt(board.draw_part)
-    new_off = truth_off + rng.standard_normal(size) * np.sqrt(board.s2 / extra)
-    p = board.p + new_off * extra / (board.draws + extra)
-    draw_part = board.s2 / (board.draws + extra)
-    return _share_settled(p, board.E, draw_part, board.n, board, z, _Margins(give_up, delta))
+    size = (_FUTURES, len(contest.p))
+    truth_off = rng.standard_normal(size) * np.sqrt(contest.draw_part)
+    new_off = truth_off + rng.standard_normal(size) * np.sqrt(contest.s2 / extra)
+    p = contest.p + new_off * extra / (contest.draws + extra)
+    draw_part = contest.s2 / (contest.draws + extra)
+    return _share_settled(p, contest.E, draw_part, contest.n, contest, z, _Margins(give_up, delta))
 
 
 def round_up(rows: float) -> int:
@@ -433,7 +416,7 @@ def decide(
     give_up: float = 0.02,
     delta: float = 0.05,
     alpha: float = 0.05,
-    tried: int | None = None,
+    contenders: int | None = None,
     fresh: Floats | None = None,
     look: int = 1,
 ) -> Decision:
@@ -444,7 +427,7 @@ def decide(
         give_up: measured score the user gives up for a cheaper method; 0 takes the top score.
         delta: settled means that no other method is more than this better.
         alpha: chance of ruling out the true best, at the first look.
-        tried: methods that ever saw the test examples, failed and raced-out ones too.
+        contenders: methods that ever saw the test examples, failed ones too.
         fresh: (draws, n) points of the pick on draws it was not chosen on.
         look: how often this test set has been decided on; look k uses alpha / 2^(k-1), so that
             the total error stays under 2 alpha.
@@ -453,54 +436,58 @@ def decide(
         InputError: no column, or the wish excludes every method.
         ValueError: points not finite or not of one test set, two equal names, fresh of other rows.
     """
-    board = estimate(columns)
-    if not board.allowed.any():
+    contest = estimate(columns)
+    if not contest.allowed.any():
         raise InputError(
             Fault(
                 "the wish excludes every measured method",
-                f"at least one allowed method among {', '.join(board.names)}",
+                f"at least one allowed method among {', '.join(contest.names)}",
                 "ask again without --no-training or --keep-base, or measure a method they allow",
             )
         )
-    if fresh is not None and (fresh.ndim != 2 or fresh.shape[1] != board.n):
-        raise ValueError(f"fresh must be (draws, {board.n}), not {fresh.shape}")
-    tried = max(tried or 0, len(columns))
-    z = critical(alpha / 2 ** (look - 1), tried)
-    inside = could_be_best(board.p, board.se, z)
-    pick = int(picks(board.p[None], inside[None], board, give_up)[0])
-    luck, score, low, high = corrected(board, pick, z, give_up, fresh)
-    bound = float(settled_to(board.p[None], np.array([pick]), board.se, z, board.allowed)[0])
-    assumed = bool(((board.draws == 1) & ~board.fixed & (inside | _at(board, pick))).any())
-    outlook = _outlook(board, z, pick, _Margins(give_up, delta), bound, assumed)
-    by_score = np.lexsort((np.arange(len(board.p)), -board.p.round(9)))
-    reach = z * board.se[pick]
-    ends = intervals(board)
+    if fresh is not None and (fresh.ndim != 2 or fresh.shape[1] != contest.n):
+        raise ValueError(f"fresh must be (draws, {contest.n}), not {fresh.shape}")
+    contenders = max(contenders or 0, len(columns))
+    z = critical(alpha / 2 ** (look - 1), contenders)
+    inside = could_be_best(contest.p, contest.se, z)
+    pick = int(picks(contest.p[None], inside[None], contest, give_up)[0])
+    luck, score, low, high = corrected(contest, pick, z, give_up, fresh)
+    bound = float(settled_to(contest.p[None], np.array([pick]), contest.se, z, contest.allowed)[0])
+    assumed = bool(((contest.draws == 1) & ~contest.fixed & (inside | _at(contest, pick))).any())
+    outlook = _outlook(contest, z, pick, _Margins(give_up, delta), bound, assumed)
+    by_score = np.lexsort((np.arange(len(contest.p)), -contest.p.round(9)))
+    reach = z * contest.se[pick]
+    ends = intervals(contest)
     return Decision(
-        mean=_named(board, np.clip(board.p, 0, 1)),
-        low=_named(board, ends[:, 0]),
-        high=_named(board, ends[:, 1]),
-        draw_sd=_named(board, np.sqrt(board.s2)),
-        gap=_named(board, board.p - board.p[pick]),
-        gap_low=_named(board, np.where(_at(board, pick), 0, board.p - board.p[pick] - reach)),
-        gap_high=_named(board, np.where(_at(board, pick), 0, board.p - board.p[pick] + reach)),
-        could_be_best=tuple(board.names[m] for m in by_score if inside[m]),
-        top=board.names[by_score[0]],
-        pick=board.names[pick],
+        mean=_named(contest, np.clip(contest.p, 0, 1)),
+        low=_named(contest, ends[:, 0]),
+        high=_named(contest, ends[:, 1]),
+        draw_sd=_named(contest, np.sqrt(contest.s2)),
+        gap=_named(contest, contest.p - contest.p[pick]),
+        gap_low=_named(
+            contest, np.where(_at(contest, pick), 0, contest.p - contest.p[pick] - reach)
+        ),
+        gap_high=_named(
+            contest, np.where(_at(contest, pick), 0, contest.p - contest.p[pick] + reach)
+        ),
+        could_be_best=tuple(contest.names[m] for m in by_score if inside[m]),
+        top=contest.names[by_score[0]],
+        pick=contest.names[pick],
         optimism=luck,
         corrected_score=score,
         corrected_low=low,
         corrected_high=high,
         confirmed=fresh is not None,
-        verdict=_verdict(board, inside, bound <= delta + TINY, assumed),
+        verdict=_verdict(contest, inside, bound <= delta + TINY, assumed),
         settled_to=bound if np.isfinite(bound) else None,
-        mdd=_mdd(board, inside, pick, z),
+        mdd=_mdd(contest, inside, pick, z),
         more_test_labels=outlook[0],
         more_draws_settle=outlook[1],
         outlook=outlook[2],
         assumed=assumed,
-        rows=board.n,
-        draws=int(board.draws.max()),
-        tried=tried,
+        rows=contest.n,
+        draws=int(contest.draws.max()),
+        contenders=contenders,
         give_up=give_up,
         delta=delta,
         alpha=alpha,
@@ -508,55 +495,55 @@ def decide(
     )
 
 
-def _at(board: Board, m: int) -> Bools:
+def _at(contest: Contest, m: int) -> Bools:
     """(K,) true at `m` only."""
-    return np.asarray(np.arange(len(board.p)) == m)
+    return np.asarray(np.arange(len(contest.p)) == m)
 
 
-def _named(board: Board, values: Floats) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(board.names, values, strict=True)}
+def _named(contest: Contest, values: Floats) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(contest.names, values, strict=True)}
 
 
-def _verdict(board: Board, inside: Bools, settled: bool, assumed: bool) -> Verdict:
+def _verdict(contest: Contest, inside: Bools, settled: bool, assumed: bool) -> Verdict:
     """Step 9. One draw never settles: there the doubt about the draws is assumed, not measured."""
-    if board.n < FEWEST_ROWS or len(board.p) == 1:
+    if contest.n < FEWEST_ROWS or len(contest.p) == 1:
         return "cannot_tell"
     if settled:
         return "leaning" if assumed else "settled"
-    return "cannot_tell" if 2 * inside.sum() >= len(board.p) else "leaning"
+    return "cannot_tell" if 2 * inside.sum() >= len(contest.p) else "leaning"
 
 
-def _mdd(board: Board, inside: Bools, pick: int, z: float) -> float | None:
+def _mdd(contest: Contest, inside: Bools, pick: int, z: float) -> float | None:
     """The difference seen with 80% power: (z + .84) * median standard error among contenders."""
     members = np.flatnonzero(inside)
-    pairs = board.se[np.ix_(members, members)][np.triu_indices(len(members), 1)]
+    pairs = contest.se[np.ix_(members, members)][np.triu_indices(len(members), 1)]
     if not len(pairs):
-        pairs = np.delete(board.se[pick], pick)
+        pairs = np.delete(contest.se[pick], pick)
     return float((z + NormalDist().inv_cdf(0.8)) * np.median(pairs)) if len(pairs) else None
 
 
 def _outlook(
-    board: Board, z: float, pick: int, margins: _Margins, bound: float, assumed: bool
+    contest: Contest, z: float, pick: int, margins: _Margins, bound: float, assumed: bool
 ) -> tuple[int | None, bool, str]:
     """(total test examples that would settle it, two more draws would, the sentence)."""
     within = f"to within {in_points(margins.delta)}"
-    if len(board.p) == 1:
+    if len(contest.p) == 1:
         return None, False, "One method was measured: there is nothing to settle."
-    if board.n < FEWEST_ROWS:
-        few = f"With {board.n} test examples no forecast is made: bring at least {FEWEST_ROWS}."
+    if contest.n < FEWEST_ROWS:
+        few = f"With {contest.n} test examples no forecast is made: bring at least {FEWEST_ROWS}."
         return None, False, few
     if bound <= margins.delta + TINY and not assumed:
         return None, False, f"No more test labels are needed to settle this {within}."
     if assumed:
         once = "One draw of the shots gives no forecast: measure 3 draws (--seeds 3) first."
         return None, False, once
-    draws = forecast_draws(board, z, 2, margins.give_up, margins.delta) >= FORECAST_SURE
+    draws = forecast_draws(contest, z, 2, margins.give_up, margins.delta) >= FORECAST_SURE
     for factor in FORECAST_FACTORS:
-        share = forecast_rows(board, z, factor, margins.give_up, margins.delta)
+        share = forecast_rows(contest, z, factor, margins.give_up, margins.delta)
         if share >= FORECAST_SURE:
-            total = round_up(board.n * factor)
-            return total, draws, _enough(total, board.n, within, draws)
-    return None, draws, _refusal(board, z, pick, draws)
+            total = round_up(contest.n * factor)
+            return total, draws, _enough(total, contest.n, within, draws)
+    return None, draws, _refusal(contest, z, pick, draws)
 
 
 def _enough(total: int, n: int, within: str, draws: bool) -> str:
@@ -567,12 +554,12 @@ def _enough(total: int, n: int, within: str, draws: bool) -> str:
     )
 
 
-def _refusal(board: Board, z: float, pick: int, draws: bool) -> str:
+def _refusal(contest: Contest, z: float, pick: int, draws: bool) -> str:
     """Why no number of test examples up to ten times today's is promised."""
-    could = np.where(board.allowed, board.p + z * board.se[pick], -np.inf)
+    could = np.where(contest.allowed, contest.p + z * contest.se[pick], -np.inf)
     could[pick] = -np.inf
     rival = int(could.argmax())
-    share = (board.draw_part[rival] + board.draw_part[pick]) / board.se[pick, rival] ** 2
+    share = (contest.draw_part[rival] + contest.draw_part[pick]) / contest.se[pick, rival] ** 2
     if draws:
         return (
             "More test examples alone will not settle this; two more draws of the shots would: "

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nshot.board.decide import interval
+from nshot.board.decide import Floats, interval
+from nshot.board.schema import Agreement, JudgeCell, JudgeSummary
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Turn
 from nshot.models.base import Decoding, LanguageModel
@@ -39,8 +39,8 @@ Say only the letter of the better answer, A or B."""
 _KEYS = ("prompt", "chosen", "rejected")
 _EXPECTED = "a JSON object a line, with texts under prompt, chosen, rejected"
 _LETTERS = ("A", "B")
-_SAID = re.compile(r"\b([AB])\b")
-_WRITTEN = Decoding(max_tokens=8)
+_LETTER = re.compile(r"\b([AB])\b")
+_SHORT = Decoding(max_tokens=8)
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,38 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How often a judge takes the answer that people took, half a point for a tie.
+class Verdicts:
+    """What the judge `model` says of the rows of a run.
 
-    `low` and `high` are the 95% interval over groups of pairs; `reason` says why it is not
-    admitted, "" where it is.
+    `reason` stands in every row where no row is judged; else `rows` have a cell for each row of
+    the board.
     """
 
-    share: float
-    low: float
-    high: float
-    pairs: int
-    ties: int
-    admitted: bool
+    model: str
+    agreement: Agreement | None = None
     reason: str = ""
+    rows: Mapping[str, JudgeCell] = field(default_factory=dict)
+
+    def cell(self, name: str) -> JudgeCell | None:
+        """What is said of a row, or the reason why nothing is."""
+        return JudgeCell(reason=self.reason) if self.reason else self.rows.get(name)
+
+    def summary(self) -> JudgeSummary:
+        """Judge and agreement, for ``task`` in leaderboard.json."""
+        return JudgeSummary(model=self.model, agreement=self.agreement, reason=self.reason or None)
+
+    def note(self) -> str:
+        """One sentence on what the column is worth."""
+        agreement = self.agreement
+        if agreement is None:
+            return f"judge {self.model}: {self.reason}"
+        if not agreement.admitted:
+            return f"judge {self.model}: {agreement.reason}"
+        return (
+            f"judge {self.model}: agrees with people on {100 * agreement.share:.0f} % of"
+            f" {agreement.pairs} pairs ({100 * agreement.low:.0f} - {100 * agreement.high:.0f});"
+            " its column decides nothing"
+        )
 
 
 @dataclass(frozen=True)
@@ -94,18 +112,18 @@ class Judge:
         straight, turned = for_a[: len(comparisons)], for_a[len(comparisons) :]
         return ((straight - turned) / 2).tolist()  # type: ignore[no-any-return]
 
-    def _scored(self, prompts: Sequence[tuple[Turn, ...]]) -> Any:
+    def _scored(self, prompts: Sequence[tuple[Turn, ...]]) -> Floats:
         """(prompts,) log-odds of A."""
-        found = self.model.logprobs(prompts, [_LETTERS] * len(prompts))
-        return np.array([scores.logprobs[0] - scores.logprobs[1] for scores in found])
+        scores = self.model.logprobs(prompts, [_LETTERS] * len(prompts))
+        return np.array([one.logprobs[0] - one.logprobs[1] for one in scores])
 
-    def _written(self, prompts: Sequence[tuple[Turn, ...]]) -> Any:
+    def _written(self, prompts: Sequence[tuple[Turn, ...]]) -> Floats:
         """(prompts,) 1 for A, -1 for B, 0 for neither: a half is no vote, orders must agree."""
-        texts = [completion.text for completion in self.model.generate(prompts, _WRITTEN)]
+        texts = [completion.text for completion in self.model.generate(prompts, _SHORT)]
         votes = np.array([_vote(text) for text in texts])
         half = len(votes) // 2
         agree = votes[:half] == -votes[half:]
-        return votes * np.concatenate([agree, agree])
+        return np.asarray(votes * np.concatenate([agree, agree]))
 
 
 def admit(judge: Judge, pairs: Sequence[Comparison]) -> Agreement:
@@ -130,7 +148,15 @@ def agreement(preferences: Sequence[float], pairs: Sequence[Comparison]) -> Agre
         f"({100 * low:.0f} - {100 * high:.0f}): not above chance"
     )
     ties = sum(one == CHANCE for one in won)
-    return Agreement(share, low, high, len(pairs), ties, admitted, reason)
+    return Agreement(
+        share=share,
+        low=low,
+        high=high,
+        pairs=len(pairs),
+        ties=ties,
+        admitted=admitted,
+        reason=reason,
+    )
 
 
 def questions(comparison: Comparison) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
@@ -155,8 +181,8 @@ def share_of(won: Sequence[float], groups: Sequence[str]) -> tuple[float, float,
     sums: dict[str, float] = {}
     for one, group in zip(points - share, groups, strict=True):
         sums[group] = sums.get(group, 0.0) + float(one)
-    found, many = len(sums), max(len(sums) - 1, 1)
-    between = sum(s * s for s in sums.values()) / count**2 * found / many
+    clusters, many = len(sums), max(len(sums) - 1, 1)
+    between = sum(s * s for s in sums.values()) / count**2 * clusters / many
     p = (count * share + 2) / (count + 4)
     variance = max(between, p * (1 - p) / (count + 4))
     return (share, *interval(share, variance, count, float(many)))
@@ -174,13 +200,13 @@ def read_pairs(path: str | Path) -> tuple[Comparison, ...]:
     except UnicodeDecodeError:
         raise InputError(Fault("is no text in UTF-8", _EXPECTED, where=str(path))) from None
     numbered = [(i, line) for i, line in enumerate(lines, start=1) if line.strip()]
-    found = [_pair(line, f"{path}, row {i}") for i, line in numbered]
-    faults = [one for one in found if isinstance(one, Fault)]
-    if not found:
+    pairs = [_pair(line, f"{path}, row {i}") for i, line in numbered]
+    faults = [one for one in pairs if isinstance(one, Fault)]
+    if not pairs:
         faults = [Fault("holds no pairs", _EXPECTED, where=str(path))]
     if faults:
         raise InputError(faults)
-    return tuple(one for one in found if isinstance(one, Comparison))
+    return tuple(one for one in pairs if isinstance(one, Comparison))
 
 
 def _pair(line: str, where: str) -> Comparison | Fault:
@@ -204,5 +230,5 @@ def _prompt(comparison: Comparison) -> tuple[Turn, ...]:
 
 def _vote(text: str) -> float:
     """1 for A, -1 for B, 0 for neither; the first letter that stands alone."""
-    said = _SAID.search(text)
-    return 0.0 if said is None else 1.0 if said[1] == "A" else -1.0
+    letter = _LETTER.search(text)
+    return 0.0 if letter is None else 1.0 if letter[1] == "A" else -1.0

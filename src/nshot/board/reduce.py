@@ -1,61 +1,159 @@
-"""Measurements on the same test examples, side by side, and what was skipped and why."""
+"""Measurements on the same test examples, side by side, and what was skipped and why: the board."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nshot.core.types import Example, Form, Measurement, Task, Trial
+from nshot.board.decide import Column, Floats, estimate, intervals
+from nshot.board.judge import Verdicts
+from nshot.board.schema import (
+    Board,
+    CurvePoint,
+    Estimate,
+    FreshPoints,
+    JudgeCell,
+    LabelNote,
+    LearningCurve,
+    Points,
+    Row,
+    RowPoints,
+    Shots,
+    Status,
+    TaskSummary,
+    Trial,
+    Wish,
+)
+from nshot.core.types import Example, Form, Measurement, Split, Task
+from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
 
-SCHEMA = 1
 _LOSSES = 60
 """Points of a learning curve, at most: a training has hundreds of steps."""
-Floats = NDArray[np.float64]
 Size: TypeAlias = int | None
 """Shots per label; None: all rows."""
-Status: TypeAlias = Literal["ok", "skipped", "failed"]
+Ends: TypeAlias = Mapping[str, tuple[float, float]]
+"""(low, high) of the 95 % interval, by row."""
 
 
 @dataclass
 class Entry:
-    """One method of a run, filled as its jobs end.
+    """One contender of a run, filled as its jobs end.
 
-    `measured` has the draws' measurements for each size of shots; `searched` the bodies of the
-    searches behind them (their seconds are charged once).
+    `base` and `encoder` are named where several take part, `parameters` are those of its language
+    model (0 without one). `measurements` has the draws for each size of shots, `spec` the settings
+    that the search chose, `search_seconds` what each size's search took (charged once).
+    `statistics` keeps those of metrics that do not decide, by job and metric: a board is written
+    often. `failed` by raising (`broken`) is a fault of the run, a finding (did not learn) is none.
     """
 
     method: Method
-    measured: dict[Size, list[Measurement]] = field(default_factory=dict)
-    tried: tuple[Trial, ...] = ()
-    chosen: Mapping[str, Any] | None = None
+    name: str = ""
+    base: str | None = None
+    encoder: str | None = None
+    parameters: int = 0
+    measurements: dict[Size, list[Measurement]] = field(default_factory=dict)
+    trials: tuple[SearchTrial, ...] = ()
+    spec: Mapping[str, Any] | None = None
     search_seconds: dict[Size, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     reason: str | None = None
     failed: bool = False
     broken: bool = False
-    """Failed by raising, as opposed to a finding (did not learn): the run ends with exit code 3."""
     forecast_seconds: float | None = None
     form: Form = "trained"
     parent: str | None = None
-    marks: dict[tuple[str, str], Floats] = field(default_factory=dict)
-    """Statistics by metrics that do not decide, by job and metric: a board is written often."""
+    statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """The method's name on the board."""
-        return self.method.called
+    def __post_init__(self) -> None:
+        self.name = self.name or self.method.called
 
     def status(self, size: Size) -> Status:
         """``ok`` with a measurement at `size`."""
-        if self.measured.get(size):
+        if self.measurements.get(size):
             return "ok"
         return "failed" if self.failed else "skipped"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a board must know of its run besides the measurements.
+
+    `sizes` rise, the board stands at the last. `models` are names by what they are for, `also` the
+    metrics that do not decide, `fold_plan` says how rows were held out.
+    """
+
+    task: Task
+    split: Split
+    sizes: Sequence[Size]
+    seeds: int
+    models: Mapping[str, str | None] = field(default_factory=dict)
+    also: Sequence[str] = ()
+    fold_plan: str = ""
+    wish: Wish = field(default_factory=Wish)
+
+    @property
+    def largest(self) -> Size:
+        """Where the board stands."""
+        return self.sizes[-1]
+
+    @property
+    def examples(self) -> dict[str, Example]:
+        """What every method answered, by id."""
+        return {example.id: example for example in (self.split.test or self.split.train)}
+
+
+def reduce(
+    facts: Facts,
+    entries: Sequence[Entry],
+    outside: Sequence[Entry] = (),
+    fresh: tuple[str, Floats] | None = None,
+    verdicts: Verdicts | None = None,
+) -> Board:
+    """The board of a run as it stands, finished or half-way, with the advice under its wish.
+
+    `outside` are rows outside the choice: refitted, merged or exported from a row of `entries`.
+    `fresh` is the pick that was measured on draws it was not chosen on, and its (draws, test
+    examples) points there.
+    """
+    task, also = facts.task, _also(facts, entries)
+    ends = {size: _ends(_columns(entries, size, task)) for size in facts.sizes}
+    rows = []
+    for entry in entries:
+        measured = verdicts and entry.measurements.get(facts.largest)
+        judge = verdicts.cell(entry.name) if verdicts and measured else None
+        rows.append(row_of(entry, task, facts.sizes, ends, also[entry.name], judge))
+    columns = _columns(entries, facts.largest, task)
+    board = Board(
+        fingerprint=facts.split.fingerprint,
+        task=_task_summary(facts, verdicts),
+        rows=(*map(_reached, rows), *(row_outside(facts, entry) for entry in outside)),
+    ).having(
+        Points(
+            rows={
+                c.name: RowPoints(points=c.points.tolist(), deterministic=c.deterministic)
+                for c in columns
+            },
+            contenders=sum(bool(e.measurements.get(facts.largest)) or e.failed for e in entries),
+            fresh=fresh and FreshPoints(pick=fresh[0], points=fresh[1].tolist()),
+        )
+    )
+    if not columns:
+        return board
+    return board.model_copy(update={"advice": board.decide(facts.wish)})
+
+
+def _reached(row: Row) -> Row:
+    if row.status != "skipped" or row.reason is not None:
+        return row
+    return row.model_copy(update={"reason": "not reached: the run was interrupted"})
+
+
+# ---------------------------------------------------------------------------------------- points
 
 
 def matrix(entry: Entry, size: Size, task: Task) -> Floats:
@@ -63,28 +161,30 @@ def matrix(entry: Entry, size: Size, task: Task) -> Floats:
 
     Draws with the very same points are one draw.
     """
-    drawn = [np.array(m.points, dtype=np.float64) for m in entry.measured[size]]
-    return _matrix(metric_of(task), entry.measured[size], drawn)
+    measurements = entry.measurements[size]
+    drawn = [np.array(m.points, dtype=np.float64) for m in measurements]
+    return _matrix(metric_of(task), measurements, drawn)
 
 
 def further_matrix(
-    entry: Entry, size: Size, task: Task, name: str, known: Mapping[str, Example]
+    entry: Entry, size: Size, task: Task, name: str, examples: Mapping[str, Example]
 ) -> Floats:
-    """What `matrix` is, by the metric `name`; `known` are the test examples by id."""
+    """What `matrix` is, by the metric `name`; `examples` are those of the test by id."""
     metric, drawn = metric_of(task, name), []
-    for m in entry.measured[size]:
-        if (m.job, name) not in entry.marks:
-            said = zip(m.ids, m.predictions, strict=True)
-            entry.marks[m.job, name] = np.array([metric.stats(known[i], p) for i, p in said])
-        drawn.append(entry.marks[m.job, name])
-    return _matrix(metric, entry.measured[size], drawn)
+    for m in entry.measurements[size]:
+        if (m.job, name) not in entry.statistics:
+            answers = zip(m.ids, m.predictions, strict=True)
+            rows = [metric.stats(examples[key], answer) for key, answer in answers]
+            entry.statistics[m.job, name] = np.array(rows)
+        drawn.append(entry.statistics[m.job, name])
+    return _matrix(metric, entry.measurements[size], drawn)
 
 
-def _matrix(metric: Metric, measured: Sequence[Measurement], drawn: Sequence[Floats]) -> Floats:
+def _matrix(metric: Metric, measurements: Sequence[Measurement], drawn: Sequence[Floats]) -> Floats:
     rows = []
-    for measurement, stats in zip(measured, drawn, strict=True):
+    for measurement, statistics in zip(measurements, drawn, strict=True):
         order = np.argsort(np.array(measurement.ids))
-        rows.append(points(metric, stats[order]))
+        rows.append(points(metric, statistics[order]))
     stacked = np.stack(rows)
     same = (stacked == stacked[0]).all()
     return stacked[:1] if same else stacked
@@ -95,162 +195,220 @@ def draw_scores(entry: Entry, size: Size, task: Task) -> list[float]:
     metric = metric_of(task)
     return [
         score(metric, np.array(measurement.points, dtype=np.float64))
-        for measurement in entry.measured.get(size, [])
+        for measurement in entry.measurements.get(size, [])
     ]
 
 
-def shown(size: Size) -> int | str:
+def _columns(entries: Sequence[Entry], size: Size, task: Task) -> list[Column]:
+    """The rows measured at a size, their costs left out."""
+    return [
+        Column(e.name, matrix(e, size, task), 0.0, deterministic=_still(e, size, task))
+        for e in entries
+        if e.measurements.get(size)
+    ]
+
+
+def _still(entry: Entry, size: Size, task: Task) -> bool:
+    """No shot and no seed moves its answers: by what it is, or as several draws have shown."""
+    draws = len(entry.measurements[size])
+    return not entry.method.learns or (draws > 1 and len(matrix(entry, size, task)) == 1)
+
+
+def _ends(columns: Sequence[Column]) -> Ends:
+    if not columns:
+        return {}
+    contest = estimate(columns)
+    ends = intervals(contest).tolist()
+    return {name: (low, high) for name, (low, high) in zip(contest.names, ends, strict=True)}
+
+
+def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimate]]:
+    """The estimate of each row by each metric that does not decide."""
+    size, task, examples = facts.largest, facts.task, facts.examples
+    cells: dict[str, dict[str, Estimate]] = {entry.name: {} for entry in entries}
+    there = [entry for entry in entries if entry.measurements.get(size)]
+    for metric in facts.also if there else ():
+        contest = estimate(
+            [
+                Column(
+                    e.name,
+                    further_matrix(e, size, task, metric, examples),
+                    0.0,
+                    deterministic=_still(e, size, task),
+                )
+                for e in there
+            ]
+        )
+        means, ends = contest.p.tolist(), intervals(contest).tolist()
+        for name, mean, (low, high) in zip(contest.names, means, ends, strict=True):
+            cells[name][metric] = Estimate(score=mean, low=low, high=high)
+    return cells
+
+
+# ------------------------------------------------------------------------------------------ rows
+
+
+def shown(size: Size) -> Shots:
     """A size as the JSON has it."""
     return "all" if size is None else size
 
 
-def summary(
+def row_of(
     entry: Entry,
     task: Task,
     sizes: Sequence[Size],
-    intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
-    parameters: int = 0,
-    also: Mapping[str, Mapping[str, float | None]] | None = None,
-    judge: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The entry as a row of leaderboard.json; it stands at the last of `sizes`.
+    ends: Mapping[Size, Ends] | None = None,
+    also: Mapping[str, Estimate] | None = None,
+    judge: JudgeCell | None = None,
+) -> Row:
+    """The entry as a row of the board; it stands at the last of `sizes`.
 
-    `parameters` are those of the language model; 0 where there is none or nobody knows. `also` is
-    ``{metric: {score, low, high}}`` of the metrics that do not decide, `judge` what a judge said.
+    `ends` are the intervals by size, `also` the estimates by metrics that do not decide, `judge`
+    is what a judge says of it.
     """
-    largest = sizes[-1]
-    status = entry.status(largest)
+    largest, ends = sizes[-1], ends or {}
     scores = draw_scores(entry, largest, task)
-    low, high = intervals.get(largest, {}).get(entry.name, (None, None))
-    return {
-        "name": entry.name,
-        "method": entry.method.name,
-        "rung": entry.method.rung,
-        "settings": _settings(entry),
-        "status": status,
-        "reason": entry.reason,
-        "score": float(np.mean(scores)) if scores else None,
-        "low": low,
-        "high": high,
-        "per_seed": scores,
-        "also": dict(also or {}),
-        "judge": judge and dict(judge),
-        "curve": _curve(entry, task, sizes, intervals),
-        "learning_curve": _learning_curve(entry, largest),
-        "tried": [
-            {"settings": dict(t.settings), "score": t.score, "chosen": t.chosen, "note": t.note}
-            for t in entry.tried
-        ],
-        **_costs(entry.measured.get(largest, []), entry.search_seconds.get(largest, 0.0)),
-        "trained_share": _share(entry, largest, parameters),
-        "forecast_seconds": entry.forecast_seconds,
-        "form": entry.form,
-        "parent": entry.parent,
-        "notes": list(dict.fromkeys([*entry.notes, *_said(entry, largest)])),
-        "beside": _beside(entry, largest),
-    }
+    low, high = ends.get(largest, {}).get(entry.name, (None, None))
+    measurements = entry.measurements.get(largest, [])
+    notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
+    return Row(
+        name=entry.name,
+        method=entry.method.name,
+        base=entry.base,
+        encoder=entry.encoder,
+        rung=entry.method.rung,
+        trains=entry.method.trains,
+        settings=_settings(entry),
+        status=entry.status(largest),
+        reason=entry.reason,
+        score=float(np.mean(scores)) if scores else None,
+        low=low,
+        high=high,
+        per_seed=tuple(scores),
+        also=also or {},
+        judge=judge,
+        curve=_curve(entry, task, sizes, ends),
+        learning_curve=_learning_curve(measurements),
+        trials=tuple(
+            Trial(settings=t.settings, score=t.score, chosen=t.chosen, note=t.note)
+            for t in entry.trials
+        ),
+        **_costs(measurements, entry.search_seconds.get(largest, 0.0)),
+        trained_share=_share(entry, measurements),
+        forecast_seconds=entry.forecast_seconds,
+        form=entry.form,
+        parent=entry.parent,
+        notes=tuple(dict.fromkeys(notes)),
+        beside=_beside(measurements),
+    )
+
+
+def row_outside(facts: Facts, entry: Entry) -> Row:
+    """The row of something as it was saved, loaded and measured; no intervals."""
+    task = facts.task
+    if not facts.split.test:
+        row = row_of(entry, task, [None])
+        note = "no test rows were held out: it saw all of them"
+        return row.model_copy(
+            update={
+                "score": None,
+                "per_seed": (),
+                "use_seconds_per_1000": None,
+                "notes": (*row.notes, note),
+            }
+        )
+    also = {}
+    for name in facts.also:
+        mean = further_matrix(entry, None, task, name, facts.examples).mean()
+        also[name] = Estimate(score=float(mean))
+    return row_of(entry, task, [None], also=also)
 
 
 def _settings(entry: Entry) -> dict[str, Any]:
-    body = dict(entry.chosen or spec(entry.method))
-    body.pop("method", None)
-    return body
+    return {k: v for k, v in (entry.spec or spec(entry.method)).items() if k != "method"}
 
 
 def _curve(
-    entry: Entry,
-    task: Task,
-    sizes: Sequence[Size],
-    intervals: Mapping[Size, Mapping[str, tuple[float, float]]],
-) -> list[dict[str, Any]]:
+    entry: Entry, task: Task, sizes: Sequence[Size], ends: Mapping[Size, Ends]
+) -> tuple[CurvePoint, ...]:
     curve = []
     for size in sizes:
-        scores = draw_scores(entry, size, task)
-        if scores:
-            low, high = intervals.get(size, {}).get(entry.name, (None, None))
-            curve.append(
-                {"shots": shown(size), "score": float(np.mean(scores)), "low": low, "high": high}
-            )
-    return curve
+        if scores := draw_scores(entry, size, task):
+            low, high = ends.get(size, {}).get(entry.name, (None, None))
+            mean = float(np.mean(scores))
+            curve.append(CurvePoint(shots=shown(size), score=mean, low=low, high=high))
+    return tuple(curve)
 
 
-def _learning_curve(entry: Entry, size: Size) -> dict[str, Any] | None:
+def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None:
     """How the loss fell in the first draw, or None where nothing was trained by steps.
 
     The losses of the steps are means over as many steps as leave few points; each stands at the
     last of its steps.
     """
-    drawn = [m.extra.get("learning_curve") for m in entry.measured.get(size, [])]
-    kept = next((curve for curve in drawn if curve and curve["train"]), None)
-    if kept is None:
+    drawn = (m.extra.get("learning_curve") for m in measurements)
+    first = next((curve for curve in drawn if curve and curve["train"]), None)
+    if first is None:
         return None
-    losses = kept["train"]
+    losses = first["train"]
     width = -(-len(losses) // _LOSSES)
     train = [
-        [min(start + width, len(losses)), float(np.mean(losses[start : start + width]))]
+        (min(start + width, len(losses)), float(np.mean(losses[start : start + width])))
         for start in range(0, len(losses), width)
     ]
-    return {"train": train, "watched": [[step, loss] for step, loss in kept["watched"]]}
+    return LearningCurve(train=train, validation=first["validation"])
 
 
-def _costs(measured: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:
+def _costs(measurements: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:
     """Medians over the draws; to build is one adaptation and the search before it."""
-    if not measured:
-        return dict.fromkeys(
-            ("train_score", "trained_params", "build_seconds", "spent_seconds", "build_peak_bytes",
-             "use_seconds_per_1000", "tokens_per_request", "disk_bytes")
-        )  # fmt: skip
-    rows = sum(len(m.ids) for m in measured)
-    trains = [m.train_score for m in measured if m.train_score is not None]
+    if not measurements:
+        return {}
+    rows = sum(len(m.ids) for m in measurements)
+    trains = [m.train_score for m in measurements if m.train_score is not None]
+    builds = [m.build for m in measurements]
+    spent = sum(m.build.spent_seconds + m.use.seconds for m in measurements)
+    tokens = sum(m.use.tokens_in + m.use.tokens_out for m in measurements)
+    uses = [m.use.seconds / len(m.ids) for m in measurements if m.ids]
     return {
         "train_score": float(np.mean(trains)) if trains else None,
-        "trained_params": max(m.build.trained_params for m in measured),
-        "build_seconds": float(np.median([m.build.seconds for m in measured])) + search_seconds,
-        "spent_seconds": sum(m.build.spent_seconds + m.use.seconds for m in measured)
-        + search_seconds,
-        "build_peak_bytes": max(m.build.peak_bytes for m in measured),
-        "use_seconds_per_1000": (
-            float(np.median([m.use.seconds / len(m.ids) for m in measured])) * 1000
-            if rows
-            else None
-        ),
-        "tokens_per_request": (
-            sum(m.use.tokens_in + m.use.tokens_out for m in measured) / rows if rows else None
-        ),
-        "disk_bytes": max(m.build.disk_bytes for m in measured),
+        "trained_params": max(build.trained_params for build in builds),
+        "build_seconds": float(np.median([build.seconds for build in builds])) + search_seconds,
+        "spent_seconds": spent + search_seconds,
+        "build_peak_bytes": max(build.peak_bytes for build in builds),
+        "use_seconds_per_1000": float(np.median(uses)) * 1000 if uses else None,
+        "tokens_per_request": tokens / rows if rows else None,
+        "disk_bytes": max(build.disk_bytes for build in builds),
     }
 
 
-def _share(entry: Entry, size: Size, parameters: int) -> float | None:
+def _share(entry: Entry, measurements: Sequence[Measurement]) -> float | None:
     """Trained parameters over those of the language model; None where it is not what is trained."""
-    trained = max((m.build.trained_params for m in entry.measured.get(size, [])), default=0)
-    if entry.method.trains not in ("adapter", "weights") or not trained or not parameters:
+    trained = max((m.build.trained_params for m in measurements), default=0)
+    if entry.method.trains not in ("adapter", "weights") or not trained or not entry.parameters:
         return None
-    return trained / parameters
+    return trained / entry.parameters
 
 
-def _said(entry: Entry, size: Size) -> list[str]:
-    return [note for m in entry.measured.get(size, []) for note in m.notes]
-
-
-def _beside(entry: Entry, size: Size) -> dict[str, float]:
+def _beside(measurements: Sequence[Measurement]) -> dict[str, float]:
     """Mean over the draws of what stands beside the method."""
-    rows = [m.extra.get("beside", {}) for m in entry.measured.get(size, [])]
-    return (
-        {what: float(np.mean([r[what] for r in rows if what in r])) for what in rows[0]}
-        if rows
-        else {}
+    rows: list[Mapping[str, float]] = [m.extra.get("beside", {}) for m in measurements]
+    names = rows[0] if rows else ()
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
+    task, rows = facts.task, facts.split
+    return TaskSummary(
+        name=task.name,
+        kind=task.kind,
+        metric=task.metric,
+        also=tuple(facts.also),
+        judge=verdicts and verdicts.summary(),
+        labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),
+        train=len(rows.train),
+        test=len(rows.test) or len(rows.train),
+        mode=rows.mode,
+        shots=tuple(map(shown, facts.sizes)),
+        seeds=facts.seeds,
+        notes=(*rows.notes, *((verdicts.note(),) if verdicts else ())),
     )
-
-
-def confusion(task: Task, measurement: Measurement, expected: Mapping[str, str]) -> dict[str, Any]:
-    """Counts[i][j]: examples of label i answered j; a last column for answers that are no label."""
-    names = list(task.label_names)
-    index = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names) + 1), dtype=int)
-    for key, prediction in zip(measurement.ids, measurement.predictions, strict=True):
-        counts[index[expected[key]], index.get(prediction.answer, len(names))] += 1
-    if not counts[:, -1].any():
-        counts = counts[:, :-1]
-        return {"labels": names, "counts": counts.tolist()}
-    return {"labels": names, "answers": [*names, "(no label)"], "counts": counts.tolist()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from nshot.board.decide import FEWEST_ROWS, TINY, Column, Decision, in_points
 
-Wish: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
-WISHES: tuple[Wish, ...] = ("balanced", "accuracy", "serving", "building", "memory")
+if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
+    from nshot.board.schema import Preference, Row
+
 REQUESTS = 10_000
 """How many answers the balanced wish weighs against building."""
 _PER = {
@@ -27,33 +27,21 @@ _TRAINS = {
 }
 
 
-@dataclass(frozen=True)
-class CostView:
-    """What a method costs, as the board shows it; `label` is what a reader calls it."""
-
-    label: str
-    rung: str
-    trains: Literal["nothing", "head", "adapter", "weights"]
-    build_seconds: float
-    use_seconds_per_1000: float
-    peak_bytes: float = 0.0
-    disk_bytes: float = 0.0
-
-
-def cost_of(view: CostView, wish: Wish) -> float:
+def cost_of(row: Row, prefer: Preference) -> float:
     """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only."""
-    if wish == "serving":
-        return view.use_seconds_per_1000
-    if wish == "building":
-        return view.build_seconds
-    if wish == "memory":
-        return view.peak_bytes
-    return view.build_seconds + view.use_seconds_per_1000 * REQUESTS / 1000
+    build, use = row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0
+    if prefer == "serving":
+        return use
+    if prefer == "building":
+        return build
+    if prefer == "memory":
+        return float(row.build_peak_bytes or 0)
+    return build + use * REQUESTS / 1000
 
 
-def give_up_of(wish: Wish) -> float:
-    """The give-up a wish implies when the user names none: 2 points, or 0 for `accuracy`."""
-    return 0.0 if wish == "accuracy" else 0.02
+def give_up_of(prefer: Preference) -> float:
+    """The give-up that a wish implies when the user names none: 2 points, 0 for `accuracy`."""
+    return 0.0 if prefer == "accuracy" else 0.02
 
 
 def frontier(scores: Mapping[str, float], costs: Mapping[str, float]) -> tuple[str, ...]:
@@ -73,92 +61,60 @@ def frontier(scores: Mapping[str, float], costs: Mapping[str, float]) -> tuple[s
     return tuple(sorted((n for n in scores if not beaten(n)), key=lambda n: (costs[n], n)))
 
 
-def advise(
+def reasons(
+    d: Decision,
     columns: Sequence[Column],
-    decision: Decision,
+    rows: Mapping[str, Row],
+    prefer: Preference,
     *,
-    costs: Mapping[str, CostView],
-    wish: Wish = "balanced",
-    skipped: Mapping[str, str] | None = None,
-    curve: Sequence[tuple[int, float]] = (),
+    missing: int = 0,
     folds: bool = False,
     metric: str = "accuracy",
-) -> dict[str, Any]:
-    """The ``advice`` of leaderboard.json: the decision, and the sentences that explain it.
+) -> tuple[str, ...]:
+    """The sentences that explain a decision.
 
     Args:
-        columns: as given to :func:`decide`.
-        decision: what it said.
-        costs: by method name, for every column.
-        wish: what `cost` of the columns was taken from.
-        skipped: methods without a score, and why (skipped, failed): they are not ruled out.
-        curve: (shots per label, score) of the pick, each on the same test examples.
+        d: the decision.
+        columns: what it was made of.
+        rows: by name, for every column.
+        prefer: what `cost` of the columns was taken from.
+        missing: how many rows have no score (skipped, failed): they are not ruled out.
         folds: the scores are out-of-fold, from training on 80% of the rows.
         metric: its name; accuracy is said in percent, any other as points of 100.
-
-    `frontier` is over the measured score and the cost under the wish.
     """
-    reasons = [
-        _say_pick(decision, costs, metric, folds),
-        _say_why(columns, decision, costs, wish),
-        _say_cost(costs[decision.pick]),
-        _say_verdict(decision),
-        _say_set(decision, skipped or {}),
-        _say_cheapest(columns, decision, costs, wish),
-        _say_sight(decision),
-        _say_draws(columns, decision, costs),
-        _say_more_tests(decision),
-        _say_more_training(decision, curve, costs),
+    sentences = [
+        _say_pick(d, metric, folds),
+        _say_why(columns, d, rows, prefer),
+        _say_cost(rows[d.pick]),
+        _say_verdict(d),
+        _say_set(d, missing),
+        _say_cheapest(columns, d, rows, prefer),
+        _say_sight(d),
+        _say_draws(columns, d),
+        _say_more_tests(d),
+        _say_more_training(d, rows[d.pick]),
         _say_folds() if folds else "",
     ]
-    return {
-        "pick": decision.pick,
-        "reasons": [sentence for sentence in reasons if sentence],
-        "could_be_best": list(decision.could_be_best),
-        "verdict": decision.verdict,
-        "corrected_score": decision.corrected_score,
-        "corrected_low": decision.corrected_low,
-        "corrected_high": decision.corrected_high,
-        "more_test_labels": decision.more_test_labels,
-        "frontier": list(
-            frontier(decision.mean, {n: cost_of(costs[n], wish) for n in decision.mean})
-        ),
-        "wish": wish,
-        "give_up": decision.give_up,
-        "delta": decision.delta,
-        "optimism": decision.optimism,
-        "confirmed": decision.confirmed,
-        "top": decision.top,
-        "settled_to": decision.settled_to,
-        "mdd": decision.mdd,
-        "more_draws_settle": decision.more_draws_settle,
-        "test_rows": decision.rows,
-        "draws": decision.draws,
-        "tried": decision.tried,
-        "look": decision.look,
-        "versus_pick": {
-            n: [decision.gap[n], decision.gap_low[n], decision.gap_high[n]] for n in decision.gap
-        },
-    }
+    return tuple(sentence for sentence in sentences if sentence)
 
 
-def _say_pick(d: Decision, costs: Mapping[str, CostView], metric: str, folds: bool) -> str:
+def _say_pick(d: Decision, metric: str, folds: bool) -> str:
     percent = "%" if metric == "accuracy" else f" of 100 ({metric})"
     about = "about " if folds else ""
     score = f"{about}{100 * d.corrected_score:.0f}{percent}"
     ends = f"{about}{100 * d.corrected_low:.0f}-{100 * d.corrected_high:.0f}"
     how = " measured on fresh draws of the shots that it was not chosen on," if d.confirmed else ""
     lowered = (
-        f" already lowered by {in_points(d.optimism)} because it won a contest of {d.tried}"
-        if d.optimism >= 0.0005 and d.tried > 1
+        f" already lowered by {in_points(d.optimism)} because it won a contest of {d.contenders}"
+        if d.optimism >= 0.0005 and d.contenders > 1
         else ""
     )
     end = f",{how}{lowered}".rstrip(",")
-    return f"Pick: {costs[d.pick].label}, {score} ({ends}) on new inputs{end}."
+    return f"Pick: {d.pick}, {score} ({ends}) on new inputs{end}."
 
 
 def _say_why(
-    columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView], wish: Wish
+    columns: Sequence[Column], d: Decision, rows: Mapping[str, Row], prefer: Preference
 ) -> str:
     if d.pick == d.top:
         if len(columns) == 1:
@@ -169,36 +125,35 @@ def _say_why(
             else ""
         )
         return f"It measured highest of {len(columns)}{cheaper}."
-    top = costs[d.top].label
     behind = f"It measured {in_points(d.gap[d.top])} below the top"
     if d.top not in {c.name for c in columns if c.allowed}:
-        return f"{behind}, {top}, which your wish leaves out."
-    dearer = _dearer(costs[d.top], costs[d.pick], wish)
+        return f"{behind}, {d.top}, which your wish leaves out."
+    dearer = _dearer(rows[d.top], rows[d.pick], prefer)
     if d.gap[d.top] <= TINY:
-        return f"It measured the same score as {top} ({dearer})."
+        return f"It measured the same score as {d.top} ({dearer})."
     within = f"within the {in_points(d.give_up)} you give up for less cost"
-    return f"{behind} ({top}, {dearer}): {within}."
+    return f"{behind} ({d.top}, {dearer}): {within}."
 
 
-def _dearer(dear: CostView, cheap: CostView, wish: Wish) -> str:
+def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
     """How much more the dear one costs, as a ratio; in full where the cheap one costs nothing."""
-    high, low = cost_of(dear, wish), cost_of(cheap, wish)
+    high, low = cost_of(dear, prefer), cost_of(cheap, prefer)
     if low <= 0:
-        return _amount(dear, wish)
+        return _amount(dear, prefer)
     ratio = high / low
     if ratio < 1.05:
         return "at much the same cost"
     times = f"{ratio:,.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x"
-    return f"{times} the memory" if wish == "memory" else f"{times} dearer"
+    return f"{times} the memory" if prefer == "memory" else f"{times} dearer"
 
 
-def _amount(view: CostView, wish: Wish) -> str:
+def _amount(row: Row, prefer: Preference) -> str:
     """A cost with its unit: ``12 s to build``, or ``free to build``."""
-    value = cost_of(view, wish)
+    value = cost_of(row, prefer)
     if value <= 0:
-        return "no memory measured" if wish == "memory" else f"free {_PER[wish]}"
-    said = f"{value / 1e6:,.0f} MB" if wish == "memory" else _duration(value)
-    return f"{said} {_PER[wish]}"
+        return "no memory measured" if prefer == "memory" else f"free {_PER[prefer]}"
+    amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
+    return f"{amount} {_PER[prefer]}"
 
 
 def _duration(seconds: float) -> str:
@@ -207,10 +162,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def _say_cost(view: CostView) -> str:
-    build = f"took {_duration(view.build_seconds)} to build" if view.build_seconds else "is free"
-    use = _duration(view.use_seconds_per_1000)
-    return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[view.trains]}"
+def _say_cost(row: Row) -> str:
+    build = f"took {_duration(row.build_seconds)} to build" if row.build_seconds else "is free"
+    use = _duration(row.use_seconds_per_1000 or 0.0)
+    return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[row.trains]}"
 
 
 def _say_verdict(d: Decision) -> str:
@@ -222,7 +177,7 @@ def _say_verdict(d: Decision) -> str:
     if d.settled_to is None:
         return "Cannot tell: there is no other method to compare it with."
     could = in_points(max(d.settled_to, 0.0))
-    asked = f"to count as settled it may be at most {in_points(d.delta)}"
+    bound = f"to count as settled it may be at most {in_points(d.delta)}"
     if d.verdict == "settled":
         return (
             f"Settled to within {in_points(d.delta)}: no other method open to you is more than "
@@ -231,16 +186,16 @@ def _say_verdict(d: Decision) -> str:
     if d.settled_to <= d.delta + TINY:
         return "Leaning: on one draw of the shots nothing is called settled."
     word = "Leaning" if d.verdict == "leaning" else "Cannot tell"
-    return f"{word}: another method could still be up to {could} better; {asked}."
+    return f"{word}: another method could still be up to {could} better; {bound}."
 
 
-def _say_set(d: Decision, skipped: Mapping[str, str]) -> str:
+def _say_set(d: Decision, missing: int) -> str:
     measured, inside = len(d.mean), len(d.could_be_best)
     out = measured - inside
     unseen = ""
-    if skipped:
-        have = "method has" if len(skipped) == 1 else "methods have"
-        unseen = f" {len(skipped)} more {have} no score; the board says why."
+    if missing:
+        have = "method has" if missing == 1 else "methods have"
+        unseen = f" {missing} more {have} no score; the board says why."
     if measured == 1:
         return unseen.strip()
     ruled = f"; {out} {'is' if out == 1 else 'are'} ruled out" if out else "; none is ruled out"
@@ -248,7 +203,7 @@ def _say_set(d: Decision, skipped: Mapping[str, str]) -> str:
 
 
 def _say_cheapest(
-    columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView], wish: Wish
+    columns: Sequence[Column], d: Decision, rows: Mapping[str, Row], prefer: Preference
 ) -> str:
     """The cheapest contender beside the pick: what one would gain and risk by taking it."""
     inside = [c for c in columns if c.allowed and c.name in d.could_be_best]
@@ -258,7 +213,7 @@ def _say_cheapest(
     if cheapest == d.pick:
         return "It is also the cheapest of those that could still be the best."
     return (
-        f"The cheapest of those is {costs[cheapest].label}: {_amount(costs[cheapest], wish)}, "
+        f"The cheapest of those is {cheapest}: {_amount(rows[cheapest], prefer)}, "
         f"measured {_signed(d.gap[cheapest])} the pick, could be "
         f"{_range(d.gap_low[cheapest], d.gap_high[cheapest])}."
     )
@@ -285,13 +240,13 @@ def _say_sight(d: Decision) -> str:
     )
 
 
-def _say_draws(columns: Sequence[Column], d: Decision, costs: Mapping[str, CostView]) -> str:
+def _say_draws(columns: Sequence[Column], d: Decision) -> str:
     """The caveat of one draw, for the pick or else for the contender that moves most."""
     if not d.assumed:
         return ""
     once = {c.name for c in columns if len(c.points) == 1 and not c.deterministic}
     name = d.pick if d.pick in once else max(once, key=lambda n: (d.draw_sd[n], n))
-    who = "this method" if name == d.pick else costs[name].label
+    who = "this method" if name == d.pick else name
     return (
         f"One draw only: how much {who} moves with other shots was assumed "
         f"(sd {in_points(round(d.draw_sd[name], 3))}), not measured."
@@ -308,16 +263,14 @@ def _say_more_tests(d: Decision) -> str:
     )
 
 
-def _say_more_training(
-    d: Decision, curve: Sequence[tuple[int, float]], costs: Mapping[str, CostView]
-) -> str:
+def _say_more_training(d: Decision, pick: Row) -> str:
     """Only what was measured, and only from three sizes on: no forecast of a learning curve."""
+    curve = sorted((p.shots, p.score or 0.0) for p in pick.curve if isinstance(p.shots, int))
     if len(curve) < 3:
         return (
             "What more training labels would do was not measured: that takes at least 3 sizes "
             "(--shots 4,8,16)."
         )
-    curve = sorted(curve)
     step = curve[-1][1] - curve[-2][1]
     sizes = ", ".join(str(shots) for shots, _ in curve)
     scores = ", ".join(f"{100 * score:.0f}" for _, score in curve)
@@ -325,8 +278,8 @@ def _say_more_training(
     if abs(step) < (d.high[d.pick] - d.low[d.pick]) / 2:
         moved += ", which may be luck"
     return (
-        f"More training labels: with {sizes} a label {costs[d.pick].label} measured {scores}; the "
-        f"last step {moved}. Beyond {curve[-1][0]} nothing was measured."
+        f"More training labels: with {sizes} a label {d.pick} measured {scores}; the last step "
+        f"{moved}. Beyond {curve[-1][0]} nothing was measured."
     )
 
 

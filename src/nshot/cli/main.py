@@ -401,7 +401,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         return 0
     print(board_table(result.board))
     print()
-    print(advice_lines(result.board["advice"]))
+    print(advice_lines(result.board.advice))
     print(f"\nreport: {_short(result.folder / 'report.html')}")
     if (result.folder / "winner").exists():
         print(f"winner: {_short(result.folder / 'winner')}")
@@ -524,10 +524,10 @@ def _adapt(arguments: argparse.Namespace) -> int:
     finally:
         if isinstance(shown, Bars):
             shown.close()
-    settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
-    print(f"{row['name']} ({settings or 'no settings'}), built in {row['build_seconds']:.1f} s")
-    if row["score"] is not None:
-        print(f"{100 * row['score']:.1f} % on {len(prepared.split.test)} test rows, as saved")
+    settings = ", ".join(f"{key}={value}" for key, value in row.settings.items())
+    print(f"{row.name} ({settings or 'no settings'}), built in {row.build_seconds or 0:.1f} s")
+    if row.score is not None:
+        print(f"{100 * row.score:.1f} % on {len(prepared.split.test)} test rows, as saved")
     print(f"saved in {_short(prepared.out)}: nshot predict {_short(prepared.out)} INPUTS")
     return 0
 
@@ -624,33 +624,20 @@ def _extend(arguments: argparse.Namespace) -> int:
 
 
 def _advise(arguments: argparse.Namespace) -> int:
-    from nshot.bench.standing import redecide
+    from nshot.board.schema import Board, Wish
     from nshot.report.terminal import advice_lines
 
     if arguments.give_up is not None and not arguments.give_up >= 0:
         raise InputError(Fault(f"--give-up {arguments.give_up}", expected="points, 0 or more"))
-    folder = Path(arguments.folder)
-    board, points = (_json(folder / name) for name in ("leaderboard.json", "points.json"))
-    advice = redecide(
-        board,
-        points,
-        wish=arguments.prefer,
+    wish = Wish(
+        prefer=arguments.prefer,
         give_up=None if arguments.give_up is None else arguments.give_up / 100,
         training=not arguments.no_training,
         change_base=not arguments.keep_base,
     )
-    print(
-        json.dumps(advice, ensure_ascii=False, indent=1) if arguments.json else advice_lines(advice)
-    )
+    advice = Board.read(Path(arguments.folder)).decide(wish)
+    print(advice.dumps() if arguments.json else advice_lines(advice))
     return 0
-
-
-def _json(path: Path) -> Any:
-    if not path.exists():
-        raise InputError(
-            Fault(f"{path} is not there", expected="the folder of a run", do="nshot compare TASK")
-        )
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _methods(arguments: argparse.Namespace) -> int:

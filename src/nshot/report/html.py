@@ -464,7 +464,7 @@ def _mistake(one: Mapping[str, Any]) -> Markup:
 def _search(board: Mapping[str, Any]) -> Markup:
     blocks = []
     for row in measured(board):
-        tried = [mapped(one) for one in listed(row.data.get("tried"))]
+        tried = [mapped(one) for one in listed(row.data.get("trials"))]
         if tried:
             blocks.append(_tried(board, row, tried))
     if not blocks:
@@ -498,7 +498,7 @@ def _tried(board: Mapping[str, Any], row: Row, tried: Sequence[Mapping[str, Any]
         element(
             "tr.chosen" if one.get("chosen") else "tr",
             element("td", settings_text(mapped(one.get("settings")))),
-            element("td.num", number(board, f"{row.path}/tried/{i}/score", "score")),
+            element("td.num", number(board, f"{row.path}/trials/{i}/score", "score")),
             element(
                 "td",
                 " ".join(
@@ -657,7 +657,10 @@ def _versus(board: Mapping[str, Any]) -> Markup:
         return Markup("")
     body = []
     for name in gaps:
-        ends = (number(board, f"{under(path, name)}/{i}", "points") for i in range(3))
+        ends = (
+            number(board, f"{under(path, name)}/{end}", "points")
+            for end in ("score", "low", "high")
+        )
         body.append(
             element(
                 "tr", element("td", element("code", name)), *(element("td", end) for end in ends)

@@ -12,7 +12,7 @@ from nshot.report.numbers import finite
 
 @dataclass(frozen=True)
 class Row:
-    """One entry of ``methods``: `path` is its JSON pointer, `role` what the advice says of it."""
+    """One entry of ``rows``: `path` is its JSON pointer, `role` what the advice says of it."""
 
     path: str
     data: Mapping[str, Any]
@@ -45,10 +45,10 @@ def rows(board: Mapping[str, Any]) -> list[Row]:
     advice = mapped(board.get("advice"))
     could, best = listed(advice.get("could_be_best")), listed(advice.get("frontier"))
     found = []
-    for i, data in enumerate(listed(board.get("methods"))):
+    for i, data in enumerate(listed(board.get("rows"))):
         name = data.get("name")
         role: Role = "pick" if name == advice.get("pick") else "could" if name in could else "out"
-        found.append(Row(f"/methods/{i}", data, role, name in best))
+        found.append(Row(f"/rows/{i}", data, role, name in best))
     return found
 
 
@@ -111,7 +111,7 @@ def losses(found: Sequence[Row]) -> list[Losses]:
     """How the loss fell, of each row that was trained by steps."""
     curves = [(row, mapped(row.data.get("learning_curve"))) for row in found]
     return [
-        Losses(row.name, row.role, train, _points(curve.get("watched")))
+        Losses(row.name, row.role, train, _points(curve.get("validation")))
         for row, curve in curves
         if (train := _points(curve.get("train")))
     ]

@@ -186,7 +186,7 @@ def _judge(board: Mapping[str, Any]) -> Sequence[str]:
 
 def _verdict(board: Mapping[str, Any], row: Row) -> Markup:
     path, data = f"{row.path}/judge", mapped(row.data.get("judge"))
-    if "reason" in data:
+    if data.get("reason"):
         return element("small", str(data["reason"]))
     return join(number(board, f"{path}/score", "score"), _interval(board, path, data))
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row
 from nshot.core.durations import duration
 from nshot.report.numbers import say
 
@@ -86,96 +87,97 @@ def display() -> Lines | Bars:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
-def board_table(board: Mapping[str, Any], width: int | None = None) -> str:
+def board_table(board: Board, width: int | None = None) -> str:
     """The board as a table of text; the pick is marked with an arrow."""
-    advice = board["advice"]
+    task = board.task
+    judge = ("judge",) if task.judge else ()
+    rows = sorted(board.rows, key=lambda row: -(row.score or -1.0))
+    named = ("", "method", "rung", "score", "95 % interval")
+    headings = (*named, *task.also, *judge, "build", "1000 answers", "note")
+    return _text_table(
+        [(heading, heading in ("score", "build")) for heading in headings],
+        [_cells(row, board) for row in rows],
+        width,
+    )
+
+
+def _text_table(
+    columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], width: int | None
+) -> str:
+    """Rows under (heading, is it set to the right?)."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    also = board["task"].get("also", [])
-    judge = ["judge"] if board["task"].get("judge") else []
-    for heading in (
-        "",
-        "method",
-        "rung",
-        "score",
-        "95 % interval",
-        *also,
-        *judge,
-        "build",
-        "1000 answers",
-        "note",
-    ):
-        table.add_column(heading, justify="right" if heading in ("score", "build") else "left")
-    rows = sorted(board["methods"], key=lambda row: -(row["score"] or -1.0))
+    for heading, right in columns:
+        table.add_column(heading, justify="right" if right else "left")
     for row in rows:
-        further = [*(_also(row["also"].get(metric)) for metric in also)]
-        further += [_judged(row.get("judge")) for _ in judge]
-        table.add_row(*map(escape, _cells(row, advice, further)))
+        table.add_row(*map(escape, row))
     console = Console(width=width or max(100, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _cells(
-    row: Mapping[str, Any], advice: Mapping[str, Any], further: Sequence[str]
-) -> Sequence[str]:
-    name, trained = row["name"], row["form"] == "trained"
-    mark = "->" if trained and name == advice["pick"] else ""
-    if trained and not mark and name in advice["could_be_best"]:
-        mark = " ~"
-    if row["status"] != "ok" and trained:
-        why = f"{row['status']}: {row['reason']}"
-        return (mark, name, row["rung"], "-", "", *further, "", "", why)
-    score = "-" if row["score"] is None else f"{100 * row['score']:.1f}"
-    interval = "" if row["low"] is None else f"{100 * row['low']:.0f} - {100 * row['high']:.0f}"
-    use = row["use_seconds_per_1000"]
-    note = "" if trained else f"{row['form']}, refitted on all rows"
-    beside = "; ".join(f"{what} {100 * v:.1f}" for what, v in row["beside"].items())
+def _cells(row: Row, board: Board) -> Sequence[str]:
+    further = [_estimate(row.also.get(metric)) for metric in board.task.also]
+    further += [_judge(row.judge)] if board.task.judge else []
+    start = (_arrow(row, board.advice), row.name, row.rung)
+    if row.status != "ok" and row.in_contest:
+        return (*start, "-", "", *further, "", "", f"{row.status}: {row.reason}")
+    form = "" if row.in_contest else f"{row.form}, refitted on all rows"
+    beside = "; ".join(f"{what} {100 * score:.1f}" for what, score in row.beside.items())
     return (
-        mark,
-        name,
-        row["rung"],
-        score,
-        interval,
+        *start,
+        "-" if row.score is None else f"{100 * row.score:.1f}",
+        ""
+        if row.low is None or row.high is None
+        else f"{100 * row.low:.0f} - {100 * row.high:.0f}",
         *further,
-        _seconds(row["build_seconds"]),
-        "" if use is None else _seconds(use),
-        "; ".join(part for part in (note, beside, _trained(row)) if part),
+        _seconds(row.build_seconds),
+        _seconds(row.use_seconds_per_1000),
+        "; ".join(part for part in (form, beside, _params(row)) if part),
     )
 
 
-def _also(cell: Mapping[str, Any] | None) -> str:
-    """A further metric: its score, and its interval where there is one."""
-    if cell is None or cell["score"] is None:
+def _arrow(row: Row, advice: Advice | None) -> str:
+    if advice is None or not row.in_contest:
         return ""
-    score = f"{100 * cell['score']:.1f}"
-    low, high = cell["low"], cell["high"]
-    return score if low is None else f"{score} ({100 * low:.0f} - {100 * high:.0f})"
+    return "->" if row.name == advice.pick else " ~" if row.name in advice.could_be_best else ""
 
 
-def _judged(cell: Mapping[str, Any] | None) -> str:
-    """What the judge said, or why it said nothing."""
-    if cell is None or "reason" not in cell:
-        return _also(cell)
-    return str(cell["reason"])
+def _estimate(cell: Estimate | None) -> str:
+    """A score, and its interval where there is one."""
+    if cell is None or cell.score is None:
+        return ""
+    score = f"{100 * cell.score:.1f}"
+    if cell.low is None or cell.high is None:
+        return score
+    return f"{score} ({100 * cell.low:.0f} - {100 * cell.high:.0f})"
 
 
-def _trained(row: Mapping[str, Any]) -> str:
+def _judge(cell: JudgeCell | None) -> str:
+    """What the judge says, or why it says nothing."""
+    return cell.reason if cell and cell.reason else _estimate(cell)
+
+
+def _params(row: Row) -> str:
     """Parameters trained, with their share of the language model's where they are part of it."""
-    count, share = row["trained_params"], row.get("trained_share")
-    if not count:
+    if not row.trained_params:
         return ""
-    return f"trained {count:,}" + (f" ({say(share, 'share')})" if share is not None else "")
+    share = f" ({say(row.trained_share, 'share')})" if row.trained_share is not None else ""
+    return f"trained {row.trained_params:,}{share}"
 
 
-def _seconds(seconds: float) -> str:
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     return f"{seconds:.1f} s" if seconds < 90 else duration(seconds)
 
 
-def advice_lines(advice: Mapping[str, Any]) -> str:
+def advice_lines(advice: Advice | None) -> str:
     """The verdict and its reasons, one a line."""
-    head = f"Pick: {advice['pick']}   verdict: {advice['verdict'].replace('_', ' ')}"
-    return "\n".join([head, *[f"  - {reason}" for reason in advice["reasons"]]])
+    if advice is None:
+        return "Nothing was measured."
+    head = f"Pick: {advice.pick}   verdict: {advice.verdict.replace('_', ' ')}"
+    return "\n".join([head, *[f"  - {reason}" for reason in advice.reasons]])
 
 
 def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,144 @@
+"""What the report shows of the pick: what it confuses and gets wrong, in words and in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nshot.board.reduce import Entry, Facts
+from nshot.board.schema import (
+    AnswerPicture,
+    Confusion,
+    Details,
+    Machine,
+    Mistake,
+    Picture,
+    Pictures,
+)
+from nshot.core.errors import InputError
+from nshot.core.types import Example, Measurement, Prediction, Task
+from nshot.metrics import metric_of
+
+_SHOTS, _WRONG, _RIGHT = 24, 12, 6
+"""With what is likest beside each answer 60 pictures, of a few kilobytes each."""
+
+
+def details(
+    facts: Facts, pick: Entry, machine: Machine, command: str, started: float, finished: float
+) -> Details:
+    """The details of a run whose pick is `pick`: its first draw at the largest size is shown."""
+    task, examples = facts.task, facts.examples
+    measurement = pick.measurements[facts.largest][0]
+    everything = {e.id: e for e in facts.split.train} | examples
+    return Details(
+        machine=machine,
+        command=command,
+        models=facts.models,
+        seeds=tuple(range(facts.seeds)),
+        fold_plan=facts.fold_plan,
+        started=started,
+        finished=finished,
+        elapsed_seconds=finished - started,
+        confusion=confusion(task, measurement, examples) if task.kind == "classify" else None,
+        mistakes=tuple(_mistakes(task, measurement, examples)),
+        pictures=pictures(everything, measurement) if task.pictures else None,
+    )
+
+
+def confusion(task: Task, measurement: Measurement, examples: Mapping[str, Example]) -> Confusion:
+    """Counts[i][j]: examples of label i answered j; a last column for answers that are no label."""
+    names = task.label_names
+    index = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names) + 1), dtype=int)
+    for key, prediction in zip(measurement.ids, measurement.predictions, strict=True):
+        counts[index[examples[key].label], index.get(prediction.answer, len(names))] += 1
+    if counts[:, -1].any():
+        return Confusion(labels=names, answers=(*names, "(no label)"), counts=counts.tolist())
+    return Confusion(labels=names, answers=names, counts=counts[:, :-1].tolist())
+
+
+def _mistakes(
+    task: Task, measurement: Measurement, examples: Mapping[str, Example]
+) -> Iterator[Mistake]:
+    """Answers that are not right; of texts that were written or ranked, those short of full."""
+    metric = metric_of(task)
+    rows = zip(measurement.ids, measurement.predictions, measurement.points, strict=True)
+    for key, prediction, statistics in rows:
+        example = examples[key]
+        point = metric.value(np.asarray(statistics), 1)
+        right = prediction.answer in example.targets if task.kind == "classify" else point >= 1
+        if not right:
+            yield Mistake(
+                id=key,
+                text=example.input.text or _picture_name(example),
+                expected=" / ".join(_right_answers(example)),
+                answer=prediction.answer,
+                score=max(prediction.scores) if prediction.scores else None,
+                point=point if task.kind == "generate" else None,
+            )
+
+
+def _right_answers(example: Example) -> Sequence[str]:
+    """The targets; of given answers those that are graded highest."""
+    if not example.grades:
+        return example.targets
+    graded = zip(example.input.answers, example.grades, strict=True)
+    return [answer for answer, grade in graded if grade == max(example.grades)]
+
+
+def _picture_name(example: Example) -> str:
+    """A picture by its folder and name."""
+    return ", ".join("/".join(Path(image.path).parts[-2:]) for image in example.input.images)
+
+
+def pictures(examples: Mapping[str, Example], measurement: Measurement) -> Pictures:
+    """What was learned from, what is wrong (the surest first) and some of what is right.
+
+    `examples` are all rows by id. Beside an answer stands the shot that looks likest.
+    """
+    answers = list(zip(measurement.ids, measurement.predictions, strict=True))
+    right = [pair for pair in answers if pair[1].answer in examples[pair[0]].targets]
+    wrong = [pair for pair in answers if pair[1].answer not in examples[pair[0]].targets]
+    wrong.sort(key=lambda pair: -max(pair[1].scores, default=0.0))
+    near = measurement.extra.get("near", {})
+    shots = [examples[name] for name in measurement.extra.get("shots", ())[:_SHOTS]]
+    return Pictures(
+        shots=tuple(map(_shot, shots)),
+        wrong=tuple(_answer(examples, pair, near) for pair in wrong[:_WRONG]),
+        right=tuple(_answer(examples, pair, near) for pair in _spread(right)),
+    )
+
+
+def _spread(pairs: Sequence[tuple[str, Prediction]]) -> Sequence[tuple[str, Prediction]]:
+    """`_RIGHT` of them, evenly over all."""
+    count = min(_RIGHT, len(pairs))
+    return [pairs[i * len(pairs) // count] for i in range(count)]
+
+
+def _shot(example: Example) -> Picture:
+    return Picture(label=example.label, src=_source(example))
+
+
+def _answer(
+    examples: Mapping[str, Example], pair: tuple[str, Prediction], near: Mapping[str, str]
+) -> AnswerPicture:
+    name, prediction = pair
+    likest = examples.get(near.get(name, ""))
+    return AnswerPicture(
+        expected=examples[name].label,
+        answer=prediction.answer,
+        src=_source(examples[name]),
+        near=_shot(likest) if likest else None,
+    )
+
+
+def _source(example: Example) -> str:
+    """The picture as an address that holds it; "" where it can no longer be read."""
+    from nshot.data.pictures import thumbnail
+
+    try:
+        return thumbnail(example.input.images[0])
+    except InputError:
+        return ""

@@ -1,0 +1,607 @@
+"""The files of a run, typed: leaderboard.json, points.json and details.json.
+
+``docs/leaderboard.md`` is made of these models (``python docs/make_leaderboard.py``): the
+description of a field is its line there. Scores are fractions of one, times seconds, sizes bytes;
+None is "not measured", never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Self, TypeAlias, TypeVar
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+)
+
+from nshot.board.decide import Column, Decision, Floats, Verdict, decide
+from nshot.board.words import cost_of, frontier, give_up_of, reasons
+from nshot.core.errors import Fault, InputError
+from nshot.core.files import write_atomic
+from nshot.core.types import Form, Kind, Rung
+
+SCHEMA: Literal[2] = 2
+Status: TypeAlias = Literal["ok", "skipped", "failed"]
+Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
+Preference: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
+Shots: TypeAlias = int | Literal["all"]
+P = TypeVar("P", bound="Part")
+
+
+class Part(BaseModel):
+    """A part of a file: frozen. A reader passes over keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    def dumps(self) -> str:
+        """JSON as it is written to disk; raises `ValueError` for a number that is not finite."""
+        body = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+class Wish(Part):
+    """What a user wants of the decision. It chooses among what was measured; nothing is run."""
+
+    prefer: Preference = Field("balanced", description="what cost means")
+    give_up: FiniteFloat | None = Field(
+        None, ge=0, description="score given up for less cost; null: as `prefer` implies"
+    )
+    training: bool = Field(True, description="may the pick train anything?")
+    change_base: bool = Field(True, description="may it change the base model's own weights?")
+
+    def allows(self, row: Row) -> bool:
+        """May this row be the pick? What may not stays on the board and counts in the contest."""
+        return (self.training or row.trains == "nothing") and (
+            self.change_base or row.trains != "weights"
+        )
+
+
+# ------------------------------------------------------------------------------------ the board
+
+
+class Estimate(Part):
+    """A score with its 95 % interval."""
+
+    score: FiniteFloat | None = Field(None, description="the score, or a difference of scores")
+    low: FiniteFloat | None = Field(None, description="lower end of the 95 % interval")
+    high: FiniteFloat | None = Field(None, description="upper end")
+
+
+class JudgeCell(Estimate):
+    """What a judge says of a row."""
+
+    against: str | None = Field(None, description="the row it is compared with")
+    reason: str | None = Field(None, description="why the judge has no say, where it has none")
+
+
+class LabelNote(Part):
+    """A label of the task."""
+
+    name: str = Field(description="as it stands in the data")
+    description: str | None = Field(None, description="how a prompt says it")
+
+
+class Agreement(Part):
+    """How often a judge takes the answer that people took."""
+
+    share: FiniteFloat = Field(description="of the pairs, half a point for a tie")
+    low: FiniteFloat = Field(description="lower end of its 95 % interval over groups of pairs")
+    high: FiniteFloat = Field(description="upper end")
+    pairs: int = Field(description="pairs of which people chose one")
+    ties: int = Field(description="pairs on which the judge is undecided")
+    admitted: bool = Field(description="whether it agrees with people above chance")
+    reason: str = Field("", description="why not, where not")
+
+
+class JudgeSummary(Part):
+    """The judge of a run."""
+
+    model: str = Field(description="its name")
+    agreement: Agreement | None = Field(None, description="with people; null where not asked")
+    reason: str | None = Field(None, description="why no row is judged, where none is")
+
+
+class TaskSummary(Part):
+    """The task and its rows."""
+
+    name: str = Field(description="the task's name")
+    kind: Kind = Field(description="`classify`, `generate` or `rank`")
+    metric: str = Field(description="what `score` is")
+    also: tuple[str, ...] = Field(
+        (), description="the [metrics](metrics.md) that are shown beside it and do not decide"
+    )
+    judge: JudgeSummary | None = Field(None, description="null where none was named")
+    labels: tuple[LabelNote, ...] = Field(
+        (), description="labels, in the order of every score vector"
+    )
+    train: int = Field(description="rows to draw shots from")
+    test: int = Field(description="rows that every method answered")
+    mode: Literal["file", "holdout", "folds"] = Field(
+        description="`file`: a test file of its own; `holdout`: rows held out; `folds`: repeated"
+        " folds, every row answered by a model that did not see it"
+    )
+    shots: tuple[Shots, ...] = Field(
+        description='sizes measured, examples of each label, or `"all"`; the board stands at the'
+        " last"
+    )
+    seeds: int = Field(description="draws of the shots")
+    notes: tuple[str, ...] = Field(
+        (),
+        description="what was wrong in the input and repaired; what the judge's word is worth",
+    )
+
+
+class CurvePoint(Estimate):
+    """A row's score at one size."""
+
+    shots: Shots = Field(description="examples of each label")
+
+
+class LearningCurve(Part):
+    """How the loss fell in a training by steps."""
+
+    train: tuple[tuple[int, FiniteFloat], ...] = Field(
+        description="`[step, loss]` in nats a taught token; means over some steps where there are"
+        " more than 60"
+    )
+    validation: tuple[tuple[int, FiniteFloat], ...] = Field(
+        (),
+        description="the same for shots that nothing was learned from (see"
+        " [instruct](methods/instruct.md)), at step 0 and after each epoch",
+    )
+
+
+class Trial(Part):
+    """A setting that the search tried."""
+
+    settings: Mapping[str, JsonValue] = Field(description="the settings")
+    score: FiniteFloat | None = Field(description="on folds of the shots, never on test")
+    chosen: bool = Field(False, description="whether it was taken")
+    note: str = Field("", description="what happened")
+
+
+class Row(Part):
+    """A contender as it was measured, or why it was not."""
+
+    name: str = Field(
+        description="the contender: its method, with the model where methods run on several"
+        " (`lora @ smollm2-135m`); unique among the rows of form `trained`"
+    )
+    method: str = Field(description="its method (of `adapter:FOLDER`: `adapter`)")
+    base: str | None = Field(
+        None, description="the language model it stands on, where several take part; else null"
+    )
+    encoder: str | None = Field(
+        None, description="the encoder it stands on, where several take part; else null"
+    )
+    rung: Rung = Field(
+        description="family: `trivial`, `prompt`, `fewshot`, `peft`, `finetune`, `align`,"
+        " `compress`"
+    )
+    trains: Trains = Field(
+        "nothing",
+        description="what learning changes: `nothing`; a `head` on frozen features; an `adapter`;"
+        " the base model's own `weights`",
+    )
+    settings: Mapping[str, JsonValue] = Field(
+        default_factory=dict,
+        description="the settings it was measured with, those the search chose included",
+    )
+    status: Status = Field(description="`ok`, `skipped` or `failed`")
+    reason: str | None = Field(None, description="why, where it is not `ok`")
+    score: FiniteFloat | None = Field(None, description="mean over the draws, on the test rows")
+    low: FiniteFloat | None = Field(
+        None, description="lower end of the 95 % interval for other test rows and other draws"
+    )
+    high: FiniteFloat | None = Field(None, description="upper end")
+    per_seed: tuple[FiniteFloat, ...] = Field((), description="the score of each draw")
+    also: Mapping[str, Estimate] = Field(
+        default_factory=dict,
+        description='`{"bleu": {"score", "low", "high"}}` for each metric of `task.also`: mean over'
+        " the draws and its interval; empty where nothing was measured, ends null for the winner"
+        " as delivered",
+    )
+    judge: JudgeCell | None = Field(
+        None,
+        description="share of test inputs on which the [judge](metrics.md#a-model-as-judge)"
+        " prefers this row's answer (first draw, half a point for a tie); null without a judge or a"
+        " measurement, and for the winner as delivered. It decides nothing",
+    )
+    curve: tuple[CurvePoint, ...] = Field((), description="one point for each size")
+    learning_curve: LearningCurve | None = Field(
+        None, description="of a method trained by steps, its first draw; else null"
+    )
+    trials: tuple[Trial, ...] = Field((), description="what the search tried")
+    train_score: FiniteFloat | None = Field(
+        None,
+        description="score on its own training examples; far above `score` is memory, not skill",
+    )
+    trained_params: int | None = Field(None, description="parameters trained")
+    trained_share: FiniteFloat | None = Field(
+        None,
+        description="those over the language model's, a fraction; null where nothing of the"
+        " language model is trained (a head on frozen features, a prompt)",
+    )
+    build_seconds: FiniteFloat | None = Field(
+        None,
+        description="one adaptation and the search before it, as if nothing had been cached"
+        " (median of the draws)",
+    )
+    spent_seconds: FiniteFloat | None = Field(
+        None, description="what this run really took for it, all draws"
+    )
+    forecast_seconds: FiniteFloat | None = Field(
+        None, description="what was forecast before it ran"
+    )
+    build_peak_bytes: int | None = Field(None, description="peak memory while building")
+    use_seconds_per_1000: FiniteFloat | None = Field(
+        None, description="time to answer 1,000 inputs (median of the draws)"
+    )
+    tokens_per_request: FiniteFloat | None = Field(
+        None, description="tokens its models read and write for an input, mean"
+    )
+    disk_bytes: int | None = Field(None, description="size of the saved method")
+    form: Form = Field(
+        "trained",
+        description="`trained`: in the contest. Any other (`deployed`, `merged`, `gguf:Q4_0`) is"
+        " outside the choice",
+    )
+    parent: str | None = Field(None, description="for such a row, what it was made from")
+    beside: Mapping[str, FiniteFloat] = Field(
+        default_factory=dict,
+        description="scores of plain stand-ins by name, such as the k-NN vote of a prompt's own"
+        " demonstrations",
+    )
+    notes: tuple[str, ...] = Field(
+        (), description="what a reader of the score should know, such as texts that were cut"
+    )
+
+    @property
+    def in_contest(self) -> bool:
+        """Takes part in the choice, measured or not."""
+        return self.form == "trained"
+
+
+class Advice(Part):
+    """The decision and its words."""
+
+    pick: str = Field(description="the row to take")
+    reasons: tuple[str, ...] = Field(
+        description="the sentences that say why and how sure, in reading order"
+    )
+    could_be_best: tuple[str, ...] = Field(
+        description="rows that are not ruled out, the pick among them unless a wish excluded others"
+    )
+    verdict: Verdict = Field(description="`settled`, `leaning` or `cannot_tell`")
+    corrected_score: FiniteFloat = Field(
+        description="the pick's score on new inputs, lowered by what winning flatters"
+    )
+    corrected_low: FiniteFloat = Field(description="lower end of its 95 % interval")
+    corrected_high: FiniteFloat = Field(description="upper end")
+    optimism: FiniteFloat = Field(description="by how much it was lowered")
+    confirmed: bool = Field(description="whether fresh draws of the pick went into it")
+    more_test_labels: int | None = Field(
+        description="about how many test rows in all would settle it; null where no number can be"
+        " given"
+    )
+    more_draws_settle: bool = Field(description="whether more draws of the shots would")
+    frontier: tuple[str, ...] = Field(
+        description="rows that no cheaper one reaches in score, cost as wished"
+    )
+    wish: Wish = Field(description="the wish it was decided under")
+    give_up: FiniteFloat = Field(description="how much score is given up for less cost")
+    delta: FiniteFloat = Field(description="the difference that has to be ruled out to be settled")
+    top: str = Field(description="the row with the highest measured score")
+    settled_to: FiniteFloat | None = Field(description="how much better another could still be")
+    mdd: FiniteFloat | None = Field(description="the smallest difference this board sees reliably")
+    test_rows: int = Field(description="test rows that the decision counted")
+    draws: int = Field(description="draws that it counted")
+    contenders: int = Field(
+        description="contenders that ever saw the test rows, failed ones included"
+    )
+    look: int = Field(description="the how-manyth look at these test rows")
+    versus_pick: Mapping[str, Estimate] = Field(
+        description="for each row: its measured score minus the pick's, and the two ends of what"
+        " it could be"
+    )
+
+
+class DrawPoints(Part):
+    """What a score is the mean of."""
+
+    points: tuple[tuple[FiniteFloat, ...], ...] = Field(
+        description="one list for each draw: a point for each test example, in the order of their"
+        " ids, whose mean is the score; draws that are the same stand once"
+    )
+
+    @property
+    def array(self) -> Floats:
+        """(draws, test examples)."""
+        return np.array(self.points, dtype=np.float64)
+
+
+class RowPoints(DrawPoints):
+    """The points of a row."""
+
+    deterministic: bool = Field(
+        False, description="whether neither shots nor seed change its answers"
+    )
+
+
+class FreshPoints(DrawPoints):
+    """The points of the pick on draws that it was not chosen on."""
+
+    pick: str = Field(description="the row")
+
+
+class Points(Part):
+    """What a decision is made of, beside the board."""
+
+    rows: Mapping[str, RowPoints] = Field(
+        default_factory=dict, description="of each measured row of form `trained`, by name"
+    )
+    contenders: int = Field(0, description="contenders that ever saw the test rows")
+    fresh: FreshPoints | None = Field(
+        None, description="the pick on fresh draws; null where it was not confirmed"
+    )
+
+
+class Board(Part):
+    """What a run measured and what to take; `points` travel with it."""
+
+    version: Literal[2] = Field(
+        SCHEMA, alias="schema", description="2; a change of meaning raises it"
+    )
+    fingerprint: str = Field(
+        description="hash of every train and test row: boards with the same one may be compared"
+    )
+    task: TaskSummary = Field(description="what was asked, below")
+    rows: tuple[Row, ...] = Field(
+        description="a row for each contender, in the order they were asked for; then the winner"
+        " as delivered"
+    )
+    advice: Advice | None = Field(
+        None, description="the decision, below; null only where nothing was measured"
+    )
+    _points: Points = PrivateAttr(default_factory=Points)
+
+    @property
+    def points(self) -> Points:
+        """The points that the decision is made of."""
+        return self._points
+
+    @property
+    def contest(self) -> tuple[Row, ...]:
+        """The rows that take part in the choice, measured or not."""
+        return tuple(row for row in self.rows if row.in_contest)
+
+    @property
+    def outside(self) -> tuple[Row, ...]:
+        """The rows outside the choice: the winner as delivered, merged, exported."""
+        return tuple(row for row in self.rows if not row.in_contest)
+
+    def row(self, name: str) -> Row:
+        """The row of the contest with this name. Raises `KeyError` without one."""
+        return {row.name: row for row in self.contest}[name]
+
+    def having(self, points: Points) -> Self:
+        """The same board with these points."""
+        board = self.model_copy()
+        board._points = points
+        return board
+
+    def decide(self, wish: Wish) -> Advice:
+        """The pick under a wish, how sure it is, and the sentences that say so.
+
+        The one way from measurements to advice: ``compare`` and ``advise`` take it. Raises
+        `InputError` where nothing was measured, or the wish leaves nothing to choose from.
+        """
+        columns = [
+            Column(
+                name,
+                row.array,
+                cost_of(self.row(name), wish.prefer),
+                deterministic=row.deterministic,
+                allowed=wish.allows(self.row(name)),
+            )
+            for name, row in self._points.rows.items()
+        ]
+        give_up = give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
+        fresh, contenders = self._points.fresh, self._points.contenders
+        decision = decide(columns, give_up=give_up, contenders=contenders)
+        if fresh and fresh.pick == decision.pick:
+            decision = decide(columns, give_up=give_up, contenders=contenders, fresh=fresh.array)
+        return self._advice(decision, columns, wish)
+
+    def _advice(self, d: Decision, columns: Sequence[Column], wish: Wish) -> Advice:
+        rows = {name: self.row(name) for name in d.mean}
+        costs = {name: cost_of(row, wish.prefer) for name, row in rows.items()}
+        return Advice(
+            pick=d.pick,
+            reasons=reasons(
+                d,
+                columns,
+                rows,
+                wish.prefer,
+                missing=sum(row.status != "ok" for row in self.contest),
+                folds=self.task.mode == "folds",
+                metric=self.task.metric,
+            ),
+            could_be_best=d.could_be_best,
+            verdict=d.verdict,
+            corrected_score=d.corrected_score,
+            corrected_low=d.corrected_low,
+            corrected_high=d.corrected_high,
+            optimism=d.optimism,
+            confirmed=d.confirmed,
+            more_test_labels=d.more_test_labels,
+            more_draws_settle=d.more_draws_settle,
+            frontier=frontier(d.mean, costs),
+            wish=wish,
+            give_up=d.give_up,
+            delta=d.delta,
+            top=d.top,
+            settled_to=d.settled_to,
+            mdd=d.mdd,
+            test_rows=d.rows,
+            draws=d.draws,
+            contenders=d.contenders,
+            look=d.look,
+            versus_pick={
+                n: Estimate(score=d.gap[n], low=d.gap_low[n], high=d.gap_high[n]) for n in d.gap
+            },
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Board:
+        """The board of a run's folder, with its points.
+
+        Raises `InputError` for files that are not there or broken, or of another schema.
+        """
+        board = read_part(cls, folder / "leaderboard.json")
+        points = folder / "points.json"
+        return board.having(read_part(Points, points)) if points.exists() else board
+
+    def write(self, folder: Path) -> None:
+        """Write points.json and leaderboard.json."""
+        write_atomic(folder / "points.json", self._points.dumps())
+        write_atomic(folder / "leaderboard.json", self.dumps())
+
+
+# ---------------------------------------------------------------------------------- the details
+
+
+class Machine(Part):
+    """The computer of a run."""
+
+    device: str = Field("", description="`cpu` or `cuda`")
+    dtype: str = Field("", description="the type models are loaded in")
+    threads: int | None = Field(None, description="cores used")
+    processor: str = Field("", description="its name")
+    memory_bytes: int | None = Field(None, description="of the computer")
+    python: str = Field("", description="version")
+    system: str = Field("", description="operating system")
+    versions: Mapping[str, str] = Field(
+        default_factory=dict, description="of nshot and the packages that compute"
+    )
+
+
+class Confusion(Part):
+    """What was answered where a label was expected."""
+
+    labels: tuple[str, ...] = Field(description="down: what was expected")
+    answers: tuple[str, ...] = Field(
+        description="across: what was answered; a last one for answers that are no label"
+    )
+    counts: tuple[tuple[int, ...], ...] = Field(description="test examples, a list for each label")
+
+
+class Mistake(Part):
+    """An answer that is not right, or a written one short of the full score."""
+
+    id: str = Field(description="of the test row")
+    text: str = Field(description="the input")
+    expected: str = Field(description="the label or the references; of answers, those graded best")
+    answer: str = Field(description="what was answered")
+    score: FiniteFloat | None = Field(None, description="the highest of its scores")
+    point: FiniteFloat | None = Field(
+        None, description="what the metric gives a written answer; else null"
+    )
+
+
+class Picture(Part):
+    """A picture, small."""
+
+    label: str = Field(description="its label")
+    src: str = Field(description="a `data:` address that holds it; empty where it is gone")
+
+
+class AnswerPicture(Part):
+    """A picture with its answer."""
+
+    expected: str = Field(description="its label")
+    answer: str = Field(description="what was answered")
+    src: str = Field(description="as above")
+    near: Picture | None = Field(None, description="the labelled picture that looks likest")
+
+
+class Pictures(Part):
+    """Pictures of the pick's first draw."""
+
+    shots: tuple[Picture, ...] = Field((), description="what it learned from")
+    wrong: tuple[AnswerPicture, ...] = Field((), description="its mistakes, the surest first")
+    right: tuple[AnswerPicture, ...] = Field((), description="some of what it got right")
+
+
+class Details(Part):
+    """What the report shows of the pick, and what one needs to doubt the board."""
+
+    machine: Machine = Field(default_factory=Machine, description="computer and versions")
+    command: str = Field("", description="what was typed")
+    models: Mapping[str, str | None] = Field(
+        default_factory=dict, description="names by what they are for"
+    )
+    seeds: tuple[int, ...] = Field((), description="of the draws")
+    fold_plan: str = Field("", description="how rows were held out")
+    started: FiniteFloat | None = Field(None, description="seconds since 1970")
+    finished: FiniteFloat | None = Field(None, description="seconds since 1970")
+    elapsed_seconds: FiniteFloat | None = Field(None, description="from start to finish")
+    confusion: Confusion | None = Field(
+        None, description="of the pick's first draw; null for other kinds than classify"
+    )
+    mistakes: tuple[Mistake, ...] = Field((), description="of the pick's first draw")
+    pictures: Pictures | None = Field(None, description="of a task of pictures")
+
+    @classmethod
+    def read(cls, folder: Path) -> Details:
+        """The details of a run's folder; empty ones where there are none."""
+        path = folder / "details.json"
+        return read_part(cls, path) if path.exists() else cls()
+
+    def write(self, folder: Path) -> None:
+        """Write details.json."""
+        write_atomic(folder / "details.json", self.dumps())
+
+
+def read_part(part: type[P], path: Path) -> P:
+    """The file as the model. Raises `InputError` with all that is wrong with it."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = f"{path} is not there"
+        raise InputError(Fault(found, "the folder of a run", "nshot compare TASK")) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(Fault(str(error), "JSON as nshot wrote it", "", str(path))) from None
+    if not isinstance(body, dict):
+        raise InputError(Fault("not a JSON object", "JSON as nshot wrote it", "", str(path)))
+    if part is Board and body.get("schema") != SCHEMA:
+        raise InputError(_other_schema(body.get("schema"), path))
+    try:
+        return part.model_validate(body)
+    except ValidationError as error:
+        faults = [
+            Fault("/".join(map(str, one["loc"])), one["msg"], "", str(path))
+            for one in error.errors()
+        ]
+        raise InputError(faults) from None
+
+
+def _other_schema(schema: object, path: Path) -> Fault:
+    """A board of another nshot, and what makes one that can be read."""
+    newer = isinstance(schema, int) and schema > SCHEMA
+    again = f"nshot compare {path.parent / 'nshot.yaml'} --out {path.parent}"
+    return Fault(
+        f"a board of schema {schema}, written by {'a newer' if newer else 'an older'} nshot",
+        f"schema {SCHEMA}",
+        "read it with the nshot that wrote it (pip install -U nshot)" if newer else again,
+        str(path),
+    )
