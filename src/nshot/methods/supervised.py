@@ -49,6 +49,7 @@ class SupervisedTuning(Writing):
     kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})
     needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
     search_folds: ClassVar[int] = 2
+    version: ClassVar[int] = 2
 
     learning_rate: float = Field(ge=0)
     epochs: int = Field(default=4, ge=1)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Literal
 
 _GRAIN = 4
 """Rows whose lengths differ by less than this many tokens are shuffled among themselves."""
 _BUCKET = 16
 """Batches that are sorted by length together."""
+_BLUR = 0.5
+"""How far a row may move from its place in that order, in batches. With few rows the order alone
+would make the same batches in every epoch. Half a batch costs 1 to 2 % more padding."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,10 @@ def pack(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
 def batches(lengths: Sequence[int], schedule: Schedule) -> list[tuple[int, ...]]:
     """The row numbers of every step's batch, in order: a pure function of lengths and schedule.
 
-    Rows of similar length share a batch, so that little padding is computed; which rows meet,
-    and the order of the batches, change with the epoch.
+    Each row is in one batch of an epoch, and the sizes of an epoch's batches differ by one row at
+    most: in a short last batch a row would count several times as much as elsewhere. Rows of
+    similar length share a batch, so that little padding is computed. Which rows meet, which
+    batches are the smaller ones and the order of the batches are drawn anew in every epoch.
     """
     rng = random.Random(f"batches:{schedule.seed}")
     steps = schedule.steps(len(lengths))
@@ -105,10 +111,21 @@ def batches(lengths: Sequence[int], schedule: Schedule) -> list[tuple[int, ...]]
 def _epoch(lengths: Sequence[int], size: int, rng: random.Random) -> list[tuple[int, ...]]:
     order = list(range(len(lengths)))
     rng.shuffle(order)
-    taken = []
-    for start in range(0, len(order), _BUCKET * size):
-        bucket = order[start : start + _BUCKET * size]
-        bucket.sort(key=lambda i: lengths[i] // _GRAIN)
-        taken += [tuple(bucket[i : i + size]) for i in range(0, len(bucket), size)]
+    count = math.ceil(len(order) / size)
+    ends = [len(order) * (batch + 1) // count for batch in range(count)]
+    sizes = [end - start for start, end in pairwise([0, *ends])]
+    rng.shuffle(sizes)
+    rows = iter(_by_length(order, lengths, size, rng))
+    taken = [tuple(islice(rows, size)) for size in sizes]
     rng.shuffle(taken)
     return taken
+
+
+def _by_length(
+    order: Sequence[int], lengths: Sequence[int], size: int, rng: random.Random
+) -> Iterator[int]:
+    """Rows by length, bucket by bucket; their places are blurred, so that neighbours change."""
+    for start in range(0, len(order), _BUCKET * size):
+        bucket = sorted(order[start : start + _BUCKET * size], key=lambda i: lengths[i] // _GRAIN)
+        places = [place + rng.uniform(-_BLUR, _BLUR) * size for place in range(len(bucket))]
+        yield from (row for _, row in sorted(zip(places, bucket, strict=True)))

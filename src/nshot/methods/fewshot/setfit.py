@@ -59,6 +59,7 @@ class SetFit(Method):
         "iterations": (20, 0),
     }
     search_folds: ClassVar = 2
+    version: ClassVar = 2
     about: ClassVar = "the sentence encoder tuned on pairs of shots, logistic regression on it"
 
     learning_rate: float = Field(default=2e-5, ge=0)
