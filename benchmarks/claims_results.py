@@ -82,7 +82,7 @@ class Labelled:
         return {variant: one for variant, one in found.items() if one is not None}
 
     @cached_property
-    def numbers(self) -> decide.Board:
+    def numbers(self) -> decide.Contest:
         """All rows with their draws."""
         return decide.estimate(
             [
@@ -92,7 +92,7 @@ class Labelled:
         )
 
     @cached_property
-    def ranks(self) -> decide.Board:
+    def ranks(self) -> decide.Contest:
         """LoRA's ranks on the first draw: nothing is said of other draws."""
         of_rank = {f"lora-rank{rank}": row(f"lora-rank{rank}", self.records) for rank in RANKS}
         columns = {name: one.first for name, one in of_rank.items() if one is not None}
@@ -111,7 +111,7 @@ class Labelled:
         return float(low), float(high)
 
 
-def difference(numbers: decide.Board, a: str, b: str) -> tuple[float, float, float]:
+def difference(numbers: decide.Contest, a: str, b: str) -> tuple[float, float, float]:
     """Score of a minus score of b, with its 95 % interval."""
     i, j = numbers.names.index(a), numbers.names.index(b)
     gap, half = float(numbers.p[i] - numbers.p[j]), _Z * float(numbers.se[i, j])

@@ -239,7 +239,7 @@ def test_a_generate_task_with_several_references(house: Any) -> None:
     task = Task("names", "generate", metric="token_f1", answer_name="Answer")
     there = house(task, Split(rows[:8], rows[8:], "file", "f"))
     measurement = there.measure(Show())
-    assert measurement.points[0] == (1.0,), "either reference counts in full"
+    assert measurement.statistics[0] == (1.0,), "either reference counts in full"
     board = there.board([entry(Show(), measurement)])
     assert 0 < board.rows[0].score <= 1
     assert board.rows[0].tokens_per_request > 0

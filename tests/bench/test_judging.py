@@ -284,7 +284,7 @@ def measurement(*said: tuple[str, str]) -> Measurement:
         job="j", method="m", spec={}, rung="prompt", form="trained", parent=None, fingerprint="f",
         unit="example", shots=None, draw=0, ids=tuple(key for key, _ in said),
         predictions=tuple(Prediction(answer) for _, answer in said),
-        points=tuple((0.0,) for _ in said), build=Cost(), use=Cost(),
+        statistics=tuple((0.0,) for _ in said), build=Cost(), use=Cost(),
     )  # fmt: skip
 
 

@@ -247,7 +247,7 @@ def answered_by(prediction: Prediction) -> Measurement:
     return Measurement(
         job="j", method="knn", spec={}, rung="fewshot", form="trained", parent=None,
         fingerprint="f", unit="example", shots=1, draw=0, ids=("1",), predictions=(prediction,),
-        points=((0.0,),), build=Cost(), use=Cost(),
+        statistics=((0.0,),), build=Cost(), use=Cost(),
     )  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def test_folds_answer_every_row_once_and_learn_from_none_of_them() -> None:
 def test_the_same_job_gives_the_same_points_in_another_folder(tmp_path: Path) -> None:
     job = measure({"method": "few_shot"}, draw=1)
     one, other = (worker(tmp_path / name).run(job) for name in ("a", "b"))
-    assert (one["points"], one["predictions"]) == (other["points"], other["predictions"])
+    assert (one["statistics"], one["predictions"]) == (other["statistics"], other["predictions"])
     assert one["job"] == other["job"]
 
 

@@ -7,9 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nshot.board.details import confusion
-from nshot.board.reduce import Entry, draw_scores, matrix, row_of, shown
-from nshot.core.types import Cost, Example, Input, Label, Measurement, Prediction, Task, Trial
+from nshot.board.details import confusion, details
+from nshot.board.reduce import Entry, Facts, draw_scores, matrix, row_of, shown
+from nshot.board.schema import Machine, Mistake
+from nshot.core.types import (
+    Cost,
+    Example,
+    Input,
+    Label,
+    Measurement,
+    Prediction,
+    Split,
+    Task,
+    Trial,
+)
 from nshot.methods import TABLE
 
 TASK = Task("t", "classify", (Label("a"), Label("b")))
@@ -25,7 +36,7 @@ def measured(right: str, draw: int = 0, shots: int | None = 4, seconds: float = 
         parent=None, fingerprint="f", unit="example", shots=shots, draw=draw,
         ids=tuple(f"r{i}" for i in range(len(right))),
         predictions=tuple(Prediction(answer) for answer in said),
-        points=tuple((float(r),) for r in right),
+        statistics=tuple((float(r),) for r in right),
         build=Cost(seconds, spent_seconds=0.5, peak_bytes=7, trained_params=3, disk_bytes=9),
         use=Cost(seconds=0.02, tokens_in=40, tokens_out=4), train_score=0.9, notes=("cut",),
     )  # fmt: skip
@@ -79,7 +90,7 @@ def test_the_learning_curve_is_of_the_first_draw_in_few_points() -> None:
 
 def test_points_are_in_one_order_whatever_order_they_were_answered_in() -> None:
     one, other = measured("10"), measured("01", 1)
-    turned = replace(other, ids=other.ids[::-1], points=other.points[::-1])
+    turned = replace(other, ids=other.ids[::-1], statistics=other.statistics[::-1])
     points = matrix(Entry(KNN, measurements={4: [one, turned]}), 4, TASK)
     assert points.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
@@ -94,7 +105,7 @@ def test_macro_f1_points_average_to_the_score() -> None:
     task = Task("t", "classify", TASK.labels, metric="macro_f1")
     two = measured("11")
     stats = ((1.0, 0.0, 1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
-    entry = Entry(KNN, measurements={4: [replace(two, points=stats)]})
+    entry = Entry(KNN, measurements={4: [replace(two, statistics=stats)]})
     assert np.mean(matrix(entry, 4, task)) == pytest.approx(draw_scores(entry, 4, task)[0])
 
 
@@ -139,3 +150,19 @@ def test_the_share_is_of_the_language_model_where_it_is_what_is_trained(
 
 def test_sizes_as_json_has_them() -> None:
     assert (shown(4), shown(None)) == (4, "all")
+
+
+def test_mistakes_of_a_ranking_are_the_rows_whose_best_answer_is_not_first() -> None:
+    task = Task("pairs", "rank", metric="pair_accuracy")
+    row = Example("x", Input((("text", "say"),), answers=("good", "bad")), grades=(1.0, 0.0))
+    examples = (replace(row, id="r0"), replace(row, id="r1"))
+    drawn = replace(
+        measured("10"),
+        predictions=(Prediction("good", (0.9, 0.1)), Prediction("bad", (0.2, 0.8))),
+    )
+    facts = Facts(task, Split((), examples, "file", "f"), (4,), 1)
+    shown = details(facts, Entry(KNN, measurements={4: [drawn]}), Machine(), "nshot", 0.0, 1.0)
+    assert shown.mistakes == (
+        Mistake(id="r1", text="say", expected="good", answer="bad", score=0.8),
+    )
+    assert shown.confusion is None

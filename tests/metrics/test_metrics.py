@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 
 from nshot.core.errors import InputError
 from nshot.core.types import Example, Grammar, Input, Label, Prediction, Task
-from nshot.metrics import METRICS, MacroF1, metric_of, points, score
+from nshot.metrics import METRICS, MacroF1, metric_of, misfits, points, score
 
 unhurried = settings(deadline=None, max_examples=50)
 LABELS = ("a", "b", "c", "never")
@@ -126,6 +126,17 @@ def test_pair_accuracy_takes_any_of_the_best() -> None:
     metric = metric_of(Task("t", "rank", metric="pair_accuracy"))
     asked = Example("x", Input(answers=("p", "q", "r")), grades=(1.0, 2.0, 2.0))
     assert [metric.stats(asked, said(answer)) for answer in "pqr"] == [(0.0,), (1.0,), (1.0,)]
+
+
+def test_one_answer_compared_with_itself_is_not_right() -> None:
+    task = Task("t", "rank", metric="pair_accuracy")
+    alone = Example("x", Input(answers=("p",)), grades=(1.0,))
+    assert metric_of(task).stats(alone, said("p")) == (0.0,)
+    pair = Example("y", Input(answers=("p", "q")), grades=(1.0, 0.0))
+    assert misfits(task, (), (pair, pair)) == []
+    (fault,) = misfits(task, (), (pair, alone))
+    assert "needs two answers to choose from: 1 of 2 rows have it" in fault.found
+    assert "preference and ranking" in fault.expected
 
 
 def test_an_unknown_metric_names_the_nearest() -> None:

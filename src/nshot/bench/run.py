@@ -533,7 +533,7 @@ def _fold_plan(rows: Split) -> str:
 
 def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
     """The folds of one repeat as one measurement: every example answered once."""
-    whole = joined([Answered(p.ids, p.predictions, p.points, p.use) for p in parts])
+    whole = joined([Answered(p.ids, p.predictions, p.statistics, p.use) for p in parts])
     build = parts[0].build
     count = len(parts)
     beside = {
@@ -546,7 +546,7 @@ def _out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         job="+".join(p.job for p in parts),
         ids=whole.ids,
         predictions=whole.predictions,
-        points=whole.stats,
+        statistics=whole.stats,
         use=whole.use,
         build=replace(
             build,

@@ -313,7 +313,7 @@ class Worker:
             draw=job.draw,
             ids=answered.ids,
             predictions=answered.predictions,
-            points=answered.stats,
+            statistics=answered.stats,
             build=build,
             use=answered.use,
             train_score=train,

@@ -64,7 +64,7 @@ def _mistakes(
 ) -> Iterator[Mistake]:
     """Answers that are not right; of texts that were written or ranked, those short of full."""
     metric = metric_of(task)
-    rows = zip(measurement.ids, measurement.predictions, measurement.points, strict=True)
+    rows = zip(measurement.ids, measurement.predictions, measurement.statistics, strict=True)
     for key, prediction, statistics in rows:
         example = examples[key]
         point = metric.value(np.asarray(statistics), 1)

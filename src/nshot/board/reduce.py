@@ -162,7 +162,7 @@ def matrix(entry: Entry, size: Size, task: Task) -> Floats:
     Draws with the very same points are one draw.
     """
     measurements = entry.measurements[size]
-    drawn = [np.array(m.points, dtype=np.float64) for m in measurements]
+    drawn = [np.array(m.statistics, dtype=np.float64) for m in measurements]
     return _matrix(metric_of(task), measurements, drawn)
 
 
@@ -194,7 +194,7 @@ def draw_scores(entry: Entry, size: Size, task: Task) -> list[float]:
     """The score of each draw."""
     metric = metric_of(task)
     return [
-        score(metric, np.array(measurement.points, dtype=np.float64))
+        score(metric, np.array(measurement.statistics, dtype=np.float64))
         for measurement in entry.measurements.get(size, [])
     ]
 

@@ -361,7 +361,7 @@ class Trial:
 class Measurement:
     """One method on one draw of shots, as it answered the test examples.
 
-    `points[i]` are the metric's statistics of test example `i` (see `metrics`).
+    `statistics[i]` are the metric's of test example `i` (see `metrics`).
     """
 
     job: str
@@ -376,7 +376,7 @@ class Measurement:
     draw: int
     ids: tuple[str, ...]
     predictions: tuple[Prediction, ...]
-    points: tuple[tuple[float, ...], ...]
+    statistics: tuple[tuple[float, ...], ...]
     build: Cost
     use: Cost
     train_score: float | None = None

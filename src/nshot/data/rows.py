@@ -174,7 +174,7 @@ def cost_from_json(data: Mapping[str, Any]) -> Cost:
 
 
 def measurement_to_json(measurement: Measurement) -> Json:
-    """The measurement as JSON data, with every prediction and point."""
+    """The measurement as JSON data, with every prediction and statistic."""
     m = measurement
     return {
         "job": m.job,
@@ -189,7 +189,7 @@ def measurement_to_json(measurement: Measurement) -> Json:
         "draw": m.draw,
         "ids": list(m.ids),
         "predictions": [prediction_to_json(prediction) for prediction in m.predictions],
-        "points": [_numbers(point) for point in m.points],
+        "statistics": [_numbers(row) for row in m.statistics],
         "build": cost_to_json(m.build),
         "use": cost_to_json(m.use),
         "train_score": None if m.train_score is None else _number(m.train_score),
@@ -206,7 +206,7 @@ def measurement_from_json(data: Mapping[str, Any]) -> Measurement:
             **data,
             "ids": tuple(data["ids"]),
             "predictions": tuple(prediction_from_json(one) for one in data["predictions"]),
-            "points": tuple(_floats(point) for point in data["points"]),
+            "statistics": tuple(_floats(row) for row in data["statistics"]),
             "build": cost_from_json(data["build"]),
             "use": cost_from_json(data["use"]),
             "train_score": None if data["train_score"] is None else float(data["train_score"]),

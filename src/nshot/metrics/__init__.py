@@ -54,6 +54,10 @@ def _has_number(example: Example) -> bool:
     return all(_last_number(target) is not None for target in example.targets)
 
 
+def _has_choice(example: Example) -> bool:
+    return len(example.input.answers) > 1
+
+
 def _has_slots(example: Example) -> bool:
     return bool(_slots(example.input))
 
@@ -80,7 +84,10 @@ METRICS: Mapping[str, Known] = {
         "references that end in a number, as `... #### 42`",
     ),
     "keeps_format": Known(frozenset({"generate"}), KeepsFormat),
-    "pair_accuracy": Known(frozenset({"rank"}), lambda task: PairAccuracy()),
+    "pair_accuracy": Known(
+        frozenset({"rank"}), lambda task: PairAccuracy(), _has_choice, "two answers to choose from",
+        "rows as in the formats preference and ranking: one answer that was liked or not is none",
+    ),
 }  # fmt: skip
 """Name -> metric, and the tasks it suits. docs/metrics.md says when to take which."""
 

@@ -19,10 +19,15 @@ class Accuracy(Mean):
 
 
 class PairAccuracy(Mean):
-    """1 where the answer ranked first is one of those graded highest."""
+    """1 where the answer ranked first is one of those graded highest.
+
+    Where there is one answer nothing is chosen, so nothing is right: 0.
+    """
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
+        if len(example.grades) < 2:
+            return (0.0,)
         top = max(example.grades)
         best = {a for a, g in zip(example.input.answers, example.grades, strict=True) if g == top}
         return (float(prediction.answer in best),)
