@@ -56,7 +56,7 @@ from nshot.core.files import folder_bytes, write_atomic
 from nshot.core.types import Example, ModelRef, Shots, digest
 from nshot.methods import TABLE
 from nshot.methods.contract import Method, spec, spec_hash
-from nshot.methods.supervised import SupervisedTuning
+from nshot.methods.trained import Trained
 from nshot.models import open_models
 from nshot.models.base import LanguageModel, Models
 from nshot.models.catalog import resolve
@@ -206,7 +206,7 @@ def _known(model: LanguageModel) -> dict[str, float]:
 
 def _tokens(board: Board, method: Method, shots: Shots, model: LanguageModel) -> int:
     """Tokens of text, prompts and answers, that went through the training; no soft prompt's."""
-    if not isinstance(method, SupervisedTuning):
+    if not isinstance(method, Trained):
         return 0
     texts = [
         f"{render(board.task, 'plain', row.input)}{answer_text(said(board.task, row), 'plain')}"

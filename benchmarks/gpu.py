@@ -46,14 +46,15 @@ import torch
 from torch import nn
 
 from nshot.core import machine
-from nshot.core.types import ModelRef
+from nshot.core.types import ModelRef, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.supervised import SupervisedTuning
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.models.hf.quantised import keep_layout
+from nshot.training.data.answers import supervised
 from nshot.training.loop import train
+from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
-from nshot.training.sft import AnswerTokens, supervised
 from table import line, write
 
 PEAKS = {
@@ -232,7 +233,7 @@ class Measured:
 def measure(shape: Shape, name: str, load: Load, steps: int, device: str) -> Measured:
     """Train random weights of `shape` through a method of the table, as the product would."""
     method = TABLE[name]()
-    if not isinstance(method, SupervisedTuning):
+    if not isinstance(method, Trained):
         raise TypeError(f"{name} trains no language model on answers")
     accelerator: Any = torch.get_device_module(device)
     dtype = getattr(torch, machine.dtype())
@@ -240,7 +241,7 @@ def measure(shape: Shape, name: str, load: Load, steps: int, device: str) -> Mea
     lent = Lent(ModelRef("hf", shape.name), model, None, device)
     if name == "full":
         model.requires_grad_(True)
-    module = method.install(lent, 0)
+    module = method.part(Task("gpu", "generate"), Shots(), 0).put_on(lent, 0)
     if reset := getattr(accelerator, "reset_peak_memory_stats", None):
         reset()
     ended, notes = list[float](), list[str]()

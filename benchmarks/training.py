@@ -41,10 +41,11 @@ from nshot.methods.contract import Method
 from nshot.models import open_models
 from nshot.models.base import LanguageModel, Lent, Models
 from nshot.models.catalog import resolve
+from nshot.training.data.answers import supervised
 from nshot.training.forward import Whole
 from nshot.training.loop import train
+from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
-from nshot.training.sft import AnswerTokens, supervised
 from table import data_folder, line, read, write
 from workbench import Workbench
 

@@ -62,9 +62,9 @@ class Workbench:
         """The most that any part trained."""
         self.parameters = max(self.parameters, parameters)
 
-    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
         """How the loss fell."""
-        self.curve = {"train": list(losses), "watched": [list(look) for look in watched]}
+        self.curve = {"train": list(losses), "watched": [list(look) for look in validation]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A step is over."""

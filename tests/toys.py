@@ -99,7 +99,7 @@ class Bench:
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
 
-    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
         pass
 
     def progress(self, done: int, total: int, what: str) -> None:

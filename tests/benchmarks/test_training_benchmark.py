@@ -12,7 +12,7 @@ import tiny
 import training
 from nshot.core.types import ModelRef
 from nshot.methods import TABLE
-from nshot.methods.supervised import SupervisedTuning
+from nshot.methods.trained import Trained
 from nshot.models import open_models
 
 
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_every_row_names_a_method_of_the_table_with_settings_it_has() -> None:
-    teachers = {name for name in TABLE if issubclass(TABLE[name], SupervisedTuning)}
+    teachers = {name for name in TABLE if issubclass(TABLE[name], Trained)}
     trained = {name for name in teachers if "classify" in TABLE[name].kinds}
     assert {str(spec["method"]) for spec, _ in training.PLAIN.values()} == trained
     for spec, _ in training.PLAIN.values():

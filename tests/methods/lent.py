@@ -43,8 +43,8 @@ class Lent:
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
 
-    def learned(self, losses: Any, watched: Any) -> None:
-        self.curve = (tuple(losses), tuple(watched))
+    def learned(self, losses: Any, validation: Any) -> None:
+        self.curve = (tuple(losses), tuple(validation))
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.steps.append((done, total, what))

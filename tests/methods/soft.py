@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from lent import Lent
-from taught import INPUTS, PROMPTS, SHOTS, TASK, scores
+from taught import INPUTS, PROMPTS, SHOTS, TASK, put_on, scores
 
 from families import tiny_family
 from nshot.core.types import Example, Label, ModelRef, Shots, Task
-from nshot.methods.soft_prompting import SoftPrompting
+from nshot.methods.trained import Trained
 from nshot.models.base import Decoding
 from nshot.models.hf.models import HFModels
 from nshot.predictors.prompted import Prompted
@@ -27,11 +27,6 @@ TOPICS = Shots(
         for e in SHOTS.labelled
     )
 )
-
-
-def begun(method: SoftPrompting, lent: Any, seed: int = 0) -> Any:
-    """The module before its first step."""
-    return method.begin(TASK, SHOTS, seed, lent)
 
 
 def by_plain_peft(folder: Path, adapter: str) -> Any:
@@ -83,13 +78,14 @@ def check_it_writes_as_without_a_cache(predictor: Prompted, folder: Path) -> Non
         assert told.text == text
 
 
-def check_what_learns(method: SoftPrompting, bench: Lent) -> None:
+def check_what_learns(method: Trained, bench: Lent) -> None:
     """A gradient reaches every free parameter, all of the soft prompt, and nothing else."""
+    from nshot.training.data.answers import encode
     from nshot.training.forward import Shared
-    from nshot.training.sft import AnswerTokens, encode
+    from nshot.training.objectives.nll import AnswerTokens
 
     with bench.models.lend(bench.base) as lent:
-        module = begun(method, lent)
+        module = put_on(method, lent)
         rows, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
         AnswerTokens().total(Shared(module, "cpu"), rows).backward()
         free = {name for name, p in module.named_parameters() if p.requires_grad}
@@ -99,7 +95,7 @@ def check_what_learns(method: SoftPrompting, bench: Lent) -> None:
     assert all(name.startswith("prompt_encoder.") for name in free)
 
 
-def check_a_family(method: SoftPrompting, family: str, folder: Path) -> Prompted:
+def check_a_family(method: Trained, family: str, folder: Path) -> Prompted:
     """It trains, leaves the base alone, answers after reload and writes as PEFT would.
 
     Texts reach beyond the window of those families that have one.

@@ -10,7 +10,7 @@ from lent import Lent, resumed
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE, WHERE
-from nshot.methods.supervised import SupervisedTuning
+from nshot.methods.trained import Trained
 from nshot.models.base import Decoding
 from nshot.predictors.prompted import Prompted
 
@@ -39,7 +39,12 @@ def _sureness(predictor: Prompted) -> float:
     return float(np.mean([row[i % 2] for i, row in enumerate(scores(predictor))]))
 
 
-def check_it_learns(method: SupervisedTuning, bench: Lent) -> Prompted:
+def put_on(method: Trained, lent: Any, seed: int = 0) -> Any:
+    """The module before its first step."""
+    return method.part(TASK, SHOTS, seed).put_on(lent, seed)
+
+
+def check_it_learns(method: Trained, bench: Lent) -> Prompted:
     """It learns its shots, gives the base back, and answers the same from a fresh process."""
     from nshot.models.hf.models import HFModels
 
@@ -73,9 +78,7 @@ def check_it_generates(models: Any, ref: ModelRef) -> None:
             assert told.text.strip() == text.strip()
 
 
-def check_a_kill_changes_nothing(
-    method: SupervisedTuning, bench: Lent, again: Lent, at: int = 60
-) -> None:
+def check_a_kill_changes_nothing(method: Trained, bench: Lent, again: Lent, at: int = 60) -> None:
     """Killed after step `at` and started again, it ends with the same bytes."""
 
     whole = method.adapt(TASK, SHOTS, bench).ref.deltas[0].sha256
@@ -84,17 +87,18 @@ def check_a_kill_changes_nothing(
     assert again.steps[0][0] == 51
 
 
-def learners(method: SupervisedTuning, bench: Lent, steps: int = 2) -> tuple[set[str], set[str]]:
+def learners(method: Trained, bench: Lent, steps: int = 2) -> tuple[set[str], set[str]]:
     """Names of parameters that a gradient reached within `steps`, and of all that are free."""
     import torch
 
+    from nshot.training.data.answers import encode
     from nshot.training.forward import Whole
-    from nshot.training.sft import AnswerTokens, encode
+    from nshot.training.objectives.nll import AnswerTokens
 
     base = method.stands_on(bench.base)
-    patterns = method.free(bench.models.open(base))
+    patterns = method.part(TASK, SHOTS, 0).free(bench.models.open(base).facts)
     with bench.models.lend(base, free=patterns) as lent:
-        module = method.install(lent, 0)
+        module = put_on(method, lent)
         rows, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
         free = {name: p for name, p in module.named_parameters() if p.requires_grad}
         reached: set[str] = set()
@@ -124,12 +128,13 @@ def logits(module: Any, tokenizer: Any, prompts: Sequence[str] = PROMPTS) -> np.
         )
 
 
-def start_difference(method: SupervisedTuning, bench: Lent) -> float:
+def start_difference(method: Trained, bench: Lent) -> float:
     """How far the logits before the first step are from the base's."""
     base = method.stands_on(bench.base)
-    with bench.models.lend(base, free=method.free(bench.models.open(base))) as lent:
+    patterns = method.part(TASK, SHOTS, 0).free(bench.models.open(base).facts)
+    with bench.models.lend(base, free=patterns) as lent:
         expected = logits(lent.module, lent.tokenizer)
-        found = logits(method.install(lent, 0).eval(), lent.tokenizer)
+        found = logits(put_on(method, lent).eval(), lent.tokenizer)
     return float(np.abs(found - expected).max())
 
 
@@ -137,14 +142,14 @@ RATES = {"p_tuning": 3e-3, "ia3": 0.1, "bitfit": 0.03, "llama_adapter": 0.05, "f
 """Rates at which a method learns a tiny random model; 0.01 for those not named."""
 
 
-def quick(name: str, epochs: int = 20) -> SupervisedTuning:
+def quick(name: str, epochs: int = 20) -> Trained:
     """A method of the table that learns `SHOTS` in seconds."""
     settings = {"learning_rate": RATES.get(name, 0.01), "epochs": epochs, "batch_size": 4}
     method = TABLE.build({"method": name, **settings})
-    assert isinstance(method, SupervisedTuning)
+    assert isinstance(method, Trained)
     return method
 
 
 def trained(rungs: Sequence[str]) -> list[str]:
     """Names of the table's methods of these rungs that tune a language model, in its order."""
-    return [n for n in WHERE if TABLE[n].rung in rungs and issubclass(TABLE[n], SupervisedTuning)]
+    return [n for n in WHERE if TABLE[n].rung in rungs and issubclass(TABLE[n], Trained)]

@@ -9,6 +9,8 @@ from lent import Lent
 from safetensors.torch import load_file
 from taught import (
     QUICK,
+    SHOTS,
+    TASK,
     check_a_kill_changes_nothing,
     check_it_generates,
     check_it_learns,
@@ -62,7 +64,7 @@ def test_a_gpt2_learns_with_biases_and_norms(models, tmp_path):
     layers, width = 3, 32
     inner = 4 * width
     assert bench.parameters == layers * (9 * width + inner) + 2 * width
-    free = METHOD.free(models.open(bench.base))
+    free = METHOD.part(TASK, SHOTS, 0).free(models.open(bench.base).facts)
     assert all(n.endswith(".bias") or ".ln_" in n for n in free)
     assert {n.rpartition(".")[0].split(".")[-1] for n in free} == {
         "ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "c_fc",
@@ -71,7 +73,11 @@ def test_a_gpt2_learns_with_biases_and_norms(models, tmp_path):
 
 def test_every_vector_learns_and_nothing_else(bench):
     reached, free = learners(METHOD, bench, steps=1)
-    assert reached == free == set(METHOD.free(bench.models.open(bench.base)))
+    assert (
+        reached
+        == free
+        == set(METHOD.part(TASK, SHOTS, 0).free(bench.models.open(bench.base).facts))
+    )
     assert start_difference(METHOD, bench) == 0
 
 
@@ -81,4 +87,6 @@ def test_a_kill_changes_nothing(bench, models, tmp_path):
 
 
 def test_a_model_without_weights_has_none_to_free():
-    assert METHOD.free(FakeModels().open(ModelRef("fake", "scorer"))) == ()
+    assert (
+        METHOD.part(TASK, SHOTS, 0).free(FakeModels().open(ModelRef("fake", "scorer")).facts) == ()
+    )

@@ -38,6 +38,12 @@ def example(i: int) -> Example:
 
 
 SHOTS = Shots(tuple(example(i) for i in range(12)))
+
+
+def put_on(method, lent):
+    return method.part(TASK, SHOTS, 0).put_on(lent, 0)
+
+
 INPUTS = [example(i).input for i in range(6)]
 QUICK = {"learning_rate": 1e-2, "epochs": 25, "batch_size": 4}
 
@@ -96,7 +102,7 @@ def test_the_start_is_the_base_and_then_it_is_felt(family, placement):
     ids = torch.arange(2, 14)[None]
     with torch.no_grad():
         before = module(ids).logits
-        installed = BottleneckAdapters(placement=placement).install(lent(module), 0)
+        installed = put_on(BottleneckAdapters(placement=placement), lent(module))
         assert torch.allclose(installed(ids).logits, before, atol=1e-4)
         assert (shaken(installed)(ids).logits - before).abs().max() > 1e-2
 
@@ -114,7 +120,7 @@ def test_it_works_on_five_families(family, models, tmp_path):
 
 
 def test_the_gradient_reaches_every_adapter_and_nothing_else():
-    module = BottleneckAdapters().install(lent(tiny_module("llama")), 0)
+    module = put_on(BottleneckAdapters(), lent(tiny_module("llama")))
     shaken(module)  # while the second matrix is zero, the first has no gradient
     module(torch.arange(2, 14)[None]).logits.logsumexp(-1).sum().backward()
     for name, parameter in module.named_parameters():
@@ -232,7 +238,7 @@ def test_no_second_adapter_stands_beside_it_but_changed_weights_do(taught, bench
 @pytest.mark.parametrize("missing", ["bottleneck.json", "bottleneck.safetensors"])
 def test_a_folder_that_lacks_a_file_is_refused(bench, models, tmp_path, missing):
     bottleneck.save(
-        BottleneckAdapters().install(lent(tiny_module("llama")), 0), "houlsby", 16, tmp_path
+        put_on(BottleneckAdapters(), lent(tiny_module("llama"))), "houlsby", 16, tmp_path
     )
     (tmp_path / missing).unlink()
     ref = replace(bench.base, deltas=(Delta("bottleneck", str(tmp_path)),))
@@ -248,4 +254,4 @@ def test_an_unknown_architecture_is_named(tmp_path):
         max_position_embeddings=32, word_embed_proj_dim=16,
     )  # fmt: skip
     with pytest.raises(CannotAdapt, match="the sublayers of a opt end"):
-        BottleneckAdapters().install(lent(AutoModelForCausalLM.from_config(config)), 0)
+        put_on(BottleneckAdapters(), lent(AutoModelForCausalLM.from_config(config)))

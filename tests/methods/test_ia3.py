@@ -12,6 +12,7 @@ from taught import (
     check_it_generates,
     check_it_learns,
     learners,
+    put_on,
     start_difference,
 )
 from transformers import CTRLConfig, CTRLLMHeadModel
@@ -75,7 +76,7 @@ def test_a_kill_changes_nothing(bench, models, tmp_path):
 def test_keys_are_scaled_where_pefts_table_says_queries(family, models, tmp_path):
     place = tiny_family(tmp_path / family, family)
     with models.lend(ModelRef("hf", str(place))) as lent:
-        module = METHOD.install(lent, 0)
+        module = put_on(METHOD, lent)
         scaled = {n.split(".")[-3] for n, p in module.named_parameters() if p.requires_grad}
     assert scaled == {"k_proj", "v_proj", "down_proj"}
 
@@ -87,5 +88,5 @@ def test_a_model_with_unknown_names_is_refused(models, tmp_path):
     ref = ModelRef("hf", str(tmp_path / "ctrl"))
     before = models.fingerprint(ref)
     with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="ctrl keeps keys"):
-        METHOD.install(lent, 0)
+        put_on(METHOD, lent)
     assert models.fingerprint(ref) == before

@@ -1,4 +1,4 @@
-"""Instruction tuning on a tiny random model: what it learns, watches, cuts, and writes."""
+"""Instruction tuning on a tiny random model: what it learns, keeps out, cuts, and writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nshot.methods.finetune.instruct_full import InstructFull
 from nshot.models.hf.models import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
-from nshot.training.conversations import parted
+from nshot.training.data.chats import split
 from spine import stay_here
 from tiny import tiny_llama, tiny_tokenizer
 
@@ -86,45 +86,36 @@ def test_an_earlier_answer_is_learned_too(bench):
     assert sum(a == b for a, b in zip(said, right, strict=True)) >= 7
 
 
-def test_the_curves_of_steps_and_of_watched_rows_are_told(bench):
+def test_the_curves_of_steps_and_of_validation_are_reported(bench):
     Instruct(**QUICK).adapt(TASK, SHOTS, bench)
-    losses, watched = bench.curve
+    losses, validation = bench.curve
     assert len(losses) == 60
     assert losses[-1] < losses[0]
-    assert [step for step, _ in watched] == list(range(0, 61, 4))
-    assert watched[-1][1] < watched[0][1]
-    assert any(note.startswith("2 of 16 shots were only watched") for note in bench.notes)
+    assert [step for step, _ in validation] == list(range(0, 61, 4))
+    assert validation[-1][1] < validation[0][1]
+    assert any(note.startswith("2 of 16 shots were kept for validation") for note in bench.notes)
 
 
-def test_watched_shots_are_not_learned_from(bench, monkeypatch):
-    import nshot.training.loop as loop
-
-    seen = {}
-    ordinary = loop.train
-
-    def spied(module, rows, *args, watched, **settings):
-        seen["rows"], seen["watched"] = rows, watched
-        return ordinary(module, rows, *args, watched=watched, **settings)
-
-    monkeypatch.setattr(loop, "train", spied)
-    Instruct(**QUICK | {"epochs": 5}).adapt(TASK, SHOTS, bench)
-    names = {row.id for row in seen["rows"]}
-    watched = {row.id for row in seen["watched"]}
-    assert len(watched) == 2
-    assert not names & watched
-    assert len(names | watched) == len(SHOTS.labelled)
+def test_validation_shots_are_not_learned_from(bench):
+    with bench.models.lend(bench.base) as lent:
+        lesson = Instruct(**QUICK).data(TASK, SHOTS, 0).lesson(lent, 256)
+    learned = {row.id for row in lesson.rows}
+    validation = {row.id for row in lesson.validation}
+    assert len(validation) == 2
+    assert not learned & validation
+    assert len(learned | validation) == len(SHOTS.labelled)
 
 
-def test_a_part_to_watch_takes_groups_whole_and_leaves_few_rows_alone():
+def test_validation_takes_groups_whole_and_leaves_few_rows_alone():
     rows = [replace(single(i), group=f"g{i // 2}") for i in range(20)]
-    taught, watched = parted(rows, 0.1, 0)
-    assert len(watched) == 2
-    assert watched[0].group == watched[1].group
-    assert {e.group for e in taught}.isdisjoint({e.group for e in watched})
-    assert parted(rows, 0.1, 0) == (taught, watched) != parted(rows, 0.1, 1)
-    assert parted(rows[:9], 0.1, 0) == (tuple(rows[:9]), ())
-    assert parted(rows, 0.0, 0) == (tuple(rows), ())
-    assert len(parted([single(i) for i in range(10)], 0.01, 0)[1]) == 1
+    learned, validation = split(rows, 0.1, 0)
+    assert len(validation) == 2
+    assert validation[0].group == validation[1].group
+    assert {e.group for e in learned}.isdisjoint({e.group for e in validation})
+    assert split(rows, 0.1, 0) == (learned, validation) != split(rows, 0.1, 1)
+    assert split(rows[:9], 0.1, 0) == (tuple(rows[:9]), ())
+    assert split(rows, 0.0, 0) == (tuple(rows), ())
+    assert len(split([single(i) for i in range(10)], 0.01, 0)[1]) == 1
 
 
 @pytest.mark.parametrize("method", BOTH, ids=lambda method: method.name)
@@ -203,5 +194,5 @@ def test_on_the_board_it_stands_beside_the_others_with_its_curves(folder, tmp_pa
     assert (tuned["status"], tuned["reason"]) == ("ok", None)
     assert len(tuned["learning_curve"]["train"]) >= 4
     assert tuned["learning_curve"]["validation"][0][0] == 0
-    assert any("only watched" in note for note in tuned["notes"])
+    assert any("kept for validation" in note for note in tuned["notes"])
     assert 'id="losses"' in (Path(result.folder) / "report.html").read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from taught import (
     check_it_generates,
     check_it_learns,
     learners,
+    put_on,
     start_difference,
 )
 from test_lora import brief
@@ -30,8 +31,8 @@ from nshot.models.hf.cache import NOTHING
 from nshot.models.hf.models import HFModels
 from nshot.models.hf.score import agrees
 from nshot.models.hf.tokens import rows
+from nshot.training.data.answers import encode
 from nshot.training.forward import Shared, reader
-from nshot.training.sft import encode
 from tiny import tiny_llama, tiny_tokenizer
 
 LAYERS, WIDTH = 3, 32
@@ -97,7 +98,7 @@ def test_the_short_ways_agree_with_the_plain_one(family, models, tmp_path):
     """Packed scoring and the tree of a training batch see each token at its own position."""
     ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
     with models.lend(ref) as lent:
-        module = shaken(METHOD.install(lent, 0))
+        module = shaken(put_on(METHOD, lent))
         asked = rows(lent.tokenizer, PROMPTS, [(" positive", " very negative")] * 3, 128)
         assert agrees(lent.module, asked, NOTHING)
         taught, _ = encode(TASK, "plain", SHOTS.labelled, lent.tokenizer, 128)
@@ -114,7 +115,7 @@ def test_why_not_names_the_family():
 def test_what_peft_refuses_is_refused_in_our_words(models, tmp_path):
     ref = ModelRef("hf", str(tiny_family(tmp_path / "qwen3", "qwen3")))
     with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="put on a qwen3"):
-        METHOD.install(lent, 0)
+        put_on(METHOD, lent)
 
 
 def test_heads_that_are_wider_than_the_model_are_refused(models, tmp_path):
@@ -129,4 +130,4 @@ def test_heads_that_are_wider_than_the_model_are_refused(models, tmp_path):
     with models.lend(ref) as lent, pytest.raises(RuntimeError):
         get_peft_model(lent.module, config)(input_ids=torch.tensor([[3, 4, 5]]))
     with models.lend(ref) as lent, pytest.raises(CannotAdapt, match="heads of 32"):
-        METHOD.install(lent, 0)
+        put_on(METHOD, lent)

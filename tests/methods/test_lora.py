@@ -16,6 +16,7 @@ from taught import (
     check_it_learns,
     example,
     learners,
+    put_on,
     scores,
     start_difference,
 )
@@ -140,7 +141,7 @@ def first_matrix(bench, **settings):
     import torch
 
     with bench.models.lend(bench.base) as lent:
-        module = LoRA(**QUICK, **settings).install(lent, 0).eval()
+        module = put_on(LoRA(**QUICK, **settings), lent).eval()
         part = lent.module.model.layers[0].self_attn.q_proj
         torch.manual_seed(0)
         with torch.no_grad():
@@ -203,7 +204,7 @@ def test_it_generates(bench, models):
 def test_attention_is_called_what_the_family_calls_it(family, names, models, tmp_path):
     ref = ModelRef("hf", str(tiny_family(tmp_path / family, family)))
     with models.lend(ref) as lent:
-        LoRA(targets="attention").install(lent, 0)
+        put_on(LoRA(targets="attention"), lent)
         adapted = {n.split(".lora_A")[0] for n, _ in lent.module.named_modules() if "lora_A" in n}
     assert {name.split(".")[-1] for name in adapted} == names
 
@@ -219,10 +220,10 @@ def test_a_family_that_calls_it_otherwise_is_told_so(models, tmp_path):
     before = models.fingerprint(ref)
     said = "a ctrl has no modules named q_proj or v_proj"
     with models.lend(ref) as lent, pytest.raises(CannotAdapt, match=said):
-        LoRA(targets="attention").install(lent, 0)
+        put_on(LoRA(targets="attention"), lent)
     assert models.fingerprint(ref) == before
     with models.lend(ref) as lent:
-        module = LoRA(targets="all-linear").install(lent, 0)
+        module = put_on(LoRA(targets="all-linear"), lent)
         assert any("Wq.lora_A" in name for name, _ in module.named_parameters())
 
 
@@ -234,7 +235,7 @@ def test_an_adapter_with_nothing_to_train_is_refused(bench, models):
             return config
 
     with models.lend(bench.base) as lent, pytest.raises(CannotAdapt, match="nothing to train"):
-        Frozen().install(lent, 0)
+        put_on(Frozen(), lent)
 
 
 def test_no_start_is_offered_that_reloads_wrong():

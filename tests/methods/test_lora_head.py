@@ -62,7 +62,7 @@ def bench(folder, models, tmp_path) -> Lent:
 
 def prepared(family: str, settings: dict) -> torch.nn.Module:
     lent = waist.Lent(ModelRef("hf", "tiny"), tiny_module(family), None, "cpu")
-    return LoRAHead(**settings).prepare(TASK, SHOTS, Lent(None, None, Path()), lent)
+    return LoRAHead(**settings).part(TASK, SHOTS, 0).put_on(lent, 0)
 
 
 def scores(predictor) -> np.ndarray:

@@ -11,14 +11,13 @@ from lent import Lent, kill
 from soft import (
     TOPIC,
     TOPICS,
-    begun,
     by_plain_peft,
     check_a_family,
     check_it_writes_as_without_a_cache,
     check_plain_peft_answers_so,
     check_what_learns,
 )
-from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns
+from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns, put_on
 
 from families import FAMILIES
 from nshot.core.errors import CannotAdapt
@@ -108,7 +107,7 @@ def test_the_same_seed_gives_the_same_beginning(bench):
     with bench.models.lend(bench.base) as lent:
 
         def start(seed: int) -> torch.Tensor:
-            return begun(PTuning(anchors=WORDS), lent, seed).get_prompt(1).detach()
+            return put_on(PTuning(anchors=WORDS), lent, seed).get_prompt(1).detach()
 
         assert torch.equal(start(0), start(0))
         assert not torch.equal(start(0), start(1))

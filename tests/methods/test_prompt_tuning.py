@@ -8,14 +8,13 @@ import pytest
 import torch
 from lent import Lent
 from soft import (
-    begun,
     check_a_family,
     check_it_writes_as_without_a_cache,
     check_plain_peft_answers_so,
     check_what_learns,
     row_logits,
 )
-from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns
+from taught import SHOTS, TASK, check_a_kill_changes_nothing, check_it_learns, put_on
 
 from families import FAMILIES, tiny_family
 from nshot.core.errors import CannotAdapt, DidNotLearn
@@ -71,7 +70,7 @@ def test_from_text_it_starts_as_the_base_after_that_text(family, models, tmp_pat
         for length in (12, len(words), len(words) + 5):
             text = (words * 2)[:length]
             expected = row_logits(lent.module, text + ids)[length:]
-            module = begun(PromptTuning(length=length), lent).eval()
+            module = put_on(PromptTuning(length=length), lent).eval()
             found = row_logits(module, ids)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
@@ -80,7 +79,7 @@ def test_its_other_beginnings(bench):
     with bench.models.lend(bench.base) as lent:
 
         def start(init: str, seed: int = 0) -> torch.Tensor:
-            module = begun(PromptTuning(init=init), lent, seed)
+            module = put_on(PromptTuning(init=init), lent, seed)
             return module.prompt_encoder["default"].embedding.weight.detach()
 
         table = lent.module.get_input_embeddings().weight

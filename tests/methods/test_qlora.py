@@ -23,6 +23,7 @@ from taught import (
     check_it_learns,
     learners,
     logits,
+    put_on,
     start_difference,
 )
 from test_lora import brief
@@ -93,7 +94,7 @@ def test_every_thin_matrix_learns_and_nothing_else(bench):
 def test_packed_weights_are_counted_for_what_they_hold(models, packed):
     """Half a byte a weight, a byte a block of 64, four bytes 256 blocks, and the tables."""
     whole, small = models.open(replace(packed, quant=None)), models.open(packed)
-    assert small.facts.parameters == whole.parameters
+    assert small.facts.parameters == whole.facts.parameters
     held = models.resident_bytes()
     inside = [i * o for i, o in matrices()] * LAYERS
     outside = whole.facts.parameters - sum(inside)
@@ -139,7 +140,7 @@ def test_a_changed_scale_is_noticed(models, packed):
 def test_merging_into_four_bits_leaves_the_base_as_it_was(models, packed, bench):
     before = models.fingerprint(packed)
     with models.lend(packed) as lent:
-        module = METHOD.install(lent, 0)
+        module = put_on(METHOD, lent)
         for name, p in module.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(p, std=0.3)

@@ -27,7 +27,8 @@ from transformers import AutoModelForCausalLM
 from nshot.training.checkpoints import Checkpoints
 from nshot.training.loop import train
 from nshot.training.rows import Schedule
-from nshot.training.sft import AnswerTokens, supervised
+from nshot.training.data.answers import supervised
+from nshot.training.objectives.nll import AnswerTokens
 
 torch.set_num_threads(1)
 ordinary = st.save_file
@@ -206,9 +207,10 @@ def test_another_schedule_is_another_training(model, tmp_path):
 
     from transformers import AutoModelForCausalLM
 
+    from nshot.training.data.answers import supervised
     from nshot.training.loop import train
+    from nshot.training.objectives.nll import AnswerTokens
     from nshot.training.rows import Schedule
-    from nshot.training.sft import AnswerTokens, supervised
 
     rows = [supervised(f"r{i}", (1, 2, 3 + i), (9,)) for i in range(6)]
     schedule = Schedule(1e-3, epochs=2, batch_size=2)

@@ -10,10 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from nshot.core.errors import CannotAdapt, Diverged, InputError
+from nshot.training.data.answers import supervised
 from nshot.training.forward import Shared, Tree, Upper, Whole, reader
 from nshot.training.loop import train
+from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
-from nshot.training.sft import AnswerTokens, supervised
 from tiny import tiny_llama
 
 

@@ -15,8 +15,8 @@ from nshot.models.hf.cache import masks
 from nshot.training.checkpoints import Checkpoints
 from nshot.training.forward import Packed, Shared, Soft, Tree, Whole, _only_at, reader
 from nshot.training.loop import train
+from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule, pack
-from nshot.training.sft import AnswerTokens
 
 HEAD = (0, 105, 262, 13)
 """What every conversation begins with: the header of its first turn."""

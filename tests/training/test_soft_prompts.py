@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from families import FAMILIES, tiny_module
+from nshot.training.data.answers import supervised
 from nshot.training.forward import Shared, Tree, Whole, reader, soft_prompt
 from nshot.training.rows import Row
-from nshot.training.sft import supervised
 
 LENGTH = 6
 KINDS = ("prefix", "projected", "prompt", "lstm", "mlp")

@@ -168,9 +168,9 @@ class Bench:
         """The most that any part of the job trained."""
         self.parameters = max(self.parameters, parameters)
 
-    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
+    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
         """Kept with the measurement."""
-        self.curve = {"train": list(losses), "validation": [list(look) for look in watched]}
+        self.curve = {"train": list(losses), "validation": [list(look) for look in validation]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """To the parent, for its display."""

@@ -144,8 +144,8 @@ class Workbench(Protocol):
         """Report how many parameters were trained."""
         ...
 
-    def learned(self, losses: Sequence[float], watched: Sequence[tuple[int, float]]) -> None:
-        """Report how the loss fell: of each step's batch, and (steps done, loss) of watched rows.
+    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
+        """Report how the loss fell: of each step's batch, and (steps done, loss) of validation.
 
         Where a job trains several times, the last training counts.
         """

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, Input, Kind, ModelRef, Rung, Shots, Task, digest
-from nshot.methods.contract import Brief, Workbench
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.prompts.render import Format, instruction
@@ -26,7 +26,7 @@ WRITTEN_TOKEN = 10.0
 """What a generated token costs, in tokens read, about."""
 
 
-class Prompting(Writing):
+class Prompting(Writing, Method):
     """A method that only asks: nothing of the model changes.
 
     Args:
@@ -52,6 +52,10 @@ class Prompting(Writing):
         """Calibration is of labels: a written answer has none."""
         space = super().searched(kind)
         return {n: v for n, v in space.items() if kind == "classify" or n != "calibration"}
+
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where a format is to be kept that cannot be."""
+        return self.cannot_constrain(brief) or super().why_not(brief)
 
     def calibration_rows(self) -> int:
         """How many inputs calibration asks the model about."""

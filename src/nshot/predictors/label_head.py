@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nshot.core.types import Input, Prediction, Task
+from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models
-from nshot.predictors.features import Source, source_from
+from nshot.predictors.features import HiddenStates, Source, source_from
 from nshot.predictors.folder import Saved, array, write
 from nshot.predictors.scores import classified, log_softmax
+from nshot.prompts.render import Format
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,12 @@ class LabelHead:
         """The predictor that `save` wrote."""
         source = source_from(saved, models)
         return cls(saved.task, source, array(saved, "weights"), array(saved, "bias"))
+
+
+def trained_head(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelHead:
+    """The head in the last delta of `ref`, on the last token's state of the model with it."""
+    from nshot.nets.label_head import head_weights
+
+    weights = head_weights(Path(ref.deltas[-1].folder)).double().numpy().T
+    source = HiddenStates(task, models, ref, models.open(ref).facts.layers, "last", format)
+    return LabelHead(task, source, weights, 0 * weights[0])

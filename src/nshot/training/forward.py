@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nshot.core.errors import Fault, InputError
 from nshot.models.hf.cache import Layers, from_cache, masks, to_cache
 from nshot.models.hf.mount import is_soft_prompt
 from nshot.training.rows import Row, pack
@@ -31,6 +32,7 @@ _CACHING = 8
 """Rows that go through the frozen layers at once."""
 _DENSE = 3200
 """Tokens in one sequence at which attention costs as much as all the rest of a block."""
+_SHOWN = 5
 _PACK = 512
 """Tokens of rows in a sequence of `Packed`: attention then adds less than padding does."""
 
@@ -67,8 +69,8 @@ class Soft:
     def before(self, base: Any, tokens: Tensor) -> dict[str, Any]:
         """Arguments of a forward pass of `base` over `tokens` (rows, length) behind this."""
         if self.layers:
-            held = to_cache(self.layers, len(tokens))
-            return {"input_ids": tokens, "past_key_values": held, "use_cache": True}
+            cache = to_cache(self.layers, len(tokens))
+            return {"input_ids": tokens, "past_key_values": cache, "use_cache": True}
         if self.embeds is None:
             return {"input_ids": tokens, "use_cache": False}
         embedded = base.get_input_embeddings()(tokens)
@@ -184,13 +186,13 @@ class Packed:
         soft: Soft,
     ) -> Tensor:
         """Logits at the points of `rows`; `packs` name the rows of each of the `trees`."""
-        found: dict[int, Tensor] = {}
-        for some, tree in zip(packs, trees, strict=True):
-            held = [rows[i] for i in some]
-            logits = self.shared.read(held, tree, soft)
-            parts = torch.split(logits, [len(row.points) for row in held])
-            found |= dict(zip(some, parts, strict=True))
-        return torch.cat([found[i] for i in range(len(rows))])
+        by_row: dict[int, Tensor] = {}
+        for numbers, tree in zip(packs, trees, strict=True):
+            some = [rows[i] for i in numbers]
+            logits = self.shared.read(some, tree, soft)
+            each = torch.split(logits, [len(row.points) for row in some])
+            by_row |= dict(zip(numbers, each, strict=True))
+        return torch.cat([by_row[i] for i in range(len(rows))])
 
 
 def _cost(tree: Tree, soft: Soft) -> float:
@@ -264,6 +266,39 @@ class Upper:
         with _last_blocks(self.module, self.free), _only_at(self.module, *points, self.device):
             out = self.module(inputs_embeds=inputs, use_cache=False)
         return _flat(out.logits)
+
+
+def token_reader(
+    module: Any,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    free: int | None,
+    device: str,
+    packing: bool,
+    note: Callable[[str], None],
+) -> Reader:
+    """`reader` of all these rows; notes where packing was wanted and padding is what they get."""
+    chosen = reader(module, [*rows, *validation], free, device, packing)
+    if packing and isinstance(chosen, Whole):
+        note("rows were padded, not packed: on this model the two are not the same")
+    return chosen
+
+
+def require_supervised(rows: Sequence[Row], validation: Sequence[Row] = ()) -> None:
+    """Raise `InputError` where there is nothing to learn from, naming rows that teach nothing."""
+    if validation:
+        require_supervised(validation)
+    empty = [row.id for row in rows if not row.points]
+    if not rows or empty:
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        raise InputError(
+            Fault(
+                f"{len(empty)} of {len(rows)} training rows have no token to learn: "
+                f"{', '.join(empty[:_SHOWN]) or 'there are none'}{more}",
+                expected="rows whose answer is at least one token long",
+                do="remove the rows with an empty answer",
+            )
+        )
 
 
 def reader(

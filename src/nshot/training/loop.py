@@ -18,13 +18,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nshot.core.errors import CannotAdapt, Diverged, Fault, InputError
+from nshot.core.errors import CannotAdapt, Diverged
 from nshot.core.types import digest
 from nshot.training.checkpoints import Checkpoints, Position
-from nshot.training.forward import Reader, Whole, reader
+from nshot.training.forward import Reader, require_supervised, token_reader
 from nshot.training.rows import Row, Schedule, batches
-
-_SHOWN = 5
 
 
 class Read(Protocol):
@@ -113,15 +111,11 @@ def train(
         CannotAdapt: no parameter is free.
         Diverged: a loss or gradient that is not a finite number.
     """
-    _refuse_unsupervised(rows)
-    if watched:
-        _refuse_unsupervised(watched)
+
+    require_supervised(rows, watched)
 
     def read() -> Reader:
-        found = reader(module, [*rows, *watched], free_blocks, device, packing)
-        if packing and isinstance(found, Whole):
-            note("rows were padded, not packed: on this model the two are not the same")
-        return found
+        return token_reader(module, rows, watched, free_blocks, device, packing, note)
 
     return optimise(
         module,
@@ -316,21 +310,6 @@ class _Run(Generic[M, R]):
         self.micro, self.losses = position.micro_batch, list(position.losses)
         self.seen = list(position.watched)
         return position.step
-
-
-def _refuse_unsupervised(rows: Sequence[Row]) -> None:
-    """Raise when there is nothing to learn from, naming the rows that supervise nothing."""
-    empty = [row.id for row in rows if not row.points]
-    if not rows or empty:
-        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
-        raise InputError(
-            Fault(
-                f"{len(empty)} of {len(rows)} training rows have no token to learn: "
-                f"{', '.join(empty[:_SHOWN]) or 'there are none'}{more}",
-                expected="rows whose answer is at least one token long",
-                do="remove the rows with an empty answer",
-            )
-        )
 
 
 @contextmanager

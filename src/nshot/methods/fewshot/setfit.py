@@ -15,11 +15,11 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Delta, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of, logistic, targets
-from nshot.methods.supervised import content_hash
 from nshot.models.base import LendsCopy, Lent
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
+from nshot.training.parts import content_hash
 
 if TYPE_CHECKING:
     from nshot.training.contrastive import Pair

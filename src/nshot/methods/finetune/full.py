@@ -3,21 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from nshot.core.types import Delta, Rung
+from nshot.core.types import Rung, Shots, Task
 from nshot.methods.contract import Trains
-from nshot.methods.supervised import SupervisedTuning, keep_weights
-from nshot.models.base import LanguageModel, Lent
+from nshot.methods.trained import Trained
+from nshot.models.base import ModelFacts
+from nshot.training.parts.weights import Weights
 
 _FORWARD = 1 / 3
 """Share of a training step's cost that is its forward pass."""
 
 
-class FullFineTuning(SupervisedTuning):
+@dataclass(frozen=True)
+class Blocks(Weights):
+    """All weights (`top_layers` None), or those of the last blocks and the norm above them."""
+
+    top_layers: int | None
+
+    def free(self, model: ModelFacts) -> tuple[str, ...]:
+        """Patterns of their names."""
+        if self.top_layers is None:
+            return ("*",)
+        first = max(0, model.layers - self.top_layers)
+        return (*(f"model.layers.{i}.*" for i in range(first, model.layers)), "model.norm.*")
+
+    @property
+    def free_blocks(self) -> int | None:
+        """The blocks under the last `top_layers` are read once."""
+        return self.top_layers
+
+    def share(self, layers: int, epochs: int) -> float:
+        """The trained part of the depth each epoch, the rest forward and once."""
+        if self.top_layers is None or layers <= self.top_layers:
+            return 1.0
+        trained = self.top_layers / layers
+        return trained + (1 - trained) * _FORWARD / epochs
+
+
+class OwnWeights(BaseModel):
+    """Settings of every method that trains the model's own weights.
+
+    Args:
+        top_layers: how many of the last blocks are trained, with the final norm; the embeddings
+            and the tied head stay. None trains everything.
+    """
+
+    trains: ClassVar[Trains] = "weights"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 3e-5, 3e-4)}
+
+    top_layers: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=1e-4, ge=0)
+
+    def part(self, task: Task, shots: Shots, seed: int) -> Blocks:
+        """The weights themselves."""
+        return Blocks(self.top_layers)
+
+
+class FullFineTuning(OwnWeights, Trained):
     """Fine-tuning of the model's own weights: all of them, or the upper blocks.
 
     Jeremy Howard, Sebastian Ruder. "Universal Language Model Fine-tuning for Text
@@ -29,42 +75,9 @@ class FullFineTuning(SupervisedTuning):
     often enough, and safer, to free the last blocks. Their inputs are then computed once a row, so
     that a step costs only the depth that is trained.
 
-    Args:
-        top_layers: how many of the last blocks are trained, with the final norm; the embeddings
-            and the tied head stay. None trains everything.
+    The settings are those of `OwnWeights` and of `Trained`.
     """
 
     name: ClassVar[str] = "full"
     rung: ClassVar[Rung] = "finetune"
-    trains: ClassVar[Trains] = "weights"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 3e-5, 3e-4)}
     about: ClassVar[str] = "the model's own weights, or those of its upper layers"
-
-    top_layers: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=1e-4, ge=0)
-
-    def free(self, model: LanguageModel) -> tuple[str, ...]:
-        """Everything, or the last blocks and the norm above them."""
-        if self.top_layers is None:
-            return ("*",)
-        first = max(0, model.facts.layers - self.top_layers)
-        return (*(f"model.layers.{i}.*" for i in range(first, model.facts.layers)), "model.norm.*")
-
-    def free_blocks(self) -> int | None:
-        """The blocks under the last `top_layers` are read once."""
-        return self.top_layers
-
-    def share(self, layers: int) -> float:
-        """The trained part of the depth each epoch, the rest forward and once."""
-        if self.top_layers is None or layers <= self.top_layers:
-            return 1.0
-        trained = self.top_layers / layers
-        return trained + (1 - trained) * _FORWARD / self.epochs
-
-    def install(self, lent: Lent, seed: int) -> Any:
-        """The lent module itself: its freed weights are what is trained."""
-        return lent.module
-
-    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """The changed tensors under their names in the model, nothing else."""
-        return keep_weights(lent, module, folder)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
+from nshot.core.types import Cost
+from nshot.methods.contract import Brief
+from nshot.methods.finetune.full import OwnWeights
+from nshot.methods.finetune.instruct import Conversing, with_answers
+from nshot.methods.trained import Trained
 
-from nshot.methods.finetune.full import FullFineTuning
-from nshot.methods.instructing import InstructionTuning
 
-
-class InstructFull(InstructionTuning, FullFineTuning):
+class InstructFull(Conversing, OwnWeights, Trained):
     """Instruction tuning of all weights, or of the upper blocks.
 
     Jason Wei, Maarten Bosma, Vincent Y. Zhao, Kelvin Guu, Adams Wei Yu, Brian Lester, Nan Du,
@@ -22,11 +22,12 @@ class InstructFull(InstructionTuning, FullFineTuning):
     for three passes over short instructions. https://github.com/tatsu-lab/stanford_alpaca
 
     See `nshot.methods.finetune.instruct.Instruct` for what is taught. The settings are those of
-    `FullFineTuning` and of `InstructionTuning`.
+    `Conversing`, of `OwnWeights` and of `Trained`.
     """
 
     name: ClassVar[str] = "instruct_full"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 3e-5, 3e-4)}
     about: ClassVar[str] = "conversations of many tasks, taught to the weights"
 
-    learning_rate: float = Field(default=1e-4, ge=0)
+    def forecast(self, brief: Brief) -> Cost:
+        """As others, of longer rows."""
+        return super().forecast(with_answers(brief))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import Delta, Rung
+from nshot.core.types import Shots, Task
 from nshot.methods.contract import Trains
-from nshot.methods.supervised import SupervisedTuning, keep_weights
-from nshot.models.base import LanguageModel, Lent
+from nshot.methods.trained import Trained
+from nshot.models.base import ModelFacts
+from nshot.training.parts.weights import Weights
 
 
-class BitFit(SupervisedTuning):
+class Vectors(Weights):
+    """The one-dimensional parameters."""
+
+    def free(self, model: ModelFacts) -> tuple[str, ...]:
+        """All of them, by name."""
+        return tuple(name for name, shape in model.shapes.items() if len(shape) == 1)
+
+
+class BitFit(Trained):
     """Bias-term fine-tuning.
 
     Elad Ben Zaken, Shauli Ravfogel, Yoav Goldberg. "BitFit: Simple Parameter-efficient
@@ -28,21 +36,12 @@ class BitFit(SupervisedTuning):
     """
 
     name: ClassVar[str] = "bitfit"
-    rung: ClassVar[Rung] = "peft"
     trains: ClassVar[Trains] = "weights"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
     about: ClassVar[str] = "the model's own biases and layer norms"
 
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def free(self, model: LanguageModel) -> tuple[str, ...]:
-        """The one-dimensional parameters, by name."""
-        return tuple(name for name, shape in model.facts.shapes.items() if len(shape) == 1)
-
-    def install(self, lent: Lent, seed: int) -> Any:
-        """The lent module itself: its freed weights are what is trained."""
-        return lent.module
-
-    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """The changed vectors under their names in the model: a file of some kilobytes."""
-        return keep_weights(lent, module, folder)
+    def part(self, task: Task, shots: Shots, seed: int) -> Vectors:
+        """The vectors: a file of some kilobytes."""
+        return Vectors()

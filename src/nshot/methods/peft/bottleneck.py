@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.core.types import Delta, Rung
-from nshot.methods.contract import Trains
-from nshot.methods.supervised import SupervisedTuning, content_hash
+from nshot.core.types import Delta, Shots, Task
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.training.parts import content_hash
+from nshot.training.recipe import Part
 
 
-class BottleneckAdapters(SupervisedTuning):
+@dataclass(frozen=True)
+class Networks(Part):
+    """The narrow networks, kept in a folder of our own: PEFT has none of this kind."""
+
+    placement: Literal["houlsby", "pfeiffer"]
+    width: int
+
+    def put_on(self, lent: Lent, seed: int) -> Any:
+        """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
+        import torch
+
+        from nshot.nets.bottleneck import install
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            install(lent.module, self.placement, self.width)
+        return lent.module
+
+    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
+        """Their tensors, and their form as JSON."""
+        from nshot.nets.bottleneck import save
+
+        target = folder / "bottleneck"
+        save(module, self.placement, self.width, target)
+        return Delta("bottleneck", str(target), content_hash(target))
+
+
+class BottleneckAdapters(Trained):
     """Bottleneck adapters.
 
     Neil Houlsby, Andrei Giurgiu, Stanislaw Jastrzebski, Bruna Morrone, Quentin de Laroussilhe,
@@ -35,8 +64,6 @@ class BottleneckAdapters(SupervisedTuning):
     """
 
     name: ClassVar[str] = "bottleneck"
-    rung: ClassVar[Rung] = "peft"
-    trains: ClassVar[Trains] = "adapter"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
     about: ClassVar[str] = "a narrow network behind each sublayer"
 
@@ -44,21 +71,6 @@ class BottleneckAdapters(SupervisedTuning):
     width: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def install(self, lent: Lent, seed: int) -> Any:
-        """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
-        import torch
-
-        from nshot.nets.bottleneck import install
-
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            install(lent.module, self.placement, self.width)
-        return lent.module
-
-    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """The adapters in a folder of our own: PEFT has none of this kind."""
-        from nshot.nets.bottleneck import save
-
-        target = folder / "bottleneck"
-        save(module, self.placement, self.width, target)
-        return Delta("bottleneck", str(target), content_hash(target))
+    def part(self, task: Task, shots: Shots, seed: int) -> Networks:
+        """The narrow networks."""
+        return Networks(self.placement, self.width)

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from nshot.core.errors import CannotAdapt
-from nshot.methods.adapting import AdapterTuning, require_targets
+from nshot.core.types import Shots, Task
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.training.parts.adapter import Adapter, require_targets
 
 _INNER = ("down_proj", "mlp.c_proj", "dense_4h_to_h", "fc_out", "fc2", "w2")
 """Names of the matrix after the inner layer, whose inputs are scaled rather than its outputs."""
 
 
-class IA3(AdapterTuning):
+class IA3(Trained):
     """Infused Adapter by Inhibiting and Amplifying Inner Activations.
 
     Haokun Liu, Derek Tam, Mohammed Muqeeth, Jay Mohta, Tenghao Huang, Mohit Bansal, Colin Raffel.
@@ -33,6 +35,10 @@ class IA3(AdapterTuning):
     about: ClassVar[str] = "vectors that rescale keys, values and inner activations"
 
     learning_rate: float = Field(default=5e-3, ge=0)
+
+    def part(self, task: Task, shots: Shots, seed: int) -> Adapter:
+        """The three vectors of each block, ones at first."""
+        return Adapter(self.name, self.config)
 
     def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` where the matrices go by unknown names."""

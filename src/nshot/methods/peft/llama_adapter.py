@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from nshot.core.errors import CannotAdapt
-from nshot.methods.adapting import AdapterTuning
+from nshot.core.types import Shots, Task
 from nshot.methods.contract import Brief
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.training.parts.adapter import Adapter
 
 _KNOWN = frozenset({"llama", "mistral", "gpt2"})
 """Families whose attention PEFT can extend."""
 
 
-class LlamaAdapter(AdapterTuning):
+class LlamaAdapter(Trained):
     """Adaption prompts with zero-initialised attention.
 
     Renrui Zhang, Jiaming Han, Chris Liu, Peng Gao, Aojun Zhou, Xiangfei Hu, Shilin Yan, Lu Lu,
@@ -47,6 +49,10 @@ class LlamaAdapter(AdapterTuning):
                 f"extends the attention of {', '.join(sorted(_KNOWN))}, not of {brief.architecture}"
             )
         return super().why_not(brief)
+
+    def part(self, task: Task, shots: Shots, seed: int) -> Adapter:
+        """The vectors and gates of the upper blocks."""
+        return Adapter(self.name, self.config)
 
     def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` for heads that PEFT would count wrongly."""

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from nshot.methods.adapting import AdapterTuning, require_targets
+from nshot.core.types import Shots, Task
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.training.parts.adapter import Adapter, require_targets
+from nshot.training.recipe import Part
 
 
-class LoRA(AdapterTuning):
-    """Low-rank adaptation.
-
-    Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang,
-    Weizhu Chen. "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
-    https://arxiv.org/abs/2106.09685
-
-    A frozen weight W (out, in) answers with W x + (alpha / rank) B A x, where A (rank, in) starts
-    random and B (out, rank) at zero (equation 3), so that training begins at the base model.
-    rank * (in + out) parameters a matrix are trained.
+class LowRank(BaseModel):
+    """LoRA's settings, which are those of every method that trains it.
 
     Args:
         rank: rank of the update.
@@ -33,9 +28,8 @@ class LoRA(AdapterTuning):
         use_dora: also train the length of each row of W (https://arxiv.org/abs/2402.09353).
     """
 
-    name: ClassVar[str] = "lora"
+    name: ClassVar[str]
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 5e-4, 2e-3)}
-    about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
     rank: int = Field(default=8, ge=1)
     alpha: float = Field(default=16, gt=0)
@@ -44,6 +38,10 @@ class LoRA(AdapterTuning):
     use_rslora: bool = False
     use_dora: bool = False
     learning_rate: float = Field(default=1e-3, ge=0)
+
+    def part(self, task: Task, shots: Shots, seed: int) -> Part:
+        """The matrices A and B, which PEFT puts on and keeps."""
+        return Adapter(self.name, self.config)
 
     def config(self, lent: Lent) -> Any:
         """PEFT's configuration; raises `CannotAdapt` where attention goes by unknown names."""
@@ -58,6 +56,24 @@ class LoRA(AdapterTuning):
             use_rslora=self.use_rslora,
             use_dora=self.use_dora,
         )
+
+
+class LoRA(LowRank, Trained):
+    """Low-rank adaptation.
+
+    Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang,
+    Weizhu Chen. "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
+    https://arxiv.org/abs/2106.09685
+
+    A frozen weight W (out, in) answers with W x + (alpha / rank) B A x, where A (rank, in) starts
+    random and B (out, rank) at zero (equation 3), so that training begins at the base model.
+    rank * (in + out) parameters a matrix are trained.
+
+    The settings are those of `LowRank` and of `Trained`.
+    """
+
+    name: ClassVar[str] = "lora"
+    about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
 
 def _attention(lent: Lent) -> Sequence[str] | str:

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.peft.lora import LoRA
+from nshot.methods.peft.lora import LowRank
 from nshot.methods.prompting import FORMAT_TOKENS
+from nshot.methods.trained import Trained
 from nshot.models.base import Ability, Lent
+from nshot.predictors.base import Predictor
+from nshot.predictors.label_head import trained_head
+from nshot.training.parts.adapter import save_adapter, wrap
+from nshot.training.recipe import Part
 
 if TYPE_CHECKING:
-    from nshot.predictors.base import Predictor
-    from nshot.training.learned import Fit
-    from nshot.training.rows import Row
+    from nshot.training.data.tokens import TokenRows
 
 
-class LoRAHead(LoRA):
+@dataclass(frozen=True)
+class Head(Part):
+    """A fresh linear head over `labels` labels, and an adapter in the body under it.
+
+    Args:
+        name: the method's, for what is said where it cannot be put on.
+        config: PEFT's configuration of the adapter for a model.
+    """
+
+    name: str
+    config: Callable[[Lent], Any]
+    labels: int
+
+    def put_on(self, lent: Lent, seed: int) -> Any:
+        """The family's sequence classifier around the lent body; PEFT trains the head with it."""
+        import torch
+
+        from nshot.nets.label_head import LabelLogits, classifier
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            shell = classifier(lent.module, self.labels)
+        config = replace(self.config(lent), task_type="SEQ_CLS")
+        return LabelLogits(wrap(self.name, shell, config, seed))
+
+    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
+        """PEFT's own folder of a sequence classifier."""
+        return save_adapter(lent, module.adapted, folder)
+
+
+class LoRAHead(LowRank, Trained):
     """A linear head on the last token's state, and LoRA under it.
 
     Alec Radford, Karthik Narasimhan, Tim Salimans, Ilya Sutskever. "Improving Language
@@ -43,49 +77,16 @@ class LoRAHead(LoRA):
         tokens = brief.test * (brief.tokens + FORMAT_TOKENS)
         return Cost(seconds=tokens / brief.rates.lm_tokens, tokens_in=round(tokens))
 
-    def config(self, lent: Lent) -> Any:
-        """LoRA's, for a sequence classifier: PEFT then trains and saves the head with it."""
-        return replace(super().config(lent), task_type="SEQ_CLS")
+    def part(self, task: Task, shots: Shots, seed: int) -> Head:
+        """LoRA's matrices and the head, one adapter to PEFT."""
+        return Head(self.name, self.config, len(task.labels))
 
-    def prepare(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Any:
-        """The family's sequence classifier around the lent body, with LoRA in it, seeded."""
-        import torch
+    def data(self, task: Task, shots: Shots, seed: int) -> TokenRows:
+        """The prompts, each with the number of its label."""
+        from nshot.training.data.labels import Labels
 
-        from nshot.nets.label_head import LabelLogits, classifier
+        return Labels(task, self.format, shots.labelled)
 
-        with torch.random.fork_rng():
-            torch.manual_seed(bench.seed)
-            shell = classifier(lent.module, len(task.labels))
-        return LabelLogits(self.install(replace(lent, module=shell), bench.seed))
-
-    def keep(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """PEFT's own folder of a sequence classifier."""
-        return super().keep(lent, module.adapted, folder)
-
-    def answering(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
+    def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
         """The trained head on the states of the model with its LoRA."""
-        from nshot.nets.label_head import head_weights
-        from nshot.predictors.features import HiddenStates
-        from nshot.predictors.label_head import LabelHead
-
-        weights = head_weights(Path(ref.deltas[-1].folder)).double().numpy().T
-        layers = bench.models.open(ref).facts.layers
-        source = HiddenStates(task, bench.models, ref, layers, "last", self.format)
-        return LabelHead(task, source, weights, 0 * weights[0])
-
-    def encode(self, task: Task, shots: Shots, lent: Lent, context: int) -> tuple[list[Row], int]:
-        """Prompts, at whose last token the label's number is to be said."""
-        from nshot.training.sft import encode_labels
-
-        return encode_labels(task, self.format, shots.labelled, lent.tokenizer, context)
-
-    def _start(self, task: Task, shots: Shots, bench: Workbench, base: ModelRef) -> Fit:
-        """A fresh head knows nothing: every label is as likely as the others."""
-        from nshot.training.learned import chance
-
-        return chance(task)
-
-    def _fit(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Fit:
-        from nshot.training.learned import answered
-
-        return answered(self.answering(task, shots, bench, ref), shots.labelled)
+        return trained_head(task, bench.models, ref, self.format)

@@ -3,16 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from nshot.core.types import Shots, Task
-from nshot.methods.soft_prompting import SoftPrompting
+from nshot.methods.contract import Brief
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
 
 
-class PTuning(SoftPrompting):
+@dataclass(frozen=True)
+class EncodedPrompt(SoftPrompt):
+    """Soft tokens that a network makes, and the text `anchors` in their middle."""
+
+    encoder: Literal["lstm", "mlp"]
+    hidden: int
+    anchors: str
+
+    def config(self, lent: Lent) -> Any:
+        """PEFT's configuration of the soft tokens alone."""
+        from peft import PromptEncoderConfig
+
+        return PromptEncoderConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.length,
+            encoder_reparameterization_type=self.encoder.upper(),
+            encoder_hidden_size=self.hidden,
+        )
+
+    def positions(self, tokenizer: Any) -> int:
+        """Soft tokens and anchors."""
+        return self.length + len(self._anchors(tokenizer))
+
+    def begin(self, module: Any, lent: Lent, seed: int) -> None:
+        """Put the anchors among what the encoder gives."""
+        import torch
+
+        from nshot.training.parts.anchored import Anchored
+
+        if ids := self._anchors(lent.tokenizer):
+            with torch.no_grad():
+                words = lent.module.get_input_embeddings()(torch.tensor(ids, device=lent.device))
+            soft = module.prompt_encoder["default"]
+            module.prompt_encoder["default"] = Anchored(soft, words)
+            # What is saved are the folded embeddings, anchors and all.
+            module.prompt_tokens["default"] = torch.arange(self.length + len(ids))
+            module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
+
+    def _anchors(self, tokenizer: Any) -> list[int]:
+        ids: list[int] = tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+class PTuning(Trained):
     """P-tuning.
 
     Xiao Liu, Yanan Zheng, Zhengxiao Du, Ming Ding, Yujie Qian, Zhilin Yang, Jie Tang. "GPT
@@ -35,44 +81,18 @@ class PTuning(SoftPrompting):
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
     about: ClassVar[str] = "embeddings before every input, made by a trained network"
 
+    length: int = Field(default=16, ge=2)
     encoder: Literal["lstm", "mlp"] = "lstm"
     hidden: int = Field(default=128, ge=1)
     anchors: str = ""
     learning_rate: float = Field(default=1e-3, ge=0)
 
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration of the soft tokens alone."""
-        from peft import PromptEncoderConfig
-
-        return PromptEncoderConfig(
-            task_type="CAUSAL_LM",
-            num_virtual_tokens=self.length,
-            encoder_reparameterization_type=self.encoder.upper(),
-            encoder_hidden_size=self.hidden,
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where a soft prompt cannot be kept, or leaves no room."""
+        return super().why_not(brief) or why_no_soft_prompt(
+            self.length, brief.abilities, brief.context
         )
 
-    def positions(self, task: Task, shots: Shots, seed: int, lent: Lent) -> int:
-        """Soft tokens and anchors."""
-        return self.length + len(self._anchors(lent))
-
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
-        """The module with its encoder, the anchors among what it gives."""
-        import torch
-
-        from nshot.training.anchored import Anchored
-
-        module = self.install(lent, seed)
-        ids = self._anchors(lent)
-        if ids:
-            with torch.no_grad():
-                words = lent.module.get_input_embeddings()(torch.tensor(ids, device=lent.device))
-            soft = module.prompt_encoder["default"]
-            module.prompt_encoder["default"] = Anchored(soft, words)
-            # What is saved are the folded embeddings, anchors and all.
-            module.prompt_tokens["default"] = torch.arange(self.length + len(ids))
-            module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
-        return module
-
-    def _anchors(self, lent: Lent) -> list[int]:
-        ids: list[int] = lent.tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
-        return ids
+    def part(self, task: Task, shots: Shots, seed: int) -> EncodedPrompt:
+        """What the network reads, and the network."""
+        return EncodedPrompt(self.name, self.length, self.encoder, self.hidden, self.anchors)

@@ -10,11 +10,15 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Prompt, Shots, Task
-from nshot.methods.contract import Brief, Workbench
+from nshot.methods.contract import Brief
 from nshot.methods.prompt.few_shot import in_turn
-from nshot.methods.soft_prompting import SoftPrompting
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.prompts.render import Format, render
+from nshot.training.data.answers import Answers
+from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
+from nshot.training.recipe import Lesson
+from nshot.training.rows import Row
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,93 @@ class Shown:
     demos: tuple[Example, ...] = ()
 
 
-class PrefixTuning(SoftPrompting):
+@dataclass(frozen=True)
+class Prefix(SoftPrompt):
+    """Keys and values in every layer, `length` positions of them at most.
+
+    Args:
+        task: how the examples are put, together with `format`.
+        order: the examples to begin as, in their order; () for a random prefix.
+        text: whether it begins as examples.
+        projection: width of the network that makes a random one; None for none.
+    """
+
+    task: Task
+    format: Format
+    order: tuple[Example, ...]
+    text: bool
+    projection: int | None
+
+    @property
+    def positions_read(self) -> int:
+        """None: keys and values are there."""
+        return 0
+
+    def config(self, lent: Lent) -> Any:
+        """PEFT's configuration."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.positions(lent.tokenizer),
+            prefix_projection=self.projection is not None,
+            encoder_hidden_size=self.projection,
+        )
+
+    def positions(self, tokenizer: Any) -> int:
+        """What the examples take of `length`, or all of it."""
+        return len(self.shown(tokenizer).tokens) if self.text else self.length
+
+    def begin(self, module: Any, lent: Lent, seed: int) -> None:
+        """Write what the base remembers of the shown examples; a random prefix is PEFT's own."""
+        if self.text:
+            _write(module, lent, self.shown(lent.tokenizer).tokens)
+
+    def shown(self, tokenizer: Any) -> Shown:
+        """The first examples, in their order, that fit into `length` tokens."""
+        from nshot.models.hf.tokens import cut_left
+
+        order = self.order
+        if not order:
+            raise CannotAdapt("needs at least one labelled example")
+        fitting = Shown(_opening(tokenizer, self.task, self.format, order[:1]), order[:1])
+        for count in range(2, len(order) + 1):
+            more = Shown(_opening(tokenizer, self.task, self.format, order[:count]), order[:count])
+            if len(more.tokens) > self.length:
+                break
+            fitting = more
+        cut, _ = cut_left(fitting.tokens, self.length, tokenizer.bos_token_id)
+        return replace(fitting, tokens=cut)
+
+
+@dataclass(frozen=True)
+class Unshown(Answers):
+    """The examples that do not stand in the prefix, unless their label has no others.
+
+    The answer of a shown example is in sight, and would be learned by looking it up.
+    """
+
+    prefix: Prefix
+
+    def lesson(self, lent: Lent, room: int) -> Lesson[Row]:
+        """A row an example; how many were left out is noted."""
+        kept = self.kept(lent.tokenizer)
+        lesson = Answers(self.task, self.format, kept).lesson(lent, room)
+        if count := len(self.examples) - len(kept):
+            note = f"{count} examples stand in the prefix and were not trained on"
+            lesson = lesson._replace(notes=(note, *lesson.notes))
+        return lesson
+
+    def kept(self, tokenizer: Any) -> tuple[Example, ...]:
+        """The examples to train on."""
+        shown = {e.id for e in self.prefix.shown(tokenizer).demos}
+        others = {_stratum(self.task, e) for e in self.examples if e.id not in shown}
+        return tuple(
+            e for e in self.examples if e.id not in shown or _stratum(self.task, e) not in others
+        )
+
+
+class PrefixTuning(Trained):
     """Prefix tuning.
 
     Xiang Lisa Li, Percy Liang. "Prefix-Tuning: Optimizing Continuous Prompts for Generation",
@@ -60,75 +150,24 @@ class PrefixTuning(SoftPrompting):
         return width
 
     def why_not(self, brief: Brief) -> str | None:
-        """Also where there is no example to begin with."""
-        if reason := super().why_not(brief):
+        """Also where a soft prompt cannot be kept or leaves no room, or no example is there."""
+        if reason := super().why_not(brief) or why_no_soft_prompt(
+            self.length, brief.abilities, brief.context
+        ):
             return reason
         return None if brief.labelled else "needs at least one labelled example"
 
-    def reread(self) -> int:
-        """None: keys and values are there."""
-        return 0
+    def part(self, task: Task, shots: Shots, seed: int) -> Prefix:
+        """The keys and values."""
+        text = self.init == "text"
+        order = in_turn(shots.labelled, self.length, seed) if text else ()
+        return Prefix(self.name, self.length, task, self.format, order, text, self.projection)
 
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration."""
-        from peft import PrefixTuningConfig
-
-        return PrefixTuningConfig(
-            task_type="CAUSAL_LM",
-            num_virtual_tokens=self.length,
-            prefix_projection=self.projection is not None,
-            encoder_hidden_size=self.projection,
-        )
-
-    def positions(self, task: Task, shots: Shots, seed: int, lent: Lent) -> int:
-        """What the examples take of `length`, or all of it."""
+    def data(self, task: Task, shots: Shots, seed: int) -> Answers:
+        """The shots, of a prefix that begins as examples those that it does not show."""
         if self.init == "random":
-            return self.length
-        return len(self.shown(task, shots, seed, lent.tokenizer).tokens)
-
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
-        """The module, its prefix random or what the base remembers of the shown examples."""
-        if self.init == "random":
-            return self.install(lent, seed)
-        tokens = self.shown(task, shots, seed, lent.tokenizer).tokens
-        module = self.model_copy(update={"length": len(tokens)}).install(lent, seed)
-        _write(module, lent, tokens)
-        return module
-
-    def taught(self, task: Task, shots: Shots, bench: Workbench, lent: Lent) -> Shots:
-        """The shots without those in the prefix, unless their label has no others.
-
-        The answer of a shown example is in sight, and would be learned by looking it up.
-        """
-        if self.init == "random":
-            return shots
-        shown = {e.id for e in self.shown(task, shots, bench.seed, lent.tokenizer).demos}
-        others = [example for example in shots.labelled if example.id not in shown]
-        known = {_stratum(task, example) for example in others}
-        kept = tuple(
-            example
-            for example in shots.labelled
-            if example.id not in shown or _stratum(task, example) not in known
-        )
-        if left := len(shots.labelled) - len(kept):
-            bench.note(f"{left} examples stand in the prefix and were not trained on")
-        return replace(shots, labelled=kept)
-
-    def shown(self, task: Task, shots: Shots, seed: int, tokenizer: Any) -> Shown:
-        """The first examples, in the order of ``few_shot``, that fit into `length` tokens."""
-        from nshot.models.hf.tokens import cut_left
-
-        order = in_turn(shots.labelled, self.length, seed)
-        if not order:
-            raise CannotAdapt("needs at least one labelled example")
-        fitting = Shown(_opening(tokenizer, task, self.format, order[:1]), order[:1])
-        for count in range(2, len(order) + 1):
-            more = Shown(_opening(tokenizer, task, self.format, order[:count]), order[:count])
-            if len(more.tokens) > self.length:
-                break
-            fitting = more
-        cut, _ = cut_left(fitting.tokens, self.length, tokenizer.bos_token_id)
-        return replace(fitting, tokens=cut)
+            return Answers(task, self.format, shots.labelled)
+        return Unshown(task, self.format, shots.labelled, self.part(task, shots, seed))
 
 
 def _stratum(task: Task, example: Example) -> str:

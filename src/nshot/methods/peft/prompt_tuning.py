@@ -4,20 +4,59 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from nshot.core.types import Shots, Task
-from nshot.methods.soft_prompting import SoftPrompting
+from nshot.methods.contract import Brief
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.prompts.render import instruction
+from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
 
 _COMMON = 5000
 """Entries of the vocabulary that are drawn from: a tokenizer learns the common ones first."""
 
 
-class PromptTuning(SoftPrompting):
+@dataclass(frozen=True)
+class Embeddings(SoftPrompt):
+    """Free embeddings, begun as `init` says; `text` is what they say in the beginning."""
+
+    init: Literal["text", "vocabulary", "random"]
+    text: str
+
+    def config(self, lent: Lent) -> Any:
+        """PEFT's configuration; what it begins with is set afterwards."""
+        from peft import PromptTuningConfig
+
+        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.length)
+
+    def begin(self, module: Any, lent: Lent, seed: int) -> None:
+        """Write the first embeddings."""
+        import torch
+
+        weight = module.prompt_encoder["default"].embedding.weight
+        with torch.no_grad():
+            if self.init == "random":
+                generator = torch.Generator().manual_seed(seed)
+                weight.copy_(torch.rand(weight.shape, generator=generator) - 0.5)
+            else:
+                ids = torch.tensor(self._tokens(seed, lent.tokenizer), device=lent.device)
+                weight.copy_(lent.module.get_input_embeddings()(ids))
+
+    def _tokens(self, seed: int, tokenizer: Any) -> list[int]:
+        """The tokens, `length` of them, whose embeddings the soft prompt begins as."""
+        if self.init == "text":
+            ids = tokenizer(self.text, add_special_tokens=False)["input_ids"]
+            return [ids[i % len(ids)] for i in range(self.length)]
+        special = set(tokenizer.all_special_ids)
+        common = [i for i in range(min(_COMMON, len(tokenizer))) if i not in special]
+        return random.Random(f"soft prompt:{seed}").choices(common, k=self.length)
+
+
+class PromptTuning(Trained):
     """Prompt tuning.
 
     Brian Lester, Rami Al-Rfou, Noah Constant. "The Power of Scale for Parameter-Efficient Prompt
@@ -38,35 +77,16 @@ class PromptTuning(SoftPrompting):
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-2, 3e-3, 3e-2)}
     about: ClassVar[str] = "trained embeddings before every input"
 
+    length: int = Field(default=16, ge=2)
     init: Literal["text", "vocabulary", "random"] = "text"
     learning_rate: float = Field(default=1e-2, ge=0)
 
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration; what it begins with is set afterwards."""
-        from peft import PromptTuningConfig
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where a soft prompt cannot be kept, or leaves no room."""
+        return super().why_not(brief) or why_no_soft_prompt(
+            self.length, brief.abilities, brief.context
+        )
 
-        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.length)
-
-    def begin(self, task: Task, shots: Shots, seed: int, lent: Lent) -> Any:
-        """The module, its soft prompt initialised as `init` says."""
-        import torch
-
-        module = self.install(lent, seed)
-        weight = module.prompt_encoder["default"].embedding.weight
-        with torch.no_grad():
-            if self.init == "random":
-                generator = torch.Generator().manual_seed(seed)
-                weight.copy_(torch.rand(weight.shape, generator=generator) - 0.5)
-            else:
-                ids = torch.tensor(self._tokens(task, seed, lent.tokenizer), device=lent.device)
-                weight.copy_(lent.module.get_input_embeddings()(ids))
-        return module
-
-    def _tokens(self, task: Task, seed: int, tokenizer: Any) -> list[int]:
-        """The tokens, `length` of them, whose embeddings the soft prompt begins as."""
-        if self.init == "text":
-            ids = tokenizer(instruction(task), add_special_tokens=False)["input_ids"]
-            return [ids[i % len(ids)] for i in range(self.length)]
-        special = set(tokenizer.all_special_ids)
-        common = [i for i in range(min(_COMMON, len(tokenizer))) if i not in special]
-        return random.Random(f"soft prompt:{seed}").choices(common, k=self.length)
+    def part(self, task: Task, shots: Shots, seed: int) -> Embeddings:
+        """The rows of P."""
+        return Embeddings(self.name, self.length, self.init, instruction(task))

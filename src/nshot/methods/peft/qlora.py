@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from nshot.core.types import ModelRef
 from nshot.methods.contract import Brief
-from nshot.methods.peft.lora import LoRA
+from nshot.methods.peft.lora import LowRank
+from nshot.methods.trained import Trained
 from nshot.models.hf.quantised import lacking
 
 
-class QLoRA(LoRA):
+class QLoRA(LowRank, Trained):
     """Low-rank adaptation of a quantised model.
 
     Tim Dettmers, Artidoro Pagnoni, Ari Holtzman, Luke Zettlemoyer. "QLoRA: Efficient Finetuning
@@ -20,7 +21,7 @@ class QLoRA(LoRA):
     Y = X doubleDequant(c1, c2, W in NF4) + X L1 L2 (equation 5): the frozen weights are 4-bit
     normal floats whose scales are quantised again, and are unpacked to the machine's dtype for
     each product. Every linear layer gets an adapter, which the paper found necessary to match
-    16-bit training. Settings are those of `LoRA`.
+    16-bit training. Settings are those of `nshot.methods.peft.lora.LoRA`.
 
     The adapter answers for the 4-bit base it was trained on. Merge it into an unquantised base
     only: the sum does not fit into four bits.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, Task, Turn
 from nshot.models.hf.tokens import render
-from nshot.training.conversations import Counts, conversation, encode, fitted
+from nshot.training.data.chats import Counts, conversation, encode, fitted
 from tiny import tiny_tokenizer
 
 TASK = Task("echo", "generate")

@@ -11,8 +11,9 @@ from nshot.core.errors import CannotAdapt, DidNotLearn
 from nshot.core.types import Example, Input, Label, Task
 from nshot.models.hf.tokens import rows as scored_rows
 from nshot.prompts.render import label_answers, render
+from nshot.training.data.answers import encode, supervised
 from nshot.training.learned import Fit, fit, require_learned
-from nshot.training.sft import AnswerTokens, encode, supervised
+from nshot.training.objectives.nll import AnswerTokens
 from tiny import tiny_tokenizer
 
 TASK = Task("film", "classify", (Label("good"), Label("good_enough"), Label("bad")))

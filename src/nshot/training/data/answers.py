@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: examples as rows of tokens, and the loss of the answer's tokens."""
+"""Examples as rows of tokens, of which those of the answer are taught."""
 
 from __future__ import annotations
 
@@ -6,36 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
-from nshot.core.types import Example, Task
-from nshot.models.hf.tokens import cut_left, encode_prompts, end_of_answer
+from nshot.core.types import Example, ModelRef, Task
+from nshot.models.base import Lent, Models
+from nshot.models.hf.tokens import end_of_answer
 from nshot.models.hf.tokens import rows as tokenised
 from nshot.prompts.render import Format, answer_text, label_answers, render
-from nshot.training.forward import Reader
+from nshot.training.data.tokens import TokenRows, cut_note
+from nshot.training.learned import Fit, fit
+from nshot.training.recipe import Lesson
 from nshot.training.rows import Row
 
 
 @dataclass(frozen=True)
-class AnswerTokens:
-    """Mean negative log-likelihood of the answers' tokens, given the prompt and those before.
+class Answers(TokenRows):
+    """Examples with their answers, put in `format`."""
 
-    At the first token of a label only the tokens compete with which a label can begin. How much of
-    the probability lies on them all is the same for every label, so it cannot change the answer:
-    steps spent on it are steps not spent on telling the labels apart.
-    """
+    task: Task
+    format: Format
+    examples: tuple[Example, ...]
 
-    def weight(self, rows: Sequence[Row]) -> float:
-        """The number of supervised tokens."""
-        return float(sum(len(row.points) for row in rows))
+    def lesson(self, lent: Lent, room: int) -> Lesson[Row]:
+        """A row an example; a prompt that is too long loses its beginning."""
+        rows, cut = encode(self.task, self.format, self.examples, lent.tokenizer, room)
+        return Lesson(rows, notes=cut_note(cut, room))
 
-    def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
-        """Nats, summed over the rows' supervised tokens."""
-        logits = _among_choices(model.logits(rows), rows)
-        wanted = logits.new_tensor([t for row in rows for t in row.targets]).long()
-        return functional.cross_entropy(logits, wanted, reduction="sum")
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        """The answers' likelihood, among the labels where there are labels."""
+        return fit(models.open(ref), self.task, self.format, self.examples)
 
 
 def encode(
@@ -58,22 +55,6 @@ def encode(
     return rows, sum(row.cut for row in coded)
 
 
-def encode_labels(
-    task: Task, format: Format, examples: Sequence[Example], tokenizer: Any, context: int
-) -> tuple[list[Row], int]:
-    """Examples as prompts of at most `context` tokens, and how many were cut to fit.
-
-    For a head over the labels: what is to be said at a prompt's last token is the label's number.
-    """
-    prompts = encode_prompts(tokenizer, [render(task, format, e.input) for e in examples])
-    fitting = [cut_left(tokens, context, tokenizer.bos_token_id) for tokens in prompts]
-    rows = [
-        supervised(example.id, tokens, (task.label_names.index(example.label),))
-        for example, (tokens, _) in zip(examples, fitting, strict=True)
-    ]
-    return rows, sum(cut for _, cut in fitting)
-
-
 def supervised(
     id: str, prompt: tuple[int, ...], answer: tuple[int, ...], choices: tuple[int, ...] = ()
 ) -> Row:
@@ -87,20 +68,6 @@ def _openings(answers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """The tokens with which an answer can begin; () where there is no choice between them."""
     first = sorted({answer[0] for answer in answers if answer})
     return tuple(first) if len(first) > 1 else ()
-
-
-def _among_choices(logits: Tensor, rows: Sequence[Row]) -> Tensor:
-    """Logits (points, vocabulary) with all but its choices ruled out at each row's first point."""
-    if not any(row.choices for row in rows):
-        return logits
-    ruled_out = torch.zeros_like(logits, dtype=torch.bool)
-    point = 0
-    for row in rows:
-        if row.choices:
-            ruled_out[point] = True
-            ruled_out[point, list(row.choices)] = False
-        point += len(row.points)
-    return logits.masked_fill(ruled_out, -torch.inf)
 
 
 def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, ...], int]:

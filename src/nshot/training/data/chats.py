@@ -14,14 +14,66 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from nshot.core.types import Example, Task, Turn
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Example, ModelRef, Task, Turn
+from nshot.models.base import Lent, Models
 from nshot.models.hf.spans import Rendered, apart
 from nshot.prompts.render import chat, said
+from nshot.training.data.tokens import TokenRows
+from nshot.training.learned import Fit, fit
+from nshot.training.recipe import Lesson
 from nshot.training.rows import Row
 
 Turns: TypeAlias = tuple[Turn, ...]
 Rows: TypeAlias = tuple[Rendered, ...]
 _FEW = 10
+_AROUND = 24
+"""Tokens that a chat template puts around a question and its answer, about."""
+
+
+@dataclass(frozen=True)
+class Chats(TokenRows):
+    """Conversations to learn from, and some of which only the loss is taken.
+
+    Args:
+        limit: the longest conversation, in tokens.
+        packed: whether several are read in one sequence.
+    """
+
+    task: Task
+    examples: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    limit: int
+    packed: bool
+
+    def lesson(self, lent: Lent, room: int) -> Lesson[Row]:
+        """All answers of all conversations; what was cut or left out is noted."""
+        limit = min(self.limit, room)
+        rows, counts = encode(self.task, self.examples, lent.tokenizer, limit)
+        validation, _ = encode(self.task, self.validation, lent.tokenizer, limit)
+        notes = counts.notes(limit)
+        if self.validation:
+            every = len(self.examples) + len(self.validation)
+            notes = [
+                f"{len(self.validation)} of {every} shots were kept for validation: their loss "
+                "stands in the learning curve, and nothing was learned from them",
+                *notes,
+            ]
+        return Lesson(rows, validation, tuple(notes))
+
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        """Without the rows whose answer alone is longer than the context: they are not taught."""
+        model = models.open(ref)
+        context = model.facts.context
+        lengths = model.count([example.targets[0] for example in self.examples])
+        short = [
+            e
+            for e, length in zip(self.examples, lengths, strict=True)
+            if length + _AROUND <= context
+        ]
+        if not short:
+            raise CannotAdapt(f"every answer is longer than the model's {context} tokens")
+        return fit(model, self.task, "chat", short)
 
 
 @dataclass(frozen=True)
@@ -32,21 +84,16 @@ class Counts:
     cut: int = 0
     left_out: int = 0
 
-    @property
-    def all(self) -> int:
-        """Conversations of which something is missing."""
-        return self.shortened + self.cut + self.left_out
-
     def notes(self, limit: int) -> list[str]:
         """In words, for the row on the board."""
-        told = (
+        fates = (
             (self.shortened, "lost their oldest turns"),
             (self.cut, "lost the beginning of their question"),
             (self.left_out, "were left out, for their answer alone is longer"),
         )
         return [
             f"{count} conversations longer than {limit} tokens {what}"
-            for count, what in told
+            for count, what in fates
             if count
         ]
 
@@ -63,24 +110,24 @@ def conversation(task: Task, example: Example) -> Turns:
     return (*chat(task, example.input), Turn("assistant", said(task, example)))
 
 
-def parted(
+def split(
     examples: Sequence[Example], share: float, seed: int
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Examples to learn from, and about a `share` of them to watch: seeded, groups whole.
+    """Examples to learn from, and about a `share` of them for validation: seeded, groups whole.
 
-    Of fewer than ten none is watched: one row's loss says little, and is missed.
+    Of fewer than ten none is kept out: one row's loss says little, and is missed.
     """
     groups: dict[str, int] = Counter(example.group or example.id for example in examples)
     room = max(1, round(share * len(examples))) if share and len(examples) >= _FEW else 0
     names = sorted(groups)
     random.Random(f"watched:{seed}").shuffle(names)
-    watched = set()
+    chosen = set()
     for name in names:
         if groups[name] <= room:
             room -= groups[name]
-            watched.add(name)
-    out = tuple(e for e in examples if (e.group or e.id) in watched)
-    return tuple(e for e in examples if (e.group or e.id) not in watched), out
+            chosen.add(name)
+    out = tuple(e for e in examples if (e.group or e.id) in chosen)
+    return tuple(e for e in examples if (e.group or e.id) not in chosen), out
 
 
 def encode(

@@ -1,0 +1,176 @@
+"""What the methods share that train a language model: their settings, what they take, one way."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from nshot.core.errors import Diverged
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.methods.contract import Brief, Method, Trains, Workbench
+from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens, base_of
+from nshot.methods.writing import Writing
+from nshot.models.base import Ability
+from nshot.predictors.base import Predictor
+from nshot.predictors.prompted import Prompted
+from nshot.prompts.render import Format
+from nshot.training.recipe import Part, Recipe, carry_out
+from nshot.training.rows import Schedule
+
+if TYPE_CHECKING:
+    from nshot.training.data.tokens import TokenRows
+    from nshot.training.learned import Fit
+
+_PROMPT = 8
+"""Tokens that field names and the answer's name add to an input in the plain format."""
+_ANSWER = 3
+"""Tokens of an answer."""
+_CHECKED = 64
+"""Training rows that are looked at before and after; see `nshot.training.learned`."""
+
+
+class Trained(Writing, Method):
+    """A language model taught the answers of the shots; subclasses say which `part` learns.
+
+    Settings of all:
+
+    Args:
+        learning_rate: AdamW's peak rate.
+        epochs: passes over the shots.
+        batch_size: rows an optimiser step.
+        max_steps: cap on the steps, so that a refit on thousands of rows stays bounded.
+        warmup: share of the steps in which the rate rises; afterwards it falls linearly to zero.
+        format: how the task is put; see `nshot.prompts.render`.
+    """
+
+    rung: ClassVar[Rung] = "peft"
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})
+    needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
+    trains: ClassVar[Trains] = "adapter"
+    search_folds: ClassVar[int] = 2
+    version: ClassVar[int] = 2
+
+    learning_rate: float = Field(ge=0)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    max_steps: int = Field(default=320, ge=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    format: Format = "plain"
+
+    @abstractmethod
+    def part(self, task: Task, shots: Shots, seed: int) -> Part:
+        """What learns. Without shots it is asked only what it would cost."""
+
+    def data(self, task: Task, shots: Shots, seed: int) -> TokenRows:
+        """What is read: the shots with their answers."""
+        from nshot.training.data.answers import Answers
+
+        return Answers(task, self.format, shots.labelled)
+
+    def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
+        """What asks the trained model; its texts may get a quarter longer than the shots'."""
+        tokens = answer_tokens(task, shots, bench)
+        return Prompted(
+            task, bench.models, ref, self.format, max_tokens=tokens, constrained=self.constrained
+        )
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """Train on the shots and ask the model they made; see `Method.adapt`."""
+        from nshot.training.objectives.nll import AnswerTokens
+
+        part = self.part(task, shots, bench.seed)
+        data = self.data(task, shots, bench.seed)
+        recipe = Recipe(part, data, AnswerTokens(), self.schedule(bench.seed))
+        ref = teach(recipe, self.stands_on(base_of(bench)), bench)
+        return self.predictor(task, shots, bench, ref)
+
+    def schedule(self, seed: int) -> Schedule:
+        """How long and how fast."""
+        return Schedule(
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            max_steps=self.max_steps,
+            warmup=self.warmup,
+            seed=seed,
+        )
+
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where a format is to be kept that cannot be."""
+        return self.cannot_constrain(brief) or super().why_not(brief)
+
+    def forecast(self, brief: Brief) -> Cost:
+        """Training, and looking at the training rows before and after."""
+        part, rows = self.part(brief.task, Shots(), 0), brief.labelled
+        steps = self.schedule(0).steps(rows)
+        trained = min(steps * self.batch_size, self.epochs * rows)
+        trained_tokens = trained * (brief.tokens + _PROMPT + _ANSWER)
+        checked_tokens = 2 * min(rows, _CHECKED) * _asked(brief)
+        share = part.share(brief.layers, self.epochs)
+        seconds = share * trained_tokens / brief.rates.train_tokens
+        seconds += checked_tokens / brief.rates.lm_tokens
+        seconds += steps * part.positions_read / brief.rates.train_tokens
+        return Cost(seconds=seconds, tokens_in=round(trained_tokens + checked_tokens))
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """One prompt an input, with the labels to judge or a text about as long to write."""
+        read = brief.test * _asked(brief)
+        written = brief.test * brief.tokens if brief.task.kind == "generate" else 0.0
+        seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
+        return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
+
+
+def teach(recipe: Recipe[Any, Any], base: ModelRef, bench: Workbench) -> ModelRef:
+    """Carry out a recipe on `base`: the ref of what it made, which is better than what it began as.
+
+    Raises `CannotAdapt`, `Diverged`, and `DidNotLearn` with the figures before and after.
+    """
+    from nshot.training.learned import require_learned
+
+    before = _start(recipe, base, bench)
+    facts = bench.models.open(base).facts
+    with bench.models.lend(base, free=recipe.part.free(facts)) as lent:
+        delta, trace = carry_out(
+            recipe,
+            lent,
+            facts.context,
+            bench.folder,
+            bench.note,
+            lambda done, total: bench.progress(done, total, "training"),
+        )
+    bench.trained(trace.parameters)
+    bench.learned(trace.losses, trace.watched)
+    ref = replace(base, deltas=(*base.deltas, delta))
+    after = recipe.data.fit(bench.models, ref)
+    if not math.isfinite(after.nll):
+        raise Diverged(f"the trained model's loss is {after.nll}")
+    require_learned(before, after)
+    return ref
+
+
+def _start(recipe: Recipe[Any, Any], base: ModelRef, bench: Workbench) -> Fit:
+    """How the untrained model does: the base's figures serve every part that starts as the base."""
+    part, data = recipe.part, recipe.data
+    if part.starts_as_base:
+        key = digest(repr(base), repr(data))
+        return bench.shared(f"fit-{key}", lambda: data.fit(bench.models, base))
+    bench.folder.mkdir(parents=True, exist_ok=True)
+    facts = bench.models.open(base).facts
+    with TemporaryDirectory(dir=bench.folder) as folder:
+        with bench.models.lend(base, free=part.free(facts)) as lent:
+            part.room(lent, facts.context)
+            delta = part.save(lent, part.put_on(lent, recipe.schedule.seed), Path(folder))
+        ref = replace(base, deltas=(*base.deltas, delta))
+        key = digest(repr(base), delta.sha256, repr(data))
+        return bench.shared(f"fit-{key}", lambda: data.fit(bench.models, ref))
+
+
+def _asked(brief: Brief) -> float:
+    """Tokens read when one input is asked with all its labels."""
+    return brief.tokens + _PROMPT + _ANSWER * max(1, len(brief.task.labels))

@@ -1,0 +1,1 @@
+"""What is read in training (`nshot.training.recipe.Data`): answers, labels, conversations."""

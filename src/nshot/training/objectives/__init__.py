@@ -1,0 +1,1 @@
+"""What is minimised: a sum over rows and what divides it (`nshot.training.loop.Objective`)."""

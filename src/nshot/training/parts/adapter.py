@@ -1,0 +1,80 @@
+"""An adapter that PEFT knows, on a frozen model and in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Delta
+from nshot.models.base import Lent
+from nshot.training.parts import content_hash
+from nshot.training.recipe import Part
+
+
+@dataclass(frozen=True)
+class Adapter(Part):
+    """An adapter made from a configuration alone.
+
+    Args:
+        name: the method's, for what is said where it cannot be put on.
+        config: PEFT's configuration of it for a model.
+    """
+
+    name: str
+    config: Callable[[Lent], Any]
+
+    def put_on(self, lent: Lent, seed: int) -> Any:
+        """The lent module with a fresh adapter, seeded."""
+        return wrap(self.name, lent.module, self.config(lent), seed)
+
+    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
+        """PEFT's own folder, which any PEFT program can load."""
+        return save_adapter(lent, module, folder)
+
+
+def wrap(name: str, module: Any, config: Any, seed: int) -> Any:
+    """PEFT's wrapper of `module` with a fresh adapter, seeded.
+
+    Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and where
+    nothing of what it put there can be trained.
+    """
+    import torch
+    from peft import get_peft_model
+
+    kind = module.config.model_type
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            wrapped = get_peft_model(module, config)
+        except (ValueError, NotImplementedError, KeyError) as error:
+            raise CannotAdapt(f"{name} cannot be put on a {kind}: {error}") from error
+    if not any(p.requires_grad for p in wrapped.parameters()):
+        raise CannotAdapt(f"{name} on a {kind} has nothing to train")
+    return wrapped
+
+
+def save_adapter(lent: Lent, module: Any, folder: Path) -> Delta:
+    """What PEFT's ``save_pretrained`` writes, with the base named so that it means something."""
+    target = folder / "adapter"
+    base = Path(lent.ref.name)
+    # A path of this machine would mean nothing on the next; a Hub id stays as it is.
+    name = base.name if base.is_absolute() else lent.ref.name
+    module.peft_config["default"].base_model_name_or_path = name
+    # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
+    module.save_pretrained(target, save_embedding_layers=False)
+    (target / "README.md").unlink(missing_ok=True)
+    return Delta("peft", str(target), content_hash(target))
+
+
+def require_targets(lent: Lent, targets: Sequence[str]) -> None:
+    """Raise `CannotAdapt` unless every name ends the name of some module of the model.
+
+    PEFT itself is content when one of them does, and trains that much less.
+    """
+    names = [f".{name}" for name, _ in lent.module.named_modules()]
+    if missing := [t for t in targets if not any(name.endswith(f".{t}") for name in names)]:
+        kind = lent.module.config.model_type
+        raise CannotAdapt(f"a {kind} has no modules named {' or '.join(missing)}")
