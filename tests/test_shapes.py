@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from nshot.bench.job import Job, Setting
-from nshot.bench.request import Prepared, Request
+from nshot.bench.prepare import Prepared
+from nshot.bench.request import Request
 from nshot.bench.worker import Worker
 from nshot.board.reduce import Entry, Facts, reduce
 from nshot.board.schema import Board, Wish

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from nshot.bench.request import Request, prepare, read_request, request_yaml
+from nshot.bench.prepare import prepare, request_yaml
+from nshot.bench.request import Request, read_request
 from nshot.core.errors import InputError
 from nshot.core.types import Example, Grammar, Input, Label, ModelRef, Prediction, Task
 from nshot.data.rows import task_from_json, task_to_json

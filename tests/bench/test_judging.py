@@ -19,7 +19,8 @@ import pytest
 import nshot
 from endpoint import Endpoint, Reply, serving
 from nshot.bench.judging import AT_ONCE, ask_once, comparisons, request
-from nshot.bench.request import Request, prepare, read_request, request_yaml
+from nshot.bench.prepare import prepare, request_yaml
+from nshot.bench.request import Request, read_request
 from nshot.bench.run import Result
 from nshot.bench.store import Store
 from nshot.board.judge import Comparison, Judge, share_of

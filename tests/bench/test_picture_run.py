@@ -11,7 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import nshot
-from nshot.bench.request import Request, prepare
+from nshot.bench.prepare import prepare
+from nshot.bench.request import Request
 from nshot.board.details import pictures
 from nshot.board.schema import AnswerPicture
 from nshot.cli.main import main

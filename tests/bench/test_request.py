@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
-from dataclasses import replace
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+import nshot
 from nshot.bench.job import Cut, cut_rows
-from nshot.bench.request import FOLDS, Request, is_request, prepare, read_request, request_yaml
+from nshot.bench.prepare import FOLDS, prepare, request_yaml
+from nshot.bench.request import Request, is_request, read_request
 from nshot.core.errors import InputError
 from nshot.methods import STANDARD, TABLE
-from spine import jsonl, tickets
+from nshot.models import catalog
+from spine import jsonl, rows_of, tickets
 
 
 @pytest.fixture
@@ -209,19 +214,22 @@ def test_a_model_folder_is_found_from_anywhere(
     (tmp_path / "run" / "nshot.yaml").write_text(request_yaml(prepared))
     monkeypatch.chdir("/")
     again = read_request(tmp_path / "run" / "nshot.yaml")
-    assert again.model == str(tmp_path / "model")
-    assert again.encoder == "fake:encoder"
+    assert again.model == (str(tmp_path / "model"),)
+    assert again.encoder == ("fake:encoder",)
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("compare:\n", "no task"),
-        ("compare: [1]\n", "no task"),
-        ("compare:\n  seeds: 2\n", "no task"),
+        ("compare:\n", "is not a mapping"),
+        ("compare: [1]\n", "is not a mapping"),
+        ("compare:\n  seeds: 2\n", "nshot.yaml, line 1: task is missing"),
         ("compare:\n  task: [\n", "not YAML"),
         ("compare:\n  task: a.csv\n  shoots: [4]\n  seed: 1\n", "did you mean 'seeds'"),
-        ("compare:\n  task: a.csv\n  seeds: many\n  shots: [q]\n", "seeds: 'many'"),
+        (
+            "compare:\n  task: a.csv\n  seeds: many\n  shots: [q]\n",
+            "nshot.yaml, line 3: seeds: 'many'",
+        ),
     ],
 )
 def test_a_yaml_with_faults_is_refused_in_words(tmp_path: Path, body: str, said: str) -> None:
@@ -232,6 +240,37 @@ def test_a_yaml_with_faults_is_refused_in_words(tmp_path: Path, body: str, said:
     assert said in str(caught.value)
     if "shoots" in body:
         assert "did you mean 'shots'" in str(caught.value)
+
+
+@pytest.mark.parametrize("before", ["# again, with more seeds\n", "---\n", "\ufeff", "\n\n# a\n"])
+def test_a_yaml_may_begin_with_a_comment(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "nshot.yaml"
+    path.write_text(
+        f"{before}compare:  # this\n  task: a.csv\n  shots: [4, all]\n", encoding="utf-8"
+    )
+    assert is_request(path)
+    assert read_request(path) == Request("a.csv", shots=(4, None))
+
+
+def test_compare_from_python_has_the_fields_of_the_request_and_their_defaults() -> None:
+    given = inspect.signature(nshot.compare).parameters
+    fields = Request.__dataclass_fields__
+    assert list(given) == list(fields)
+    for name, field in fields.items():
+        default = given[name].default
+        if name == "task":
+            assert default is inspect.Parameter.empty
+        elif name == "settings":
+            assert default is None
+        else:
+            assert default == field.default, name
+
+
+def test_values_of_wrong_types_are_refused_in_words_all_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        nshot.compare("a.csv", seeds="many", kind="clasify", shots=("4", "x"))  # type: ignore[arg-type]
+    for fragment in ("seeds: 'many'", "did you mean 'classify'?", "shots.1: 'x'"):
+        assert fragment in str(caught.value)
 
 
 def test_a_task_file_is_no_request(tmp_path: Path) -> None:
@@ -254,12 +293,27 @@ def test_a_folder_with_pickled_weights_is_refused(tmp_path: Path, train: str) ->
     assert "did you mean 'knn'" in said
 
 
+def test_without_a_model_at_hand_only_the_methods_that_need_one_are_left_out(
+    train: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NSHOT_CACHE", str(tmp_path / "cache"))
+    for embedded in catalog.EMBEDDED.values():
+        monkeypatch.setitem(sys.modules, embedded.package, None)
+    free = asked(train, model=(), encoder=(), methods=("majority", "knn", "zero_shot"), seeds=1)
+    assert (prepare(free).setting.base, prepare(free).setting.encoder) == (None, None)
+    rows = rows_of(nshot.compare(**{**asdict(free), "shots": (4,)}).board)
+    assert rows["majority"]["status"] == "ok"
+    assert rows["knn"]["reason"] == "needs an encoder, and there is none: see `nshot models`"
+    assert "needs a language model" in rows["zero_shot"]["reason"]
+    assert "is not installed" in refusal(replace(free, model="smollm2-135m-instruct"))
+
+
 def test_models_nobody_asks_for_are_not_looked_for(
     train: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*asked: object) -> None:
         raise AssertionError("no method needs a model")
 
-    monkeypatch.setattr("nshot.bench.request.resolve", never)
-    prepared = prepare(asked(train, model=None, encoder=None, methods=("majority", "tfidf_lr")))
+    monkeypatch.setattr("nshot.bench.prepare.resolve", never)
+    prepared = prepare(asked(train, model=(), encoder=(), methods=("majority", "tfidf_lr")))
     assert (prepared.setting.base, prepared.setting.encoder) == (None, None)

@@ -15,7 +15,8 @@ import pytest
 
 import nshot
 from nshot.bench.job import Job
-from nshot.bench.request import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Request, prepare
+from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, prepare
+from nshot.bench.request import Request
 from nshot.bench.run import Result, Silent, adapt_one, carry_out, plan
 from nshot.bench.store import Store
 from nshot.board.schema import Board, Wish

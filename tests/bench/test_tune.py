@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nshot.bench.job import Setting
-from nshot.bench.request import Prepared, Request
+from nshot.bench.prepare import Prepared
+from nshot.bench.request import Request
 from nshot.bench.run import Silent, carry_out
 from nshot.bench.search import open_settings, search, trials
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError, WorkerLost

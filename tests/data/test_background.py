@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import nshot
-from nshot.bench.request import Prepared, Request, prepare
+from nshot.bench.prepare import Prepared, prepare
+from nshot.bench.request import Request
 from nshot.core.errors import InputError
 from nshot.data import load
 from scenes import shelf

@@ -14,7 +14,8 @@ import yaml
 from lent import Lent
 
 from foreign import foreign
-from nshot.bench.request import Request, chosen_methods, prepare, read_request, request_yaml
+from nshot.bench.prepare import chosen_methods, prepare, request_yaml
+from nshot.bench.request import Request, read_request
 from nshot.bench.run import Silent, adapt_one, carry_out
 from nshot.cli.main import main
 from nshot.core.errors import CannotAdapt, InputError

@@ -1,449 +1,175 @@
-"""What was asked for, read and checked whole before anything is written."""
+"""What is asked for. The flags, the keys of nshot.yaml and `nshot.compare` are these fields."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
-from nshot.bench.job import Cut, Setting, cut_rows
-from nshot.board.judge import Comparison, read_pairs
-from nshot.board.reduce import Size, shown
-from nshot.board.schema import Preference
-from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import RUNGS, Kind, ModelRef, Split, Task
-from nshot.data import load, split, with_background
-from nshot.methods import PICTURES, STANDARD, TABLE
-from nshot.methods.contract import Method, Taken
-from nshot.methods.writing import CONSTRAINED, Writing
-from nshot.metrics import misfits
-from nshot.models.catalog import Role, resolve
-from nshot.models.hf.grammar import fault
-
-MANY = 16
-"""Shots per label when the user names no number and has more rows than that."""
-FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
-"""Without test rows: folds for every method, and folds and repeats for methods of minutes."""
-_PATHS = ("task", "test", "model", "encoder", "judge", "judge_pairs")
+from nshot.board.schema import Preference, Wish
+from nshot.core.fields import Flag, Names, Place, Settings
+from nshot.core.serial import from_data, read_yaml
 
 
-@dataclass(frozen=True)
+def _size(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip() == "all" else value
+
+
+Size: TypeAlias = Annotated[int | None, BeforeValidator(_size)]
+"""Rows per label; None (typed ``all``) is all there are."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Request:
-    """What the user asked for. `shots` None chooses; a None inside it means all rows.
+    """A comparison as it was asked for: types are checked here, all the rest by `prepare`."""
 
-    `metric` decides, `also` are shown beside it; both go before what a task file says. `judge` is a
-    language model that compares answers, if it agrees with people on the pairs in `judge_pairs`.
-    """
-
-    task: str
-    test: str | None = None
-    text: tuple[str, ...] = ()
-    label: str | None = None
-    group: str | None = None
-    kind: Kind | None = None
-    metric: str | None = None
-    also: tuple[str, ...] = ()
-    model: str | None = None
-    encoder: str | None = None
-    methods: tuple[str, ...] | None = None
-    adapters: tuple[str, ...] = ()
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    shots: tuple[Size, ...] | None = None
-    seeds: int = 3
-    test_limit: int | None = None
-    minutes: float | None = None
-    out: str | None = None
-    judge: str | None = None
-    judge_pairs: str | None = None
-    give_up: float | None = None
-    wish: Preference = "balanced"
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request that was found free of faults; nothing has been written."""
-
-    request: Request
-    setting: Setting
-    methods: tuple[Method, ...]
-    sizes: tuple[Size, ...]
-    out: Path
-    also: tuple[str, ...] = ()
-    pairs: tuple[Comparison, ...] = ()
-    """What the judge is admitted by; people's choice first."""
-
-    @property
-    def task(self) -> Task:
-        """The task."""
-        return self.setting.task
-
-    @property
-    def split(self) -> Split:
-        """The rows."""
-        return self.setting.split
-
-    @property
-    def largest(self) -> Size:
-        """Where the board stands."""
-        return self.sizes[-1]
-
-
-def prepare(request: Request, hold_out: bool = True) -> Prepared:
-    """Read and check everything the request names. Raises `InputError` with all faults at once.
-
-    Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
-    """
-    faults = _number_faults(request)
-    pairs, found = _pairs(request)
-    try:
-        task, also, rows = _rows(request, hold_out)
-    except InputError as error:
-        known = [*faults, *_model_faults(request, "encoder", "features"), *found]
-        raise InputError([*_method_faults(request), *known, *error.faults]) from None
-    faults += [*_model_faults(request, _encoder_role(task)), *found]
-    methods: tuple[Method, ...] = ()
-    try:
-        methods = chosen_methods(request, task.kind, task.pictures)
-    except InputError as error:
-        faults = [*error.faults, *faults]
-    faults += misfits(task, also, (*rows.train, *rows.test))
-    faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
-    out = Path(request.out or Path("runs") / task.name)
-    faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
-    if faults:
-        raise InputError(faults)
-    base, encoder = _models(request, methods, _encoder_role(task))
-    if foreign := _misfits(methods, base):
-        raise InputError(foreign)
-    judge = resolve(request.judge, "lm") if request.judge else None
-    setting = Setting(task, rows, base, encoder, judge)
-    sizes = _sizes(request, task, rows)
-    return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
-
-
-def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
-    """The task, the metrics to show beside its own, and its rows as they will be used."""
-    asked: Any = None if request.shots is None else [n for n in request.shots if n is not None]
-    loaded = load(
-        request.task,
-        test=request.test,
-        text=request.text,
-        label=request.label,
-        group=request.group,
-        kind=request.kind,
-        shots=asked,
+    task: Annotated[
+        Place,
+        Flag(
+            "task.yaml, a .csv .tsv .jsonl .parquet file, a folder with a sub-folder per class,"
+            " or the nshot.yaml of an earlier run",
+            "TASK",
+            name="task",
+        ),
+    ]
+    test: Annotated[
+        Place | None,
+        Flag("test rows; without, compare cuts them from TASK or folds it", "FILE"),
+    ] = None
+    text: Annotated[Names, Flag("the text column or columns", "A,B", several=",")] = ()
+    label: Annotated[str | None, Flag("the label column", "C")] = None
+    group: Annotated[
+        str | None,
+        Flag(
+            "rows of one group are never separated: a column, or of a folder a pattern of its"
+            " files' names, such as '{group}_*.jpg'",
+            "C",
+        ),
+    ] = None
+    kind: Annotated[
+        Literal["classify", "generate"] | None, Flag("labels to choose from, or free answers")
+    ] = None
+    model: Annotated[
+        Names,
+        Flag("language model: a folder or a Hub id; repeatable", "M", several="again"),
+    ] = ()
+    encoder: Annotated[
+        Names,
+        Flag(
+            "encoder of sentences, or of pictures: a folder or a Hub id; repeatable",
+            "E",
+            several="again",
+        ),
+    ] = ()
+    metric: Annotated[str | None, Flag("what the score is (docs/metrics.md)", "NAME")] = None
+    also: Annotated[Names, Flag("further metrics, shown beside the score", "A,B", several=",")] = ()
+    methods: Annotated[
+        Names | None,
+        Flag(
+            "methods, rungs (trivial, prompt, fewshot, peft, finetune) or all "
+            "(default: the marked of `nshot methods`)",
+            "A,B",
+            several=",",
+        ),
+    ] = None
+    adapters: Annotated[
+        Names,
+        Flag(
+            "a PEFT adapter trained elsewhere on the language model: a row of its own; repeatable",
+            "DIR",
+            name="--adapter",
+            several="again",
+        ),
+    ] = ()
+    shots: Annotated[
+        tuple[Size, ...] | None,
+        Flag(
+            "labelled rows per label (default: up to 16); several give a curve",
+            "4,8,16|all",
+            several=",",
+        ),
+    ] = None
+    seeds: Annotated[int, Flag("draws of the shots", "N")] = 3
+    test_limit: Annotated[int | None, Flag("at most N test rows", "N")] = None
+    minutes: Annotated[float | None, Flag("time to spend; what would not fit is skipped", "M")] = (
+        None
     )
-    test = loaded.test if hold_out or loaded.test is not None else ()
-    task = replace(loaded.task, metric=request.metric or loaded.task.metric)
-    kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
-    wanted = dict.fromkeys((*(request.also or loaded.also), *kept))
-    also = tuple(name for name in wanted if name != task.metric)
-    rows = split(task, loaded.train, test, test_limit=request.test_limit)
-    rows = with_background(rows, loaded.background)
-    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+    workers: Annotated[
+        int | None,
+        Flag("processes that work side by side (default: what cores and memory allow)", "N"),
+    ] = None
+    prefer: Annotated[
+        Preference, Flag("which cost weighs; balanced: building plus 10,000 answers")
+    ] = "balanced"
+    give_up: Annotated[
+        float | None,
+        Flag("points of score a cheaper method may measure below the top (default 2)", "POINTS"),
+    ] = None
+    judge: Annotated[
+        Place | None,
+        Flag(
+            "a language model that compares answers with those of zero_shot (docs/metrics.md)", "M"
+        ),
+    ] = None
+    judge_pairs: Annotated[
+        Place | None,
+        Flag(
+            "what people chose: prompt, chosen, rejected; a judge that disagrees is not heard",
+            "FILE.jsonl",
+        ),
+    ] = None
+    settings: Annotated[
+        Settings,
+        Flag(
+            "pin a setting, as in full.top_layers=4; it is then not searched",
+            "METHOD.NAME=VALUE",
+            name="--set",
+            several="again",
+        ),
+    ] = Field(default_factory=dict)
+    out: Annotated[Place | None, Flag("run folder (default runs/TASK)", "DIR")] = None
 
-
-def _pairs(request: Request) -> tuple[tuple[Comparison, ...], list[Fault]]:
-    """The pairs that the judge is admitted by, and what is wrong with them."""
-    faults = []
-    if bool(request.judge) != bool(request.judge_pairs):
-        given = "--judge" if request.judge else "--judge-pairs"
-        do = "--judge MODEL --judge-pairs FILE.jsonl"
-        expected = "both: a judge speaks only where it agrees with people"
-        faults.append(Fault(f"{given} alone", expected, do))
-    if not request.judge_pairs:
-        return (), faults
-    try:
-        return read_pairs(Path(request.judge_pairs).expanduser()), faults
-    except InputError as error:
-        return (), [*faults, *error.faults]
-
-
-def _judge_faults(request: Request, task: Task) -> list[Fault]:
-    """A judge compares written answers."""
-    if not (request.judge or request.judge_pairs) or task.kind == "generate":
-        return []
-    return [Fault(f"--judge for a task of kind {task.kind}", "kind generate", "leave it out")]
-
-
-def _format_faults(task: Task, methods: Sequence[Method]) -> list[Fault]:
-    """A format that answers are to be kept in, and cannot be."""
-    kept = any(isinstance(method, Writing) and method.constrained for method in methods)
-    found = fault(task.answer_format) if kept and task.answer_format else None
-    return [found] if found else []
-
-
-def _method_faults(request: Request) -> Sequence[Fault]:
-    """What is wrong with the methods named, where the task's kind is not known."""
-    if request.methods is None:
-        return []
-    try:
-        chosen_methods(request, "classify")
-    except InputError as error:
-        return error.faults
-    return []
-
-
-def chosen_methods(request: Request, kind: Kind, pictures: bool = False) -> tuple[Method, ...]:
-    """The methods of a request with the settings the user pinned, in the table's order."""
-    standard = PICTURES if pictures else STANDARD[kind]
-    wanted = standard if request.methods is None else request.methods
-    names = dict.fromkeys(_named(wanted, kind, standard, "pictures" if pictures else "text"))
-    specs = [_spec(name, request.settings) for name in names]
-    specs += _given(request)
-    faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
-    faults += [
-        Fault(f"a setting for '{name}', which is not among the methods")
-        for name in request.settings
-        if name not in {spec["method"] for spec in specs}
-    ]
-    built = []
-    for spec in specs:
-        try:
-            built.append(TABLE.build(spec))
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(faults)
-    order = list(TABLE)
-    return tuple(sorted(built, key=lambda method: order.index(method.name)))
-
-
-def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A method by its name, or ``name:constrained``."""
-    name = word.removesuffix(CONSTRAINED)
-    kept = {} if name == word else {"constrained": True}
-    return {"method": name, **settings.get(name, {}), **kept}
-
-
-def _given(request: Request) -> list[dict[str, Any]]:
-    """The adapters trained elsewhere; those of the same name are told apart by their parents."""
-    from nshot.use.many import told_apart
-
-    folders = told_apart([Path(name).expanduser() for name in request.adapters])
-    settings = request.settings.get("adapter", {})
-    return [
-        {"method": "adapter", "title": title, **settings, "folder": str(folder)}
-        for title, folder in folders.items()
-    ]
-
-
-def _named(words: Sequence[str], kind: Kind, standard: Sequence[str], taken: Taken) -> list[str]:
-    """The methods' names; ``all``, ``standard`` or a rung stands for all that answer the task."""
-    many = {"standard": list(standard)}
-    if {*words} & {"all", *RUNGS}:
-        ready = [n for n in TABLE.ready if kind in TABLE[n].kinds and taken in TABLE[n].takes]
-        many |= {"all": ready}
-        many |= {rung: [name for name in ready if TABLE[name].rung == rung] for rung in RUNGS}
-    return [name for word in words for name in many.get(word, [word])]
-
-
-def _number_faults(request: Request) -> list[Fault]:
-    numbers: list[tuple[str, float | None]] = [
-        ("--seeds", request.seeds),
-        ("--test-limit", request.test_limit),
-        ("--minutes", request.minutes),
-        *[("--shots", size) for size in request.shots or ()],
-    ]
-    faults = [
-        Fault(f"{flag} {number}", expected="a number above 0")
-        for flag, number in numbers
-        if number is not None and not number > 0
-    ]
-    return faults + ([Fault("no shots are named", do="--shots 4,8")] if request.shots == () else [])
-
-
-def _encoder_role(task: Task) -> Role:
-    """What the encoder of a task is to read."""
-    return "features" if task.pictures else "encoder"
-
-
-def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
-    """What is wrong with the models named, as far as it can be told without asking a hub.
-
-    The encoder must be one of a role in `encoders`.
-    """
-    named: list[tuple[str | None, tuple[Role, ...]]] = [
-        (request.model, ("lm",)),
-        (request.encoder, encoders),
-        (request.judge, ("lm",)),
-    ]
-    faults: list[Fault] = []
-    for name, roles in named:
-        if name and ("/" not in name or Path(name).expanduser().exists()):
-            found = [_unresolved(name, role) for role in roles]
-            faults += found[0] if all(found) else []
-    return faults
-
-
-def _unresolved(name: str, role: Role) -> list[Fault]:
-    try:
-        resolve(name, role)
-    except InputError as error:
-        return list(error.faults)
-    return []
-
-
-def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
-    if request.shots is not None:
-        return tuple(sorted(set(request.shots), key=lambda n: float("inf") if n is None else n))
-    if task.kind != "classify" or len(rows.train) <= MANY * len(task.labels):
-        return (None,)
-    return (min(MANY, *_drawable(request, task, rows)) or None,)
-
-
-def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
-    """For each label, or for the task where it has none, how many rows every draw can count on."""
-    pools = [rows.train]
-    if rows.mode == "folds":
-        setting = Setting(task, rows, None, None)
-        pools = [
-            cut_rows(setting, Cut(folds, index), repeat)[0]
-            for folds in (FOLDS, SLOW_FOLDS)
-            for index in range(folds)
-            for repeat in range(max(1, request.seeds))
-        ]
-    if task.kind != "classify":
-        return [min(map(len, pools))]
-    counts = [Counter(example.label for example in pool) for pool in pools]
-    return [min(count[name] for count in counts) for name in task.label_names]
-
-
-def _row_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
-    """Labels with too few rows for the shots asked for, or for folds."""
-    if task.kind == "classify" and rows.mode == "folds" and (faults := _lonely(task, rows)):
-        return faults
-    largest = max((n for n in request.shots or () if n is not None), default=0)
-    after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
-    names = [f"label '{name}'" for name in task.label_names] or ["the task"]
-    return [
-        Fault(
-            f"{name} has {count} rows {after}, fewer than --shots {largest}",
-            do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
+    @property
+    def wish(self) -> Wish:
+        """What is wanted of the decision."""
+        return Wish(
+            prefer=self.prefer, give_up=None if self.give_up is None else self.give_up / 100
         )
-        for name, count in zip(names, _drawable(request, task, rows), strict=True)
-        if count < largest
-    ]
 
 
-def _lonely(task: Task, rows: Split) -> list[Fault]:
-    """Labels that folds cannot measure: their rows would be all learned or all answered."""
-    sources = {name: set[str]() for name in task.label_names}
-    for example in rows.train:
-        sources[example.label].add(example.group or f"id:{example.id}")
-    return [
-        Fault(
-            f"label '{name}' has one row, or rows of one group only",
-            expected="two of each label where no test file is given: one to learn, one to test",
-            do="label more rows, give --test FILE, or leave the label out",
-        )
-        for name, found in sources.items()
-        if len(found) < 2
-    ]
-
-
-def _models(request: Request, methods: Sequence[Method], role: Role) -> tuple[Any, Any]:
-    """The language model and the encoder, if any method asks for one or the user named it."""
-    needs_base = bool(request.model) or any(method.needs for method in methods)
-    needs_encoder = bool(request.encoder) or any(method.needs_encoder for method in methods)
-    base = resolve(request.model, "lm") if needs_base else None
-    return base, resolve(request.encoder, role) if needs_encoder else None
-
-
-def _misfits(methods: Sequence[Method], base: ModelRef | None) -> list[Fault]:
-    """Adapters trained elsewhere that are not of the language model."""
-    from nshot.methods.peft.adapter import GivenAdapter
-
-    given = [method for method in methods if isinstance(method, GivenAdapter)]
-    return [fault for method in given for fault in (method.misfits(base) if base else [])]
-
-
-def _folder_faults(out: Path, rows: Split) -> list[Fault]:
-    """A folder holds runs on one set of rows; the same request again continues it."""
-    if out.exists() and not out.is_dir():
-        return [Fault(f"{out} is a file", expected="a folder", do="--out DIR")]
-    setting = out / "data" / "setting.json"
-    if setting.exists():
-        found = json.loads(setting.read_text(encoding="utf-8"))["fingerprint"]
-        if found != rows.fingerprint:
-            these = f"{found[:8]}, these are {rows.fingerprint[:8]}"
-            do = "give another --out, or remove that folder"
-            return [Fault(f"{out} holds a run on other rows ({these})", do=do)]
-    elif out.exists() and any(path.name != "lock" for path in out.iterdir()):
-        return [Fault(f"{out} is not empty and is no nshot run", do="give another --out")]
-    return []
-
-
-def request_yaml(prepared: Prepared) -> str:
-    """The request as YAML that `nshot compare` takes back; paths relative to the run folder."""
-    request = prepared.request
-    body = {key: value for key, value in asdict(request).items() if value not in (None, (), {})}
-    body.pop("out", None)
-    for key in _PATHS:
-        if key in body and Path(body[key]).expanduser().exists():
-            body[key] = _relative(body[key], prepared.out)
-    if request.adapters:
-        body["adapters"] = [_relative(folder, prepared.out) for folder in request.adapters]
-    body["shots"] = [shown(size) for size in prepared.sizes]
-    named = [m.called if isinstance(m, Writing) and m.constrained else m.name
-             for m in prepared.methods if m.name != "adapter" or not request.adapters]  # fmt: skip
-    body["methods"] = named
-    return yaml.safe_dump(
-        {"compare": json.loads(json.dumps(body))}, sort_keys=False, allow_unicode=True
-    )
-
-
-def _relative(name: str, out: Path) -> str:
-    return os.path.relpath(Path(name).expanduser().resolve(), out)
+PLACES = ("task", "test", "judge", "judge_pairs")
+"""Fields that hold a path, or a name that may be one; those in `PLACE_LISTS` hold several."""
+PLACE_LISTS = ("model", "encoder")
 
 
 def is_request(path: Path) -> bool:
     """Is this the nshot.yaml of a run?"""
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return False
-    return path.read_text(encoding="utf-8", errors="replace").startswith("compare:")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"^\ufeff?(['\"]?)compare\1\s*:", text, re.MULTILINE) is not None
 
 
 def read_request(path: Path) -> Request:
-    """The request in an ``nshot.yaml``. Raises `InputError` with unknown keys and wrong values."""
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))["compare"]
-    except yaml.YAMLError as error:
-        raise InputError(Fault(f"not YAML: {error}", where=str(path))) from None
-    if not isinstance(body, dict) or "task" not in body:
-        raise InputError(Fault("no task", "compare: {task: FILE}", where=str(path)))
-    known = set(Request.__dataclass_fields__)
-    if unknown := [key for key in body if key not in known]:
-        raise InputError(
-            [
-                Fault(f"unknown key '{key}'", do=nearest(str(key), known), where=str(path))
-                for key in unknown
-            ]
-        )
-    if isinstance(body.get("shots"), list):
-        body["shots"] = [None if size == "all" else size for size in body["shots"]]
-    try:
-        request = TypeAdapter(Request).validate_python(body)
-    except ValidationError as error:
-        raise InputError([_value_fault(path, one) for one in error.errors()]) from None
-    places = {key: _found(path, getattr(request, key)) for key in _PATHS}
+    """The request in an ``nshot.yaml``; its paths are read from that file's folder.
+
+    Raises `InputError` with every unknown key and wrong value, each with its line.
+    """
+    content = read_yaml(path, "compare: {task: FILE}")
+    body = content.data.get("compare") if isinstance(content.data, dict) else None
+    request = from_data(Request, body, lambda loc: content.where(("compare", *loc)))
+    places: dict[str, Any] = {key: _placed(path, getattr(request, key)) for key in PLACES}
+    for key in PLACE_LISTS:
+        places[key] = tuple(_placed(path, name) for name in getattr(request, key))
     adapters = tuple(str((path.parent / name).resolve()) for name in request.adapters)
-    return replace(request, adapters=adapters, **places)  # type: ignore[arg-type]
+    return replace(request, adapters=adapters, **places)
 
 
-def _value_fault(path: Path, error: Any) -> Fault:
-    key = ".".join(str(part) for part in error["loc"])
-    return Fault(f"{key}: {error['input']!r}", expected=error["msg"], where=str(path))
-
-
-def _found(path: Path, name: str | None) -> str | None:
+def _placed(path: Path, name: str | None) -> str | None:
     """A path of the request file, read from that file's folder; what is no path as it is."""
     place = path.parent / name if name else path
     return str(place.resolve()) if name and place.exists() else name

@@ -13,20 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from nshot.bench.forecast import Budget, Forecast
 from nshot.bench.job import Cut, Job, WorkerProcess
 from nshot.bench.judging import judge_rows
-from nshot.bench.request import (
+from nshot.bench.prepare import (
     FOLDS,
     SLOW_FOLDS,
     SLOW_REPEATS,
     Prepared,
-    Request,
     prepare,
     request_yaml,
 )
+from nshot.bench.request import Request
 from nshot.bench.search import open_settings, trials
 from nshot.bench.store import Store, locked
 from nshot.board.details import details
@@ -41,11 +41,12 @@ from nshot.board.reduce import (
     row_outside,
     shown,
 )
-from nshot.board.schema import Board, Machine, Row, Wish
+from nshot.board.schema import Board, Machine, Preference, Row
 from nshot.core.durations import duration
 from nshot.core.errors import CannotAdapt, Fault, InputError, RunFailed
 from nshot.core.files import write_atomic
-from nshot.core.types import Kind, Measurement, Split, Trial, digest
+from nshot.core.serial import from_data
+from nshot.core.types import Measurement, Split, Trial, digest
 from nshot.data.rows import measurement_from_json
 from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Method, Rates, spec
@@ -518,7 +519,7 @@ def _facts(prepared: Prepared) -> Facts:
         models={use: ref.name if ref else None for use, ref in models},
         also=prepared.also,
         fold_plan=_fold_plan(prepared.split),
-        wish=Wish(prefer=request.wish, give_up=request.give_up),
+        wish=request.wish,
     )
 
 
@@ -673,56 +674,30 @@ def compare(
     text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
-    kind: Kind | None = None,
+    kind: Literal["classify", "generate"] | None = None,
+    model: str | Path | Sequence[str | Path] = (),
+    encoder: str | Path | Sequence[str | Path] = (),
     metric: str | None = None,
     also: str | Sequence[str] = (),
-    model: str | None = None,
-    encoder: str | None = None,
     methods: str | Sequence[str] | None = None,
     adapters: Sequence[str | Path] = (),
-    settings: Mapping[str, Mapping[str, Any]] | None = None,
     shots: Sequence[int | None] | None = None,
     seeds: int = 3,
     test_limit: int | None = None,
     minutes: float | None = None,
-    out: str | Path | None = None,
-    judge: str | None = None,
+    workers: int | None = None,
+    prefer: Preference = "balanced",
+    give_up: float | None = None,
+    judge: str | Path | None = None,
     judge_pairs: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    out: str | Path | None = None,
 ) -> Result:
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
-    `kind` is classify or generate, where it shall not be guessed; `shots` are rows per label (None
-    among them: all rows); `settings` pins settings by method; `adapters` are folders of PEFT
-    adapters trained elsewhere, each a row of its own; `metric` decides and `also` are metrics to
-    show beside it; `judge` is a language model that compares the answers with those of zero_shot,
-    if it agrees with people on the pairs in `judge_pairs`.
-    Raises `InputError` with every fault of the request before anything is written.
+    `Request` says what each argument is. `shots` are rows per label (None among them: all rows);
+    `settings` pins settings by method. Raises `InputError` with every fault of the request before
+    anything is written.
     """
-    request = Request(
-        task=str(task),
-        test=None if test is None else str(test),
-        text=_several(text),
-        label=label,
-        group=group,
-        kind=kind,
-        metric=metric,
-        also=_several(also),
-        model=model,
-        encoder=encoder,
-        methods=None if methods is None else _several(methods),
-        adapters=tuple(map(str, adapters)),
-        settings=settings or {},
-        shots=None if shots is None else tuple(shots),
-        seeds=seeds,
-        test_limit=test_limit,
-        minutes=minutes,
-        out=None if out is None else str(out),
-        judge=judge,
-        judge_pairs=None if judge_pairs is None else str(judge_pairs),
-    )
+    request = from_data(Request, locals())
     return carry_out(prepare(request), Silent(), "nshot.compare(...)")
-
-
-def _several(names: str | Sequence[str]) -> tuple[str, ...]:
-    """A name alone is one name, not its letters."""
-    return (names,) if isinstance(names, str) else tuple(names)

@@ -379,7 +379,7 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from nshot.bench.request import prepare
+    from nshot.bench.prepare import prepare
     from nshot.bench.run import carry_out, plan
     from nshot.report.terminal import Bars, advice_lines, board_table, display, forecast_table
 
@@ -422,8 +422,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         kind=arguments.kind,
         metric=arguments.metric,
         also=_names(arguments.also) or (),
-        model=arguments.model,
-        encoder=arguments.encoder,
+        model=arguments.model or (),
+        encoder=arguments.encoder or (),
         methods=_names(arguments.methods),
         adapters=tuple(arguments.adapters),
         settings=_settings(arguments.settings),
@@ -489,7 +489,8 @@ def _settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _adapt(arguments: argparse.Namespace) -> int:
-    from nshot.bench.request import Request, prepare
+    from nshot.bench.prepare import prepare
+    from nshot.bench.request import Request
     from nshot.bench.run import adapt_one
     from nshot.report.terminal import Bars, display
 
@@ -507,8 +508,8 @@ def _adapt(arguments: argparse.Namespace) -> int:
         kind=arguments.kind,
         metric=arguments.metric,
         also=_names(arguments.also) or (),
-        model=arguments.model,
-        encoder=arguments.encoder,
+        model=arguments.model or (),
+        encoder=arguments.encoder or (),
         methods=(arguments.method,),
         settings=_settings([prefix + pair for pair in arguments.settings]),
         shots=shots,

@@ -190,12 +190,12 @@ class Method(BaseModel, ABC):
         if ("pictures" if brief.pictures else "text") not in self.takes:
             return "reads texts, not pictures" if brief.pictures else "reads pictures, not texts"
         if self.needs and brief.base is None:
-            return "needs a language model, and none was given"
+            return "needs a language model, and there is none: see `nshot models`"
         if missing := self.needs - brief.abilities:
             verbs = sorted(_VERBS.get(ability, ability) for ability in missing)
             return f"the language model cannot {' or '.join(verbs)}"
         if self.needs_encoder and brief.encoder is None:
-            return "needs an encoder, and none was given"
+            return "needs an encoder, and there is none: see `nshot models`"
         return None
 
     @property

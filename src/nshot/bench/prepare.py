@@ -1,0 +1,397 @@
+"""A request, read and checked whole before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nshot.bench.job import Cut, Setting, cut_rows
+from nshot.bench.request import PLACE_LISTS, PLACES, Request
+from nshot.board.judge import Comparison, read_pairs
+from nshot.board.reduce import Size, shown
+from nshot.core.errors import Fault, InputError, ModelNotFound
+from nshot.core.serial import read_json, to_data
+from nshot.core.types import RUNGS, Kind, ModelRef, Split, Task
+from nshot.data import load, split, with_background
+from nshot.methods import PICTURES, STANDARD, TABLE
+from nshot.methods.contract import Method, Taken
+from nshot.methods.writing import CONSTRAINED, Writing
+from nshot.metrics import misfits
+from nshot.models.catalog import Role, resolve
+from nshot.models.hf.grammar import fault
+
+MANY = 16
+"""Shots per label when the user names no number and has more rows than that."""
+FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
+"""Without test rows: folds for every method, and folds and repeats for methods of minutes."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was found free of faults; nothing has been written."""
+
+    request: Request
+    setting: Setting
+    methods: tuple[Method, ...]
+    sizes: tuple[Size, ...]
+    out: Path
+    also: tuple[str, ...] = ()
+    pairs: tuple[Comparison, ...] = ()
+    """What the judge is admitted by; people's choice first."""
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.setting.task
+
+    @property
+    def split(self) -> Split:
+        """The rows."""
+        return self.setting.split
+
+    @property
+    def largest(self) -> Size:
+        """Where the board stands."""
+        return self.sizes[-1]
+
+
+def prepare(request: Request, hold_out: bool = True) -> Prepared:
+    """Read and check everything the request names. Raises `InputError` with all faults at once.
+
+    Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
+    """
+    faults = _number_faults(request)
+    pairs, pair_faults = _pairs(request)
+    try:
+        task, also, rows = _rows(request, hold_out)
+    except InputError as error:
+        before = [*faults, *_model_faults(request, "encoder", "features"), *pair_faults]
+        raise InputError([*_method_faults(request), *before, *error.faults]) from None
+    faults += [*_model_faults(request, _encoder_role(task)), *pair_faults]
+    methods: tuple[Method, ...] = ()
+    try:
+        methods = chosen_methods(request, task.kind, task.pictures)
+    except InputError as error:
+        faults = [*error.faults, *faults]
+    faults += misfits(task, also, (*rows.train, *rows.test))
+    faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
+    out = Path(request.out or Path("runs") / task.name)
+    faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
+    if faults:
+        raise InputError(faults)
+    base, encoder = _models(request, methods, _encoder_role(task))
+    if foreign := _misfits(methods, base):
+        raise InputError(foreign)
+    judge = resolve(request.judge, "lm") if request.judge else None
+    setting = Setting(task, rows, base, encoder, judge)
+    sizes = _sizes(request, task, rows)
+    return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
+
+
+def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
+    """The task, the metrics to show beside its own, and its rows as they will be used."""
+    sizes = None if request.shots is None else [n for n in request.shots if n is not None]
+    loaded = load(
+        request.task,
+        test=request.test,
+        text=request.text,
+        label=request.label,
+        group=request.group,
+        kind=request.kind,
+        shots=sizes,
+    )
+    test = loaded.test if hold_out or loaded.test is not None else ()
+    task = replace(loaded.task, metric=request.metric or loaded.task.metric)
+    kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
+    names = dict.fromkeys((*(request.also or loaded.also), *kept))
+    also = tuple(name for name in names if name != task.metric)
+    rows = split(task, loaded.train, test, test_limit=request.test_limit)
+    rows = with_background(rows, loaded.background)
+    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+
+
+def _pairs(request: Request) -> tuple[tuple[Comparison, ...], list[Fault]]:
+    """The pairs that the judge is admitted by, and what is wrong with them."""
+    faults = []
+    if bool(request.judge) != bool(request.judge_pairs):
+        given = "--judge" if request.judge else "--judge-pairs"
+        do = "--judge MODEL --judge-pairs FILE.jsonl"
+        expected = "both: a judge speaks only where it agrees with people"
+        faults.append(Fault(f"{given} alone", expected, do))
+    if not request.judge_pairs:
+        return (), faults
+    try:
+        return read_pairs(Path(request.judge_pairs).expanduser()), faults
+    except InputError as error:
+        return (), [*faults, *error.faults]
+
+
+def _judge_faults(request: Request, task: Task) -> list[Fault]:
+    """A judge compares written answers."""
+    if not (request.judge or request.judge_pairs) or task.kind == "generate":
+        return []
+    return [Fault(f"--judge for a task of kind {task.kind}", "kind generate", "leave it out")]
+
+
+def _format_faults(task: Task, methods: Sequence[Method]) -> list[Fault]:
+    """A format that answers are to be kept in, and cannot be."""
+    kept = any(isinstance(method, Writing) and method.constrained for method in methods)
+    wrong = fault(task.answer_format) if kept and task.answer_format else None
+    return [wrong] if wrong else []
+
+
+def _method_faults(request: Request) -> Sequence[Fault]:
+    """What is wrong with the methods named, where the task's kind is not known."""
+    if request.methods is None:
+        return []
+    try:
+        chosen_methods(request, "classify")
+    except InputError as error:
+        return error.faults
+    return []
+
+
+def chosen_methods(request: Request, kind: Kind, pictures: bool = False) -> tuple[Method, ...]:
+    """The methods of a request with the settings the user pinned, in the table's order."""
+    standard = PICTURES if pictures else STANDARD[kind]
+    words = standard if request.methods is None else request.methods
+    names = dict.fromkeys(_named(words, kind, standard, "pictures" if pictures else "text"))
+    specs = [_spec(name, request.settings) for name in names]
+    specs += _given(request)
+    faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
+    faults += [
+        Fault(f"a setting for '{name}', which is not among the methods")
+        for name in request.settings
+        if name not in {spec["method"] for spec in specs}
+    ]
+    built = []
+    for spec in specs:
+        try:
+            built.append(TABLE.build(spec))
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    order = list(TABLE)
+    return tuple(sorted(built, key=lambda method: order.index(method.name)))
+
+
+def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A method by its name, or ``name:constrained``."""
+    name = word.removesuffix(CONSTRAINED)
+    kept = {} if name == word else {"constrained": True}
+    return {"method": name, **settings.get(name, {}), **kept}
+
+
+def _given(request: Request) -> list[dict[str, Any]]:
+    """The adapters trained elsewhere; those of the same name are told apart by their parents."""
+    from nshot.use.many import told_apart
+
+    folders = told_apart([Path(name).expanduser() for name in request.adapters])
+    settings = request.settings.get("adapter", {})
+    return [
+        {"method": "adapter", "title": title, **settings, "folder": str(folder)}
+        for title, folder in folders.items()
+    ]
+
+
+def _named(words: Sequence[str], kind: Kind, standard: Sequence[str], taken: Taken) -> list[str]:
+    """The methods' names; ``all``, ``standard`` or a rung stands for all that answer the task."""
+    many = {"standard": list(standard)}
+    if {*words} & {"all", *RUNGS}:
+        ready = [n for n in TABLE.ready if kind in TABLE[n].kinds and taken in TABLE[n].takes]
+        many |= {"all": ready}
+        many |= {rung: [name for name in ready if TABLE[name].rung == rung] for rung in RUNGS}
+    return [name for word in words for name in many.get(word, [word])]
+
+
+def _number_faults(request: Request) -> list[Fault]:
+    numbers: list[tuple[str, float | None]] = [
+        ("--seeds", request.seeds),
+        ("--test-limit", request.test_limit),
+        ("--minutes", request.minutes),
+        ("--workers", request.workers),
+        *[("--shots", size) for size in request.shots or ()],
+    ]
+    faults = [
+        Fault(f"{flag} {number}", expected="a number above 0")
+        for flag, number in numbers
+        if number is not None and not number > 0
+    ]
+    if request.shots == ():
+        faults.append(Fault("no shots are named", do="--shots 4,8"))
+    if request.give_up is not None and not request.give_up >= 0:
+        faults.append(Fault(f"--give-up {request.give_up:g}", expected="points, 0 or more"))
+    return faults
+
+
+def _encoder_role(task: Task) -> Role:
+    """What the encoder of a task is to read."""
+    return "features" if task.pictures else "encoder"
+
+
+def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
+    """What is wrong with the models named, as far as it can be told without asking a hub.
+
+    The encoder must be one of a role in `encoders`.
+    """
+    named: list[tuple[str, tuple[Role, ...]]] = [
+        *[(name, ("lm",)) for name in request.model],
+        *[(name, encoders) for name in request.encoder],
+        *[(name, ("lm",)) for name in (request.judge,) if name],
+    ]
+    faults = [
+        Fault(f"--{role} {', '.join(names)}: {len(names)} models", "one")
+        for role, names in (("model", request.model), ("encoder", request.encoder))
+        if len(names) > 1
+    ]
+    for name, roles in named:
+        if "/" not in name or Path(name).expanduser().exists():
+            wrong = [_unresolved(name, role) for role in roles]
+            faults += wrong[0] if all(wrong) else []
+    return faults
+
+
+def _unresolved(name: str, role: Role) -> list[Fault]:
+    try:
+        resolve(name, role)
+    except InputError as error:
+        return list(error.faults)
+    return []
+
+
+def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
+    if request.shots is not None:
+        return tuple(sorted(set(request.shots), key=lambda n: float("inf") if n is None else n))
+    if task.kind != "classify" or len(rows.train) <= MANY * len(task.labels):
+        return (None,)
+    return (min(MANY, *_drawable(request, task, rows)) or None,)
+
+
+def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
+    """For each label, or for the task where it has none, how many rows every draw can count on."""
+    pools = [rows.train]
+    if rows.mode == "folds":
+        setting = Setting(task, rows, None, None)
+        pools = [
+            cut_rows(setting, Cut(folds, index), repeat)[0]
+            for folds in (FOLDS, SLOW_FOLDS)
+            for index in range(folds)
+            for repeat in range(max(1, request.seeds))
+        ]
+    if task.kind != "classify":
+        return [min(map(len, pools))]
+    counts = [Counter(example.label for example in pool) for pool in pools]
+    return [min(count[name] for count in counts) for name in task.label_names]
+
+
+def _row_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
+    """Labels with too few rows for the shots asked for, or for folds."""
+    if task.kind == "classify" and rows.mode == "folds" and (faults := _lonely(task, rows)):
+        return faults
+    largest = max((n for n in request.shots or () if n is not None), default=0)
+    after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
+    names = [f"label '{name}'" for name in task.label_names] or ["the task"]
+    return [
+        Fault(
+            f"{name} has {count} rows {after}, fewer than --shots {largest}",
+            do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
+        )
+        for name, count in zip(names, _drawable(request, task, rows), strict=True)
+        if count < largest
+    ]
+
+
+def _lonely(task: Task, rows: Split) -> list[Fault]:
+    """Labels that folds cannot measure: their rows would be all learned or all answered."""
+    sources = {name: set[str]() for name in task.label_names}
+    for example in rows.train:
+        sources[example.label].add(example.group or f"id:{example.id}")
+    return [
+        Fault(
+            f"label '{name}' has one row, or rows of one group only",
+            expected="two of each label where no test file is given: one to learn, one to test",
+            do="label more rows, give --test FILE, or leave the label out",
+        )
+        for name, groups in sources.items()
+        if len(groups) < 2
+    ]
+
+
+def _models(
+    request: Request, methods: Sequence[Method], role: Role
+) -> tuple[ModelRef | None, ModelRef | None]:
+    """The language model and the encoder, if any method needs one or the user named it."""
+    return (
+        _model(request.model, "lm", any(method.needs for method in methods)),
+        _model(request.encoder, role, any(method.needs_encoder for method in methods)),
+    )
+
+
+def _model(names: Sequence[str], role: Role, needed: bool) -> ModelRef | None:
+    """The model named, which must be at hand, or else the default where it is needed and at hand.
+
+    Without it the methods that need one are left out.
+    """
+    if names:
+        return resolve(names[0], role)
+    try:
+        return resolve(None, role) if needed else None
+    except ModelNotFound:
+        return None
+
+
+def _misfits(methods: Sequence[Method], base: ModelRef | None) -> list[Fault]:
+    """Adapters trained elsewhere that are not of the language model."""
+    from nshot.methods.peft.adapter import GivenAdapter
+
+    given = [method for method in methods if isinstance(method, GivenAdapter)]
+    return [fault for method in given for fault in (method.misfits(base) if base else [])]
+
+
+def _folder_faults(out: Path, rows: Split) -> list[Fault]:
+    """A folder holds runs on one set of rows; the same request again continues it."""
+    if out.exists() and not out.is_dir():
+        return [Fault(f"{out} is a file", expected="a folder", do="--out DIR")]
+    setting = out / "data" / "setting.json"
+    if setting.exists():
+        other = str(read_json(setting)["fingerprint"])
+        if other != rows.fingerprint:
+            these = f"{other[:8]}, these are {rows.fingerprint[:8]}"
+            do = "give another --out, or remove that folder"
+            return [Fault(f"{out} holds a run on other rows ({these})", do=do)]
+    elif out.exists() and any(path.name != "lock" for path in out.iterdir()):
+        return [Fault(f"{out} is not empty and is no nshot run", do="give another --out")]
+    return []
+
+
+def request_yaml(prepared: Prepared) -> str:
+    """The request as YAML that `nshot compare` takes back; paths relative to the run folder."""
+    request, out = prepared.request, prepared.out
+    body = to_data(request)
+    body.pop("out", None)
+    for key in PLACES:
+        if key in body:
+            body[key] = _relative(body[key], out)
+    for key in PLACE_LISTS:
+        if key in body:
+            body[key] = [_relative(name, out) for name in body[key]]
+    if request.adapters:
+        body["adapters"] = [_relative(folder, out, True) for folder in request.adapters]
+    body["shots"] = [shown(size) for size in prepared.sizes]
+    body["methods"] = [m.called if isinstance(m, Writing) and m.constrained else m.name
+                       for m in prepared.methods
+                       if m.name != "adapter" or not request.adapters]  # fmt: skip
+    return yaml.safe_dump({"compare": body}, sort_keys=False, allow_unicode=True)
+
+
+def _relative(name: str, out: Path, absent: bool = False) -> str:
+    """A path as it is from `out`; what is no path here as it is, unless it may be `absent`."""
+    place = Path(name).expanduser()
+    return os.path.relpath(place.resolve(), out) if absent or place.exists() else name

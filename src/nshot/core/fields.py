@@ -1,0 +1,69 @@
+"""What a field of a request says for itself: from it come its flag, its key and its help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+
+from pydantic import BeforeValidator
+
+
+class Flag(NamedTuple):
+    """Metadata of a request's field; the name, the type and the default are the field's own.
+
+    Args:
+        help: half a sentence, for ``--help`` and docs/cli.md.
+        metavar: what stands for the value; "" lists the values there are to choose from.
+        name: the words on the command line where they are not the field's name with dashes;
+            one without a dash is a place in the line.
+        several: how a list is typed: as ``A,B``, or by giving the flag again.
+    """
+
+    help: str
+    metavar: str = ""
+    name: str = ""
+    several: Literal["", ",", "again"] = ""
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _listed(value: Any) -> Any:
+    """A name alone is one name, not its letters; nothing is none."""
+    if value is None:
+        return ()
+    return (_text(value),) if isinstance(value, (str, Path)) else value
+
+
+def _pinned(value: Any) -> Any:
+    """``full.top_layers=4`` and the like -> {"full": {"top_layers": 4}}; values read as YAML."""
+    if isinstance(value, Mapping) or value is None:
+        return value or {}
+    import yaml
+
+    pins: dict[str, dict[str, Any]] = {}
+    wrong = []
+    for pair in value:
+        name, equals, text = str(pair).partition("=")
+        method, dot, setting = name.partition(".")
+        try:
+            read = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if equals and dot and setting:
+            pins.setdefault(method, {})[setting] = read
+        else:
+            wrong.append(f"'{pair}'")
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: not METHOD.NAME=VALUE, as in lora.rank=16")
+    return pins
+
+
+Place: TypeAlias = Annotated[str, BeforeValidator(_text)]
+"""A path as it was typed, or a name that may be one."""
+Names: TypeAlias = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
+"""Names; one alone may stand for a list of it."""
+Settings: TypeAlias = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_pinned)]
+"""Settings by method, or texts ``METHOD.NAME=VALUE``."""

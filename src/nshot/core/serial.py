@@ -1,0 +1,265 @@
+"""One codec: typed values as JSON data and back, one line of JSON, and YAML that knows its lines.
+
+Fields that are empty, and are so by default, are left out. Numbers that JSON does not know are
+written as texts (``nan``, ``inf``, ``-inf``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.files import decode
+
+T = TypeVar("T")
+Loc: TypeAlias = tuple[int | str, ...]
+"""Where a value stands in data: keys and indices from the root."""
+
+
+def to_data(value: Any) -> Any:
+    """Dataclasses, NamedTuples, pydantic models and containers of them as JSON data."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(float(value))
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if names := _empty_by_default(type(value)):  # type: ignore[arg-type]  # types are hashable
+        kept = {name: getattr(value, name) for name in names}
+        return {name: to_data(one) for name, one in kept.items() if one or not names[name]}
+    if isinstance(value, Mapping):
+        return {str(name): to_data(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_data(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+@cache
+def _empty_by_default(kind: Any) -> Mapping[str, bool]:
+    """The fields of a dataclass or NamedTuple, and whether each is empty where it is not given."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        made = {
+            f.name: f.default if f.default_factory is MISSING else f.default_factory()
+            for f in fields(kind)
+        }
+        return {name: default is not MISSING and not default for name, default in made.items()}
+    defaults = getattr(kind, "_field_defaults", {})
+    return {n: n in defaults and not defaults[n] for n in getattr(kind, "_fields", ())}
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def from_data(kind: type[T], data: Any, where: str | Callable[[Loc], str] = "") -> T:
+    """The value of type `kind` that `to_data` made `data` of, or that a user wrote.
+
+    Raises `InputError` with every fault; `where` says where the data stands, or each place in it.
+    """
+    try:
+        made: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type]
+        return made
+    except ValidationError as error:
+        places = where if callable(where) else lambda loc: where
+        raise InputError([fault_of(kind, dict(e), places) for e in error.errors()]) from None
+
+
+def fault_of(kind: Any, error: Mapping[str, Any], where: Callable[[Loc], str]) -> Fault:
+    """One of pydantic's errors in a value of type `kind` as a fault."""
+    loc, value = tuple(error["loc"]), error.get("input")
+    name, last = ".".join(map(str, loc)) or "this", str(loc[-1]) if loc else ""
+    match error["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            inside = f" in {'.'.join(map(str, loc[:-1]))}" if loc[:-1] else ""
+            do = nearest(last, _names(kind, loc[:-1]))
+            return Fault(f"unknown key '{last}'{inside}", do=do, where=where(loc))
+        case "missing" | "missing_argument":
+            return Fault(f"{name} is missing", where=where(loc[:-1]))
+        case "literal_error":
+            do = nearest(str(value), re.findall(r"'(.*?)'", str(error["ctx"]["expected"])))
+            return Fault(f"unknown {name} '{value}'", do=do, where=where(loc))
+        case "string_type":
+            return Fault(f"{name} is not a text", "one plain value", where=where(loc))
+        case "model_type" | "dict_type" | "mapping_type" | "dataclass_type":
+            expected = "lines of the form `key: value`"
+            return Fault(f"{name} is not a mapping", expected, where=where(loc))
+        case "tuple_type" | "list_type":
+            return Fault(f"{name} is not a list", f"{last}: [first, second]", where=where(loc))
+        case "value_error":
+            return Fault(f"{name}: {error['ctx']['error']}", where=where(loc))
+    expected = str(error["msg"]).removeprefix("Input should be ")
+    return Fault(f"{name}: {value!r}", expected, where=where(loc))
+
+
+def _names(kind: Any, loc: Loc) -> list[str]:
+    """The fields of the model at a place in `kind`."""
+    for part in loc:
+        inner = typing.get_args(kind) if not hasattr(kind, "model_fields") else ()
+        if isinstance(part, int) and inner:
+            kind = inner[0]
+        elif part in (known := _fields(kind)):
+            kind = known[str(part)]
+    return list(_fields(kind))
+
+
+def _fields(kind: Any) -> Mapping[str, Any]:
+    """The fields of a pydantic model or dataclass, or of the one in a union, with their types."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next(filter(None, map(_fields, typing.get_args(kind))), {})
+    found = getattr(kind, "__pydantic_fields__", {})
+    return {name: field.annotation for name, field in found.items()}
+
+
+def dumps(value: Any, indent: int | None = None) -> str:
+    """Strict JSON, Unicode as it is: one canonical line (keys sorted, no spaces), or indented.
+
+    Raises `ValueError` for a number that is not finite and stands in no typed value. Half a
+    surrogate pair, which UTF-8 cannot hold, is escaped.
+    """
+    line = json.dumps(
+        value,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=_typed,
+        indent=indent,
+        sort_keys=indent is None,
+        separators=(",", ":") if indent is None else None,
+    )
+    if line.isascii() or not any("\ud800" <= char <= "\udfff" for char in line):
+        return line
+    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in line)
+
+
+def _typed(value: Any) -> Any:
+    data = to_data(value)
+    if data is value:
+        raise TypeError(f"a {type(value).__name__} is no JSON")
+    return data
+
+
+def read_json(path: Path, do: str = "") -> Any:
+    """What a file of JSON holds. Raises `InputError`, with `do`, where it is absent or broken."""
+    try:
+        return json.loads(decode(path.read_bytes(), path))
+    except OSError as error:
+        found = f"cannot be read: {error.strerror}"
+        raise InputError(Fault(found, "a file that nshot wrote", do, str(path))) from None
+    except ValueError as error:
+        raise InputError(Fault(f"not JSON: {error}", where=str(path))) from None
+
+
+# ------------------------------------------------------------------------------------- YAML
+
+
+@dataclass(frozen=True)
+class Yaml:
+    """A YAML file as plain nodes: nothing in it is executed."""
+
+    path: Path
+    root: Node
+
+    def where(self, loc: Loc = ()) -> str:
+        """``task.yaml, line 3``: where the value at `loc` stands, or else what it would be in."""
+        node, line = self.root, self.root.start_mark.line
+        for part in loc:
+            inside = dict(_inside(node))
+            if part not in inside:
+                break
+            key, node = inside[part]
+            line = key.start_mark.line
+        return f"{self.path}, line {line + 1}"
+
+    @cached_property
+    def texts(self) -> Any:
+        """The data with every scalar as it is written: ``yes`` stays a text; nothing is None."""
+        return _as_written(self.root)
+
+    @cached_property
+    def data(self) -> Any:
+        """The data with numbers and truth values as YAML reads them."""
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(self.root)
+        except yaml.YAMLError as error:
+            raise InputError(_yaml_fault(self.path, error)) from None
+
+
+def read_yaml(path: Path, expected: str = "") -> Yaml:
+    """Read a YAML file; `expected` says what stands in one that is not empty.
+
+    Raises `InputError`: not readable, not YAML, empty, or with every key that stands twice or is
+    no text and every value that is no plain data.
+    """
+    try:
+        text = decode(path.read_bytes(), path)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise InputError(Fault(f"cannot be read: {error.strerror}", where=str(path))) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(_yaml_fault(path, error)) from None
+    if root is None:
+        raise InputError(Fault("the file is empty", expected, where=str(path)))
+    if faults := _node_faults(path, root, ()):
+        raise InputError(faults)
+    return Yaml(path, root)
+
+
+def _yaml_fault(path: Path, error: Exception) -> Fault:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error) or "nested too deeply"
+    return Fault(
+        f"not YAML: {problem}", where=f"{path}, line {mark.line + 1}" if mark else str(path)
+    )
+
+
+_PLAIN = ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
+
+
+def _node_faults(path: Path, node: Node, above: tuple[Node, ...]) -> list[Fault]:
+    """What no data may hold: itself, a tag that makes an object, a key twice or that is no text."""
+    where = f"{path}, line {node.start_mark.line + 1}"
+    if node in above:
+        return [Fault("a value holds itself", where=where)]
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _PLAIN:
+        return [Fault(f"{node.tag} is no plain data", "texts, numbers, lists", where=where)]
+    faults: list[Fault] = []
+    if isinstance(node, MappingNode):
+        names = [key.value for key, _ in node.value if isinstance(key, ScalarNode)]
+        for key, _ in node.value:
+            place = f"{path}, line {key.start_mark.line + 1}"
+            if not isinstance(key, ScalarNode):
+                faults.append(Fault("a key is not a text", "one plain value", where=place))
+            elif names.count(key.value) > 1:
+                names.remove(key.value)
+                faults.append(Fault(f"the key '{key.value}' stands twice", where=place))
+    for _, (_, value) in _inside(node):
+        faults += _node_faults(path, value, (*above, node))
+    return faults
+
+
+def _inside(node: Node) -> list[tuple[int | str, tuple[Node, Node]]]:
+    """(name or index, (node of the key or the item, node of the value)) of all in a node."""
+    if isinstance(node, MappingNode):
+        return [(str(key.value).strip(), (key, value)) for key, value in node.value]
+    items = node.value if isinstance(node, SequenceNode) else []
+    return [(index, (item, item)) for index, item in enumerate(items)]
+
+
+def _as_written(node: Node) -> Any:
+    if isinstance(node, ScalarNode):
+        return str(node.value).strip() or None
+    inside = {name: _as_written(value) for name, (_, value) in _inside(node)}
+    return inside if isinstance(node, MappingNode) else list(inside.values())
