@@ -1,10 +1,11 @@
-# make demo | check | test | test-full | bench | bench-gpu
+# make demo | check | test | test-full | peers | bench | bench-gpu
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/support-tickets
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo check test test-full bench bench-gpu clean
+.PHONY: demo check test test-full peers bench bench-gpu clean
 
 # torch first and by its exact version: any other resolves to gigabytes of CUDA packages. The
 # language model's package asks for llama.cpp, which nshot does not use: no dependencies for it.
@@ -34,14 +35,18 @@ test: $(VENV)/ready
 test-full: $(VENV)/ready
 	$(BIN)/pytest -n 2 tests
 
-# The peers live in an environment of their own that sees the product's packages.
-.bench/venv/ready: $(VENV)/ready
+# The peers live in an environment of their own that sees the product's packages. torchvision, which
+# one of them imports, has its own folder: benchmarks/peers.py says why.
+.bench/venv/ready: $(VENV)/ready benchmarks/peers.txt
 	$(PYTHON) -m venv .bench/venv
 	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" \
 	  > .bench/venv/lib/python3.11/site-packages/nshot.pth
-	.bench/venv/bin/pip install -q --no-deps -c constraints.txt lm-eval==0.4.13 trl==1.16.0 easyfsl==1.5.0 \
-	  setfit==1.2.0 evaluate==0.4.6 accelerate datasets dill xxhash multiprocess
+	.bench/venv/bin/pip install -q --no-deps -r benchmarks/peers.txt
+	.bench/venv/bin/pip install -q --no-deps --upgrade --target .bench/torchvision torchvision==0.28.0
 	touch $@
+
+peers: .bench/venv/ready
+	.bench/venv/bin/python benchmarks/peers.py
 
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+import peers
 from nshot.core import machine
 from nshot.core.files import write_atomic
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task, digest
@@ -103,12 +104,11 @@ def ours(
 
 def peer(method: SetFit, task: Task, shots: Shots, body: Any, seed: int, folder: Path) -> Answer:
     """The package, on a fresh copy of the encoder."""
-    from datasets import Dataset
-    from setfit import SetFitModel, Trainer, TrainingArguments
     from sklearn.linear_model import LogisticRegression
 
-    model = SetFitModel(model_body=body, model_head=LogisticRegression())
-    arguments = TrainingArguments(
+    package = peers.setfit()
+    model = package.SetFitModel(model_body=body, model_head=LogisticRegression())
+    arguments = package.TrainingArguments(
         output_dir=str(folder),
         batch_size=method.batch_size,
         num_iterations=method.iterations,
@@ -123,7 +123,8 @@ def peer(method: SetFit, task: Task, shots: Shots, body: Any, seed: int, folder:
     )
     names = list(task.label_names)
     rows = [{"text": e.input.text, "label": names.index(e.label)} for e in shots.labelled]
-    trainer = Trainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows))
+    dataset = package.Dataset.from_list(rows)
+    trainer = package.Trainer(model=model, args=arguments, train_dataset=dataset)
     trainer.train()
     if trainer.st_trainer.state.global_step != steps_of(method, shots):
         raise RuntimeError(f"the package took {trainer.st_trainer.state.global_step} steps")

@@ -9,27 +9,24 @@ softmaxes are the same (our learned number is 1 here). Its full-context embeddin
 replacing both of its encoders by the identity, which is its fastest form. First every prediction is
 compared; then both answer the same episodes in turn. Timed is the answering with the gathering of
 the features, not the drawing of the episodes, which the peer does by one Python loop an episode.
-
-easyfsl imports torchvision, which has no build beside this torch: a module of that name without
-anything in it is put in its place. Nothing that is measured uses it.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader
 
+import peers
 from nshot.core import machine
 from nshot.methods.episodes import engine
 from nshot.methods.episodes.base import EpisodeShape
@@ -81,39 +78,27 @@ def learners() -> dict[str, Learner]:
     return {"prototypical": Prototypical((WIDTH,)).eval(), "matching": matching.eval()}
 
 
-class _Empty(ModuleType):
-    """A module of which anything can be imported, and nothing used."""
+def easyfsl_methods() -> Mapping[str, Peer]:
+    """easyfsl's methods."""
+    package = peers.easyfsl()
 
-    __path__: tuple[str, ...] = ()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-def peers() -> Mapping[str, Peer]:
-    """easyfsl's."""
-    stand_ins = ["torchvision", *(f"torchvision.{n}" for n in ("models", "models.resnet"))]
-    stand_ins += ["torchvision.transforms", "torchvision.datasets", "matplotlib"]
-    sys.modules.update({name: _Empty(name) for name in stand_ins})
-    from easyfsl.methods import MatchingNetworks, PrototypicalNetworks
-
-    class PlainMatching(MatchingNetworks):
+    class PlainMatching(package.MatchingNetworks):  # type: ignore[misc, name-defined]
         def encode_support_features(self, support_features: Tensor) -> Tensor:
             return support_features
 
         def encode_query_features(self, query_features: Tensor) -> Tensor:
             return query_features
 
-    made = {
-        "prototypical": PrototypicalNetworks(),
+    models = {
+        "prototypical": package.PrototypicalNetworks(),
         "matching": PlainMatching(feature_dimension=WIDTH),
     }
-    return {name: Peer(_asked(model.eval()), _looped(model)) for name, model in made.items()}
+    return {
+        name: Peer(_alone(model.eval()), _looped(model, package)) for name, model in models.items()
+    }
 
 
-def _asked(model: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _alone(model: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     @torch.no_grad()
     def answer(support: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
         model.process_support_set(support, labels)
@@ -123,13 +108,8 @@ def _asked(model: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return answer
 
 
-def _looped(model: Any) -> Callable[[Tensor, NDArray[np.int64], EpisodeShape], float]:
-    from easyfsl.datasets import FeaturesDataset
-    from easyfsl.samplers import TaskSampler
-    from easyfsl.utils import evaluate
-    from torch.utils.data import DataLoader
-
-    class Told(TaskSampler):
+def _looped(model: Any, package: Any) -> Callable[[Tensor, NDArray[np.int64], EpisodeShape], float]:
+    class Drawn(package.TaskSampler):  # type: ignore[misc, name-defined]
         """Yields the episodes that were drawn."""
 
         def __init__(self, drawn: NDArray[np.int64], shape: EpisodeShape) -> None:
@@ -141,10 +121,10 @@ def _looped(model: Any) -> Callable[[Tensor, NDArray[np.int64], EpisodeShape], f
 
     def run(given: Tensor, drawn: NDArray[np.int64], shape: EpisodeShape) -> float:
         labels = np.repeat(np.arange(CLASSES), EACH).tolist()
-        dataset = FeaturesDataset(labels, given, [str(c) for c in range(CLASSES)])
-        sampler = Told(drawn, shape)
+        dataset = package.FeaturesDataset(labels, given, [str(c) for c in range(CLASSES)])
+        sampler = Drawn(drawn, shape)
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=sampler.episodic_collate_fn)
-        return float(evaluate(model, loader, device="cpu", use_tqdm=False))
+        return float(package.evaluate(model, loader, device="cpu", use_tqdm=False))
 
     return run
 
@@ -232,7 +212,9 @@ if __name__ == "__main__":
     parser.add_argument("--write", action="store_true", help="put the table into the docs")
     asked = parser.parse_args()
     torch.set_num_threads(machine.threads())
-    text = table(measure(peers(), asked.episodes, asked.repeats), asked.episodes, asked.repeats)
+    text = table(
+        measure(easyfsl_methods(), asked.episodes, asked.repeats), asked.episodes, asked.repeats
+    )
     print(text)
     if asked.write:
         write("episodes.py", text)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import peers
 from nshot.core import machine
 from nshot.models import open_models
 from nshot.models.catalog import resolve
@@ -88,14 +89,12 @@ def cases(data: Path, count: int) -> list[Case]:
 
 def peer_on(module: Any, tokenizer: Any) -> Callable[[Case, int], Any]:
     """lm-eval's own model class, on the module that nshot has loaded."""
-    from lm_eval.api.instance import Instance
-    from lm_eval.models.huggingface import HFLM
-
-    peer = HFLM(pretrained=module, tokenizer=tokenizer, batch_size=1)
+    package = peers.lm_eval()
+    peer = package.HFLM(pretrained=module, tokenizer=tokenizer, batch_size=1)
 
     def score(case: Case, count: int) -> Any:
         requests = [
-            Instance("loglikelihood", {}, (prompt, answer), 0)
+            package.Instance("loglikelihood", {}, (prompt, answer), 0)
             for prompt in case.prompts[:count]
             for answer in case.answers
         ]

@@ -33,6 +33,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+import peers
 from nshot.core import machine
 from nshot.core.errors import DidNotLearn, NshotError
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
@@ -154,11 +155,9 @@ def peer(order: str) -> Callable[[Any, Lent, list[Pair], int, int], Took]:
     """TRL with the rows of a batch chosen by `order`."""
 
     def run(module: Any, lent: Lent, given: list[Pair], epochs: int, seed: int) -> Took:
-        from datasets import Dataset
-        from trl import SFTConfig, SFTTrainer
-
+        package = peers.trl()
         with tempfile.TemporaryDirectory() as folder:
-            config = SFTConfig(
+            config = package.SFTConfig(
                 output_dir=folder,
                 per_device_train_batch_size=BATCH,
                 num_train_epochs=epochs,
@@ -174,8 +173,8 @@ def peer(order: str) -> Callable[[Any, Lent, list[Pair], int, int], Took]:
                 disable_tqdm=True,
                 seed=seed,
             )
-            rows = Dataset.from_list([vars(pair) for pair in given])
-            trainer = SFTTrainer(
+            rows = package.Dataset.from_list([vars(pair) for pair in given])
+            trainer = package.SFTTrainer(
                 model=module, args=config, train_dataset=rows, processing_class=lent.tokenizer
             )
             start = clocks()
