@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def bench(folder, models, tmp_path) -> Lent:
 def test_it_learns_and_generates(bench, models):
     predictor = check_it_learns(METHOD, bench)
     check_it_generates(models, predictor.ref)
+    config = json.loads((Path(predictor.ref.deltas[0].folder) / "adapter_config.json").read_text())
+    names = config["target_modules"]
+    assert names == sorted(names), "PEFT's order is that of a set: another one in each process"
 
 
 def test_parameters_are_keys_values_and_inner_layer(bench):

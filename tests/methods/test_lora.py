@@ -210,7 +210,7 @@ def test_attention_is_called_what_the_family_calls_it(family, names, models, tmp
 
 
 def test_a_family_that_calls_it_otherwise_is_told_so(models, tmp_path):
-    """CTRL's are Wq and Wv, which no table here knows; every linear layer is still found."""
+    """CTRL's are Wq and Wv, names not known here; `all-linear` needs none."""
     from transformers import CTRLConfig, CTRLLMHeadModel
 
     sizes = {"vocab_size": 320, "n_embd": 32, "n_layer": 1, "n_head": 2, "dff": 32}
@@ -218,8 +218,8 @@ def test_a_family_that_calls_it_otherwise_is_told_so(models, tmp_path):
     tiny_tokenizer().save_pretrained(tmp_path / "ctrl")
     ref = ModelRef("hf", str(tmp_path / "ctrl"))
     before = models.fingerprint(ref)
-    said = "a ctrl has no modules named q_proj or v_proj"
-    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match=said):
+    reason = "where a ctrl keeps queries and values is not known"
+    with models.lend(ref) as lent, pytest.raises(CannotAdapt, match=reason):
         put_on(LoRA(targets="attention"), lent)
     assert models.fingerprint(ref) == before
     with models.lend(ref) as lent:

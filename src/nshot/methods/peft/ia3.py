@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -11,10 +11,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
-from nshot.training.parts.adapter import Adapter, require_targets
-
-_INNER = ("down_proj", "mlp.c_proj", "dense_4h_to_h", "fc_out", "fc2", "w2")
-"""Names of the matrix after the inner layer, whose inputs are scaled rather than its outputs."""
+from nshot.training.parts.adapter import Adapter
 
 
 class IA3(Trained):
@@ -27,10 +24,13 @@ class IA3(Trained):
     Attention becomes softmax(Q (l_k * K)^T / sqrt(d)) (l_v * V) and the inner layer
     (l_ff * f(W1 x)) W2 (section 3.3). All three start at one: training begins at the base model.
     d_k + d_v + d_ff parameters a block are trained, d_k and d_v the widths of keys and values,
-    which grouped queries make smaller than the model's.
+    which grouped queries make smaller than the model's. Where queries, keys and values are one
+    matrix (GPT-2, BLOOM), all of its outputs are scaled: a scale on the queries does what the same
+    scale on the keys would, so that nothing else can be learned, with d parameters a block more.
     """
 
     name: ClassVar[str] = "ia3"
+    version: ClassVar[int] = 3
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 2e-2)}
     about: ClassVar[str] = "vectors that rescale keys, values and inner activations"
 
@@ -41,30 +41,25 @@ class IA3(Trained):
         return Adapter(self.name, self.config)
 
     def config(self, lent: Lent) -> Any:
-        """PEFT's configuration; raises `CannotAdapt` where the matrices go by unknown names."""
+        """PEFT's configuration; raises `CannotAdapt` where keys, values or inner layer hide."""
         from peft import IA3Config
 
-        targets = _targets(lent)
-        require_targets(lent, targets)
+        from nshot.nets.blocks import blocks, endings
+
+        parts = blocks(lent.module)
+        kind = lent.module.config.model_type
+        scaled = [name for part in parts for name in (*part.keys, *part.values)]
+        inner = [name for part in parts for name in part.inner]
+        if any(part.packed for part in parts):
+            raise CannotAdapt(
+                f"the experts of a {kind} are one tensor, and ia3 cannot scale what is inside it"
+            )
+        if not scaled or not inner:
+            missing = "its inner layer" if scaled else "keys and values"
+            raise CannotAdapt(f"where a {kind} keeps {missing} is not known to ia3")
+        feedforward = endings(lent.module, inner)
         return IA3Config(
             task_type="CAUSAL_LM",
-            target_modules=list(targets),
-            feedforward_modules=[name for name in targets if name in _INNER],
+            target_modules=[*endings(lent.module, scaled), *feedforward],
+            feedforward_modules=feedforward,
         )
-
-
-def _targets(lent: Lent) -> Sequence[str]:
-    """Keys, values and the matrix after the inner layer.
-
-    PEFT's table gives some families (Gemma, Qwen) queries in place of keys. The paper scales keys,
-    so the table is asked only where no module is called ``k_proj``.
-    """
-    from peft.utils import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING as KNOWN
-
-    last = {name.rpartition(".")[2] for name, _ in lent.module.named_modules()}
-    if {"k_proj", "v_proj", "down_proj"} <= last:
-        return ("k_proj", "v_proj", "down_proj")
-    kind = lent.module.config.model_type
-    if kind not in KNOWN:
-        raise CannotAdapt(f"where a {kind} keeps keys and values is not known to ia3")
-    return tuple(KNOWN[kind])

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from nshot.core.errors import CannotAdapt
 from nshot.core.types import Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
-from nshot.training.parts.adapter import Adapter, require_targets
+from nshot.training.parts.adapter import Adapter
 from nshot.training.recipe import Part
 
 
@@ -29,6 +30,7 @@ class LowRank(BaseModel):
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 3
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 5e-4, 2e-3)}
 
     rank: int = Field(default=8, ge=1)
@@ -47,12 +49,15 @@ class LowRank(BaseModel):
         """PEFT's configuration; raises `CannotAdapt` where attention goes by unknown names."""
         from peft import LoraConfig
 
+        from nshot.nets.blocks import unfit
+
         return LoraConfig(
             task_type="CAUSAL_LM",
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=_attention(lent) if self.targets == "attention" else self.targets,
+            exclude_modules=unfit(lent.module) if self.targets == "all-linear" else None,
             use_rslora=self.use_rslora,
             use_dora=self.use_dora,
         )
@@ -76,11 +81,15 @@ class LoRA(LowRank, Trained):
     about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
 
-def _attention(lent: Lent) -> Sequence[str] | str:
-    """The modules that make queries and values, by PEFT's table of families."""
-    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+def _attention(lent: Lent) -> Sequence[str]:
+    """What names the modules that make queries and values."""
+    from nshot.nets.blocks import blocks, endings
 
-    named: Sequence[str] | str = KNOWN.get(lent.module.config.model_type, ["q_proj", "v_proj"])
-    if not isinstance(named, str):
-        require_targets(lent, named)
-    return named
+    names = [name for part in blocks(lent.module) for name in (*part.queries, *part.values)]
+    if not names:
+        kind = lent.module.config.model_type
+        raise CannotAdapt(
+            f"where a {kind} keeps queries and values is not known to lora; "
+            "targets=all-linear needs no names"
+        )
+    return endings(lent.module, names)

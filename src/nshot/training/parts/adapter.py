@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,19 +62,12 @@ def save_adapter(lent: Lent, module: Any, folder: Path) -> Delta:
     base = Path(lent.ref.name)
     # A path of this machine would mean nothing on the next; a Hub id stays as it is.
     name = base.name if base.is_absolute() else lent.ref.name
-    module.peft_config["default"].base_model_name_or_path = name
+    config = module.peft_config["default"]
+    config.base_model_name_or_path = name
+    for key, value in vars(config).items():
+        if isinstance(value, set):  # in an order that differs from process to process
+            setattr(config, key, sorted(value))
     # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
     module.save_pretrained(target, save_embedding_layers=False)
     (target / "README.md").unlink(missing_ok=True)
     return Delta("peft", str(target), content_hash(target))
-
-
-def require_targets(lent: Lent, targets: Sequence[str]) -> None:
-    """Raise `CannotAdapt` unless every name ends the name of some module of the model.
-
-    PEFT itself is content when one of them does, and trains that much less.
-    """
-    names = [f".{name}" for name, _ in lent.module.named_modules()]
-    if missing := [t for t in targets if not any(name.endswith(f".{t}") for name in names)]:
-        kind = lent.module.config.model_type
-        raise CannotAdapt(f"a {kind} has no modules named {' or '.join(missing)}")
