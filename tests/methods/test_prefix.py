@@ -59,7 +59,7 @@ def bench(folder, models, tmp_path) -> Lent:
 
 def test_it_learns_the_keys_and_values_and_plain_peft_answers_so(bench, folder):
     predictor = check_it_learns(PrefixTuning(**QUICK), bench)
-    positions = len(PrefixTuning().part(TASK, SHOTS, 0).shown(tiny_tokenizer()).tokens)
+    positions = len(PrefixTuning().opening(TASK, SHOTS, 0).shown(tiny_tokenizer()).tokens)
     assert bench.parameters == positions * LAYERS * 2 * KEYS
     assert 40 < positions <= 64
     assert bench.notes == ["2 examples stand in the prefix and were not trained on"]
@@ -102,7 +102,7 @@ def test_it_starts_at_the_in_context_prompt(bench, tmp_path, seed):
     """The same answers as the base gives after the same demonstrations, asked as text."""
     bench.seed = seed
     demos = in_turn(SHOTS.labelled, 2, seed)
-    shown = PrefixTuning().part(TASK, SHOTS, seed).shown(tiny_tokenizer())
+    shown = PrefixTuning().opening(TASK, SHOTS, seed).shown(tiny_tokenizer())
     assert shown.demos == demos
     in_context = Prompted(TASK, bench.models, bench.base, demos=demos)
     bare = Prompted(TASK, bench.models, bench.base)
@@ -118,7 +118,7 @@ def test_logits_before_the_first_step_are_the_bases_after_its_tokens(
 ):
     method = PrefixTuning(format=format, length=80)
     with models.lend(ModelRef("hf", str(tiny_family(tmp_path / "m", family, 96)))) as lent:
-        tokens = list(method.part(TASK, SHOTS, 0).shown(lent.tokenizer).tokens)
+        tokens = list(method.opening(TASK, SHOTS, 0).shown(lent.tokenizer).tokens)
         ids = lent.tokenizer("Text: a warm film\nLabel:")["input_ids"]
         expected = row_logits(lent.module, tokens + ids)[len(tokens) :]
         found = row_logits(put_on(method, lent).eval(), ids)
@@ -129,7 +129,7 @@ def test_what_a_prefix_shows():
     tokenizer = tiny_tokenizer()
 
     def text(**settings) -> str:
-        shown = PrefixTuning(**settings).part(TASK, SHOTS, 0).shown(tokenizer)
+        shown = PrefixTuning(**settings).opening(TASK, SHOTS, 0).shown(tokenizer)
         assert len(shown.tokens) <= settings["length"]
         return str(tokenizer.decode(shown.tokens))
 
@@ -161,7 +161,7 @@ def test_the_border_is_where_the_tokenizer_cuts_the_whole_prompt():
     )
     raw.train_from_iterator(["\n\nText"] * 50, trainer)
     joining = PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>")
-    shown = PrefixTuning(length=200).part(TASK, SHOTS, 0).shown(joining)
+    shown = PrefixTuning(length=200).opening(TASK, SHOTS, 0).shown(joining)
     prompt = Prompted(TASK, HFModels(), ModelRef("hf", ""), demos=shown.demos).prompts(INPUTS[:1])
     whole = joining(prompt[0])["input_ids"]
     assert tuple(whole[: len(shown.tokens)]) == shown.tokens
@@ -172,7 +172,7 @@ def test_shown_rows_are_trained_on_only_where_their_label_has_no_others(bench):
     with bench.models.lend(bench.base) as lent:
         few = Shots(SHOTS.labelled[:3])  # two of one label, one of the other
         data = PrefixTuning().data(TASK, few, 0)
-        assert len(data.prefix.shown(lent.tokenizer).demos) == 2
+        assert len(data.opening.shown(lent.tokenizer).demos) == 2
         kept = data.kept(lent.tokenizer)
         assert {e.label for e in kept} == {"positive", "very_negative"}
         lesson = data.lesson(lent, 64)
@@ -194,7 +194,7 @@ def test_a_written_answer_is_learned_with_its_end(bench):
         )
     )
     predictor = PrefixTuning(**QUICK | {"epochs": 240}, length=30).adapt(task, shots, bench)
-    (shown,) = PrefixTuning(length=30).part(task, shots, 0).shown(tiny_tokenizer()).demos
+    (shown,) = PrefixTuning(length=30).opening(task, shots, 0).shown(tiny_tokenizer()).demos
     taught = [e for e in shots.labelled if e != shown]
     answers = predictor.predict([e.input for e in taught])
     assert [a.answer for a in answers] == [e.targets[0] for e in taught]

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from nshot.core.errors import Diverged
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Trains, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens, base_of
+from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing
 from nshot.models.base import Ability
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import Format
-from nshot.training.recipe import Part, Recipe, carry_out
-from nshot.training.rows import Schedule
-
-if TYPE_CHECKING:
-    from nshot.training.data.tokens import TokenRows
-    from nshot.training.learned import Fit
+from nshot.training.data.answers import Answers
+from nshot.training.recipe import Data, Part, Recipe
+from nshot.training.rows import Row, Schedule
 
 _PROMPT = 8
 """Tokens that field names and the answer's name add to an input in the plain format."""
@@ -67,10 +60,8 @@ class Trained(Writing, Method):
     def part(self, task: Task, shots: Shots, seed: int) -> Part:
         """What learns. Without shots it is asked only what it would cost."""
 
-    def data(self, task: Task, shots: Shots, seed: int) -> TokenRows:
+    def data(self, task: Task, shots: Shots, seed: int) -> Data[Row]:
         """What is read: the shots with their answers."""
-        from nshot.training.data.answers import Answers
-
         return Answers(task, self.format, shots.labelled)
 
     def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
@@ -124,51 +115,6 @@ class Trained(Writing, Method):
         written = brief.test * brief.tokens if brief.task.kind == "generate" else 0.0
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
         return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
-
-
-def teach(recipe: Recipe[Any, Any], base: ModelRef, bench: Workbench) -> ModelRef:
-    """Carry out a recipe on `base`: the ref of what it made, which is better than what it began as.
-
-    Raises `CannotAdapt`, `Diverged`, and `DidNotLearn` with the figures before and after.
-    """
-    from nshot.training.learned import require_learned
-
-    before = _start(recipe, base, bench)
-    facts = bench.models.open(base).facts
-    with bench.models.lend(base, free=recipe.part.free(facts)) as lent:
-        delta, trace = carry_out(
-            recipe,
-            lent,
-            facts.context,
-            bench.folder,
-            bench.note,
-            lambda done, total: bench.progress(done, total, "training"),
-        )
-    bench.trained(trace.parameters)
-    bench.learned(trace.losses, trace.watched)
-    ref = replace(base, deltas=(*base.deltas, delta))
-    after = recipe.data.fit(bench.models, ref)
-    if not math.isfinite(after.nll):
-        raise Diverged(f"the trained model's loss is {after.nll}")
-    require_learned(before, after)
-    return ref
-
-
-def _start(recipe: Recipe[Any, Any], base: ModelRef, bench: Workbench) -> Fit:
-    """How the untrained model does: the base's figures serve every part that starts as the base."""
-    part, data = recipe.part, recipe.data
-    if part.starts_as_base:
-        key = digest(repr(base), repr(data))
-        return bench.shared(f"fit-{key}", lambda: data.fit(bench.models, base))
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    facts = bench.models.open(base).facts
-    with TemporaryDirectory(dir=bench.folder) as folder:
-        with bench.models.lend(base, free=part.free(facts)) as lent:
-            part.room(lent, facts.context)
-            delta = part.save(lent, part.put_on(lent, recipe.schedule.seed), Path(folder))
-        ref = replace(base, deltas=(*base.deltas, delta))
-        key = digest(repr(base), delta.sha256, repr(data))
-        return bench.shared(f"fit-{key}", lambda: data.fit(bench.models, ref))
 
 
 def _asked(brief: Brief) -> float:

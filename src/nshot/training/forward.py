@@ -277,7 +277,11 @@ def token_reader(
     packing: bool,
     note: Callable[[str], None],
 ) -> Reader:
-    """`reader` of all these rows; notes where packing was wanted and padding is what they get."""
+    """`reader` of all these rows; notes where packing was wanted and padding is what they get.
+
+    Raises `InputError`, with their names, for rows that supervise nothing.
+    """
+    require_supervised(rows, validation)
     chosen = reader(module, [*rows, *validation], free, device, packing)
     if packing and isinstance(chosen, Whole):
         note("rows were padded, not packed: on this model the two are not the same")

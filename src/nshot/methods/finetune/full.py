@@ -20,27 +20,22 @@ _FORWARD = 1 / 3
 
 @dataclass(frozen=True)
 class Blocks(Weights):
-    """All weights (`top_layers` None), or those of the last blocks and the norm above them."""
+    """All weights (`free_blocks` None), or those of the last blocks and the norm above them."""
 
-    top_layers: int | None
+    free_blocks: int | None
 
     def free(self, model: ModelFacts) -> tuple[str, ...]:
         """Patterns of their names."""
-        if self.top_layers is None:
+        if self.free_blocks is None:
             return ("*",)
-        first = max(0, model.layers - self.top_layers)
+        first = max(0, model.layers - self.free_blocks)
         return (*(f"model.layers.{i}.*" for i in range(first, model.layers)), "model.norm.*")
-
-    @property
-    def free_blocks(self) -> int | None:
-        """The blocks under the last `top_layers` are read once."""
-        return self.top_layers
 
     def share(self, layers: int, epochs: int) -> float:
         """The trained part of the depth each epoch, the rest forward and once."""
-        if self.top_layers is None or layers <= self.top_layers:
+        if self.free_blocks is None or layers <= self.free_blocks:
             return 1.0
-        trained = self.top_layers / layers
+        trained = self.free_blocks / layers
         return trained + (1 - trained) * _FORWARD / epochs
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Workbench
@@ -15,24 +14,15 @@ from nshot.methods.trained import Trained
 from nshot.models.base import Ability, Lent
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import trained_head
-from nshot.training.parts.adapter import save_adapter, wrap
-from nshot.training.recipe import Part
-
-if TYPE_CHECKING:
-    from nshot.training.data.tokens import TokenRows
+from nshot.training.parts.adapter import Adapter
+from nshot.training.recipe import Data
+from nshot.training.rows import Row
 
 
 @dataclass(frozen=True)
-class Head(Part):
-    """A fresh linear head over `labels` labels, and an adapter in the body under it.
+class Head(Adapter):
+    """A fresh linear head over `labels` labels, and the adapter in the body under it."""
 
-    Args:
-        name: the method's, for what is said where it cannot be put on.
-        config: PEFT's configuration of the adapter for a model.
-    """
-
-    name: str
-    config: Callable[[Lent], Any]
     labels: int
 
     def put_on(self, lent: Lent, seed: int) -> Any:
@@ -45,11 +35,11 @@ class Head(Part):
             torch.manual_seed(seed)
             shell = classifier(lent.module, self.labels)
         config = replace(self.config(lent), task_type="SEQ_CLS")
-        return LabelLogits(wrap(self.name, shell, config, seed))
+        return LabelLogits(self.wrap(shell, config, seed))
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """PEFT's own folder of a sequence classifier."""
-        return save_adapter(lent, module.adapted, folder)
+        return super().save(lent, module.adapted, folder)
 
 
 class LoRAHead(LowRank, Trained):
@@ -81,7 +71,7 @@ class LoRAHead(LowRank, Trained):
         """LoRA's matrices and the head, one adapter to PEFT."""
         return Head(self.name, self.config, len(task.labels))
 
-    def data(self, task: Task, shots: Shots, seed: int) -> TokenRows:
+    def data(self, task: Task, shots: Shots, seed: int) -> Data[Row]:
         """The prompts, each with the number of its label."""
         from nshot.training.data.labels import Labels
 

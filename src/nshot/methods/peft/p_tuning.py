@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,49 +12,6 @@ from nshot.methods.contract import Brief
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
-
-
-@dataclass(frozen=True)
-class EncodedPrompt(SoftPrompt):
-    """Soft tokens that a network makes, and the text `anchors` in their middle."""
-
-    encoder: Literal["lstm", "mlp"]
-    hidden: int
-    anchors: str
-
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration of the soft tokens alone."""
-        from peft import PromptEncoderConfig
-
-        return PromptEncoderConfig(
-            task_type="CAUSAL_LM",
-            num_virtual_tokens=self.length,
-            encoder_reparameterization_type=self.encoder.upper(),
-            encoder_hidden_size=self.hidden,
-        )
-
-    def positions(self, tokenizer: Any) -> int:
-        """Soft tokens and anchors."""
-        return self.length + len(self._anchors(tokenizer))
-
-    def begin(self, module: Any, lent: Lent, seed: int) -> None:
-        """Put the anchors among what the encoder gives."""
-        import torch
-
-        from nshot.training.parts.anchored import Anchored
-
-        if ids := self._anchors(lent.tokenizer):
-            with torch.no_grad():
-                words = lent.module.get_input_embeddings()(torch.tensor(ids, device=lent.device))
-            soft = module.prompt_encoder["default"]
-            module.prompt_encoder["default"] = Anchored(soft, words)
-            # What is saved are the folded embeddings, anchors and all.
-            module.prompt_tokens["default"] = torch.arange(self.length + len(ids))
-            module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
-
-    def _anchors(self, tokenizer: Any) -> list[int]:
-        ids: list[int] = tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
-        return ids
 
 
 class PTuning(Trained):
@@ -93,6 +49,40 @@ class PTuning(Trained):
             self.length, brief.abilities, brief.context
         )
 
-    def part(self, task: Task, shots: Shots, seed: int) -> EncodedPrompt:
+    def part(self, task: Task, shots: Shots, seed: int) -> SoftPrompt:
         """What the network reads, and the network."""
-        return EncodedPrompt(self.name, self.length, self.encoder, self.hidden, self.anchors)
+        return SoftPrompt(self.name, self.config, self._positions, self._begin, self.length)
+
+    def config(self, lent: Lent) -> Any:
+        """PEFT's configuration of the soft tokens alone."""
+        from peft import PromptEncoderConfig
+
+        return PromptEncoderConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.length,
+            encoder_reparameterization_type=self.encoder.upper(),
+            encoder_hidden_size=self.hidden,
+        )
+
+    def _positions(self, tokenizer: Any) -> int:
+        """Soft tokens and anchors."""
+        return self.length + len(self._anchors(tokenizer))
+
+    def _begin(self, module: Any, lent: Lent, seed: int) -> None:
+        """Put the anchors among what the encoder gives."""
+        import torch
+
+        from nshot.training.parts.anchored import Anchored
+
+        if ids := self._anchors(lent.tokenizer):
+            with torch.no_grad():
+                words = lent.module.get_input_embeddings()(torch.tensor(ids, device=lent.device))
+            soft = module.prompt_encoder["default"]
+            module.prompt_encoder["default"] = Anchored(soft, words)
+            # What is saved are the folded embeddings, anchors and all.
+            module.prompt_tokens["default"] = torch.arange(self.length + len(ids))
+            module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
+
+    def _anchors(self, tokenizer: Any) -> list[int]:
+        ids: list[int] = tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
+        return ids

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -30,62 +31,40 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Prefix(SoftPrompt):
-    """Keys and values in every layer, `length` positions of them at most.
-
-    Args:
-        task: how the examples are put, together with `format`.
-        order: the examples to begin as, in their order; () for a random prefix.
-        text: whether it begins as examples.
-        projection: width of the network that makes a random one; None for none.
-    """
+class Opening:
+    """The examples that a prefix begins as, in their order: as many as `length` tokens hold."""
 
     task: Task
     format: Format
     order: tuple[Example, ...]
-    text: bool
-    projection: int | None
-
-    @property
-    def positions_read(self) -> int:
-        """None: keys and values are there."""
-        return 0
-
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration."""
-        from peft import PrefixTuningConfig
-
-        return PrefixTuningConfig(
-            task_type="CAUSAL_LM",
-            num_virtual_tokens=self.positions(lent.tokenizer),
-            prefix_projection=self.projection is not None,
-            encoder_hidden_size=self.projection,
-        )
-
-    def positions(self, tokenizer: Any) -> int:
-        """What the examples take of `length`, or all of it."""
-        return len(self.shown(tokenizer).tokens) if self.text else self.length
-
-    def begin(self, module: Any, lent: Lent, seed: int) -> None:
-        """Write what the base remembers of the shown examples; a random prefix is PEFT's own."""
-        if self.text:
-            _write(module, lent, self.shown(lent.tokenizer).tokens)
+    length: int
 
     def shown(self, tokenizer: Any) -> Shown:
-        """The first examples, in their order, that fit into `length` tokens."""
+        """The first that fit; the end of one at least."""
         from nshot.models.hf.tokens import cut_left
 
-        order = self.order
-        if not order:
+        if not self.order:
             raise CannotAdapt("needs at least one labelled example")
-        fitting = Shown(_opening(tokenizer, self.task, self.format, order[:1]), order[:1])
-        for count in range(2, len(order) + 1):
-            more = Shown(_opening(tokenizer, self.task, self.format, order[:count]), order[:count])
+        fitting = self._first(1, tokenizer)
+        for count in range(2, len(self.order) + 1):
+            more = self._first(count, tokenizer)
             if len(more.tokens) > self.length:
                 break
             fitting = more
         cut, _ = cut_left(fitting.tokens, self.length, tokenizer.bos_token_id)
         return replace(fitting, tokens=cut)
+
+    def positions(self, tokenizer: Any) -> int:
+        """Tokens of those that are shown."""
+        return len(self.shown(tokenizer).tokens)
+
+    def begin(self, module: Any, lent: Lent, seed: int) -> None:
+        """Write into the prefix what the base remembers of them."""
+        _write(module, lent, self.shown(lent.tokenizer).tokens)
+
+    def _first(self, count: int, tokenizer: Any) -> Shown:
+        demos = self.order[:count]
+        return Shown(_opening(tokenizer, self.task, self.format, demos), demos)
 
 
 @dataclass(frozen=True)
@@ -95,7 +74,7 @@ class Unshown(Answers):
     The answer of a shown example is in sight, and would be learned by looking it up.
     """
 
-    prefix: Prefix
+    opening: Opening
 
     def lesson(self, lent: Lent, room: int) -> Lesson[Row]:
         """A row an example; how many were left out is noted."""
@@ -103,12 +82,12 @@ class Unshown(Answers):
         lesson = Answers(self.task, self.format, kept).lesson(lent, room)
         if count := len(self.examples) - len(kept):
             note = f"{count} examples stand in the prefix and were not trained on"
-            lesson = lesson._replace(notes=(note, *lesson.notes))
+            return replace(lesson, notes=(note, *lesson.notes))
         return lesson
 
     def kept(self, tokenizer: Any) -> tuple[Example, ...]:
         """The examples to train on."""
-        shown = {e.id for e in self.prefix.shown(tokenizer).demos}
+        shown = {e.id for e in self.opening.shown(tokenizer).demos}
         others = {_stratum(self.task, e) for e in self.examples if e.id not in shown}
         return tuple(
             e for e in self.examples if e.id not in shown or _stratum(self.task, e) not in others
@@ -157,17 +136,42 @@ class PrefixTuning(Trained):
             return reason
         return None if brief.labelled else "needs at least one labelled example"
 
-    def part(self, task: Task, shots: Shots, seed: int) -> Prefix:
-        """The keys and values."""
-        text = self.init == "text"
-        order = in_turn(shots.labelled, self.length, seed) if text else ()
-        return Prefix(self.name, self.length, task, self.format, order, text, self.projection)
+    def part(self, task: Task, shots: Shots, seed: int) -> SoftPrompt:
+        """The keys and values: random, or what the base remembers of the first examples."""
+        positions, begin = self._random, _as_made
+        if self.init == "text":
+            opening = self.opening(task, shots, seed)
+            positions, begin = opening.positions, opening.begin
+        return SoftPrompt(self.name, partial(self._config, positions), positions, begin)
 
     def data(self, task: Task, shots: Shots, seed: int) -> Answers:
         """The shots, of a prefix that begins as examples those that it does not show."""
         if self.init == "random":
             return Answers(task, self.format, shots.labelled)
-        return Unshown(task, self.format, shots.labelled, self.part(task, shots, seed))
+        return Unshown(task, self.format, shots.labelled, self.opening(task, shots, seed))
+
+    def opening(self, task: Task, shots: Shots, seed: int) -> Opening:
+        """The examples in the order of ``few_shot``."""
+        order = in_turn(shots.labelled, self.length, seed)
+        return Opening(task, self.format, order, self.length)
+
+    def _random(self, tokenizer: Any) -> int:
+        return self.length
+
+    def _config(self, positions: Callable[[Any], int], lent: Lent) -> Any:
+        """PEFT's configuration."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=positions(lent.tokenizer),
+            prefix_projection=self.projection is not None,
+            encoder_hidden_size=self.projection,
+        )
+
+
+def _as_made(module: Any, lent: Lent, seed: int) -> None:
+    """A random prefix is PEFT's own."""
 
 
 def _stratum(task: Task, example: Example) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,42 +18,6 @@ from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
 
 _COMMON = 5000
 """Entries of the vocabulary that are drawn from: a tokenizer learns the common ones first."""
-
-
-@dataclass(frozen=True)
-class Embeddings(SoftPrompt):
-    """Free embeddings, begun as `init` says; `text` is what they say in the beginning."""
-
-    init: Literal["text", "vocabulary", "random"]
-    text: str
-
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration; what it begins with is set afterwards."""
-        from peft import PromptTuningConfig
-
-        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.length)
-
-    def begin(self, module: Any, lent: Lent, seed: int) -> None:
-        """Write the first embeddings."""
-        import torch
-
-        weight = module.prompt_encoder["default"].embedding.weight
-        with torch.no_grad():
-            if self.init == "random":
-                generator = torch.Generator().manual_seed(seed)
-                weight.copy_(torch.rand(weight.shape, generator=generator) - 0.5)
-            else:
-                ids = torch.tensor(self._tokens(seed, lent.tokenizer), device=lent.device)
-                weight.copy_(lent.module.get_input_embeddings()(ids))
-
-    def _tokens(self, seed: int, tokenizer: Any) -> list[int]:
-        """The tokens, `length` of them, whose embeddings the soft prompt begins as."""
-        if self.init == "text":
-            ids = tokenizer(self.text, add_special_tokens=False)["input_ids"]
-            return [ids[i % len(ids)] for i in range(self.length)]
-        special = set(tokenizer.all_special_ids)
-        common = [i for i in range(min(_COMMON, len(tokenizer))) if i not in special]
-        return random.Random(f"soft prompt:{seed}").choices(common, k=self.length)
 
 
 class PromptTuning(Trained):
@@ -87,6 +51,35 @@ class PromptTuning(Trained):
             self.length, brief.abilities, brief.context
         )
 
-    def part(self, task: Task, shots: Shots, seed: int) -> Embeddings:
+    def part(self, task: Task, shots: Shots, seed: int) -> SoftPrompt:
         """The rows of P."""
-        return Embeddings(self.name, self.length, self.init, instruction(task))
+        begin = partial(self._begin, instruction(task))
+        return SoftPrompt(self.name, self.config, lambda _: self.length, begin, self.length)
+
+    def config(self, lent: Lent) -> Any:
+        """PEFT's configuration; what it begins with is set afterwards."""
+        from peft import PromptTuningConfig
+
+        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.length)
+
+    def _begin(self, text: str, module: Any, lent: Lent, seed: int) -> None:
+        """Write the first embeddings, as `init` says; `text` is what they may say."""
+        import torch
+
+        weight = module.prompt_encoder["default"].embedding.weight
+        with torch.no_grad():
+            if self.init == "random":
+                generator = torch.Generator().manual_seed(seed)
+                weight.copy_(torch.rand(weight.shape, generator=generator) - 0.5)
+            else:
+                ids = torch.tensor(self._tokens(text, seed, lent.tokenizer), device=lent.device)
+                weight.copy_(lent.module.get_input_embeddings()(ids))
+
+    def _tokens(self, text: str, seed: int, tokenizer: Any) -> list[int]:
+        """The tokens, `length` of them, whose embeddings the soft prompt begins as."""
+        if self.init == "text":
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            return [ids[i % len(ids)] for i in range(self.length)]
+        special = set(tokenizer.all_special_ids)
+        common = [i for i in range(min(_COMMON, len(tokenizer))) if i not in special]
+        return random.Random(f"soft prompt:{seed}").choices(common, k=self.length)

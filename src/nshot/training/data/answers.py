@@ -11,14 +11,13 @@ from nshot.models.base import Lent, Models
 from nshot.models.hf.tokens import end_of_answer
 from nshot.models.hf.tokens import rows as tokenised
 from nshot.prompts.render import Format, answer_text, label_answers, render
-from nshot.training.data.tokens import TokenRows, cut_note
 from nshot.training.learned import Fit, fit
-from nshot.training.recipe import Lesson
+from nshot.training.recipe import Data, Lesson
 from nshot.training.rows import Row
 
 
 @dataclass(frozen=True)
-class Answers(TokenRows):
+class Answers(Data[Row]):
     """Examples with their answers, put in `format`."""
 
     task: Task
@@ -33,6 +32,12 @@ class Answers(TokenRows):
     def fit(self, models: Models, ref: ModelRef) -> Fit:
         """The answers' likelihood, among the labels where there are labels."""
         return fit(models.open(ref), self.task, self.format, self.examples)
+
+
+def cut_note(count: int, room: int) -> tuple[str, ...]:
+    """That so many texts had to be cut, for the row on the board; nothing where none was."""
+    sentence = f"{count} training texts longer than {room} tokens lost their beginning"
+    return (sentence,) if count else ()
 
 
 def encode(

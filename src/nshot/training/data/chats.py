@@ -19,9 +19,8 @@ from nshot.core.types import Example, ModelRef, Task, Turn
 from nshot.models.base import Lent, Models
 from nshot.models.hf.spans import Rendered, apart
 from nshot.prompts.render import chat, said
-from nshot.training.data.tokens import TokenRows
 from nshot.training.learned import Fit, fit
-from nshot.training.recipe import Lesson
+from nshot.training.recipe import Data, Lesson
 from nshot.training.rows import Row
 
 Turns: TypeAlias = tuple[Turn, ...]
@@ -32,19 +31,19 @@ _AROUND = 24
 
 
 @dataclass(frozen=True)
-class Chats(TokenRows):
+class Chats(Data[Row]):
     """Conversations to learn from, and some of which only the loss is taken.
 
     Args:
         limit: the longest conversation, in tokens.
-        packed: whether several are read in one sequence.
+        packing: whether several are read in one sequence.
     """
 
     task: Task
     examples: tuple[Example, ...]
     validation: tuple[Example, ...]
     limit: int
-    packed: bool
+    packing: bool
 
     def lesson(self, lent: Lent, room: int) -> Lesson[Row]:
         """All answers of all conversations; what was cut or left out is noted."""

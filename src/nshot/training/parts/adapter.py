@@ -16,7 +16,7 @@ from nshot.training.recipe import Part
 
 @dataclass(frozen=True)
 class Adapter(Part):
-    """An adapter made from a configuration alone.
+    """An adapter that is made from a configuration alone.
 
     Args:
         name: the method's, for what is said where it cannot be put on.
@@ -27,47 +27,41 @@ class Adapter(Part):
     config: Callable[[Lent], Any]
 
     def put_on(self, lent: Lent, seed: int) -> Any:
-        """The lent module with a fresh adapter, seeded."""
-        return wrap(self.name, lent.module, self.config(lent), seed)
+        """PEFT's wrapper of the lent module with a fresh adapter, seeded."""
+        return self.wrap(lent.module, self.config(lent), seed)
+
+    def wrap(self, module: Any, config: Any, seed: int) -> Any:
+        """`module` with a fresh adapter of this configuration, seeded.
+
+        Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and
+        where nothing of what it put there can be trained.
+        """
+        import torch
+        from peft import get_peft_model
+
+        kind = module.config.model_type
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            try:
+                wrapped = get_peft_model(module, config)
+            except (ValueError, NotImplementedError, KeyError) as error:
+                raise CannotAdapt(f"{self.name} cannot be put on a {kind}: {error}") from error
+        if not any(p.requires_grad for p in wrapped.parameters()):
+            raise CannotAdapt(f"{self.name} on a {kind} has nothing to train")
+        return wrapped
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """PEFT's own folder, which any PEFT program can load."""
-        return save_adapter(lent, module, folder)
-
-
-def wrap(name: str, module: Any, config: Any, seed: int) -> Any:
-    """PEFT's wrapper of `module` with a fresh adapter, seeded.
-
-    Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and where
-    nothing of what it put there can be trained.
-    """
-    import torch
-    from peft import get_peft_model
-
-    kind = module.config.model_type
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        try:
-            wrapped = get_peft_model(module, config)
-        except (ValueError, NotImplementedError, KeyError) as error:
-            raise CannotAdapt(f"{name} cannot be put on a {kind}: {error}") from error
-    if not any(p.requires_grad for p in wrapped.parameters()):
-        raise CannotAdapt(f"{name} on a {kind} has nothing to train")
-    return wrapped
-
-
-def save_adapter(lent: Lent, module: Any, folder: Path) -> Delta:
-    """What PEFT's ``save_pretrained`` writes, with the base named so that it means something."""
-    target = folder / "adapter"
-    base = Path(lent.ref.name)
-    # A path of this machine would mean nothing on the next; a Hub id stays as it is.
-    name = base.name if base.is_absolute() else lent.ref.name
-    config = module.peft_config["default"]
-    config.base_model_name_or_path = name
-    for key, value in vars(config).items():
-        if isinstance(value, set):  # in an order that differs from process to process
-            setattr(config, key, sorted(value))
-    # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
-    module.save_pretrained(target, save_embedding_layers=False)
-    (target / "README.md").unlink(missing_ok=True)
-    return Delta("peft", str(target), content_hash(target))
+        target = folder / "adapter"
+        base = Path(lent.ref.name)
+        # A path of this machine would mean nothing on the next; a Hub id stays as it is.
+        name = base.name if base.is_absolute() else lent.ref.name
+        config = module.peft_config["default"]
+        config.base_model_name_or_path = name
+        for key, value in vars(config).items():
+            if isinstance(value, set):  # in an order that differs from process to process
+                setattr(config, key, sorted(value))
+        # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
+        module.save_pretrained(target, save_embedding_layers=False)
+        (target / "README.md").unlink(missing_ok=True)
+        return Delta("peft", str(target), content_hash(target))

@@ -2,69 +2,55 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Delta
 from nshot.models.base import Lent
-from nshot.training.parts.adapter import save_adapter, wrap
-from nshot.training.recipe import Part
+from nshot.training.parts.adapter import Adapter
 
 _LEAST = 16
 """Tokens that a text and its answer need, at least."""
 
 
 @dataclass(frozen=True)
-class SoftPrompt(Part):
-    """PEFT's soft prompt of `length` positions; subclasses say of which kind.
+class SoftPrompt(Adapter):
+    """PEFT's soft prompt.
 
     Args:
-        name: the method's, for what is said where it cannot be put on.
+        positions: how many stand before every input, for a model's tokenizer.
+        begin: writes into the fresh module, with the lent one and the seed, what it begins as.
+        positions_read: how many go through the layers, once for the whole batch: of keys and
+            values none.
     """
 
-    name: str
-    length: int
-
-    @abstractmethod
-    def config(self, lent: Lent) -> Any:
-        """PEFT's configuration of it for this model."""
-
-    def begin(self, module: Any, lent: Lent, seed: int) -> None:
-        """Write into the fresh `module` what it begins as; as PEFT made it, if nothing."""
-
-    def positions(self, tokenizer: Any) -> int:
-        """How many positions stand before every input."""
-        return self.length
-
-    @property
-    def starts_as_base(self) -> bool:
-        """No: what stands before an input changes the answer."""
-        return False
-
-    @property
-    def positions_read(self) -> int:
-        """Embeddings go through the layers, once for the whole batch."""
-        return self.length
+    positions: Callable[[Any], int]
+    begin: Callable[[Any, Lent, int], None]
+    positions_read: int = 0
+    starts_as_base: bool = False
 
     def room(self, lent: Lent, context: int) -> int:
         """What the positions leave, which must be enough for a text and its answer."""
-        length = self.positions(lent.tokenizer)
-        _require_room(length, context, lent.module.config)
+        from nshot.models.hf.cache import kinds
+
+        length, config = self.positions(lent.tokenizer), lent.module.config
+        if length + _LEAST > context:
+            raise CannotAdapt(_no_room(length, context))
+        if "sliding_attention" in kinds(config):
+            window = config.get_text_config().sliding_window
+            if length >= window:
+                raise CannotAdapt(
+                    f"a soft prompt of {length} tokens does not fit into the {window} tokens "
+                    "to which the model's sliding attention looks back"
+                )
         return context - length
 
     def put_on(self, lent: Lent, seed: int) -> Any:
         """The lent module behind a fresh soft prompt."""
-        module = wrap(self.name, lent.module, self.config(lent), seed)
+        module = super().put_on(lent, seed)
         self.begin(module, lent, seed)
         return module
-
-    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """PEFT's own folder."""
-        return save_adapter(lent, module, folder)
 
 
 def why_no_soft_prompt(length: int, abilities: Set[str], context: int) -> str | None:
@@ -82,17 +68,3 @@ def _no_room(length: int, context: int) -> str:
         f"a soft prompt of {length} tokens leaves {max(0, context - length)} of the model's "
         f"{context} for the text and its answer"
     )
-
-
-def _require_room(length: int, context: int, config: Any) -> None:
-    from nshot.models.hf.cache import kinds
-
-    if length + _LEAST > context:
-        raise CannotAdapt(_no_room(length, context))
-    if "sliding_attention" in kinds(config):
-        window = config.get_text_config().sliding_window
-        if length >= window:
-            raise CannotAdapt(
-                f"a soft prompt of {length} tokens does not fit into the {window} tokens "
-                "to which the model's sliding attention looks back"
-            )
