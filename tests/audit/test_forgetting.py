@@ -18,7 +18,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Delta, ModelRef, Prompt
 from nshot.models.base import AnswerScores, PrefixState
 from nshot.models.fake.models import FakeLanguageModel
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama
 
 ROOT = Path(__file__).parents[2]

@@ -25,7 +25,7 @@ from nshot.core.types import Cost, Input, ModelRef, Shots, Task
 from nshot.methods import STANDARD, TABLE
 from nshot.methods.contract import Brief, Table, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.base import Predictor
 from nshot.report.terminal import board_table
 from spine import Here, board_of, jsonl, points_of, rows_of, stay_here, tickets, use_table

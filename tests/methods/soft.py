@@ -15,7 +15,7 @@ from families import tiny_family
 from nshot.core.types import Example, Label, ModelRef, Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Decoding
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import label_answers
 

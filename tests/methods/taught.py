@@ -46,7 +46,7 @@ def put_on(method: Trained, lent: Any, seed: int = 0) -> Any:
 
 def check_it_learns(method: Trained, bench: Lent) -> Prompted:
     """It learns its shots, gives the base back, and answers the same from a fresh process."""
-    from nshot.models.hf.models import HFModels
+    from nshot.models.hf.hf_engine import HFModels
 
     assert bench.base is not None
     before = bench.models.fingerprint(bench.base)

@@ -24,7 +24,7 @@ from nshot.methods import TABLE
 from nshot.methods.contract import spec, spec_hash
 from nshot.methods.peft.adapter import GivenAdapter
 from nshot.methods.peft.lora import LoRA
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
 from spine import board_of, jsonl, rows_of, stay_here, tickets

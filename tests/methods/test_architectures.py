@@ -24,7 +24,7 @@ from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods.peft.ia3 import IA3
 from nshot.methods.peft.lora import LoRA
 from nshot.models.base import Lent as LentModel
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 
 PAGE = Path(__file__).parents[2] / "docs" / "architectures.md"
 NAMES = dict(zip(FAMILIES, ("Llama", "Qwen3", "Gemma 3", "GPT-2", "Mistral"), strict=True))

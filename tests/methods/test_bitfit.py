@@ -22,7 +22,7 @@ from families import tiny_family
 from nshot.core.types import ModelRef
 from nshot.methods.peft.bitfit import BitFit
 from nshot.models.fake.models import FakeModels
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama
 
 METHOD = BitFit(learning_rate=0.03, **QUICK)

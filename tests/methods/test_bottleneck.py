@@ -19,7 +19,7 @@ from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.models import base
 from nshot.models.base import Decoding
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.nets import bottleneck
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted

@@ -13,7 +13,7 @@ from nshot.core.errors import DidNotLearn
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Rates
 from nshot.methods.finetune.full import FullFineTuning
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from tiny import tiny_llama
 

@@ -22,7 +22,7 @@ from families import tiny_family
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef
 from nshot.methods.peft.ia3 import IA3
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama, tiny_tokenizer
 
 METHOD = IA3(learning_rate=0.1, **QUICK)

@@ -15,7 +15,7 @@ from nshot.core.types import Example, Input, ModelRef, Shots, Task, Turn
 from nshot.methods import TABLE
 from nshot.methods.finetune.instruct import Instruct
 from nshot.methods.finetune.instruct_full import InstructFull
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
 from nshot.training.data.chats import split

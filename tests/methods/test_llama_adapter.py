@@ -28,7 +28,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef
 from nshot.methods.peft.llama_adapter import LlamaAdapter
 from nshot.models.hf.cache import NOTHING
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.models.hf.score import agrees
 from nshot.models.hf.tokens import rows
 from nshot.training.data.answers import encode

@@ -27,7 +27,7 @@ from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Rates, spec
 from nshot.methods.peft.lora import LoRA
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from tiny import tiny_llama, tiny_tokenizer
 

@@ -21,7 +21,7 @@ from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.lora_head import LoRAHead
 from nshot.models import base as waist
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.nets.label_head import classifier, head_weights
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead

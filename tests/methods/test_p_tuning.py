@@ -24,7 +24,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.peft.p_tuning import PTuning
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama
 
 WIDTH = 32

@@ -13,7 +13,7 @@ from lent import Lent
 from taught import INPUTS, SHOTS, TASK, quick, trained
 
 from nshot.core.types import ModelRef
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.features import HiddenStates
 from nshot.predictors.label_head import LabelHead
 from nshot.predictors.prompted import Prompted

@@ -34,7 +34,7 @@ from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.prompt.few_shot import in_turn
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from tiny import tiny_llama, tiny_tokenizer
 

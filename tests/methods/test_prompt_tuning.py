@@ -23,7 +23,7 @@ from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Rates
 from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.peft.prompt_tuning import PromptTuning
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.prompts.render import instruction
 from tiny import tiny_llama
 

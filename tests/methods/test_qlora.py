@@ -33,7 +33,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.qlora import QLoRA
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
 from tiny import tiny_llama
 

@@ -20,7 +20,7 @@ from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.fewshot.setfit import SetFit
 from nshot.models import open_models
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
 from spine import stay_here

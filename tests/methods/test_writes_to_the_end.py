@@ -10,7 +10,7 @@ from lent import Lent
 from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods.peft.lora import LoRA
 from nshot.models.base import Decoding
-from nshot.models.hf.models import HFModels
+from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import Format
 from tiny import tiny_llama

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import nshot
 from nshot.core.errors import InputError
 from nshot.core.types import Delta, Example, Input, Label, ModelRef, Task
 from nshot.models.engines import Engines
-from nshot.models.hf.models import Base, HFModels
+from nshot.models.hf import mount
+from nshot.models.hf.hf_engine import HFModels
+from nshot.models.hf.resident import Resident
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import HiddenStates
 from nshot.predictors.label_head import LabelHead
@@ -105,13 +108,13 @@ def rows(names: dict[str, Path], count: int) -> tuple[list[Any], list[str]]:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The models that were read from disk, each time they were."""
     found: list[str] = []
-    really = Base._load
+    really = Resident._load
 
-    def watched(base: Base) -> None:
+    def watched(base: Resident) -> None:
         found.append(base.ref.name)
         really(base)
 
-    monkeypatch.setattr(Base, "_load", watched)
+    monkeypatch.setattr(Resident, "_load", watched)
     return found
 
 
@@ -171,21 +174,22 @@ def test_one_by_one_and_in_any_order_it_says_the_same(many: Many, one: dict[str,
         np.testing.assert_allclose(then.scores, now.scores, atol=1e-4)
 
 
-def test_an_adapter_is_put_on_once_for_its_rows(
-    many: Many, one: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+def test_an_adapter_is_mounted_once_for_all_its_rows(
+    one: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_on: list[int] = []
-    really = Base._mount
+    mounts: list[int] = []
+    really = mount.mount
 
-    def watched(base: Base, deltas: tuple[Delta, ...]) -> Any:
-        put_on.append(len(deltas))
-        return really(base, deltas)
+    def counting(module: Any, deltas: Sequence[Delta]) -> Any:
+        mounts.append(len(deltas))
+        return really(module, deltas)
 
+    monkeypatch.setattr(mount, "mount", counting)
     asked, under = rows(one, 25)
-    many.predict(asked, under)
-    monkeypatch.setattr(Base, "_mount", watched)
-    many.predict(asked, under)
-    assert sum(put_on) == 3, "three adapters for 15 rows that alternate"
+    many = load(one)
+    for _ in range(2):
+        many.predict(asked, under)
+    assert sum(mounts) == 3, "three adapters for 15 rows that alternate, asked twice"
 
 
 def test_no_rows_and_folders_without_rows(many: Many) -> None:

@@ -6,25 +6,31 @@ Nothing here imports torch; the engines do, late.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt, Fault, InputError
-from nshot.core.types import Grammar, Image, ModelRef, Prompt
+from nshot.core.types import Delta, Grammar, Image, ModelRef, Prompt
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Ability: TypeAlias = Literal[
     "score", "generate", "hidden", "logits", "train", "images", "constrain"
 ]
 Floats: TypeAlias = NDArray[np.float64]
+Tokens: TypeAlias = tuple[int, ...]
 View: TypeAlias = Literal["whole", "mirrored", "circle", "circle90", "circle180", "circle270"]
 """How a picture is looked at: all of it; flipped left to right; or what its inscribed circle holds,
 turned by quarter turns."""
+
+NO_ADAPTERS: Mapping[str, Delta] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,28 @@ class Scores(Protocol):
         """Log-likelihood of each of a prompt's answers."""
         ...
 
+    def next_logits(
+        self,
+        prompts: Sequence[Prompt | Tokens],
+        positions: Sequence[Sequence[int]] | None = None,
+    ) -> NDArray[np.float32]:
+        """What comes next, as logits (rows, vocabulary), whatever else is asked beside it.
+
+        One row a prompt, after its last token; or one for each of its `positions`, in order: place
+        k of its tokens, or from the end where negative. A prompt may be given as its tokens.
+        """
+        ...
+
 
 class Writes(Protocol):
     """What continues prompts."""
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
+        ...
+
+    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+        """The text that `generate` gives, in pieces as it is written; closed early, it stops."""
         ...
 
 
@@ -159,8 +181,20 @@ class LanguageModel:
         """Log-likelihood of each of a prompt's answers; see `Scores`."""
         raise self._unable("cannot score answers")
 
+    def next_logits(
+        self,
+        prompts: Sequence[Prompt | Tokens],
+        positions: Sequence[Sequence[int]] | None = None,
+    ) -> NDArray[np.float32]:
+        """What comes next, as logits (rows, vocabulary); see `Scores`."""
+        raise self._unable("gives no logits")
+
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt; see `Writes`."""
+        raise self._unable("cannot write texts")
+
+    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+        """The text of `generate`, piece by piece; see `Writes`."""
         raise self._unable("cannot write texts")
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
@@ -214,7 +248,7 @@ class PictureEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lent:
     """A model lent for training: the live module, its tokenizer, its identity.
 
@@ -239,15 +273,58 @@ class LendsCopy(Protocol):
         ...
 
 
+class LentModel(Lent, LanguageModel):
+    """A base that is lent, with several adapters by name on it, and that can be asked.
+
+    It answers as it stands, in evaluation mode and without gradients, under the adapters in use;
+    train and evaluation flags, random state and gradients are as before when it has answered. The
+    deltas of its ref are always in use, except in `bare`.
+    """
+
+    def add(self, name: str, config: Any, seed: int) -> Any:
+        """A fresh adapter that learns, of a PEFT configuration; PEFT's model, the adapter in use.
+
+        Raises `CannotAdapt` where PEFT cannot put it on this model, or beside what is on it.
+        """
+        raise NotImplementedError
+
+    def load(self, name: str, delta: Delta, trainable: bool = False) -> Any:
+        """The adapter of a ``peft`` delta; frozen, or `trainable` to go on with it. As `add`.
+
+        Raises `InputError` for one of another model.
+        """
+        raise NotImplementedError
+
+    def use(self, *names: str) -> AbstractContextManager[object]:
+        """Switch to these adapters, stacked; to none of them without a name. Nothing is copied.
+
+        Holds until the next switch, or, as ``with lent.use(...)``, until the block ends.
+        """
+        raise NotImplementedError
+
+    def bare(self) -> AbstractContextManager[None]:
+        """The base alone while the block runs, as a reference: no adapter, no delta, and freed
+        weights as they were before training. By reference: nothing is copied."""
+        raise NotImplementedError
+
+
 class Lends(Protocol):
     """What lends the base of a model for training."""
 
-    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
-        """Lend the base of `ref` for training and take it back unchanged.
+    def lend(
+        self,
+        ref: ModelRef,
+        *,
+        free: Sequence[str] = (),
+        adapters: Mapping[str, Delta] = NO_ADAPTERS,
+    ) -> AbstractContextManager[LentModel]:
+        """Lend the base of `ref`, its deltas on, and take it back bare and unchanged.
 
         `free` are glob patterns over parameter names of the base to set free (``requires_grad``);
-        all others are frozen. Adapters put on inside come off, freed weights are restored:
-        ``fingerprint(ref)`` is equal before and after.
+        all others are frozen. `adapters` are loaded by name, none of them in use. What is put on
+        inside comes off, freed weights are restored: ``fingerprint(ref)`` is as before. Until then
+        views on the base cannot be asked. Raises `InputError` for a pattern that matches no
+        parameter.
         """
         ...
 
@@ -270,7 +347,13 @@ class Models:
         """A frozen image network."""
         raise _is_no(ref, "image network")
 
-    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
+    def lend(
+        self,
+        ref: ModelRef,
+        *,
+        free: Sequence[str] = (),
+        adapters: Mapping[str, Delta] = NO_ADAPTERS,
+    ) -> AbstractContextManager[LentModel]:
         """Lend the base of `ref` for training and take it back unchanged; see `Lends`."""
         raise CannotAdapt(f"{ref.name} has no weights that can be trained here")
 
@@ -285,3 +368,22 @@ class Models:
 
 def _is_no(ref: ModelRef, role: str) -> InputError:
     return InputError(Fault(f"'{ref.engine}:{ref.name}' is no {role}"))
+
+
+def is_tokens(prompt: Prompt | Tokens) -> TypeIs[Tokens]:
+    """Whether a prompt is given as its tokens."""
+    return not isinstance(prompt, str) and bool(prompt) and isinstance(prompt[0], int)
+
+
+def settled(text: str, stops: Sequence[str]) -> str:
+    """As much of a text as stays whatever follows: before the first stop string, or its beginning.
+
+    A stream shows no more than this.
+    """
+    ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    text = text[: min(ends)] if ends else text
+    longest = max((len(stop) for stop in stops), default=0)
+    for at in range(max(0, len(text) - longest + 1), len(text)):
+        if any(stop.startswith(text[at:]) for stop in stops):
+            return text[:at]
+    return text

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import ModelRef
-from nshot.models.base import Encoder, LanguageModel, Lent, Models, PictureEncoder
+from nshot.core.types import Delta, ModelRef
+from nshot.models.base import (
+    NO_ADAPTERS,
+    Encoder,
+    LanguageModel,
+    LentModel,
+    Models,
+    PictureEncoder,
+)
 
 
 def _hf() -> Models:
-    from nshot.models.hf.models import HFModels
+    from nshot.models.hf.hf_engine import HFModels
 
     return HFModels()
 
@@ -36,15 +44,17 @@ class Engines(Models):
 
     def __init__(self) -> None:
         self._running: dict[str, Models] = {}
+        self._starting = threading.Lock()
 
     def _of(self, ref: ModelRef) -> Models:
         if ref.engine not in ENGINES:
             raise InputError(
                 Fault(f"unknown engine '{ref.engine}'", do=nearest(ref.engine, ENGINES))
             )
-        if ref.engine not in self._running:
-            self._running[ref.engine] = ENGINES[ref.engine]()
-        return self._running[ref.engine]
+        with self._starting:
+            if ref.engine not in self._running:
+                self._running[ref.engine] = ENGINES[ref.engine]()
+            return self._running[ref.engine]
 
     def open(self, ref: ModelRef) -> LanguageModel:
         """A language model, with the ref's deltas applied whenever it answers."""
@@ -58,9 +68,15 @@ class Engines(Models):
         """A frozen image network."""
         return self._of(ref).pictures(ref)
 
-    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
+    def lend(
+        self,
+        ref: ModelRef,
+        *,
+        free: Sequence[str] = (),
+        adapters: Mapping[str, Delta] = NO_ADAPTERS,
+    ) -> AbstractContextManager[LentModel]:
         """Lend the base of `ref` for training and take it back unchanged."""
-        return self._of(ref).lend(ref, free=free)
+        return self._of(ref).lend(ref, free=free, adapters=adapters)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""

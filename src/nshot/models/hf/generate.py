@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from nshot.core.types import digest
-from nshot.models.base import Completion, Decoding
+from nshot.models.base import Completion, Decoding, Tokens, settled
 from nshot.models.hf.cache import CachedPrefix, kinds, read
 from nshot.models.hf.grammar import Compiled, Place, compiled
 from nshot.models.hf.room import position_bytes, roomy
 from nshot.models.hf.score import CHUNK, WORTH, batches
-from nshot.models.hf.tokens import Tokens, end_of_turn, shared
+from nshot.models.hf.tokens import end_of_turn, shared
 
 ROWS = 32
 """Rows of a batch, at most: on a CPU a token costs no less in more of them."""
@@ -54,6 +54,10 @@ class Rules:
         text = self._decoded(tokens)
         found = [at for stop in self.how.stop if stop and (at := text.find(stop)) >= 0]
         return (text[: min(found)], True) if found else (text, False)
+
+    def settled(self, tokens: Sequence[int]) -> str:
+        """What no later token can change of the text: no half characters, no half stop string."""
+        return settled(self._decoded(tokens).rstrip("\ufffd"), self.how.stop)
 
     def _decoded(self, tokens: Sequence[int]) -> str:
         return str(
@@ -109,10 +113,7 @@ def generate(
         return [Completion("", len(prompt), 0, False) for prompt in prompts]
     rules = Rules(tokenizer, ends(module, tokenizer), how)
     grammar = _compiled(rules)
-    texts = [
-        Text(p, random.Random(digest(str(how.seed), str(p))), grammar.start() if grammar else None)
-        for p in prompts
-    ]
+    texts = [_text(prompt, rules, grammar) for prompt in prompts]
     with torch.no_grad():
         start = _common_start(module, prompts)
         before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
@@ -127,6 +128,48 @@ def generate(
                 for first in range(0, len(rows), ROWS):
                     _continue(module, rows[first : first + ROWS], start, before, rules)
     return [text.completion(rules) for text in texts]
+
+
+class Growing:
+    """One text, token by token. Its keys and values are its own: between two tokens the module
+    may answer anything else.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        tokenizer: Any,
+        prompt: Tokens,
+        prefix: CachedPrefix,
+        how: Decoding,
+    ) -> None:
+        self._rules = Rules(tokenizer, ends(module, tokenizer), how)
+        self._text = _text(prompt, self._rules, _compiled(self._rules))
+        self._step = _first_step(module, [prompt], prefix, how.max_tokens)
+        self._shown = ""
+        self.goes_on = how.max_tokens > 0
+
+    def grow(self, module: Any) -> str:
+        """Read one more token; what has become certain of the text."""
+        text, rules = self._text, self._rules
+        with torch.no_grad():
+            (token,) = _choose(
+                module(**self._step, logits_to_keep=1).logits[:, -1], [text], rules.how
+            )
+            self.goes_on = text.add(token, rules)
+            if self.goes_on:
+                self._step = _next_step(self._step, [0], [text.tokens[-1]])
+        so_far = rules.settled(text.tokens) if self.goes_on else text.completion(rules).text
+        if not so_far.startswith(self._shown):
+            return ""
+        piece, self._shown = so_far[len(self._shown) :], so_far
+        return piece
+
+
+def _text(prompt: Tokens, rules: Rules, grammar: Compiled | None) -> Text:
+    """Before the first token."""
+    rng = random.Random(digest(str(rules.how.seed), str(prompt)))
+    return Text(prompt, rng, grammar.start() if grammar else None)
 
 
 def ends(module: Any, tokenizer: Any) -> frozenset[int]:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nshot.models.base import Tokens
 from nshot.models.hf.cache import CachedPrefix
 from nshot.models.hf.score import PADDED, batches, padded
-from nshot.models.hf.tokens import Tokens
 
 Array = NDArray[np.float32]
 

@@ -1,7 +1,7 @@
 """Putting things on a base model, and taking them off so that nothing of them stays.
 
-Adapters, hooks and freed weights all go through one door: `Bare` remembers how the module was
-built and where each weight lies, and puts that back. It does not trust what was put on to undo
+Adapters, hooks and freed weights all go through one door: a `State` holds how the module is built
+and where each weight lies, and makes it that again. It does not trust what was mounted to undo
 itself, so it also holds after an exception in the middle of a training step.
 """
 
@@ -22,43 +22,68 @@ from nshot.core.types import Delta
 from nshot.models.hf.cache import NOTHING, CachedPrefix, from_cache
 from nshot.models.hf.quantised import tensors
 
+_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""What a number of so many bytes is summed as."""
 
-class Bare:
-    """A module as it is now: its submodules, hooks, flags, configuration and weights.
 
-    Weights are remembered by reference; only those named in `free` are copied, since they are
-    about to be changed in place. `sums` are the module's `checksums` where they are known: reading
-    all weights is most of what changing adapters takes.
+class State:
+    """A module as it is now: its submodules, hooks, flags, configuration and where its weights lie.
+
+    All by reference: nothing is copied, and to go from one state to another takes milliseconds.
     """
 
-    def __init__(
-        self, module: torch.nn.Module, free: Sequence[str] = (), sums: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
-        self._state = [(m, _shallow(m.__dict__)) for m in module.modules()]
+        self._parts = [(m, _shallow(m.__dict__)) for m in module.modules()]
         self._config = copy.deepcopy(module.config.__dict__)
         self._weights = [
             (p, p.data, p.requires_grad, dict(p.__dict__)) for p in module.parameters()
         ]
-        self._sums = list(sums) or checksums(module)
-        names = set(free)
-        for name, parameter in module.named_parameters():
-            if name in names:
-                parameter.data = parameter.data.clone()
 
-    def put_back(self) -> bool:
-        """Restore all of it. False when a weight was changed where it lay: then load it again."""
-        for module, state in self._state:
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Its parameters."""
+        return [parameter for parameter, *_ in self._weights]
+
+    def restore(self) -> None:
+        """Make the module what it was. Gradients stay."""
+        for module, state in self._parts:
             _restore(module.__dict__, state)
         self._module.config.__dict__.clear()
-        self._module.config.__dict__.update(self._config)
+        self._module.config.__dict__.update(copy.deepcopy(self._config))
         for parameter, data, requires_grad, marks in self._weights:
             parameter.__dict__.clear()  # packed weights say there how to read them
             parameter.__dict__.update(marks)
             parameter.data = data
-            parameter.grad = None
             parameter.requires_grad_(requires_grad)
-        return checksums(self._module) == self._sums
+
+
+class Bare(State):
+    """A base as it was loaded, with a number for each weight that tells whether it was changed."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module)
+        self._sums = self._checksums()
+
+    def intact(self) -> bool:
+        """Whether every weight is what it was, wherever the module points now."""
+        return self._checksums() == self._sums
+
+    def put_back(self) -> bool:
+        """Restore all of it. False when a weight was changed where it lay: then load it again."""
+        self.restore()
+        for parameter in self.parameters:
+            parameter.grad = None
+        return self.intact()
+
+    def _checksums(self) -> list[int]:
+        """One number per tensor, which a changed weight changes: far cheaper than `fingerprint`."""
+        with torch.no_grad():
+            return [
+                int(t.contiguous().view(_WORDS[t.element_size()]).sum(dtype=torch.int64))
+                for parameter, data, *_ in self._weights
+                for t in (data, *tensors(parameter)[1:])
+            ]
 
 
 def _shallow(state: dict[str, Any]) -> dict[str, Any]:
@@ -75,17 +100,6 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
             now[key].update(value)
         else:
             now[key] = value
-
-
-def checksums(module: torch.nn.Module) -> list[int]:
-    """One number per tensor, which a changed weight changes: far cheaper than `fingerprint`."""
-    words = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    with torch.no_grad():
-        return [
-            int(t.contiguous().view(words[t.element_size()]).sum(dtype=torch.int64))
-            for p in module.parameters()
-            for t in tensors(p)
-        ]
 
 
 def fingerprint(module: torch.nn.Module) -> str:
@@ -112,7 +126,7 @@ def matching(module: torch.nn.Module, patterns: Sequence[str]) -> tuple[str, ...
     return tuple(name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns))
 
 
-def put_on(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
+def mount(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
     """Apply deltas in order; the module that answers: `module` itself, or PEFT's wrapper of it.
 
     Raises `InputError` for a folder that is not of this model, and for two adapters of which one
@@ -125,11 +139,11 @@ def put_on(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
         raise InputError("bottleneck adapters and label heads stand alone: one adapter, no second")
     for delta in deltas:
         if delta.kind == "weights":
-            _put_on_weights(module, Path(delta.folder))
+            _mount_weights(module, Path(delta.folder))
         elif delta.kind == "bottleneck":
             bottleneck.load(module, Path(delta.folder))
     folders = [delta.folder for delta in deltas if delta.kind == "peft"]
-    return _put_on_adapters(module, folders) if folders else module
+    return _mount_adapters(module, folders) if folders else module
 
 
 def _alone(delta: Delta) -> bool:
@@ -139,7 +153,7 @@ def _alone(delta: Delta) -> bool:
     return delta.kind == "bottleneck" or is_label_head(Path(delta.folder))
 
 
-def _put_on_weights(module: torch.nn.Module, folder: Path) -> None:
+def _mount_weights(module: torch.nn.Module, folder: Path) -> None:
     from safetensors.torch import load_file
 
     parameters = dict(module.named_parameters())
@@ -156,30 +170,44 @@ def _put_on_weights(module: torch.nn.Module, folder: Path) -> None:
             parameters[name].data = tensor.to(parameters[name].device, parameters[name].dtype)
 
 
-def _put_on_adapters(module: torch.nn.Module, folders: Sequence[str]) -> Any:
-    from peft import PeftModel
-
+def _mount_adapters(module: torch.nn.Module, folders: Sequence[str]) -> Any:
     from nshot.nets.label_head import classifier, head_weights, is_label_head
 
-    for folder in folders:
-        if not (Path(folder) / "adapter_model.safetensors").exists():
-            _nothing(Path(folder), "adapter_model.safetensors")
     if is_label_head(Path(folders[0])):
         module = classifier(module, len(head_weights(Path(folders[0]))))
     # Of one length, since PEFT looks for them anywhere in a tensor's name: "1" is in "layers.1".
     names = [f"delta_{index:03}" for index in range(len(folders))]
-    try:
-        wrapped = PeftModel.from_pretrained(module, folders[0], adapter_name=names[0])
-        for name, folder in zip(names[1:], folders[1:], strict=True):
-            wrapped.load_adapter(folder, adapter_name=name)
-    except (ValueError, RuntimeError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise InputError(Fault(f"PEFT cannot put it on: {reason}", where=folders[0])) from error
-    for name, folder in zip(names, folders, strict=True):
-        _require_all_used(wrapped, name, Path(folder))
+    wrapped = load_adapter(module, None, names[0], Path(folders[0]))
+    for name, folder in zip(names[1:], folders[1:], strict=True):
+        load_adapter(module, wrapped, name, Path(folder))
     if len(names) > 1:
         wrapped.base_model.set_adapter(names)
     return wrapped.eval()
+
+
+def load_adapter(
+    module: torch.nn.Module, wrapped: Any, name: str, folder: Path, trainable: bool = False
+) -> Any:
+    """A PEFT folder under a name, beside those on `wrapped` (None: the first one); PEFT's wrapper.
+
+    Raises `InputError` for a folder that is not of this model.
+    """
+    from peft import PeftModel
+
+    if not (folder / "adapter_model.safetensors").exists():
+        _nothing(folder, "adapter_model.safetensors")
+    try:
+        if wrapped is None:
+            wrapped = PeftModel.from_pretrained(
+                module, str(folder), adapter_name=name, is_trainable=trainable
+            )
+        else:
+            wrapped.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
+    except (ValueError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise InputError(Fault(f"PEFT cannot put it on: {reason}", where=str(folder))) from error
+    _require_all_used(wrapped, name, folder)
+    return wrapped
 
 
 def _require_all_used(wrapped: Any, name: str, folder: Path) -> None:

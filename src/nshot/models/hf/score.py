@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nshot.models.base import Floats
+from nshot.models.base import Floats, Tokens
 from nshot.models.hf.cache import CachedPrefix, holds, masks, read, to_cache
-from nshot.models.hf.tokens import Row, Tokens, shared
+from nshot.models.hf.tokens import Row, shared
 
 PACK = 256
 """Tokens of a pack. From 128 to 1024 the speed is flat on a CPU."""

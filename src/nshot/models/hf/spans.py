@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Turn
-from nshot.models.hf.tokens import Tokens, encode, end_of_turn, render, shared
+from nshot.models.base import Tokens
+from nshot.models.hf.tokens import encode, end_of_turn, render, shared
 
 _SHOWN = 40
 """Characters of a template's text that an error shows."""

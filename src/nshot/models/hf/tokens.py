@@ -15,8 +15,7 @@ from jinja2 import TemplateError
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Prompt, Turn
-
-Tokens = tuple[int, ...]
+from nshot.models.base import Tokens
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,29 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from nshot.core.types import ModelRef, Prompt
+import numpy as np
+from numpy.typing import NDArray
+
+from nshot.core.types import Delta, ModelRef, Prompt
 from nshot.models.base import (
+    NO_ADAPTERS,
     AnswerScores,
     Completion,
     Decoding,
     Encoder,
     Hidden,
     LanguageModel,
-    Lent,
+    LentModel,
     ModelFacts,
     Models,
     PictureEncoder,
     PrefixState,
+    Tokens,
 )
 
 Asked: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
@@ -62,9 +67,21 @@ class CachedModel(LanguageModel):
             self.cache[asked] = self.model.logprobs(prompts, answers)
         return list(self.cache[asked])
 
+    def next_logits(
+        self,
+        prompts: Sequence[Prompt | Tokens],
+        positions: Sequence[Sequence[int]] | None = None,
+    ) -> NDArray[np.float32]:
+        """What comes next; worked out every time."""
+        return self.model.next_logits(prompts, positions)
+
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
         return self.model.generate(prompts, how)
+
+    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+        """The text of `generate`, piece by piece."""
+        return self.model.stream(prompt, how)
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Hidden states after the given blocks."""
@@ -90,9 +107,15 @@ class CachedModels(Models):
         """A frozen image network."""
         return self.models.pictures(ref)
 
-    def lend(self, ref: ModelRef, *, free: Sequence[str] = ()) -> AbstractContextManager[Lent]:
+    def lend(
+        self,
+        ref: ModelRef,
+        *,
+        free: Sequence[str] = (),
+        adapters: Mapping[str, Delta] = NO_ADAPTERS,
+    ) -> AbstractContextManager[LentModel]:
         """Lend the base of `ref` for training and take it back unchanged."""
-        return self.models.lend(ref, free=free)
+        return self.models.lend(ref, free=free, adapters=adapters)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""

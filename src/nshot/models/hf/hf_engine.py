@@ -1,0 +1,84 @@
+"""The engine on transformers: opens language models, sentence encoders and image networks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from nshot.core.types import Delta, ModelRef
+from nshot.models.base import (
+    NO_ADAPTERS,
+    Encoder,
+    LanguageModel,
+    LentModel,
+    Models,
+    PictureEncoder,
+)
+from nshot.models.hf.language_model import HFLanguageModel
+from nshot.models.hf.resident import Resident
+
+_TUNED = 4
+"""Tuned encoders in memory, the last ones opened: each is whole, and a search makes many."""
+
+
+class HFModels(Models):
+    """`Models` on transformers: one base per name and quantisation, on the machine's device."""
+
+    def __init__(self) -> None:
+        self._residents: dict[ModelRef, Resident] = {}
+        self._encoders: dict[ModelRef, Encoder] = {}
+        self._pictures: dict[ModelRef, PictureEncoder] = {}
+        self._opening = threading.Lock()
+
+    def _resident(self, ref: ModelRef) -> Resident:
+        with self._opening:
+            if ref.base not in self._residents:
+                self._residents[ref.base] = Resident(ref.base)
+            return self._residents[ref.base]
+
+    def open(self, ref: ModelRef) -> LanguageModel:
+        """A language model, with the ref's deltas applied whenever it answers."""
+        return HFLanguageModel(ref, self._resident(ref))
+
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """A sentence encoder."""
+        from nshot.models.hf.encoder import SentenceEncoder
+
+        with self._opening:
+            if ref not in self._encoders:
+                tuned = [one for one in self._encoders if one.deltas]
+                for old in tuned[: max(0, len(tuned) + 1 - _TUNED)] if ref.deltas else ():
+                    del self._encoders[old]
+                self._encoders[ref] = SentenceEncoder(ref)
+            return self._encoders[ref]
+
+    def pictures(self, ref: ModelRef) -> PictureEncoder:
+        """A frozen image network."""
+        from nshot.models.hf.vision import VisionEncoder
+
+        with self._opening:
+            if ref not in self._pictures:
+                self._pictures[ref] = VisionEncoder(ref)
+            return self._pictures[ref]
+
+    def lend(
+        self,
+        ref: ModelRef,
+        *,
+        free: Sequence[str] = (),
+        adapters: Mapping[str, Delta] = NO_ADAPTERS,
+    ) -> AbstractContextManager[LentModel]:
+        """Lend the base of `ref` with its deltas on; see `nshot.models.base.Lends`."""
+        return self._resident(ref).lend(ref, free, adapters)
+
+    def fingerprint(self, ref: ModelRef) -> str:
+        """SHA-256 over the base's parameters as they are in memory now."""
+        return self._resident(ref).fingerprint()
+
+    def resident_bytes(self) -> dict[str, int]:
+        """Bytes of weights in memory by model name; ``name:nf4`` for the quantised form."""
+        held = {one.ref.form: one.bytes for one in self._residents.values()}
+        for ref, encoder in (*self._encoders.items(), *self._pictures.items()):
+            held[ref.name] = int(getattr(encoder, "bytes", 0))
+        return held

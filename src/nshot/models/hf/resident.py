@@ -1,0 +1,222 @@
+"""One transformers model in memory, and what is mounted on it.
+
+A view is a `ModelRef`: the base with its deltas. What a view needs is mounted when it is asked; the
+last few stay mounted side by side, and to ask another of them moves references, not weights.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from nshot.core import machine
+from nshot.core.errors import Fault, InputError, NshotError
+from nshot.core.types import Delta, ModelRef
+from nshot.models import catalog
+
+if TYPE_CHECKING:
+    from nshot.models.hf.lent_model import HFLent
+    from nshot.models.hf.mount import State
+
+Kind: TypeAlias = tuple[str, ...]
+
+MOUNTED = 8
+"""Views that stay mounted, the last ones asked. One that changes the base's own weights, of which
+it may hold as many as the base, goes when another is asked."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A base that is ready to answer for a view: `prefix` is the soft prompt before all else.
+
+    `kind` names what of an answer's way may depend on: the architecture, and what is on it.
+    """
+
+    module: Any
+    prefix: Any
+    kind: Kind
+
+
+class Mounted(NamedTuple):
+    """A view that can be asked again at once."""
+
+    state: State
+    live: Live
+
+
+class Resident:
+    """One model in memory. Threads may ask views on it side by side: each waits for its turn."""
+
+    def __init__(self, ref: ModelRef) -> None:
+        from nshot.models.hf import quantised
+
+        self.ref = ref
+        self.lock = threading.RLock()
+        self.agreed: dict[Kind, bool] = {}
+        self._lent = False
+        self._load()
+        self.shapes = {name: tuple(p.shape) for name, p in self.module.named_parameters()}
+        self.parameters: int = sum(quantised.weights(p) for p in self.module.parameters())
+
+    def _load(self) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        from nshot.models.hf import quantised
+        from nshot.models.hf.cache import NOTHING
+        from nshot.models.hf.mount import Bare
+
+        logging.disable_progress_bar()  # a display of our own shows what runs
+        quantised.quiet()
+        folder = catalog.locate(self.ref)
+        dtype, device, quant = getattr(torch, machine.dtype()), machine.device(), self.ref.quant
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        packed = {} if quant is None else quantised.options(quant, dtype, device)
+        try:
+            module = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, **options, **packed
+            )
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise unreadable(folder, error) from error
+        quantised.keep_layout(module)
+        self.module = module.to(device).eval().requires_grad_(False)
+        self._bare = Bare(self.module)
+        self._mounts: dict[tuple[tuple[Delta, int], ...], Mounted] = {}
+        self._mounts[()] = Mounted(self._bare, Live(self.module, NOTHING, (self._architecture,)))
+        self._on: tuple[tuple[Delta, int], ...] = ()
+        self._spoilt = False
+
+    @contextmanager
+    def answering(self, deltas: tuple[Delta, ...]) -> Iterator[Live]:
+        """The base with `deltas` on, for as long as the block runs."""
+        with self.lock:
+            self._require_here()
+            view = tuple((delta, last_written(delta)) for delta in deltas)
+            if view != self._on:
+                self._turn_to(view, deltas)
+            yield self._mounts[view].live
+
+    def _turn_to(self, view: tuple[tuple[Delta, int], ...], deltas: tuple[Delta, ...]) -> None:
+        """Make the module that of another view, mounted anew unless it is among the last ones."""
+        from nshot.models.hf.mount import State, mount
+
+        if self._spoilt:
+            self.strip()
+        self._leave()
+        mounted = self._mounts.pop(view, None)
+        if mounted is None:
+            self._bare.restore()
+            try:
+                live = self._live(mount(self.module, deltas))
+            except BaseException:
+                self.strip()
+                raise
+            mounted = Mounted(State(self.module), live)
+            self._spoilt = not self._bare.intact()  # OLoRA begins by changing the base
+        else:
+            mounted.state.restore()
+        self._mounts[view] = mounted  # the last in order
+        self._on = view
+        for old in [one for one in self._mounts if one][:-MOUNTED]:
+            del self._mounts[old]
+
+    def _leave(self) -> None:
+        if any(delta.kind == "weights" for delta, _ in self._on):
+            del self._mounts[self._on]
+        self._on = ()
+
+    def _live(self, mounted: Any) -> Live:
+        """`mounted` is the module itself, or PEFT's wrapper of it."""
+        from nshot.models.hf.mount import soft_prefix
+
+        under = type(getattr(mounted, "base_model", mounted)).__name__
+        return Live(self.module, soft_prefix(mounted), (self._architecture, under))
+
+    @property
+    def _architecture(self) -> str:
+        return str(self.module.config.model_type)
+
+    def strip(self) -> None:
+        """Take off what is on: the base as it was loaded, which its checksums confirm."""
+        with self.lock:
+            self._leave()
+            if not self._bare.put_back():
+                self._load()
+
+    @contextmanager
+    def lend(
+        self, ref: ModelRef, free: Sequence[str], adapters: Mapping[str, Delta]
+    ) -> Iterator[HFLent]:
+        """Lend the module with the deltas of `ref` on; take it back bare, whatever happened to it.
+
+        Nobody waits for it meanwhile: to ask a view, or to borrow it again, is refused.
+        """
+        from nshot.models.hf.lent_model import HFLent
+
+        with self.lock:
+            self._require_here()
+            self.strip()
+            self._lent = True
+        try:
+            yield HFLent(ref, self, free, adapters)
+        finally:
+            with self.lock:
+                self._lent = False
+                self.strip()
+
+    def show_bare(self) -> None:
+        """Make the module that of the base alone, by reference and unchecked."""
+        self._bare.restore()
+
+    def _require_here(self) -> None:
+        if self._lent:
+            raise NshotError(f"{self.ref.name} is lent for training: ask it when it is back")
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the parameters as they are in memory."""
+        from nshot.models.hf.mount import fingerprint
+
+        with self.lock:
+            if not self._lent:
+                self.strip()
+            return fingerprint(self.module)
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens."""
+        text = self.module.config.get_text_config()
+        return int(getattr(text, "max_position_embeddings", None) or 2048)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its weights."""
+        from nshot.models.hf import quantised
+
+        with self.lock:
+            parts = [t for p in self._bare.parameters for t in quantised.tensors(p)]
+            return sum(t.numel() * t.element_size() for t in parts)
+
+
+def last_written(delta: Delta) -> int:
+    """When a delta's files were last written: a folder written anew is another delta."""
+    files = Path(delta.folder).glob("*.safetensors")
+    return max((file.stat().st_mtime_ns for file in files), default=0)
+
+
+def unreadable(folder: Path, error: Exception) -> InputError:
+    """What transformers could not open, in one line of its own words, and what to do."""
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return InputError(
+        Fault(
+            f"transformers cannot open this model: {reason}",
+            expected="a causal language model's config.json, *.safetensors and tokenizer",
+            do="save model and tokenizer again with save_pretrained(folder)",
+            where=str(folder),
+        )
+    )
