@@ -1,19 +1,23 @@
-"""What the tests of the spine share: small data files, and a worker without its process."""
+"""What the tests of the spine share: small data files, and an executor without a process."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nshot.bench import worker as room
-from nshot.bench.worker import Worker
+from nshot.bench.execute import worker
+from nshot.bench.execute.base import Hello, OnProgress, Outcome, Take
+from nshot.bench.jobs.place import Workplace
+from nshot.bench.own import places_of
+from nshot.bench.prepare import Prepared
 from nshot.board.schema import Board
-from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
+from nshot.methods.contract import Method
 
 FAKES = ("--model", "fake:scorer", "--encoder", "fake:encoder")
 WORDS = {
@@ -43,38 +47,44 @@ def jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 class Here:
-    """Stands in for `nshot.bench.job.WorkerProcess`: the real worker, in this process."""
+    """Stands in for `LocalProcesses`: jobs are done in this process, in order."""
 
-    def __init__(self, root: Path, lock: int | None = None) -> None:
+    def __init__(self, root: Path, workers: int = 1, **more: Any) -> None:
         self._root = root
-        self._worker: Worker | None = None
+        self._place: Workplace | None = None
 
-    def ask(
-        self, request: Mapping[str, Any], on_progress: Callable[..., None] = lambda *told: None
-    ) -> dict[str, Any]:
-        try:
-            self._worker = self._worker or Worker(self._root, lambda event: None)
-            return {"event": "done", "body": room._handle(self._worker, dict(request))}
-        except (CannotAdapt, DidNotLearn, Diverged) as error:
-            room._keep_failure(self._worker, request, str(error))
-            return {"event": "failed", "final": True, "reason": str(error)}
-        except Exception as error:
-            return {"event": "failed", "final": False, "reason": room._reason(error)}
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        def opened() -> Workplace:
+            self._place = self._place or Workplace(self._root)
+            return self._place
+
+        return worker.answer(opened, request)
+
+    def hello(self) -> Hello:
+        return Hello(**self._ask({"ask": "hello"})["body"])
+
+    def run(self, take: Take, on_progress: OnProgress) -> Iterator[Outcome]:
+        while (job := take()) is not None:
+            event = self._ask({"ask": "job", "job": json.loads(json.dumps(asdict(job)))})
+            if event["event"] == "done":
+                yield Outcome(job, "ok", event["body"])
+            else:
+                yield Outcome(job, "failed" if event["final"] else "broken", {}, event["reason"])
 
     def stop(self) -> None:
-        self._worker = None
+        self._place = None
 
 
 def stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs work in this process: quick, and with the methods that a test puts in the table."""
-    monkeypatch.setattr("nshot.bench.run.WorkerProcess", Here)
-    monkeypatch.setattr(room, "_logged", lambda path: nullcontext())
+    """Let runs work in this process: quick, and tests can look into methods."""
+    monkeypatch.setattr("nshot.bench.run.LocalProcesses", Here)
+    monkeypatch.setattr(worker, "_logged", lambda path: nullcontext())
 
 
-def use_table(monkeypatch: pytest.MonkeyPatch, table: Any) -> None:
-    """Let requests, jobs and boards know other methods."""
-    for where in ("request", "run", "job"):
-        monkeypatch.setattr(f"nshot.bench.{where}.TABLE", table)
+def setting_of(prepared: Prepared, *methods: Method) -> Prepared:
+    """The request with these methods, of tests as well as ours."""
+    setting = replace(prepared.setting, methods=places_of(methods))
+    return replace(prepared, methods=methods, setting=setting)
 
 
 def board_of(folder: Path) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nshot.bench.job import Job, Setting
+from nshot.bench.jobs.job import Job
+from nshot.bench.jobs.place import Workplace
 from nshot.bench.prepare import Prepared
 from nshot.bench.request import Request
-from nshot.bench.worker import Worker
+from nshot.bench.setting import Setting
 from nshot.board.reduce import Entry, Facts, reduce
 from nshot.board.schema import Board, Wish
 from nshot.core.errors import CannotAdapt
@@ -110,6 +111,7 @@ class Reward(Method):
 
     name = "reward"
     rung = "align"
+    needs = frozenset({"score"})
     kinds = frozenset({"rank"})
     noise: float = 0.0
 
@@ -129,7 +131,7 @@ class Instruct(Method):
     inner: Nested
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        return bench.adapt("inner", self.inner, task, shots).predictor
+        return bench.adapt("inner", self.inner, task, shots)
 
 
 class PPO(Method):
@@ -147,9 +149,9 @@ class PPO(Method):
         judge_task = Task("judge", "rank", metric="pair_accuracy")
         judge = bench.adapt("reward", self.reward, judge_task, shots)
         asked = Input(fields=(("text", "which"),), answers=("a", "b"))
-        if judge.predictor.predict([asked])[0].answer not in asked.answers:
+        if judge.predict([asked])[0].answer not in asked.answers:
             raise CannotAdapt("the reward model ranks nothing")
-        return start.predictor
+        return start
 
 
 METHODS: Mapping[str, type[Method]] = {
@@ -165,17 +167,17 @@ def _base(bench: Workbench) -> ModelRef:
 
 @dataclass
 class House:
-    """A run folder with one task, and the real worker over it, in this process."""
+    """A run folder with one task, and the real workplace over it, in this process."""
 
-    worker: Worker
+    place: Workplace
     prepared: Prepared
 
     def measure(self, method: Method, do: str = "measure") -> Measurement:
-        form = "deployed" if do == "deploy" else "trained"
-        job = Job(do, spec(method), None, 0, form=form)  # type: ignore[arg-type]
-        body = self.worker.run(job)
-        kept = self.worker.store.get(job.name(self.worker.context))
-        assert kept == ("ok", body), "the store gives back what the worker put there"
+        setting = self.place.setting
+        job = Job.of(do, method, None, 0, None, setting.base, setting.encoder)
+        body = self.place.run(job)
+        kept = self.place.store.get(job.name(self.place.context))
+        assert kept == ("ok", body), "the store gives back what the job put there"
         return measurement_from_json(body)
 
     def board(self, entries: Sequence[Entry], outside: Sequence[Entry] = ()) -> Board:
@@ -184,14 +186,13 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("nshot.bench.job.TABLE", TABLE)
-
+def house(tmp_path: Path) -> Any:
     def build(task: Task, split: Split, base: ModelRef | None = SCORER) -> House:
-        setting = Setting(task, split, base, ENCODER)
+        places = {name: f"{cls.__module__}:{cls.__qualname__}" for name, cls in METHODS.items()}
+        setting = Setting(task, split, base, ENCODER, methods=places)
         setting.write(tmp_path)
         prepared = Prepared(Request("here"), setting, (), (None,), tmp_path)
-        return House(Worker(tmp_path, lambda event: None), prepared)
+        return House(Workplace(tmp_path), prepared)
 
     return build
 
@@ -281,11 +282,11 @@ def test_three_deep_nesting_is_charged_in_full_and_spent_once(house: Any) -> Non
     task = Task("ask", "generate", metric="exact_match")
     there = house(task, Split(rows[:8], rows[8:], "file", "f", preferences=likes))
     first = there.measure(method)
-    nested = [job for job in there.worker.store.jobs() if job[1] == "nested"]
+    nested = [job for job in there.place.store.jobs() if job[1] == "nested"]
     assert len(nested) == 3, "start, its inner method, and the reward are jobs of their own"
     other = method.model_copy(update={"steps": 2})
     second = there.measure(other)
-    assert len([j for j in there.worker.store.jobs() if j[1] == "nested"]) == 3, "not run again"
+    assert len([j for j in there.place.store.jobs() if j[1] == "nested"]) == 3, "not run again"
     assert second.build.trained_params == first.build.trained_params == 7
     assert second.build.seconds > second.build.spent_seconds, "charged though it was in the store"
     assert spec_hash(other) != spec_hash(method)
@@ -313,7 +314,7 @@ def test_a_learner_with_background_classes(house: Any) -> None:
 
 def test_an_extend_changes_no_old_prototype(house: Any, tmp_path: Path) -> None:
     there = house(COLOURS, Split(colours(3, "a"), colours(20, "t"), "file", "f"))
-    there.measure(Means(), do="deploy")
+    there.measure(Means(), do="deliver")
     winner = load(tmp_path / "winner", open_models())
     assert isinstance(winner, Extends)
     new = [Example("x", fields(text="banana lemon sun"), ("yellow",))]
@@ -339,7 +340,7 @@ def test_a_remote_model_that_cannot_score(house: Any, tmp_path: Path) -> None:
 
 def test_an_exported_row_has_a_parent_and_no_part_in_the_choice(house: Any) -> None:
     there = house(COLOURS, Split(colours(3, "a"), colours(20, "t"), "file", "f"))
-    trained, shipped = there.measure(Means()), there.measure(Means(), do="deploy")
+    trained, shipped = there.measure(Means()), there.measure(Means(), do="deliver")
     assert shipped.form == "deployed"
     alone = there.board([entry(Means(), trained)])
     board = there.board([entry(Means(), trained)], [entry(Means(), shipped, "gguf:Q4_0")])

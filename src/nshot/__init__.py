@@ -14,14 +14,14 @@ __version__ = "0.1.0"
 __all__ = ["compare", "load"]
 
 if TYPE_CHECKING:
-    from nshot.bench.run import compare
+    from nshot.bench.compare import compare
     from nshot.use.many import load
 
 
 def __getattr__(name: str) -> Any:
     """Late imports: ``import nshot`` loads neither torch nor transformers."""
     if name == "compare":
-        from nshot.bench.run import compare
+        from nshot.bench.compare import compare
 
         return compare
     if name == "load":

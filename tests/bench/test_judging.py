@@ -18,7 +18,8 @@ import pytest
 
 import nshot
 from endpoint import Endpoint, Reply, serving
-from nshot.bench.judging import AT_ONCE, ask_once, comparisons, request
+from nshot.bench.jobs.judge import AT_ONCE, ask_once
+from nshot.bench.judging import comparisons, request
 from nshot.bench.prepare import prepare, request_yaml
 from nshot.bench.request import Request, read_request
 from nshot.bench.run import Result
@@ -228,7 +229,7 @@ def test_killed_while_the_judge_reads_it_asks_only_what_is_missing(
         environment = {**os.environ, "SABOTAGE": sabotage, "PYTHONPATH": str(HERE / "sabotage")}
         return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
 
-    measured, kept = 3, AT_ONCE + 3
+    measured, kept = 5, AT_ONCE + 3  # the rates of two models, two rows, the winner
     killed = run(f"kill:worker:put:{measured + kept + 1}")
     assert killed.returncode == 3, killed.stderr
     silent = {"reason": "the judge did not answer"}
@@ -248,7 +249,7 @@ def test_killed_while_the_judge_reads_it_asks_only_what_is_missing(
 class Counting:
     """A model that scores A by the letters in the prompt, and remembers what it was asked."""
 
-    can: frozenset[str] = frozenset({"score"})
+    facts: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(can={"score"}))
     asked: list[str] = field(default_factory=list)
 
     def logprobs(self, prompts: Sequence[Any], letters: Sequence[Sequence[str]]) -> list[Any]:

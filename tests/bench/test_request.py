@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 import nshot
-from nshot.bench.job import Cut, cut_rows
+from nshot.bench.jobs.job import Cut
 from nshot.bench.prepare import FOLDS, prepare, request_yaml
 from nshot.bench.request import Request, is_request, read_request
+from nshot.bench.setting import cut_rows
 from nshot.core.errors import InputError
 from nshot.methods import STANDARD, TABLE
 from nshot.models import catalog

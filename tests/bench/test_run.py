@@ -14,42 +14,43 @@ from typing import Any, ClassVar
 import pytest
 
 import nshot
-from nshot.bench.job import Job
+from nshot.bench.execute.base import Hello
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, prepare
 from nshot.bench.request import Request
-from nshot.bench.run import Result, Silent, adapt_one, carry_out, plan
+from nshot.bench.run import Result, adapt_one, carry_out, plan
 from nshot.bench.store import Store
+from nshot.board.events import Event, Message, Started, Subscriber, ignore
 from nshot.board.schema import Board, Wish
 from nshot.core.errors import DidNotLearn, InputError, RunFailed
 from nshot.core.types import Cost, Input, ModelRef, Shots, Task
 from nshot.methods import STANDARD, TABLE
-from nshot.methods.contract import Brief, Table, Workbench
+from nshot.methods.contract import Brief, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.base import Predictor
 from nshot.report.terminal import board_table
-from spine import Here, board_of, jsonl, points_of, rows_of, stay_here, tickets, use_table
+from spine import Here, board_of, jsonl, points_of, rows_of, setting_of, stay_here, tickets
 from tiny import tiny_llama
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-class Told(Silent):
-    """Remembers what was shown, and can interrupt."""
+class Ear:
+    """Remembers what it heard, and can interrupt."""
 
     def __init__(self, stop_at: str = "") -> None:
         self.started: list[str] = []
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self._stop_at = stop_at
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def start(self, what: str, done: int, total: int) -> None:
-        assert 0 <= done < total
-        if self._stop_at and self._stop_at in what:
-            raise KeyboardInterrupt
-        self.started.append(what)
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self.messages.append(event.text)
+        if isinstance(event, Started):
+            assert 0 <= event.done < event.total
+            if self._stop_at and self._stop_at in event.piece:
+                raise KeyboardInterrupt
+            self.started.append(event.piece)
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +75,8 @@ def request(files: Sequence[str], out: Path, **more: Any) -> Request:
     return replace(base, **more)
 
 
-def go(files: Sequence[str], out: Path, told: Silent | None = None, **more: Any) -> Result:
-    return carry_out(prepare(request(files, out, **more)), told or Silent(), "a command")
+def go(files: Sequence[str], out: Path, ear: Subscriber = ignore, **more: Any) -> Result:
+    return carry_out(prepare(request(files, out, **more)), ear, "a command")
 
 
 def written(out: Path) -> dict[str, float]:
@@ -249,7 +250,7 @@ def test_its_yaml_reproduces_the_run_elsewhere(whole: Path, tmp_path: Path) -> N
     from nshot.bench.request import read_request
 
     again = replace(read_request(whole / "nshot.yaml"), out=str(tmp_path / "again"))
-    carry_out(prepare(again), Silent())
+    carry_out(prepare(again), ignore)
     assert points_of(tmp_path / "again") == points_of(whole)
     told = [
         {name: (row["score"], row["low"], row["settings"]) for name, row in rows_of(b).items()}
@@ -353,7 +354,7 @@ def test_what_was_done_is_kept_when_the_next_run_has_no_time(
 def test_a_plan_forecasts_and_leaves_nothing(files: tuple[str, str], tmp_path: Path) -> None:
     prepared = prepare(request(files, tmp_path / "run", methods=None, shots=(2, 4)))
     before = sorted(tmp_path.rglob("*"))
-    table = {row["name"]: row for row in plan(prepared, Silent())}
+    table = {row["name"]: row for row in plan(prepared, ignore)}
     assert sorted(tmp_path.rglob("*")) == before
     assert list(table) == sorted(STANDARD["classify"], key=list(TABLE).index)
     assert table["lora"]["why_not"] == "the language model cannot train"
@@ -448,11 +449,10 @@ class Eager(NearestMean):
 def test_nothing_is_learned_outside_the_training_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_table(monkeypatch, Table({**TABLE.load, "eager": lambda: Eager}))
     Eager.seen.clear()
     train = jsonl(tmp_path / "train.jsonl", tickets(20))
     prepared = prepare(request((train,), tmp_path / "run", shots=(4,), seeds=2))
-    carry_out(replace(prepared, methods=(Eager(),)), Silent())
+    carry_out(setting_of(prepared, Eager()), ignore)
     measured = [(learned, asked) for learned, asked in Eager.seen if learned.isdisjoint(asked)]
     on_train = [(learned, asked) for learned, asked in Eager.seen if asked <= learned]
     assert len(measured) + len(on_train) == len(Eager.seen), "no half of a fold is ever known"
@@ -473,12 +473,11 @@ class Light(NearestMean):
 def test_the_board_has_the_share_of_the_language_model_that_was_trained(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_table(monkeypatch, Table({**TABLE.load, "light": lambda: Light}))
     model = str(tiny_llama(tmp_path / "tiny"))
     asked = request(files, tmp_path / "run", methods=("majority", "lora"), model=model)
     prepared = prepare(asked)  # with lora, which asks for the model; it is not run
     methods = (prepared.methods[0], Light())
-    board = carry_out(replace(prepared, methods=methods), Silent()).board
+    board = carry_out(setting_of(prepared, *methods), ignore).board
     parameters = HFModels().open(ModelRef("hf", model)).facts.parameters
     trained = rows_of(board)
     assert trained["light"]["trained_share"] == 460 / parameters
@@ -508,14 +507,13 @@ class Moody(NearestMean):
 
 @pytest.fixture
 def moody(monkeypatch: pytest.MonkeyPatch) -> dict[int, Exception]:
-    use_table(monkeypatch, Table({"majority": TABLE.load["majority"], "moody": lambda: Moody}))
     monkeypatch.setattr(Moody, "bad", {})
     return Moody.bad
 
 
 def moody_run(files: Sequence[str], out: Path) -> Result:
     prepared = prepare(request(files, out, methods=("majority",)))
-    return carry_out(replace(prepared, methods=(*prepared.methods, Moody())), Silent())
+    return carry_out(setting_of(prepared, *prepared.methods, Moody()), ignore)
 
 
 @pytest.mark.parametrize("draw", [0, 1])
@@ -579,13 +577,13 @@ def test_where_what_was_asked_cannot_answer_the_trivial_method_stands(tmp_path: 
 
 def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_path: Path) -> None:
     out, methods = tmp_path / "run", ("majority", "label_similarity", "nearest_mean", "knn")
-    told = Told(stop_at="nearest_mean")
-    result = go(files, out, told, methods=methods)
+    ear = Ear(stop_at="nearest_mean")
+    result = go(files, out, ear, methods=methods)
     assert result.exit_code == 130
     rows = rows_of(board_of(out))
     assert [rows[n]["status"] for n in methods] == ["ok", "ok", "skipped", "skipped"]
     assert rows["nearest_mean"]["reason"] == "not reached: the run was interrupted"
-    assert "interrupted" in told.said[-1]
+    assert "interrupted" in ear.messages[-1]
     kept = written(out)
     final = go(files, out, methods=methods)
     assert {job: written(out)[job] for job in kept} == kept
@@ -596,7 +594,7 @@ def test_an_interrupted_run_has_a_board_and_goes_on(files: tuple[str, str], tmp_
 
 def test_interrupted_before_anything_it_says_so(files: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        go(files, tmp_path / "run", Told(stop_at="majority"))
+        go(files, tmp_path / "run", Ear(stop_at="majority"))
     assert not (tmp_path / "run" / "leaderboard.json").exists()
     assert go(files, tmp_path / "run").exit_code == 0, "the folder is free again"
 
@@ -605,11 +603,11 @@ def test_a_worker_that_cannot_start_frees_the_folder(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Mute(Here):
-        def ask(self, *asked: Any) -> dict[str, Any]:
-            return {"event": "failed", "final": False, "reason": "no such model any more"}
+        def hello(self) -> Hello:
+            raise RunFailed("no such model any more")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nshot.bench.run.WorkerProcess", Mute)
+        patch.setattr("nshot.bench.run.LocalProcesses", Mute)
         with pytest.raises(RunFailed, match="no such model any more"):
             go(files, tmp_path / "run")
     assert go(files, tmp_path / "run").exit_code == 0
@@ -627,11 +625,10 @@ class Slow(Moody):
 def test_what_came_from_the_store_teaches_the_budget_nothing(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_table(monkeypatch, Table({"majority": TABLE.load["majority"], "slow": lambda: Slow}))
     prepared = prepare(request(files, tmp_path / "run", methods=("majority",), seeds=1))
-    carry_out(replace(prepared, methods=(Slow(),)), Silent())
+    carry_out(setting_of(prepared, Slow()), ignore)
     hurried = replace(prepared.request, seeds=6, minutes=1.0)
-    result = carry_out(replace(prepared, methods=(Slow(),), request=hurried), Silent())
+    result = carry_out(replace(setting_of(prepared, Slow()), request=hurried), ignore)
     row = rows_of(result.board)["slow"]
     assert len(row["per_seed"]) == 3, "draw 0 and the two fresh ones were kept, no other begun"
     assert "forecast 60 min" in row["notes"][0]
@@ -642,7 +639,7 @@ def test_what_came_from_the_store_teaches_the_budget_nothing(
 
 def test_adapting_one_method_saves_and_measures_it(files: tuple[str, str], tmp_path: Path) -> None:
     asked = request(files, tmp_path / "run", methods=("knn",), seeds=1)
-    row = adapt_one(prepare(asked, hold_out=False), Silent())
+    row = adapt_one(prepare(asked, hold_out=False), ignore)
     assert (row.form, row.parent, row.status) == ("deployed", "knn", "ok")
     assert 0 < row.score <= 1
     assert "k" in row.settings
@@ -654,7 +651,7 @@ def test_adapting_without_test_rows_learns_from_all(tmp_path: Path) -> None:
     asked = request((train,), tmp_path / "run", methods=("nearest_mean",), shots=None, seeds=1)
     prepared = prepare(asked, hold_out=False)
     assert (len(prepared.split.train), prepared.split.test) == (450, ())
-    assert adapt_one(prepared, Silent()).score is None
+    assert adapt_one(prepared, ignore).score is None
 
 
 def test_adapting_again_with_other_settings_replaces_what_was_saved(
@@ -662,7 +659,7 @@ def test_adapting_again_with_other_settings_replaces_what_was_saved(
 ) -> None:
     for k in (1, 3, 1):
         asked = request(files, tmp_path / "run", methods=("knn",), settings={"knn": {"k": k}})
-        adapt_one(prepare(asked, hold_out=False), Silent())
+        adapt_one(prepare(asked, hold_out=False), ignore)
         told = json.loads((tmp_path / "run" / "winner" / "method.json").read_text())
         assert told["spec"]["k"] == k
 
@@ -670,7 +667,7 @@ def test_adapting_again_with_other_settings_replaces_what_was_saved(
 def test_a_method_that_cannot_work_here_is_refused(files: tuple[str, str], tmp_path: Path) -> None:
     asked = request(files, tmp_path / "run", methods=("lora",))
     with pytest.raises(InputError, match="lora cannot be adapted here: the language model cannot"):
-        adapt_one(prepare(asked, hold_out=False), Silent())
+        adapt_one(prepare(asked, hold_out=False), ignore)
 
 
 def test_python_takes_what_the_command_takes(files: tuple[str, str], tmp_path: Path) -> None:
@@ -684,7 +681,6 @@ def test_python_takes_what_the_command_takes(files: tuple[str, str], tmp_path: P
     assert rows_of(result.board)["knn"]["settings"] == {"k": 1}
     assert rows_of(result.board)["knn"]["trials"] == []
     assert result.folder == tmp_path / "run"
-    assert Job.read({"do": "measure", "spec": {}, "shots": 1, "draw": 0, "cut": None}).form
 
 
 def test_a_name_alone_is_one_name(files: tuple[str, str], tmp_path: Path) -> None:

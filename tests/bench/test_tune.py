@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nshot.bench.job import Setting
 from nshot.bench.prepare import Prepared
 from nshot.bench.request import Request
-from nshot.bench.run import Silent, carry_out
+from nshot.bench.run import carry_out
 from nshot.bench.search import open_settings, search, trials
+from nshot.bench.setting import Setting
+from nshot.board.events import ignore
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError, WorkerLost
 from nshot.core.types import Example, Fold, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.data import split
-from nshot.methods.contract import Method, Table, Workbench
-from nshot.methods.trivial.majority import Majority
+from nshot.methods.contract import Method, Workbench
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
-from spine import stay_here, use_table
+from spine import setting_of, stay_here
 
 ENCODER = ModelRef("fake", "encoder")
 TASK = Task("colours", "classify", (Label("red"), Label("blue")))
@@ -73,15 +73,12 @@ class Descent(Method):
         return LabelHead(task, source, weights, np.zeros(2))
 
 
-TABLE = Table({"majority": lambda: Majority, "descent": lambda: Descent})
-
-
 def run_on_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method) -> dict[str, Any]:
     stay_here(monkeypatch)
-    use_table(monkeypatch, TABLE)
     setting = Setting(TASK, split(TASK, rows(12, "a"), rows(30, "t")), None, ENCODER)
     prepared = Prepared(Request("toy", seeds=3), setting, (method,), (4,), tmp_path / "run")
-    return carry_out(prepared, Silent()).board.model_dump(mode="json", by_alias=True)
+    board = carry_out(setting_of(prepared, method), ignore).board
+    return board.model_dump(mode="json", by_alias=True)
 
 
 def test_a_planted_default_that_fails_is_left_for_one_that_works(

@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from nshot.bench.job import Cut, Job, Setting, WorkerProcess, cut_rows
+from endpoint import serving
+from nshot.bench.contenders import contenders
+from nshot.bench.execute.base import Outcome
+from nshot.bench.execute.local import LocalProcesses, Process
+from nshot.bench.jobs import job as job_module
+from nshot.bench.jobs import rates
+from nshot.bench.jobs.job import Cut, Job, context, identity
+from nshot.bench.jobs.place import Workplace
+from nshot.bench.setting import Setting, cut_rows
 from nshot.bench.store import Store
-from nshot.bench.worker import Worker
-from nshot.core.errors import CannotAdapt, WorkerLost
+from nshot.bench.workbench import Shelf, bytes_of
+from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Split, Task
 from nshot.data import split
 from nshot.data.rows import measurement_from_json
 from nshot.methods import TABLE
-from nshot.methods.contract import Method, Nested, Table, Workbench
+from nshot.methods.contract import Method, Nested, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
+from nshot.models.catalog import resolve
 from nshot.predictors.base import Predictor
-from spine import tickets, use_table
+from spine import tickets
 
 SCORER, ENCODER = ModelRef("fake", "scorer"), ModelRef("fake", "encoder")
 
@@ -44,13 +55,24 @@ def setting(mode: str = "file") -> Setting:
     return Setting(TASK, split(TASK, examples(10, "a"), test), SCORER, ENCODER)
 
 
-def worker(root: Path, of: Setting | None = None) -> Worker:
+def worker(root: Path, of: Setting | None = None) -> Workplace:
     (of or setting()).write(root)
-    return Worker(root, lambda event: None)
+    return Workplace(root)
 
 
-def measure(method: dict[str, Any], **more: Any) -> Job:
-    return Job("measure", {**method}, **{"shots": 4, "draw": 0, **more})
+def do(
+    kind: str, spec: dict[str, Any], shots: int | None = 4, draw: int = 0, cut: Cut | None = None
+) -> Job:
+    return Job.of(kind, TABLE.build(spec), shots, draw, cut, SCORER, ENCODER)
+
+
+def searching(spec: dict[str, Any]) -> Job:
+    (contender,) = contenders([TABLE.build(spec)], [SCORER], [ENCODER])
+    return contender.search(4, 0, None)
+
+
+def measure(spec: dict[str, Any], **more: Any) -> Job:
+    return do("measure", spec, **more)
 
 
 # ---------------------------------------------------------------- jobs
@@ -76,33 +98,38 @@ def test_a_jobs_name_depends_on_all_that_its_result_depends_on(
     other = [
         measure({"method": "knn", "k": 3}), measure({"method": "knn", "k": 1}, draw=1),
         measure({"method": "knn", "k": 1}, shots=None), measure({"method": "knn", "k": 1}, shots=8),
-        measure({"method": "knn", "k": 1}, cut=Cut(5, 0)), Job("deploy", job.spec, 4, 0),
-        measure({"method": "knn", "k": 1}, form="deployed"),
+        measure({"method": "knn", "k": 1}, cut=Cut(5, 0)), do("deliver", {"method": "knn", "k": 1}),
     ]  # fmt: skip
-    here, there = (lambda method: "c"), (lambda method: "other data")
-    names = {one.name(here) for one in other} | {job.name(here), job.name(there)}
+    names = {one.name("c") for one in other} | {job.name("c"), job.name("other data")}
     assert len(names) == len(other) + 2
-    assert measure({"k": 1, "method": "knn"}).name(here) == job.name(here)
-    monkeypatch.setattr(type(job.method), "version", 99)
-    assert job.name(here) not in names, "a new version of the method is another job"
+    assert measure({"k": 1, "method": "knn"}).name("c") == job.name("c")
+    monkeypatch.setattr(TABLE["knn"], "version", 99)
+    again = measure({"method": "knn", "k": 1})
+    assert again.name("c") not in names, "a new version of the method is another job"
 
 
-def test_the_context_is_data_models_and_machine() -> None:
-    one, method = setting(), TABLE.build({"method": "zero_shot"})
+def test_a_job_is_of_the_models_that_its_method_needs_and_no_other() -> None:
+    def named(spec: dict[str, Any], base: ModelRef | None, encoder: ModelRef | None) -> str:
+        return Job.of("measure", TABLE.build(spec), 4, 0, None, base, encoder).name("c")
 
-    def context(of: Setting, threads: int = 1, asked: Method = method) -> str:
-        return of.context({"threads": threads})(asked)
-
-    assert context(one) == context(setting())
-    assert context(one) != context(one, threads=2)
-    bare = Setting(one.task, one.split, None, ENCODER)
-    assert context(one) != context(bare)
-    fewer = Split(one.split.train[1:], one.split.test, "file", "other fingerprint")
-    assert context(one) != context(Setting(one.task, fewer, SCORER, ENCODER))
-    counting = TABLE.build({"method": "tfidf_lr"})
-    assert context(one, asked=counting) == context(bare, asked=counting), (
+    zero_shot, counting = {"method": "zero_shot"}, {"method": "tfidf_lr"}
+    assert named(zero_shot, SCORER, None) == named(zero_shot, SCORER, ENCODER)
+    assert named(zero_shot, SCORER, None) != named(zero_shot, None, None)
+    assert named(counting, SCORER, ENCODER) == named(counting, None, None), (
         "a method that asks no model is not run again for another one"
     )
+
+
+def test_the_context_is_rows_machine_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = context("rows", identity())
+    assert one == context("rows", identity())
+    assert one != context("other rows", identity())
+    assert one != context("rows", {**identity(), "threads": 99})
+    real = job_module.version
+    for new in ("nshot", "torch", "transformers", "peft"):
+        with monkeypatch.context() as patch:
+            patch.setattr(job_module, "version", lambda p, new=new: "99" if p == new else real(p))
+            assert context("rows", identity()) != one, f"another {new} is another job"
 
 
 def test_folds_answer_every_row_once_and_learn_from_none_of_them() -> None:
@@ -138,7 +165,7 @@ def test_draws_are_of_the_size_asked_and_without_test_rows(tmp_path: Path) -> No
 
 def test_a_deployed_predictor_is_measured_as_it_was_saved(tmp_path: Path) -> None:
     there = worker(tmp_path)
-    body = there.run(Job("deploy", {"method": "nearest_mean"}, None, 0, form="deployed"))
+    body = there.run(do("deliver", {"method": "nearest_mean"}, None))
     found = measurement_from_json(body)
     assert (found.form, found.parent) == ("deployed", "nearest_mean")
     assert found.build.disk_bytes == sum(p.stat().st_size for p in (tmp_path / "winner").iterdir())
@@ -181,7 +208,7 @@ class Outer(Shares):
     inner: Nested = Shares()
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        return bench.adapt("inner", self.inner, task, shots).predictor
+        return bench.adapt("inner", self.inner, task, shots)
 
 
 class Refuses(Method):
@@ -191,54 +218,88 @@ class Refuses(Method):
     rung: ClassVar = "fewshot"
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        (bench.folder / "checkpoint").write_text("as large as a model")
         raise CannotAdapt("not today")
 
 
-TOYS = Table({"shares": lambda: Shares, "outer": lambda: Outer, "refuses": lambda: Refuses})
+TOYS = {cls.name: f"{__name__}:{cls.__name__}" for cls in (Shares, Outer, Refuses)}
 
 
 @pytest.fixture
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_table(monkeypatch, TOYS)
+def toys(tmp_path: Path) -> Workplace:
     Shares.made.clear()
+    base = setting()
+    return worker(tmp_path, Setting(TASK, base.split, SCORER, ENCODER, methods=TOYS))
 
 
-@pytest.mark.usefixtures("toys")
-def test_what_is_shared_is_made_once_and_charged_to_each(tmp_path: Path) -> None:
-    there = worker(tmp_path)
-    one = measurement_from_json(there.run(measure({"method": "shares"})))
-    other = measurement_from_json(there.run(measure({"method": "shares", "k": 2})))
+def toy(method: Method, draw: int = 0) -> Job:
+    return Job.of("measure", method, 4, draw, None, SCORER, ENCODER)
+
+
+def test_what_is_shared_is_made_once_and_charged_to_each(toys: Workplace) -> None:
+    one = measurement_from_json(toys.run(toy(Shares())))
+    other = measurement_from_json(toys.run(toy(Shares(k=2))))
     assert len(Shares.made) == 1
     assert one.build.seconds == one.build.spent_seconds >= 0.05
     charged = other.build.seconds - other.build.spent_seconds
-    assert charged == pytest.approx(sum(seconds for _, seconds in there.shelf.values()))
+    assert charged == pytest.approx(sum(toys.shelf.seconds.values()))
     assert charged >= 0.05, "though it asks twice, once"
     assert (one.notes, one.build.trained_params) == (("said once",), 500)
 
 
-@pytest.mark.usefixtures("toys")
-def test_a_nested_method_is_built_once_and_charged_to_each(tmp_path: Path) -> None:
-    there = worker(tmp_path)
-    one = measurement_from_json(there.run(measure({"method": "outer"})))
-    other = measurement_from_json(there.run(measure({"method": "outer", "k": 2})))
+def test_a_full_shelf_forgets_what_was_used_longest_ago_and_charges_the_same(
+    toys: Workplace,
+) -> None:
+    toys.shelf = Shelf(most=1)
+    one = measurement_from_json(toys.run(toy(Shares())))
+    toys.shelf.get("another", lambda: 1)
+    assert len(toys.shelf) == 1
+    other = measurement_from_json(toys.run(toy(Shares(k=2))))
+    assert len(Shares.made) == 2
+    first = toys.shelf.seconds["slow features"]
+    assert one.build.seconds >= first
+    again = other.build.seconds - other.build.spent_seconds
+    assert again == pytest.approx(0, abs=0.03), "what it took now makes way for what it took first"
+    assert other.build.seconds >= first
+
+
+def test_a_shelf_is_bounded_in_bytes() -> None:
+    shelf = Shelf(most_bytes=100_000)
+    for number in range(10):
+        shelf.get(str(number), lambda: (np.zeros(5_000), "x"))
+    assert len(shelf) == 2
+    assert shelf.get("9", lambda: None)[1] == 0.0, "the last stands there"
+    assert bytes_of({"a": [np.zeros(10), b"123"]}) == 83
+
+
+def test_a_nested_method_is_built_once_and_charged_to_each(toys: Workplace) -> None:
+    one = measurement_from_json(toys.run(toy(Outer())))
+    other = measurement_from_json(toys.run(toy(Outer(k=2))))
     assert len(Shares.made) == 1
-    assert [kind for _, kind, _ in there.store.jobs()].count("nested") == 1
+    assert [kind for _, kind, _ in toys.store.jobs()].count("nested") == 1
     assert other.build.seconds - other.build.spent_seconds >= 0.05
     assert one.build.trained_params == other.build.trained_params == 500
-    third = measurement_from_json(there.run(measure({"method": "outer", "k": 3}, draw=1)))
+    third = measurement_from_json(toys.run(toy(Outer(k=3), draw=1)))
     assert third.predictions != one.predictions, "other shots are another nested job"
 
 
 def test_no_scratch_is_left_of_a_finished_job(tmp_path: Path) -> None:
     there = worker(tmp_path)
     there.run(measure({"method": "nearest_mean"}))
-    there.run(Job("search", {"method": "knn"}, 4, 0))
+    there.run(searching({"method": "knn"}))
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_no_scratch_is_left_of_a_finding(toys: Workplace, tmp_path: Path) -> None:
+    with pytest.raises(CannotAdapt):
+        toys.run(toy(Refuses()))
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert toys.store.jobs()[-1][1:] == ("measure", "failed")
 
 
 def test_a_search_keeps_every_fold_it_has_done(tmp_path: Path) -> None:
     there = worker(tmp_path)
-    job = Job("search", {"method": "knn"}, 4, 0)
+    job = searching({"method": "knn"})
     body = there.run(job)
     trials = [one for one, kind, _ in there.store.jobs() if kind == "trial"]
     seen = [int(t["note"].split()[1]) if t["note"] else 4 for t in body["tried"]]
@@ -251,11 +312,26 @@ def test_a_search_keeps_every_fold_it_has_done(tmp_path: Path) -> None:
 
 
 def test_rates_are_numbers(tmp_path: Path) -> None:
-    rates = worker(tmp_path).rates()
-    assert rates["context"] == 4096
-    assert rates["abilities"] == ["generate", "hidden", "score"]
-    assert min(rates["lm_tokens"], rates["encoder_tokens"], rates["tokens"]) > 0
-    assert all(np.isfinite(v) for v in rates.values() if isinstance(v, float))
+    there = worker(tmp_path)
+    model, encoder = (there.run(Job("rates", **{role: ref}))  # type: ignore[arg-type]
+                      for role, ref in (("base", SCORER), ("encoder", ENCODER)))  # fmt: skip
+    assert model["context"] == 4096
+    assert model["abilities"] == ["generate", "hidden", "score"]
+    assert min(model["lm_tokens"], encoder["encoder_tokens"], model["tokens"]) > 0
+    numbers = [v for v in (model | encoder).values() if isinstance(v, float)]
+    assert all(np.isfinite(numbers))
+
+
+def test_a_model_that_only_writes_is_measured_by_writing(tmp_path: Path) -> None:
+    body = worker(tmp_path).run(Job("rates", base=ModelRef("fake", "remote")))
+    assert body["lm_tokens"] > 2
+
+
+def test_an_endpoint_is_not_asked_for_its_rate(tmp_path: Path) -> None:
+    with serving(lambda messages: "yes") as endpoint:
+        body = worker(tmp_path).run(Job("rates", base=resolve(endpoint.name, "lm")))
+        assert body["lm_tokens"] == rates.ENDPOINT_TOKENS
+        assert endpoint.bodies == []
 
 
 def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
@@ -274,45 +350,75 @@ def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[WorkerProcess]:
+def processes(tmp_path: Path) -> Iterator[LocalProcesses]:
     base = setting()
     Setting(TASK, base.split, ModelRef("fake", "remote"), ENCODER).write(tmp_path)
-    process = WorkerProcess(tmp_path)
-    yield process
-    process.stop()
+    executor = LocalProcesses(tmp_path)
+    yield executor
+    executor.stop()
 
 
-def ask(process: WorkerProcess, job: Job, on_progress: Callable[..., None] = print) -> Any:
-    from dataclasses import asdict
-
-    return process.ask({"ask": "job", "job": asdict(job)}, on_progress)
+def ask(executor: LocalProcesses, *jobs: Job) -> list[Outcome]:
+    queue = list(jobs)
+    return list(executor.run(lambda: queue.pop(0) if queue else None, lambda *heard: None))
 
 
 def test_a_process_answers_fails_dies_and_is_started_afresh(
-    process: WorkerProcess, tmp_path: Path
+    processes: LocalProcesses, tmp_path: Path
 ) -> None:
-    hello = process.ask({"ask": "hello"})
-    assert hello["body"]["identity"]["device"]
-    event = ask(process, measure({"method": "nearest_mean"}))
-    assert event["event"] == "done"
+    hello = processes.hello()
+    assert hello.identity["device"]
+    name = context(setting().split.fingerprint, hello.identity)
+    (outcome,) = ask(processes, measure({"method": "nearest_mean"}))
+    assert outcome.state == "ok"
     store = Store(tmp_path)
-    assert store.get(event["body"]["job"]) == ("ok", event["body"])
+    assert store.get(outcome.job.name(name)) == ("ok", outcome.body)
 
-    final = ask(process, measure({"method": "lm_probe"}))
-    assert (final["event"], final["final"]) == ("failed", True)
-    assert "shows no hidden states" in final["reason"]
+    remote = Job.of("measure", TABLE.build({"method": "lm_probe"}), 4, 0, None,
+                    ModelRef("fake", "remote"))  # fmt: skip
+    (final,) = ask(processes, remote)
+    assert final.state == "failed"
+    assert "hidden states" in final.reason
     assert store.jobs()[-1][1:] == ("measure", "failed"), "a finding is kept"
 
-    wrong = ask(process, measure({"method": "nearest_mean"}, shots=99))
-    assert (wrong["event"], wrong["final"]) == ("failed", False)
-    assert "99 are needed" in wrong["reason"]
+    (wrong,) = ask(processes, measure({"method": "nearest_mean"}, shots=99))
+    assert wrong.state == "broken"
+    assert "99 are needed" in wrong.reason
     assert "99 are needed" in "".join(p.read_text() for p in (tmp_path / "logs").iterdir())
 
-    victim = process._process
-    assert victim is not None
-    os.kill(victim.pid, signal.SIGKILL)
-    with pytest.raises(WorkerLost, match="killed by SIGKILL: perhaps out of memory"):
-        ask(process, measure({"method": "knn", "k": 1}))
-    assert ask(process, measure({"method": "knn", "k": 1}))["event"] == "done"
-    process.stop()
-    process.stop()
+    (victim,) = processes.pids
+    os.kill(victim, signal.SIGKILL)
+    outcomes = [ask(processes, measure({"method": "knn", "k": 1}))[0] for _ in range(2)]
+    assert outcomes[0].state in ("ok", "broken"), "started afresh, or told that it was killed"
+    assert outcomes[0].state == "ok" or "SIGKILL" in outcomes[0].reason
+    assert outcomes[1].state == "ok"
+    processes.stop()
+    processes.stop()
+
+
+def test_two_processes_do_jobs_at_once_and_each_outcome_is_its_jobs(tmp_path: Path) -> None:
+    setting().write(tmp_path)
+    executor = LocalProcesses(tmp_path, workers=2)
+    jobs = [measure({"method": "knn", "k": k}, draw=draw) for k in (1, 3) for draw in range(3)]
+    try:
+        outcomes = ask(executor, *jobs)
+        assert len(executor.pids) == 2
+    finally:
+        executor.stop()
+    assert sorted((o.body["spec"]["k"], o.body["draw"]) for o in outcomes) == [
+        (k, draw) for k in (1, 3) for draw in range(3)
+    ]
+    for outcome in outcomes:
+        assert outcome.body["spec"] == outcome.job.spec
+        assert outcome.body["draw"] == outcome.job.draw
+
+
+def test_half_a_line_of_a_killed_worker_is_no_line(tmp_path: Path) -> None:
+    """The worker is killed while it writes its answer: what came of it ends in no newline."""
+    heard: Any = SimpleQueue()
+    writes = "import os, signal; print('{\"event\": \"progr', end='', flush=True);"
+    process = Process(
+        [sys.executable, "-c", writes + "os.kill(os.getpid(), signal.SIGKILL)"], heard, tmp_path
+    )
+    assert heard.get(timeout=20) == (process, None)
+    assert process.epitaph() == "the worker process was killed by SIGKILL: perhaps out of memory"

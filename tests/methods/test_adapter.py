@@ -16,7 +16,8 @@ from lent import Lent
 from foreign import foreign
 from nshot.bench.prepare import chosen_methods, prepare, request_yaml
 from nshot.bench.request import Request, read_request
-from nshot.bench.run import Silent, adapt_one, carry_out
+from nshot.bench.run import adapt_one, carry_out
+from nshot.board.events import ignore
 from nshot.cli.main import main
 from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.types import Delta, Example, Input, Label, ModelRef, Shots, Task
@@ -218,14 +219,14 @@ def test_a_run_measures_and_delivers_it(
         train, test=test, model=str(base), methods=("lora",), shots=(None,), seeds=1,
         settings={"lora": {"learning_rate": 1e-2, "epochs": 6}}, out=str(tmp_path / "lora"),
     )  # fmt: skip
-    adapt_one(prepare(request), Silent())
+    adapt_one(prepare(request), ignore)
     taught = tmp_path / "lora" / "winner" / "adapter"
     shutil.copytree(next((tmp_path / "lora" / "winner").glob("delta-0")), taught)
     given = replace(
         request, methods=("majority",), adapters=(str(taught), str(folder)), out=None,
         settings={"adapter": {"format": "plain", "calibration": "none"}},
     )  # fmt: skip
-    result = carry_out(prepare(replace(given, out=str(tmp_path / "run"))), Silent(), "a command")
+    result = carry_out(prepare(replace(given, out=str(tmp_path / "run"))), ignore, "a command")
     assert result.exit_code == 0
     rows = rows_of(board_of(result.folder))
     assert rows["adapter:adapter"]["method"] == "adapter"

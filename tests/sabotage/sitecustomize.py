@@ -11,7 +11,7 @@ import signal
 import sys
 
 _MODE, _, _REST = os.environ.get("SABOTAGE", "").partition(":")
-_IN_WORKER = "nshot.bench.worker" in " ".join(sys.orig_argv)
+_IN_WORKER = "nshot.bench.execute.worker" in " ".join(sys.orig_argv)
 
 
 def _kill():

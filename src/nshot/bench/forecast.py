@@ -1,11 +1,27 @@
-"""Forecast seconds against the minutes that were granted."""
+"""What a contender would need: briefs, forecasts from measured rates, and the minutes granted."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from nshot.bench.contenders import Contender
+from nshot.bench.jobs.job import Body, Cut
+from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Prepared
+from nshot.bench.search import trials
+from nshot.board.reduce import Size
 from nshot.core.durations import duration
+from nshot.core.types import ModelRef
+from nshot.methods.contract import Brief, Method, Rates
+
+TRAIN_RATE = 1 / 3
+"""Forward and backward against forward alone, as measured for LoRA on a CPU."""
+_UNMEASURED: Mapping[str, Any] = {
+    "lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0, "context": 0,
+    "layers": 0, "parameters": 0, "architecture": "", "abilities": (),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,8 +39,114 @@ class Forecast:
         return self.search + self.repeats * (self.build + self.use)
 
 
+@dataclass(frozen=True)
+class Forecasts:
+    """Briefs and forecasts of the contenders of a request.
+
+    `rates` are what `jobs/rates.py` measured of each model, `failures` why one could not be opened.
+    """
+
+    prepared: Prepared
+    rates: Mapping[ModelRef, Body] = field(default_factory=dict)
+    failures: Mapping[ModelRef, str] = field(default_factory=dict)
+
+    def why_not(self, contender: Contender, size: Size) -> str | None:
+        """One sentence where it cannot work here."""
+        return self.failure(contender) or contender.method.why_not(self.brief(contender, size))
+
+    def failure(self, contender: Contender) -> str | None:
+        """Why one of its models could not be opened."""
+        reasons = [self.failures.get(ref) for ref in (contender.base, contender.encoder) if ref]
+        return next((reason for reason in reasons if reason), None)
+
+    def brief(self, contender: Contender, size: Size) -> Brief:
+        """What its method may know before it runs."""
+        prepared = self.prepared
+        task, rows = prepared.task, prepared.split
+        pool = [sum(e.label == name for e in rows.train) for name in task.label_names] or [
+            len(rows.train)
+        ]
+        share = 1.0 if rows.mode != "folds" else 1 - 1 / FOLDS
+        per_label = int(min(pool) * share) if size is None else size
+        labelled = int(sum(pool) * share) if size is None else size * max(len(pool), 1)
+        base = contender.base or prepared.setting.base
+        encoder = contender.encoder or prepared.setting.encoder
+        rates = {**_UNMEASURED, **self._rates(encoder), **self._rates(base)}
+        return Brief(
+            task=task,
+            labelled=labelled,
+            unlabelled=max(0, int(len(rows.train) * share) - labelled),
+            per_label=per_label,
+            test=len(rows.test) or len(rows.train),
+            background=len(rows.background),
+            tokens=rates["tokens"],
+            longest=int(rates["longest"]),
+            base=base,
+            abilities=frozenset(rates["abilities"]),
+            context=int(rates["context"]),
+            layers=int(rates["layers"]),
+            architecture=rates["architecture"],
+            encoder=encoder,
+            rates=Rates(
+                rates["lm_tokens"], rates["lm_tokens"] * TRAIN_RATE, rates["encoder_tokens"]
+            ),
+        )
+
+    def parameters(self, contender: Contender) -> int:
+        """Of its language model; 0 without one."""
+        base = contender.base or self.prepared.setting.base
+        return int(self._rates(base).get("parameters", 0))
+
+    def _rates(self, ref: ModelRef | None) -> Mapping[str, Any]:
+        return self.rates.get(ref, {}) if ref is not None else {}
+
+    def of(self, contender: Contender, size: Size) -> Forecast:
+        """Seconds, from the machine's measured rates."""
+        method, brief = contender.method, self.brief(contender, size)
+        cuts, repeats = self.cuts(method), self.repeats(method)
+        build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
+        count = trials(method, self.prepared.task.kind) if brief.per_label > 1 else 1
+        search = 0.0
+        if count > 1:
+            k = min(method.search_folds, brief.per_label)
+            part = replace(brief, labelled=brief.labelled * (k - 1) // k, test=brief.labelled // k)
+            one = method.forecast(part).seconds + method.use_forecast(part).seconds
+            search = count * k * one
+        if cuts[0] is None:
+            return Forecast(search, build, use, repeats)
+        return Forecast(search * len(cuts) * repeats, build * len(cuts), use, repeats)
+
+    def of_job(self, contender: Contender, size: Size, kind: str) -> float:
+        """Seconds of one search or one measurement, on one cut."""
+        whole, cuts = self.of(contender, size), len(self.cuts(contender.method))
+        if kind == "search":
+            folds = self.prepared.split.mode == "folds"
+            return whole.search / (cuts * whole.repeats if folds else 1)
+        return (whole.build + whole.use) / cuts
+
+    def cuts(self, method: Method) -> list[Cut | None]:
+        """No cut where test rows exist; else the folds, fewer for methods of minutes."""
+        if self.prepared.split.mode != "folds":
+            return [None]
+        folds = SLOW_FOLDS if is_slow(method) else FOLDS
+        return [Cut(folds, index) for index in range(folds)]
+
+    def repeats(self, method: Method) -> int:
+        """Draws of a method: one where no shot and no seed matters."""
+        if not method.learns:
+            return 1
+        seeds = self.prepared.request.seeds
+        folds = self.prepared.split.mode == "folds"
+        return min(seeds, SLOW_REPEATS) if folds and is_slow(method) else seeds
+
+
+def is_slow(method: Method) -> bool:
+    """Methods of minutes: those that score or train the language model for every row."""
+    return bool(method.needs & {"score", "train", "generate"})
+
+
 class Budget:
-    """What is left of the minutes, and how far forecasts were off for each method so far."""
+    """What is left of the minutes, and how far forecasts were off for each contender so far."""
 
     def __init__(self, minutes: float | None) -> None:
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
@@ -32,7 +154,7 @@ class Budget:
         self._off: dict[str, float] = {}
 
     def learn(self, name: str, forecast: float, actual: float) -> None:
-        """Correct later forecasts of this method by what it took."""
+        """Correct later forecasts of this contender by what it took."""
         self._off[name] = actual / max(forecast, 1e-3)
 
     def refusal(self, name: str, forecast: float) -> str | None:

@@ -1,4 +1,4 @@
-"""A board's answers before a judge: each question asked once and kept, each row against one.
+"""A board's answers before a judge, each row against one.
 
 The judge is admitted first, by pairs of which people chose one; without that no row is judged.
 What it says is shown and chooses nothing.
@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from nshot.bench.store import Store
-from nshot.board.judge import Comparison, Judge, Verdicts, agreement, questions, share_of, wins
+from nshot.board.judge import Comparison, Verdicts, agreement, share_of, wins
 from nshot.board.schema import JudgeCell
-from nshot.core.types import Example, Input, Measurement, Task, digest
+from nshot.core.types import Example, Input, Measurement, Task
 from nshot.prompts.render import chat
 
 AGAINST = "zero_shot"
 """The row that the others are compared with."""
-AT_ONCE = 8
-"""Comparisons that are asked at once: a kill loses these at most."""
 Ask: TypeAlias = Callable[[str, Sequence[Comparison]], list[float]]
 """(what they are, comparisons) -> how much the judge prefers the first answer of each."""
 
@@ -73,36 +70,3 @@ def request(task: Task, input: Input) -> str:
     if sum(turn.role != "system" for turn in turns) == 1:
         return "\n\n".join(turn.text for turn in turns)
     return "\n\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in turns)
-
-
-def ask_once(
-    judge: Judge,
-    compared: Sequence[Comparison],
-    store: Store,
-    here: str,
-    tell: Callable[[int, int], None],
-) -> list[float]:
-    """The judge's preferences, each kept: what the store has is not asked again.
-
-    Equal answers are a tie that nobody is asked about. `here` stands for the judge's model and
-    the machine; `tell` hears how many of how many questions are answered.
-    """
-    names = [digest("judge", here, *(turn.text for (turn,) in questions(c))) for c in compared]
-    found: dict[str, float] = {}
-    left: dict[str, Comparison] = {}
-    for name, comparison in zip(names, compared, strict=True):
-        if comparison.first == comparison.second:
-            found[name] = 0.0
-        elif kept := store.get(name):
-            found[name] = kept[1]["preference"]
-        else:
-            left[name] = comparison
-    waiting = list(left)
-    for start in range(0, len(waiting), AT_ONCE):
-        part = waiting[start : start + AT_ONCE]
-        preferences = judge.preferences([left[name] for name in part])
-        for name, preference in zip(part, preferences, strict=True):
-            store.put(name, "judge", "ok", {"preference": preference})
-            found[name] = preference
-        tell(start + len(part), len(waiting))
-    return [found[name] for name in names]

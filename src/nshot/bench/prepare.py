@@ -11,8 +11,10 @@ from typing import Any
 
 import yaml
 
-from nshot.bench.job import Cut, Setting, cut_rows
+from nshot.bench.jobs.job import Cut
+from nshot.bench.own import places_of
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
+from nshot.bench.setting import Setting, cut_rows
 from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound
@@ -89,7 +91,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     if foreign := _misfits(methods, base):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
-    setting = Setting(task, rows, base, encoder, judge)
+    setting = Setting(task, rows, base, encoder, judge, places_of(methods))
     sizes = _sizes(request, task, rows)
     return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -124,3 +125,13 @@ def _acquire(descriptor: int, root: Path, wait: float) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def sweep(root: Path) -> None:
+    """Remove what a killed run left half-written: names that nothing reads."""
+    for pattern in (".*.tmp", ".*.old", ".report.html.*"):
+        for path in list(root.rglob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -67,19 +67,21 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def environment() -> dict[str, str]:
-    """What a worker starts with: the math libraries read their number of threads when loaded.
+def environment(count: int | None = None) -> dict[str, str]:
+    """What a worker of `count` threads (None: all) starts with.
+
+    The math libraries read their number of threads when they are loaded.
 
     Threads that wait spin for some microseconds, then sleep. Without an end to the spinning two of
     them took 5x the time on two cores that were shared with other work (80 prompts scored: 107 s
     of wall time against 23 s); asleep at once they take a tenth longer on quiet ones.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("NSHOT_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     return {
         "GOMP_SPINCOUNT": "10000",
         "OPENBLAS_NUM_THREADS": "1",  # numpy's: the small fits of the heads gain nothing from two
         **os.environ,
-        **dict.fromkeys(names, str(threads())),
+        **dict.fromkeys(names, str(count or threads())),
         "TOKENIZERS_PARALLELISM": "false",
     }
 

@@ -72,7 +72,8 @@ PICTURES: tuple[str, ...] = (
 """What is compared on pictures unless the user names methods."""
 
 
-def _loader(where: str) -> Callable[[], type[Method]]:
+def loader(where: str) -> Callable[[], type[Method]]:
+    """Reads ``module:Class`` when it is called."""
     module, name = where.split(":")
 
     def load() -> type[Method]:
@@ -82,5 +83,5 @@ def _loader(where: str) -> Callable[[], type[Method]]:
     return load
 
 
-TABLE = Table({name: _loader(where) for name, where in WHERE.items()})
+TABLE = Table({name: loader(where) for name, where in WHERE.items()})
 """Name -> class, loaded when first asked for."""

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trial, digest
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, digest
 from nshot.models.base import Ability, Models
 from nshot.predictors.base import Predictor
 
@@ -88,18 +88,6 @@ class Brief:
         return self.task.pictures
 
 
-@dataclass(frozen=True)
-class Built:
-    """A method adapted: what answers, and what it took in full, though it came from the store."""
-
-    job: str
-    predictor: Predictor
-    cost: Cost
-    folder: Path
-    notes: tuple[str, ...] = ()
-    tried: tuple[Trial, ...] = ()
-
-
 class Workbench(Protocol):
     """What a method is lent while it adapts. Budgets are in trials and steps, never in seconds."""
 
@@ -128,7 +116,7 @@ class Workbench(Protocol):
         """Seed of everything random inside the job."""
         ...
 
-    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
         """Adapt another method, or take it from the store: charged in full, spent once."""
         ...
 

@@ -13,12 +13,46 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from nshot.board.events import Event, Finished, Message, Started
+from nshot.board.events import Progress as Progressed
 from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row
 from nshot.core.durations import duration
 from nshot.report.numbers import say
 
 
-class Lines:
+class _Hears:
+    """A subscriber: each event goes to its own method."""
+
+    def __call__(self, event: Event) -> None:
+        """Hear an event."""
+        match event:
+            case Message(text):
+                self.say(text)
+            case Started(piece, done, total):
+                self.start(piece, done, total)
+            case Progressed(_, done, total, what):
+                self.progress(done, total, what)
+            case Finished(_, outcome):
+                self.finish("", outcome)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        raise NotImplementedError
+
+    def start(self, what: str, done: int, total: int) -> None:
+        """What begins."""
+        raise NotImplementedError
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """How far it is."""
+        raise NotImplementedError
+
+    def finish(self, what: str, outcome: str) -> None:
+        """How it ended."""
+        raise NotImplementedError
+
+
+class Lines(_Hears):
     """Progress as plain lines: what a log file or a pipe can hold."""
 
     def __init__(self) -> None:
@@ -42,7 +76,7 @@ class Lines:
         self.say(f"    {outcome}")
 
 
-class Bars:
+class Bars(_Hears):
     """Progress as two bars at the foot of a terminal, with finished work above them."""
 
     def __init__(self) -> None:

@@ -1,0 +1,294 @@
+"""Outcomes put together: the entries of a board, and what stands beside them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nshot.bench.contenders import Contender
+from nshot.bench.deliver import Finishing, Pick, judge
+from nshot.bench.execute.base import Outcome
+from nshot.bench.plan import Draw, Known, Ladder, Single
+from nshot.bench.prepare import FOLDS, SLOW_FOLDS
+from nshot.board.decide import Floats
+from nshot.board.judge import Verdicts
+from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
+from nshot.board.schema import Board
+from nshot.core.errors import RunFailed
+from nshot.core.types import Measurement, Split, Trial
+from nshot.methods.contract import Method
+from nshot.predictors.measure import Answered, joined
+
+
+@dataclass
+class Collected:
+    """What a board is made of."""
+
+    entries: list[Entry]
+    outside: list[Entry] = field(default_factory=list)
+    fresh: tuple[str, Floats] | None = None
+    verdicts: Verdicts | None = None
+
+    def first(self, size: Size) -> dict[str, Measurement]:
+        """The first draw of each row measured at a size, by name."""
+        return {e.name: e.measurements[size][0] for e in self.entries if e.measurements.get(size)}
+
+    @property
+    def broken(self) -> bool:
+        """Has something raised, as opposed to a finding?"""
+        return any(entry.broken for entry in self.entries)
+
+
+@dataclass
+class Collector:
+    """Makes the entries of a ladder, again and again as outcomes come."""
+
+    ladder: Ladder
+    known: Known
+    finishing: Finishing | None = None
+    """Once the pick is made."""
+    _statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    """By metrics that do not decide: a board is written often."""
+    _measurements: dict[str, Measurement] = field(default_factory=dict)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the board says of the run besides its measurements."""
+        prepared = self.ladder.prepared
+        setting, request = prepared.setting, prepared.request
+        models = (
+            ("language model", setting.base),
+            ("encoder", setting.encoder),
+            ("judge", setting.judge),
+        )
+        return Facts(
+            task=prepared.task,
+            split=prepared.split,
+            sizes=prepared.sizes,
+            seeds=request.seeds,
+            models={use: ref.name if ref else None for use, ref in models},
+            also=prepared.also,
+            fold_plan=_fold_plan(prepared.split),
+            wish=request.wish,
+        )
+
+    def board(self, collected: Collected) -> Board:
+        """The board of what was collected."""
+        c = collected
+        return reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts)
+
+    def collect(self) -> Collected:
+        """All as it stands."""
+        collected = Collected([self._entry(c) for c in self.ladder.contenders])
+        self._add_fallback(collected)
+        if self.ladder.prepared.setting.judge:
+            collected.verdicts = self._judged(collected)
+        if self.finishing:
+            self._add_fresh(collected, self.finishing)
+            self._add_delivered(collected, self.finishing.pick)
+        return collected
+
+    def pick(self, collected: Collected, name: str) -> Pick:
+        """The contender of a row, with the settings that were chosen for it."""
+        fallback = self.ladder.fallback
+        entry = next(entry for entry in collected.entries if entry.name == name)
+        by_name = {c.name: c for c in (fallback.contender, *self.ladder.contenders)}
+        table = self.ladder.prepared.setting.table
+        chosen = table.build(entry.spec) if entry.spec else entry.method
+        return Pick(by_name[name], chosen, fallback.title in self.known.states)
+
+    def _entry(self, contender: Contender) -> Entry:
+        entry = self._fresh(contender)
+        prepared = self.ladder.prepared
+        for size in reversed(prepared.sizes):
+            for draw in self.ladder.draws:
+                if draw.contender is contender and draw.size == size:
+                    self._add(entry, draw)
+        return entry
+
+    def _fresh(self, contender: Contender) -> Entry:
+        parameters = self.ladder.forecasts.parameters(contender)
+        return Entry(
+            contender.method, contender.name, parameters=parameters, statistics=self._statistics
+        )
+
+    def _add(self, entry: Entry, draw: Draw) -> None:
+        """What is known of a draw; once one has failed at the largest size, the row has."""
+        state = self.known.states.get(draw.title)
+        if entry.failed:
+            return
+        largest = draw.size == self.ladder.prepared.largest
+        if state and largest and draw.number == 0 and draw.why_not is None:
+            forecast = self.ladder.forecasts.of(draw.contender, draw.size)
+            entry.forecast_seconds = forecast.total
+        self._add_searches(entry, draw)
+        if state == "left":
+            self._leave(entry, draw)
+        elif state == "failed":
+            self._fail(entry, draw)
+        elif state == "ok":
+            entry.measurements.setdefault(draw.size, []).append(self.measurement(draw))
+
+    def _add_searches(self, entry: Entry, draw: Draw) -> None:
+        if draw.number:
+            return
+        for place, outcome in enumerate(draw.searches(self.known)):
+            body = outcome.body
+            if place == 0 and draw.size == self.ladder.prepared.largest:
+                entry.trials = tuple(Trial(**trial) for trial in body["tried"])
+                entry.spec = body["spec"]
+                if body["note"]:
+                    entry.notes.append(body["note"])
+            cut = outcome.job.cut
+            seconds = body["seconds"] / (1 if cut is None else cut.folds)
+            entry.search_seconds[draw.size] = entry.search_seconds.get(draw.size, 0.0) + seconds
+
+    def _leave(self, entry: Entry, draw: Draw) -> None:
+        reason = self.known.reasons[draw.title]
+        if draw.size == self.ladder.prepared.largest and draw.number == 0:
+            entry.reason = reason
+            entry.broken = self.ladder.forecasts.failure(draw.contender) is not None
+        else:
+            entry.notes.append(f"{shown(draw.size)} shots, draw {draw.number}: not run: {reason}")
+
+    def _fail(self, entry: Entry, draw: Draw) -> None:
+        """At the largest size the row has failed; at a smaller one the row says so."""
+        failure = draw.work(self.known).failure
+        if failure is None:
+            return
+        if draw.size == self.ladder.prepared.largest:
+            entry.failed, entry.reason = True, failure.reason
+            entry.measurements.pop(draw.size, None)
+        else:
+            entry.notes.append(f"{shown(draw.size)} shots: failed: {failure.reason}")
+        entry.broken = entry.broken or failure.state == "broken"
+
+    def measurement(self, draw: Draw) -> Measurement:
+        """Of a draw that went well, its folds as one."""
+        if draw.title not in self._measurements:
+            parts = [outcome.measurement for outcome in draw.work(self.known).done]
+            whole = parts[0] if len(parts) == 1 else out_of_fold(parts)
+            self._measurements[draw.title] = whole
+        return self._measurements[draw.title]
+
+    def _add_fallback(self, collected: Collected) -> None:
+        fallback = self.ladder.fallback
+        if fallback.title not in self.known.states:
+            return
+        name = fallback.contender.name
+        entry = next((entry for entry in collected.entries if entry.name == name), None)
+        if entry is None:
+            entry = self._fresh(fallback.contender)
+            collected.entries.append(entry)
+        if not entry.failed:
+            entry.reason = None
+            entry.notes.append("measured because nothing else could be")
+            self._add(entry, fallback)
+
+    def _add_fresh(self, collected: Collected, finishing: Finishing) -> None:
+        """The pick's fresh draws where both went well; one that failed is told on its row."""
+        name, prepared = finishing.pick.contender.name, self.ladder.prepared
+        entry = next(entry for entry in collected.entries if entry.name == name)
+        fresh = Entry(entry.method)
+        for draw in finishing.confirmations:
+            state = self.known.states.get(draw.title)
+            failure = draw.work(self.known).failure if state == "failed" else None
+            if failure:
+                entry.notes.append(f"fresh draw {draw.number}: failed: {failure.reason}")
+                entry.broken = entry.broken or failure.state == "broken"
+            if state != "ok":
+                return
+            fresh.measurements.setdefault(draw.size, []).append(self.measurement(draw))
+        if fresh.measurements:
+            points = matrix(fresh, prepared.largest, prepared.task)
+            shape = (len(finishing.confirmations), points.shape[1])
+            collected.fresh = name, np.broadcast_to(points, shape)
+
+    def _add_delivered(self, collected: Collected, pick: Pick) -> None:
+        finishing = self.finishing
+        outcome = self.known.of(finishing.delivery.job) if finishing else None
+        if outcome and outcome.state == "ok":
+            collected.outside.append(self._delivered(pick.contender, pick.chosen, outcome))
+
+    def adapted(self, delivery: Single) -> Entry:
+        """The row of a contender that was adapted alone."""
+        (contender, *_), outcome = self.ladder.contenders, self.known.of(delivery.job)
+        if outcome is None:
+            raise RunFailed(f"{delivery.title} has not ended")
+        chosen = self.ladder.prepared.setting.table.build(delivery.job.spec)
+        return self._delivered(contender, chosen, outcome)
+
+    def _delivered(self, contender: Contender, chosen: Method, outcome: Outcome) -> Entry:
+        return Entry(
+            chosen,
+            contender.name,
+            parameters=self.ladder.forecasts.parameters(contender),
+            measurements={None: [outcome.measurement]},
+            form="deployed",
+            parent=contender.name,
+        )
+
+    def _judged(self, collected: Collected) -> Verdicts:
+        ref = self.ladder.prepared.setting.judge
+        name = ref.name if ref else ""
+        if self.finishing is None:
+            return Verdicts(name, reason="not asked")
+        verdict = judge(self.ladder, self.finishing.measured, self.known)
+        if isinstance(verdict, Verdicts):
+            return verdict
+        broken = verdict is not None and self.known.states.get(verdict.title) == "failed"
+        return Verdicts(name, reason="the judge did not answer" if broken else "not asked")
+
+
+def out_of_fold(parts: Sequence[Measurement]) -> Measurement:
+    """The folds of one repeat as one measurement: every example answered once."""
+    whole = joined([Answered(p.ids, p.predictions, p.statistics, p.use) for p in parts])
+    build = parts[0].build
+    count = len(parts)
+    beside = {
+        what: _weighted([(p.extra["beside"][what], len(p.ids)) for p in parts])
+        for what in parts[0].extra.get("beside", {})
+    }
+    near = {key: name for p in parts for key, name in p.extra.get("near", {}).items()}
+    extra: Mapping[str, Any] = {
+        **parts[0].extra,
+        **({"beside": beside} if beside else {}),
+        **({"near": near} if near else {}),
+    }
+    return replace(
+        parts[0],
+        job="+".join(p.job for p in parts),
+        ids=whole.ids,
+        predictions=whole.predictions,
+        statistics=whole.stats,
+        use=whole.use,
+        build=replace(
+            build,
+            seconds=sum(p.build.seconds for p in parts) / count,
+            spent_seconds=sum(p.build.spent_seconds for p in parts),
+            peak_bytes=max(p.build.peak_bytes for p in parts),
+        ),
+        train_score=_weighted([(p.train_score, len(p.ids)) for p in parts]),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+        extra=extra,
+    )
+
+
+def _fold_plan(rows: Split) -> str:
+    if rows.mode == "folds":
+        return (
+            f"no test file and {len(rows.train)} rows: every row is answered by a model that did"
+            f" not see it ({FOLDS} folds, {SLOW_FOLDS} for methods of minutes, repeated)"
+        )
+    return f"{len(rows.train)} rows to draw from, {len(rows.test)} held out for the test"
+
+
+def _weighted(scores: Sequence[tuple[float | None, int]]) -> float | None:
+    """Mean of (score, rows) by rows, of the scores there are."""
+    present = [(score, rows) for score, rows in scores if score is not None]
+    total = sum(rows for _, rows in present)
+    return sum(score * rows for score, rows in present) / total if total else None

@@ -1,0 +1,51 @@
+"""``nshot.compare``: what the command does, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from nshot.bench.prepare import prepare
+from nshot.bench.request import Request
+from nshot.bench.run import Result, carry_out
+from nshot.board.events import Subscriber, ignore
+from nshot.board.schema import Preference
+from nshot.core.serial import from_data
+
+
+def compare(
+    task: str | Path,
+    *,
+    test: str | Path | None = None,
+    text: str | Sequence[str] = (),
+    label: str | None = None,
+    group: str | None = None,
+    kind: Literal["classify", "generate"] | None = None,
+    model: str | Path | Sequence[str | Path] = (),
+    encoder: str | Path | Sequence[str | Path] = (),
+    metric: str | None = None,
+    also: str | Sequence[str] = (),
+    methods: str | Sequence[str] | None = None,
+    adapters: Sequence[str | Path] = (),
+    shots: Sequence[int | None] | None = None,
+    seeds: int = 3,
+    test_limit: int | None = None,
+    minutes: float | None = None,
+    workers: int | None = None,
+    prefer: Preference = "balanced",
+    give_up: float | None = None,
+    judge: str | Path | None = None,
+    judge_pairs: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    out: str | Path | None = None,
+    on: Subscriber = ignore,
+) -> Result:
+    """What ``nshot compare`` does, from Python: the board, its folder and the pick.
+
+    `Request` says what each argument is. `shots` are rows per label (None among them: all rows);
+    `settings` pins settings by method; `on` hears the run's events. Raises `InputError` with every
+    fault of the request before anything is written.
+    """
+    request = from_data(Request, {name: value for name, value in locals().items() if name != "on"})
+    return carry_out(prepare(request), on, "nshot.compare(...)")

@@ -1,0 +1,142 @@
+"""Measure a method on a draw: adapt it, and let it answer the rows it has not seen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nshot.bench.jobs.job import Body, Job
+from nshot.bench.jobs.place import Workplace, pictures_of
+from nshot.bench.workbench import Workbench
+from nshot.core import machine
+from nshot.core.files import folder_bytes, write_folder
+from nshot.core.types import Cost, Example, Form, Measurement, Shots
+from nshot.data.rows import measurement_to_json
+from nshot.methods.contract import Method, spec
+from nshot.predictors.base import Predictor
+from nshot.predictors.measure import Answered, answer, train_score, value
+from nshot.predictors.nearest import cosines
+
+
+def do(job: Job, place: Workplace) -> Body:
+    """Its measurement as JSON."""
+    method, task = place.method(job), place.setting.task
+    name = job.name(place.context)
+    shots, test = place.shots(job)
+    predictor, build, bench = adapted(job, method, place, shots)
+    build = replace(build, disk_bytes=_saved_bytes(predictor, place, name))
+    answered = answer(predictor, task, test)
+    train = None
+    if job.draw == 0 and method.trains != "nothing":  # nothing learned, nothing overfitted
+        train = train_score(predictor, task, shots.labelled)
+    extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
+    if hasattr(predictor, "beside"):
+        extra["beside"] = {
+            what: value(task, answer(other, task, test).stats)
+            for what, other in predictor.beside.items()
+        }
+    if job.draw == 0 and task.pictures:
+        extra |= _similar(job, method, place, shots.labelled, test)
+    notes = [*bench.notes, *_truncations(job, method, place, test)]
+    return body(job, method, place, answered, build, notes, train=train, extra=extra)
+
+
+def adapted(
+    job: Job, method: Method, place: Workplace, shots: Shots
+) -> tuple[Predictor, Cost, Workbench]:
+    """The method adapted, what it took, and the workbench with what it reported."""
+    bench = place.bench(job, job.name(place.context))
+    meter = machine.Meter()
+    with meter.running():
+        predictor = method.adapt(place.setting.task, shots, bench)
+    cost = Cost(
+        seconds=meter.seconds + bench.charged,
+        spent_seconds=meter.spent_seconds,
+        peak_bytes=meter.grown_bytes + _model_bytes(job, method, place),
+        trained_params=bench.parameters,
+    )
+    return predictor, cost, bench
+
+
+def body(
+    job: Job,
+    method: Method,
+    place: Workplace,
+    answered: Answered,
+    build: Cost,
+    notes: Sequence[str],
+    *,
+    form: Form = "trained",
+    parent: str | None = None,
+    train: float | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Body:
+    """A measurement as JSON."""
+    measurement = Measurement(
+        job=job.name(place.context),
+        method=method.name,
+        spec=spec(method),
+        rung=method.rung,
+        form=form,
+        parent=parent,
+        fingerprint=place.setting.split.fingerprint,
+        unit="pair" if place.setting.task.kind == "rank" else "example",
+        shots=job.shots,
+        draw=job.draw,
+        ids=answered.ids,
+        predictions=answered.predictions,
+        statistics=answered.stats,
+        build=build,
+        use=answered.use,
+        train_score=train,
+        notes=tuple(notes),
+        extra=extra or {},
+    )
+    return measurement_to_json(measurement)
+
+
+def _model_bytes(job: Job, method: Method, place: Workplace) -> int:
+    """Weights a cold start of this method would have to hold."""
+    held = place.models.resident_bytes()
+    names = [method.stands_on(job.base).form] if method.needs and job.base else []
+    names += [job.encoder.name] if method.needs_encoder and job.encoder else []
+    return sum(held.get(name, 0) for name in names)
+
+
+def _saved_bytes(predictor: Predictor, place: Workplace, name: str) -> int:
+    folder = place.store.scratch(name) / "size"
+    write_folder(folder, predictor.save)
+    size = folder_bytes(folder)
+    shutil.rmtree(folder)
+    return size
+
+
+def _truncations(job: Job, method: Method, place: Workplace, test: Sequence[Example]) -> list[str]:
+    """What to say where a test text alone is longer than what the language model can read."""
+    if not method.needs or job.base is None:
+        return []
+    model = place.models.open(job.base)
+    longest = max(model.count([example.input.text for example in test]), default=0)
+    context = model.facts.context
+    if longest <= context:
+        return []
+    return [f"texts longer than the language model's {context} tokens lose their beginning"]
+
+
+def _similar(
+    job: Job,
+    method: Method,
+    place: Workplace,
+    shots: Sequence[Example],
+    test: Sequence[Example],
+) -> dict[str, Any]:
+    """For the report: the shots' ids and, by an encoder, of each test picture the likest."""
+    extra: dict[str, Any] = {"shots": [example.id for example in shots]}
+    if method.needs_encoder and job.encoder is not None and shots and test:
+        network = place.models.pictures(job.encoder)
+        known, new = (network.encode(pictures_of(rows)) for rows in (shots, test))
+        likest = cosines(new, known).argmax(axis=1)
+        extra["near"] = {e.id: shots[i].id for e, i in zip(test, likest.tolist(), strict=True)}
+    return extra

@@ -1,0 +1,130 @@
+"""Where jobs are done: the data, the models and the store of one process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from nshot.bench.jobs import kind_of
+from nshot.bench.jobs.job import Body, Job, context, identity
+from nshot.bench.setting import Setting, cut_rows
+from nshot.bench.store import Store
+from nshot.bench.workbench import Shelf, Workbench
+from nshot.core import machine
+from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
+from nshot.core.types import Example, Image, Shots
+from nshot.data import draw
+from nshot.methods.contract import Method, Table
+from nshot.models.base import Models
+from nshot.predictors.base import Predictor
+
+FINDINGS = (CannotAdapt, DidNotLearn, Diverged)
+"""Failures that are results: what cannot learn here will not tomorrow."""
+
+
+def _nobody(done: int, total: int, what: str) -> None:
+    """Hears no progress."""
+
+
+class Workplace:
+    """What the jobs of a process share; `progress` hears (done, total, what) of the one running."""
+
+    def __init__(self, root: Path, progress: Callable[[int, int, str], None] = _nobody) -> None:
+        self.store = Store(root)
+        self.setting = Setting.read(self.store.root)
+        self.progress = progress
+        self.shelf = Shelf()
+        self.identity = identity()
+        self.context = context(self.setting.split.fingerprint, self.identity)
+
+    @cached_property
+    def models(self) -> Models:
+        """All models of this process."""
+        from nshot.models import open_models
+
+        return open_models()
+
+    @cached_property
+    def table(self) -> Table:
+        """The methods that a job may name."""
+        return self.setting.table
+
+    def load(self, folder: Path) -> Predictor:
+        """A saved predictor on this process's models."""
+        from nshot.predictors import load
+
+        return load(folder, self.models)
+
+    def run(self, job: Job) -> Body:
+        """Do a job and keep its result, a finding too; returns the body.
+
+        Raises what the job raises. Its scratch folder stays only where it may be taken up again.
+        """
+        name = job.name(self.context)
+        try:
+            body = kind_of(job.kind)(job, self)
+        except FINDINGS as error:
+            self.store.put(name, job.kind, "failed", {"reason": str(error)})
+            self.clear(name)
+            raise
+        self.store.put(name, job.kind, "ok", body)
+        self.clear(name)
+        return body
+
+    def clear(self, name: str) -> None:
+        """Remove a job's scratch folder."""
+        shutil.rmtree(self.store.root / "scratch" / name, ignore_errors=True)
+
+    def bench(
+        self,
+        job: Job,
+        name: str,
+        account: set[str] | None = None,
+        models: Models | None = None,
+    ) -> Workbench:
+        """The workbench of a job; `account` and `models` where several share them."""
+        return Workbench(
+            models or self.models,
+            job.base,
+            job.encoder,
+            self.store.scratch(name),
+            job.draw,
+            self.shelf,
+            set() if account is None else account,
+            self.progress,
+            self.store,
+            self.context,
+        )
+
+    def method(self, job: Job) -> Method:
+        """The method of a job, its models loaded: loading is the same for all, so nobody pays."""
+        method = self.table.build(job.spec)
+        if method.needs and job.base is not None:
+            self.models.open(method.stands_on(job.base)).count(["warm"])
+        if method.needs_encoder and job.encoder is not None:
+            if self.setting.task.pictures:
+                first = pictures_of(self.setting.split.train[:1])
+                self.models.pictures(job.encoder).encode(first)
+            else:
+                self.models.encoder(job.encoder).encode(["warm"])
+        machine.seed_everything(job.draw)
+        return method
+
+    def shots(self, job: Job) -> tuple[Shots, tuple[Example, ...]]:
+        """What the job may learn from, and what it must answer."""
+        rows, answered = cut_rows(self.setting, job.cut, job.draw)
+        return self.drawn(rows, job), answered
+
+    def drawn(self, rows: Sequence[Example], job: Job) -> Shots:
+        """The job's draw from `rows`."""
+        split = self.setting.split
+        shots = draw(rows, job.shots, job.draw, self.setting.task.label_names)
+        return replace(shots, preferences=split.preferences, background=split.background)
+
+
+def pictures_of(examples: Sequence[Example]) -> list[Image]:
+    """All pictures of the examples' inputs."""
+    return [image for example in examples for image in example.input.images]

@@ -1,0 +1,74 @@
+"""Search a method's open settings on the folds of a draw's shots."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from nshot.bench.jobs.job import Body, Job
+from nshot.bench.jobs.place import FINDINGS, Workplace
+from nshot.bench.search import search
+from nshot.core import machine
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Fold, Prediction, digest
+from nshot.data.rows import prediction_from_json, prediction_to_json
+from nshot.methods.contract import Method, spec, spec_hash
+from nshot.models.wrap.cached import CachedModels
+
+
+def do(job: Job, place: Workplace) -> Body:
+    """The chosen specification, what was tried, and the seconds of all trials.
+
+    `spent_seconds` are those of all its trials when they were done, though some came from the
+    store: what a search takes, whether or not it was interrupted.
+    """
+    method = place.method(job)
+    shots, _ = place.shots(job)
+    ledger = _Ledger(job, place)
+    tuned = search(method, place.setting.task, shots, ledger.answer)
+    return {
+        "spec": spec(tuned.method),
+        "tried": [asdict(trial) for trial in tuned.tried],
+        "note": tuned.note,
+        "seconds": ledger.seconds,
+        "spent_seconds": ledger.spent_seconds,
+    }
+
+
+class _Ledger:
+    """Answers the search's candidates, each fold a stored job of its own: a kill loses one fold."""
+
+    def __init__(self, job: Job, place: Workplace) -> None:
+        self._job, self._place = job, place
+        self._name = job.name(place.context)
+        self._account: set[str] = set()
+        self._models = CachedModels(place.models)
+        self.seconds = 0.0
+        self.spent_seconds = 0.0
+
+    def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:
+        """Predictions of the fold's dev rows."""
+        trial = digest("trial", self._name, spec_hash(candidate), str(index))
+        state, body = self._place.store.get(trial) or self._keep(trial, candidate, fold)
+        self.seconds += body["seconds"]
+        self.spent_seconds += body["spent_seconds"]
+        if state == "failed":
+            raise CannotAdapt(body["reason"])
+        return [prediction_from_json(row) for row in body["predictions"]]
+
+    def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, Body]:
+        place, meter = self._place, machine.Meter()
+        machine.seed_everything(self._job.draw)
+        bench = place.bench(self._job, trial, self._account, self._models)
+        body: Body
+        with meter.running():
+            try:
+                predictor = candidate.adapt(place.setting.task, fold.shots, bench)
+                predictions = predictor.predict([example.input for example in fold.dev])
+                state, body = "ok", {"predictions": [prediction_to_json(p) for p in predictions]}
+            except FINDINGS as error:
+                state, body = "failed", {"reason": str(error)}
+        body["seconds"] = meter.seconds + bench.charged
+        body["spent_seconds"] = meter.spent_seconds
+        place.store.put(trial, "trial", state, body)
+        place.clear(trial)
+        return state, body

@@ -1,0 +1,93 @@
+"""What all jobs of a run share: written once into the run folder, read by every worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from nshot.bench.jobs.job import Cut, read_ref
+from nshot.bench.own import extended
+from nshot.core.files import write_atomic
+from nshot.core.types import Example, ModelRef, Split, Task, stratified_folds
+from nshot.data.rows import (
+    example_from_json,
+    example_to_json,
+    read_rows,
+    task_from_json,
+    task_to_json,
+    write_rows,
+)
+from nshot.methods.contract import Table
+
+_PARTS = ("train", "test", "preferences", "background")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Task, rows and models; `methods` says where those methods are that nshot does not bring."""
+
+    task: Task
+    split: Split
+    base: ModelRef | None
+    encoder: ModelRef | None
+    judge: ModelRef | None = None
+    methods: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        """The methods that a job of this run may name."""
+        return extended(self.methods)
+
+    def write(self, root: Path) -> None:
+        """Put all of it under ``root/data``."""
+        folder = root / "data"
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in _PARTS:
+            rows = [example_to_json(example) for example in getattr(self.split, part)]
+            write_rows(folder / f"{part}.jsonl", rows)
+        body = {
+            "task": task_to_json(self.task),
+            "mode": self.split.mode,
+            "fingerprint": self.split.fingerprint,
+            "notes": list(self.split.notes),
+            "base": asdict(self.base) if self.base else None,
+            "encoder": asdict(self.encoder) if self.encoder else None,
+            "judge": asdict(self.judge) if self.judge else None,
+            "methods": dict(self.methods),
+        }
+        write_atomic(folder / "setting.json", json.dumps(body, ensure_ascii=False, indent=1))
+
+    @staticmethod
+    def read(root: Path) -> Setting:
+        """What `write` wrote."""
+        folder = root / "data"
+        body = json.loads((folder / "setting.json").read_text(encoding="utf-8"))
+        rows = {
+            part: tuple(example_from_json(row) for row in read_rows(folder / f"{part}.jsonl"))
+            for part in _PARTS
+        }
+        split = Split(
+            mode=body["mode"],
+            fingerprint=body["fingerprint"],
+            notes=tuple(body["notes"]),
+            **rows,
+        )
+        base, encoder, judge = (read_ref(body.get(role)) for role in ("base", "encoder", "judge"))
+        task, methods = task_from_json(body["task"]), body.get("methods", {})
+        return Setting(task, split, base, encoder, judge, methods)
+
+
+def cut_rows(
+    setting: Setting, cut: Cut | None, repeat: int
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """(rows to draw from, rows to answer)."""
+    if cut is None:
+        return setting.split.train, setting.split.test
+    fold_of = stratified_folds(
+        setting.split.train, cut.folds, repeat, setting.task.kind == "classify"
+    )
+    inside = tuple(e for e in setting.split.train if fold_of[e.id] == cut.index)
+    outside = tuple(e for e in setting.split.train if fold_of[e.id] != cut.index)
+    return outside, inside
