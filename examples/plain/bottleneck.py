@@ -36,6 +36,9 @@ for block in model.model.layers:  # behind the last projection of both sublayers
     for end in (block.self_attn.o_proj, block.mlp.down_proj):
         end.bottleneck = Bottleneck(end.out_features, 16)
         end.register_forward_hook(lambda end, _, out: end.bottleneck(out))
+for name, parameter in model.named_parameters():  # Houlsby et al. train the layer norms too
+    if name.endswith("norm.weight"):
+        parameter.requires_grad_(True)
 
 
 def read(path):

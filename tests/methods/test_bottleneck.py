@@ -92,7 +92,8 @@ def test_parameters_are_those_of_the_paper(bench, placement):
     """2 m d + d + m a place (section 2.1), at two places a block or at one."""
     BottleneckAdapters(**QUICK, placement=placement, width=5).adapt(TASK, SHOTS, bench)
     places = LAYERS * (2 if placement == "houlsby" else 1)
-    assert bench.parameters == places * (2 * SIZE * 5 + 5 + SIZE)
+    norms = (2 * LAYERS + 1) * SIZE if placement == "houlsby" else 0
+    assert bench.parameters == places * (2 * SIZE * 5 + 5 + SIZE) + norms
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
@@ -119,12 +120,12 @@ def test_it_works_on_five_families(family, models, tmp_path):
     )
 
 
-def test_the_gradient_reaches_every_adapter_and_nothing_else():
+def test_the_gradient_reaches_every_adapter_and_norm_and_nothing_else():
     module = put_on(BottleneckAdapters(), lent(tiny_module("llama")))
     shaken(module)  # while the second matrix is zero, the first has no gradient
     module(torch.arange(2, 14)[None]).logits.logsumexp(-1).sum().backward()
     for name, parameter in module.named_parameters():
-        assert parameter.requires_grad == (".bottleneck." in name), name
+        assert parameter.requires_grad == (".bottleneck." in name or "norm" in name), name
         assert (
             parameter.grad is not None and bool(parameter.grad.any())
         ) == parameter.requires_grad
@@ -146,7 +147,7 @@ def test_the_folder_is_json_and_safetensors_and_gives_the_same_answers(taught, t
         "bottleneck.json", "bottleneck.safetensors"
     }  # fmt: skip
     record = json.loads((Path(delta.folder) / "bottleneck.json").read_text())
-    assert record == {"placement": "houlsby", "width": 4}
+    assert record == {"placement": "houlsby", "width": 4, "layer_norms": True}
     expected = scores(taught)
     taught.save(tmp_path / "saved")
     loaded = load(tmp_path / "saved", HFModels())
@@ -237,21 +238,94 @@ def test_no_second_adapter_stands_beside_it_but_changed_weights_do(taught, bench
 
 @pytest.mark.parametrize("missing", ["bottleneck.json", "bottleneck.safetensors"])
 def test_a_folder_that_lacks_a_file_is_refused(bench, models, tmp_path, missing):
-    bottleneck.save(
-        put_on(BottleneckAdapters(), lent(tiny_module("llama"))), "houlsby", 16, tmp_path
-    )
+    form = bottleneck.Form("houlsby", 16, True)
+    bottleneck.save(put_on(BottleneckAdapters(), lent(tiny_module("llama"))), form, tmp_path)
     (tmp_path / missing).unlink()
     ref = replace(bench.base, deltas=(Delta("bottleneck", str(tmp_path)),))
     with pytest.raises(InputError, match=f"no {missing}"):
         models.open(ref).logprobs(["a"], [[" b"]])
 
 
-def test_an_unknown_architecture_is_named(tmp_path):
-    from transformers import AutoModelForCausalLM, OPTConfig
+def test_an_unknown_architecture_is_named():
+    from transformers import CTRLConfig, CTRLLMHeadModel
 
-    config = OPTConfig(
-        vocab_size=50, hidden_size=16, ffn_dim=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=32, word_embed_proj_dim=16,
-    )  # fmt: skip
-    with pytest.raises(CannotAdapt, match="the sublayers of a opt end"):
-        put_on(BottleneckAdapters(), lent(AutoModelForCausalLM.from_config(config)))
+    sizes = {"vocab_size": 50, "n_embd": 16, "n_layer": 1, "n_head": 2, "dff": 16}
+    with pytest.raises(CannotAdapt, match="the sublayers of a ctrl end"):
+        put_on(BottleneckAdapters(), lent(CTRLLMHeadModel(CTRLConfig(**sizes))))
+
+
+def plain(module):
+    """As examples/plain/bottleneck.py: written anew, with nothing of nshot."""
+    module.requires_grad_(False)
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down, self.up = torch.nn.Linear(SIZE, 4), torch.nn.Linear(4, SIZE)
+
+        def forward(self, x):
+            return x + self.up(torch.nn.functional.gelu(self.down(x)))
+
+    for block in module.model.layers:
+        for end in (block.self_attn.o_proj, block.mlp.down_proj):
+            end.bottleneck = Network()
+            end.register_forward_hook(lambda end, _, out: end.bottleneck(out))
+        for norm in (block.input_layernorm, block.post_attention_layernorm):
+            norm.weight.requires_grad_(True)
+    module.model.norm.weight.requires_grad_(True)
+    return module
+
+
+def test_it_is_the_plain_implementation_to_the_gradient():
+    ours = shaken(put_on(BottleneckAdapters(width=4), lent(tiny_module("llama"))))
+    theirs = plain(tiny_module("llama"))
+    theirs.load_state_dict(ours.state_dict())
+    ids = torch.arange(2, 14)[None]
+    for module in (ours, theirs):
+        module(ids, labels=ids).loss.backward()
+    assert torch.equal(ours(ids).logits, theirs(ids).logits)
+    gradients = {n: p.grad for n, p in theirs.named_parameters() if p.requires_grad}
+    found = {n: p.grad for n, p in ours.named_parameters() if p.requires_grad}
+    assert found.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        assert torch.equal(found[name], gradient), name
+
+
+@pytest.mark.parametrize(
+    ("settings", "learn"),
+    [
+        ({}, True),
+        ({"placement": "pfeiffer"}, False),
+        ({"layer_norms": False}, False),
+        ({"placement": "pfeiffer", "layer_norms": True}, True),
+    ],
+)
+def test_layer_norms_learn_where_the_paper_says_so_or_the_user(settings, learn):
+    module = put_on(BottleneckAdapters(**settings), lent(tiny_module("gpt2")))
+    norms = {n for n, p in module.named_parameters() if ".ln_" in n and p.requires_grad}
+    assert len(norms) == (2 * (2 * 3 + 1) if learn else 0)
+
+
+def test_the_bases_own_norms_come_back(taught, models, folder):
+    ref = replace(taught.ref, deltas=())
+    before = models.fingerprint(ref)
+    with models.lend(ref) as live:
+        weight = live.module.model.norm.weight
+        module = shaken(put_on(BottleneckAdapters(), live))
+        assert module.model.norm.weight is not weight
+    with models.lend(ref) as live:
+        assert live.module.model.norm.weight is weight
+    assert models.fingerprint(ref) == before
+
+
+def test_a_folder_from_before_the_norms_learned_is_read(taught, models, tmp_path):
+    form = bottleneck.Form("houlsby", 4, False)
+    module = tiny_module("llama")
+    bottleneck.install(module, form)
+    bottleneck.save(module, form, tmp_path)
+    record = {"placement": "houlsby", "width": 4}
+    (tmp_path / "bottleneck.json").write_text(json.dumps(record))
+    again = tiny_module("llama")
+    bottleneck.load(again, tmp_path)
+    ids = torch.arange(2, 14)[None]
+    assert torch.equal(again(ids).logits, module(ids).logits)

@@ -51,6 +51,16 @@ def blocks(module: nn.Module) -> list[Block]:
     return []
 
 
+def norms(module: nn.Module) -> list[nn.Module]:
+    """The layer norms of the language model, first to last, those inside an attention too."""
+    decoder: nn.Module = module.get_decoder()  # type: ignore[operator]
+    return [
+        part
+        for name, part in decoder.named_modules()
+        if type(part).__name__.endswith("Norm") and not any(word in name for word in _ELSEWHERE)
+    ]
+
+
 def endings(module: nn.Module, names: Collection[str]) -> list[str]:
     """The shortest ends of names by which these modules, and no others, are named; as PEFT reads.
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from nshot.core.errors import CannotAdapt, Fault, InputError
+from nshot.nets.blocks import blocks, norms
 
 Placement: TypeAlias = Literal["houlsby", "pfeiffer"]
 RECORD, TENSORS = "bottleneck.json", "bottleneck.safetensors"
-
-_ATTENTION = ("self_attn.o_proj", "attn.c_proj")
-_FEED_FORWARD = ("mlp.down_proj", "mlp.c_proj")
-"""Where a block's two sublayers end: in Llama's family (Qwen, Gemma, Mistral), in GPT-2."""
 
 
 class Bottleneck(nn.Module):
@@ -44,33 +40,46 @@ class Bottleneck(nn.Module):
         return out
 
 
-def install(module: nn.Module, placement: Placement, width: int) -> None:
+class Form(NamedTuple):
+    """How the adapters of a model are built; see `nshot.methods.peft.bottleneck`."""
+
+    placement: Placement
+    width: int
+    layer_norms: bool
+
+
+def install(module: nn.Module, form: Form) -> None:
     """Put fresh adapters on a causal language model, in place; they are all that is free.
 
-    Each becomes the child ``bottleneck`` of the projection behind which it stands. Raises
-    `CannotAdapt` where the blocks are not built as expected.
+    Each becomes the child ``bottleneck`` of the projection behind which it stands. With
+    `layer_norms`, every layer norm of the language model gets parameters of its own, copies at
+    first. Raises `CannotAdapt` where the blocks are not built as expected.
     """
     module.requires_grad_(False)
-    for projection in _projections(module, placement).values():
+    for projection in _projections(module, form.placement).values():
         weight = projection.weight
         size = getattr(projection, "nf", None) or projection.out_features  # GPT-2's Conv1D: nf
         # Weights in four bits are packed into integers: the adapter computes beside them in full.
         dtype = weight.dtype if weight.is_floating_point() else torch.get_default_dtype()
-        projection.bottleneck = Bottleneck(int(size), width).to(weight.device, dtype)
+        projection.bottleneck = Bottleneck(int(size), form.width).to(weight.device, dtype)
         projection.register_forward_hook(_through)
+    for norm in norms(module) if form.layer_norms else ():
+        for name, parameter in list(norm.named_parameters(recurse=False)):
+            setattr(norm, name, nn.Parameter(parameter.detach().clone()))
 
 
-def save(module: nn.Module, placement: Placement, width: int, folder: Path) -> None:
+def save(module: nn.Module, form: Form, folder: Path) -> None:
     """Write the adapters on `module`: their form as JSON, their tensors by block and sublayer.
 
-    ``3.attention.down.weight`` belongs to the block with index 3.
+    ``3.attention.down.weight`` belongs to the block with index 3, ``norm.6.weight`` to the seventh
+    layer norm.
     """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: p.detach().contiguous().cpu() for name, p in _tensors(module, placement)}
+    tensors = {name: p.detach().contiguous().cpu() for name, p in _tensors(module, form)}
     save_file(tensors, folder / TENSORS)
-    record = json.dumps({"placement": placement, "width": width}, indent=1)
+    record = json.dumps(form._asdict(), indent=1)
     (folder / RECORD).write_text(record, encoding="utf-8")
 
 
@@ -87,8 +96,9 @@ def load(module: nn.Module, folder: Path) -> None:
         raise InputError(Fault(f"no {missing[0]}", expected=expected, where=str(folder)))
     saved = load_file(folder / TENSORS)
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    install(module, record["placement"], record["width"])
-    own = dict(_tensors(module, record["placement"]))
+    form = Form(record["placement"], record["width"], record.get("layer_norms", False))
+    install(module, form)
+    own = dict(_tensors(module, form))
     wrong = [name for name, p in own.items() if name not in saved or saved[name].shape != p.shape]
     wrong += [name for name in saved if name not in own]
     if wrong:
@@ -107,40 +117,33 @@ def load(module: nn.Module, folder: Path) -> None:
 
 def _projections(module: nn.Module, placement: Placement) -> dict[str, Any]:
     """The projections behind which an adapter stands, by block and sublayer."""
-    found = {}
-    for index, block in enumerate(_blocks(module)):
-        if placement == "houlsby":
-            found[f"{index}.attention"] = _end(block, _ATTENTION)
-        found[f"{index}.feed_forward"] = _end(block, _FEED_FORWARD)
-    return found
+    parts, places = blocks(module), {}
+    for at, part in enumerate(parts):
+        places[f"{at}.attention"] = part.attended
+        places[f"{at}.feed_forward"] = part.inner
+    both = any(part.attended for part in parts) and any(part.inner for part in parts)
+    if not both or any(part.packed for part in parts) or max(map(len, places.values())) > 1:
+        kind = getattr(getattr(module, "config", None), "model_type", type(module).__name__)
+        raise CannotAdapt(
+            f"where the sublayers of a {kind} end is not known to bottleneck adapters"
+        )
+    return {
+        place: module.get_submodule(names[0])
+        for place, names in places.items()
+        if names and (placement == "houlsby" or place.endswith("feed_forward"))
+    }
 
 
-def _blocks(module: nn.Module) -> list[nn.Module]:
-    """The transformer blocks: the list whose members all have both sublayers."""
-    for part in module.modules():
-        blocks = list(part) if isinstance(part, nn.ModuleList) else []
-        if blocks and all(_end(b, _ATTENTION) and _end(b, _FEED_FORWARD) for b in blocks):
-            return blocks
-    kind = getattr(getattr(module, "config", None), "model_type", type(module).__name__)
-    raise CannotAdapt(f"where the sublayers of a {kind} end is not known to bottleneck adapters")
-
-
-def _end(block: nn.Module, paths: Sequence[str]) -> Any:
-    """The projection at the first of `paths` that the block has; None where it has none."""
-    for path in paths:
-        sublayer, name = path.split(".")
-        if isinstance(found := getattr(getattr(block, sublayer, None), name, None), nn.Module):
-            return found
-    return None
-
-
-def _tensors(module: nn.Module, placement: Placement) -> list[tuple[str, nn.Parameter]]:
-    """The adapters' parameters by the names they are saved under."""
-    return [
+def _tensors(module: nn.Module, form: Form) -> list[tuple[str, nn.Parameter]]:
+    """What learns, by the names under which it is saved."""
+    tensors = [
         (f"{place}.{name}", parameter)
-        for place, projection in _projections(module, placement).items()
+        for place, projection in _projections(module, form.placement).items()
         for name, parameter in projection.bottleneck.named_parameters()
     ]
+    for at, norm in enumerate(norms(module) if form.layer_norms else ()):
+        tensors += [(f"norm.{at}.{n}", p) for n, p in norm.named_parameters(recurse=False)]
+    return tensors
 
 
 def _through(projection: Any, _: Any, output: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,13 +15,15 @@ from nshot.models.base import Lent
 from nshot.training.parts import content_hash
 from nshot.training.recipe import Part
 
+if TYPE_CHECKING:
+    from nshot.nets.bottleneck import Form
+
 
 @dataclass(frozen=True)
 class Networks(Part):
     """The narrow networks, kept in a folder of our own: PEFT has none of this kind."""
 
-    placement: Literal["houlsby", "pfeiffer"]
-    width: int
+    form: Form
 
     def put_on(self, lent: Lent, seed: int) -> Any:
         """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
@@ -31,7 +33,7 @@ class Networks(Part):
 
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            install(lent.module, self.placement, self.width)
+            install(lent.module, self.form)
         return lent.module
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
@@ -39,7 +41,7 @@ class Networks(Part):
         from nshot.nets.bottleneck import save
 
         target = folder / "bottleneck"
-        save(module, self.placement, self.width, target)
+        save(module, self.form, target)
         return Delta("bottleneck", str(target), content_hash(target))
 
 
@@ -55,22 +57,30 @@ class BottleneckAdapters(Trained):
 
     What a sublayer gives goes through a narrow network of its own, which begins as the identity,
     before it is added to the stream. 2 * size * width + width + size parameters a place are
-    trained, `size` being the model's width.
+    trained, `size` being the model's width, and in Houlsby's placement the layer norms too
+    (section 2.1), of which the base keeps its own.
 
     Args:
         placement: behind the attention and the feed-forward layer of each block (``houlsby``), or
             behind the feed-forward layer only (``pfeiffer``).
         width: numbers in the middle of the narrow network.
+        layer_norms: whether the layer norms learn too; None is as in the placement's paper: with
+            ``houlsby`` they do, with ``pfeiffer`` they do not.
     """
 
     name: ClassVar[str] = "bottleneck"
+    version: ClassVar[int] = 3
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
     about: ClassVar[str] = "a narrow network behind each sublayer"
 
     placement: Literal["houlsby", "pfeiffer"] = "houlsby"
     width: int = Field(default=16, ge=1)
+    layer_norms: bool | None = None
     learning_rate: float = Field(default=1e-3, ge=0)
 
     def part(self, task: Task, shots: Shots, seed: int) -> Networks:
-        """The narrow networks."""
-        return Networks(self.placement, self.width)
+        """The narrow networks, and the layer norms with them."""
+        from nshot.nets.bottleneck import Form
+
+        norms = self.placement == "houlsby" if self.layer_norms is None else self.layer_norms
+        return Networks(Form(self.placement, self.width, norms))

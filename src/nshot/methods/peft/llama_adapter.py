@@ -14,8 +14,8 @@ from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.training.parts.adapter import Adapter
 
-_KNOWN = frozenset({"llama", "mistral", "gpt2"})
-"""Families whose attention PEFT can extend."""
+_FAMILIES = frozenset({"llama", "mistral"})
+"""Families whose attention PEFT extends as the paper does."""
 
 
 class LlamaAdapter(Trained):
@@ -44,10 +44,8 @@ class LlamaAdapter(Trained):
 
     def why_not(self, brief: Brief) -> str | None:
         """PEFT extends the attention of a few families only."""
-        if brief.architecture and brief.architecture not in _KNOWN:
-            return (
-                f"extends the attention of {', '.join(sorted(_KNOWN))}, not of {brief.architecture}"
-            )
+        if brief.architecture and (reason := _misfit(brief.architecture)):
+            return reason
         return super().why_not(brief)
 
     def part(self, task: Task, shots: Shots, seed: int) -> Adapter:
@@ -55,18 +53,36 @@ class LlamaAdapter(Trained):
         return Adapter(self.name, self.config)
 
     def config(self, lent: Lent) -> Any:
-        """PEFT's configuration; raises `CannotAdapt` for heads that PEFT would count wrongly."""
+        """PEFT's configuration; raises `CannotAdapt` where PEFT would count or add wrongly."""
         from peft import AdaptionPromptConfig
 
         model = lent.module.config
+        if reason := _misfit(model.model_type):
+            raise CannotAdapt(f"llama_adapter {reason}")
         head = getattr(model, "head_dim", None) or model.hidden_size // model.num_attention_heads
         if head * model.num_attention_heads != model.hidden_size:
             raise CannotAdapt(
                 f"llama_adapter needs heads that together are as wide as the model: "
                 f"{model.num_attention_heads} heads of {head} are not {model.hidden_size}"
             )
+        if any(n.endswith("o_proj.bias") for n, _ in lent.module.named_parameters()):
+            raise CannotAdapt(
+                "llama_adapter needs an attention that ends without a bias: PEFT would add it twice"
+            )
         return AdaptionPromptConfig(
             task_type="CAUSAL_LM",
             adapter_len=self.length,
             adapter_layers=min(self.layers, model.num_hidden_layers),
         )
+
+
+def _misfit(family: str) -> str | None:
+    """Why it cannot be put on a family of models; None where it can."""
+    if family == "gpt2":
+        return (
+            "cannot be put on gpt2: PEFT adds what the prompts say behind the output projection,"
+            " where the paper (equation 8) adds it before"
+        )
+    if family not in _FAMILIES:
+        return f"extends the attention of {' and '.join(sorted(_FAMILIES))}, not of {family}"
+    return None

@@ -127,7 +127,7 @@ def matching(module: torch.nn.Module, patterns: Sequence[str]) -> tuple[str, ...
 
 
 def mount(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
-    """Apply deltas in order; the module that answers: `module` itself, or PEFT's wrapper of it.
+    """Apply deltas, weights first; the module that answers: `module` itself, or PEFT's wrapper.
 
     Raises `InputError` for a folder that is not of this model, and for two adapters of which one
     would be put on the other's layers.
@@ -140,7 +140,8 @@ def mount(module: torch.nn.Module, deltas: Sequence[Delta]) -> Any:
     for delta in deltas:
         if delta.kind == "weights":
             _mount_weights(module, Path(delta.folder))
-        elif delta.kind == "bottleneck":
+    for delta in adapters:
+        if delta.kind == "bottleneck":
             bottleneck.load(module, Path(delta.folder))
     folders = [delta.folder for delta in deltas if delta.kind == "peft"]
     return _mount_adapters(module, folders) if folders else module
