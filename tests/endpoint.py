@@ -24,6 +24,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     delay: float = 0.0
     cut: bool = False
+    pause: float = 0.0
+    broken_after: int | None = None
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Endpoint:
     busiest: int = 0
     usage: bool = True
     models_status: int = 200
+    pieces: int = 0
     port: int = 0
     busy: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,6 +92,8 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                 if reply.cut:
                     self.close_connection = True
                     self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"choi')
+                elif reply.body is None and reply.status == 200 and body.get("stream"):
+                    self._stream(endpoint.answer(body["messages"]), reply)
                 elif reply.body is None and reply.status == 200:
                     self._send(Reply(body=self._answer(body)))
                 else:
@@ -98,6 +103,28 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             finally:
                 with endpoint.lock:
                     endpoint.busy -= 1
+
+        def _stream(self, text: str, reply: Reply) -> None:
+            """A chunk a character, and what is no text between them."""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            self._event({"choices": [{"index": 0, "delta": {"role": "assistant"}}]})
+            for i, one in enumerate(text):
+                if reply.broken_after == i:
+                    return
+                endpoint.pieces += 1
+                self._event({"choices": [{"index": 0, "delta": {"content": one}}]})
+                time.sleep(reply.pause)
+            self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+            self._event({"choices": [], "usage": {"prompt_tokens": 1}})
+            self.wfile.write(b": a comment\n\ndata: [DONE]\n\n")
+
+        def _event(self, chunk: Any) -> None:
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            self.wfile.flush()
 
         def _answer(self, body: dict[str, Any]) -> Any:
             said = completion(endpoint.answer(body["messages"]), body["messages"])

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods.contract import Built, Method
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 
 T = TypeVar("T")
 SCORER = ModelRef("fake", "scorer")

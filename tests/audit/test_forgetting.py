@@ -17,7 +17,7 @@ from nshot.audit.forgetting import General, general, paragraphs, questions
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Delta, ModelRef, Prompt
 from nshot.models.base import AnswerScores, PrefixState
-from nshot.models.fake.models import FakeLanguageModel
+from nshot.models.fake.fake_engine import FakeLanguageModel
 from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama
 

@@ -211,7 +211,7 @@ def test_a_constrained_answer_keeps_the_format(writer: Writer, format: Any, tmp_
 
 
 def test_a_model_that_can_keep_no_format_is_asked_as_before() -> None:
-    from nshot.models.fake.models import FakeModels
+    from nshot.models.fake.fake_engine import FakeModels
 
     labels = (Label("yes"), Label("no"))
     told = Prompted(Task("t", "classify", labels), FakeModels(), REMOTE).predict(INPUTS[:1])

@@ -14,7 +14,7 @@ from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
 from nshot.models import open_models
 from nshot.models.catalog import resolve
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
 from nshot.predictors.nearest import Nearest

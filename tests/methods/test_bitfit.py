@@ -21,7 +21,7 @@ from taught import (
 from families import tiny_family
 from nshot.core.types import ModelRef
 from nshot.methods.peft.bitfit import BitFit
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 from nshot.models.hf.hf_engine import HFModels
 from tiny import tiny_llama
 

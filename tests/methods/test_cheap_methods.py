@@ -23,7 +23,7 @@ from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.methods.prompt.few_shot import FewShot, in_turn
 from nshot.methods.prompt.retrieved_shots import RetrievedShots
 from nshot.methods.prompt.zero_shot import ZeroShot
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
@@ -250,7 +250,7 @@ def test_imbalanced_shots_are_shown_in_turn_while_they_last() -> None:
 def test_no_more_examples_are_shown_than_the_context_holds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nshot.models.fake.models.CONTEXT", 26)
+    monkeypatch.setattr("nshot.models.fake.fake_engine.CONTEXT", 26)
     bench = Bench(tmp_path)
     predictor = _method(name).adapt(TASK, shots(), bench)
     assert isinstance(predictor, Prompted)
@@ -259,7 +259,7 @@ def test_no_more_examples_are_shown_than_the_context_holds(
     longest = [max((row.input for row in shots().labelled), key=lambda i: len(i.text))]
     assert max(model.count(predictor.prompts(longest))) <= 26
     assert str(predictor.prompts(longest)[0]).count("Intent:") > 1
-    monkeypatch.setattr("nshot.models.fake.models.CONTEXT", 9)
+    monkeypatch.setattr("nshot.models.fake.fake_engine.CONTEXT", 9)
     with pytest.raises(CannotAdapt, match="do not fit"):
         _method(name).adapt(TASK, shots(), bench)
 

@@ -10,7 +10,7 @@ from nshot.core.errors import InputError
 from nshot.core.types import Example, ModelRef, Shots, Task
 from nshot.methods import STANDARD, TABLE
 from nshot.methods.contract import Brief, Rates
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.testing.contracts import check_adapt
 from toys import ENCODER, Bench, ask

@@ -8,7 +8,7 @@ import numpy as np
 
 from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import AnswerScores, LanguageModel, PrefixState
-from nshot.models.fake.models import FakeLanguageModel, FakeModels
+from nshot.models.fake.fake_engine import FakeLanguageModel, FakeModels
 from nshot.models.wrap.cached import CachedModels
 
 REF = ModelRef("fake", "scorer")

@@ -21,7 +21,8 @@ from nshot.core.types import Image, ModelRef, Turn
 from nshot.models import open_models
 from nshot.models.base import Completion, Decoding
 from nshot.models.catalog import resolve
-from nshot.models.openai.remote import Limits, RemoteLanguageModel, parse
+from nshot.models.openai.chat_completions import RemoteLanguageModel
+from nshot.models.openai.endpoint import Limits, parse
 from spine import jsonl, rows_of, stay_here, tickets
 
 QUICK = Limits(backoff=0.01, attempts=4, timeout=5)

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from endpoint import Endpoint, Reply, serving
+from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused
 from nshot.core.types import Grammar, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Decoding, settled
+from nshot.models.openai.chat_completions import RemoteLanguageModel
+from nshot.models.openai.endpoint import Limits, parse
 
 PROMPTS = ["review : very good\nsentiment :", "", "카드 수수료 é", "the quick brown fox"]
 
@@ -71,3 +75,52 @@ def test_what_is_settled_is_never_taken_back() -> None:
     assert settled("text\n\nmore", ("\n\n",)) == "text"
     assert settled("aab", ("abc", "x")) == "a"
     assert settled("ab", ("b",)) == "a"
+
+
+# ------------------------------------------------------------------ engines without weights here
+
+
+def remote(endpoint: Endpoint) -> RemoteLanguageModel:
+    limits = Limits(backoff=0.01, attempts=3, timeout=5)
+    return RemoteLanguageModel(parse(endpoint.name.removeprefix("openai:")), limits)
+
+
+@pytest.mark.parametrize("stop", [(), ("o",), ("zz", "wor"), ("!",), ("d!",), ("d!x",)])
+def test_a_fake_one_and_an_endpoint(stop: tuple[str, ...]) -> None:
+    how = Decoding(16, stop=stop)
+    with serving(lambda messages: "héllo world!") as endpoint:
+        lm = remote(endpoint)
+        pieces = list(lm.stream("say", how))
+        assert "".join(pieces) == lm.generate(["say"], how)[0].text
+        assert "" not in pieces
+        assert endpoint.bodies[0] == {**endpoint.bodies[1], "stream": True}
+    fake = open_models().open(ModelRef("fake", "remote"))
+    assert "".join(fake.stream("a b c\nX:", how)) == fake.generate(["a b c\nX:"], how)[0].text
+
+
+def test_an_endpoint_s_stream_stops_when_it_is_closed() -> None:
+    with serving(lambda messages: "word " * 100, Reply(pause=0.02)) as endpoint:
+        stream: Iterator[str] = remote(endpoint).stream("say", Decoding(400))
+        assert next(stream) == "w"
+        stream.close()  # type: ignore[attr-defined]
+    assert endpoint.pieces < 100, "the server was hung up on"
+
+
+def test_what_passes_is_tried_again_until_the_first_word() -> None:
+    slow, broken = Reply(status=503, body={"error": "busy"}), Reply(broken_after=0)
+    with serving(lambda messages: "fine", slow, broken) as endpoint:
+        assert "".join(remote(endpoint).stream("say", Decoding(4))) == "fine"
+        assert len(endpoint.bodies) == 3
+
+
+def test_a_stream_that_breaks_off_is_no_answer() -> None:
+    with serving(lambda messages: "fine weather", Reply(broken_after=5)) as endpoint:
+        stream = remote(endpoint).stream("say", Decoding(4))
+        with pytest.raises(EndpointFailed, match="broke off"):
+            list(stream)
+    refusal = Reply(status=401, body={"error": {"message": "no such key"}})
+    with serving(lambda messages: "", refusal) as endpoint:
+        with pytest.raises(EndpointRefused, match="no such key"):
+            list(remote(endpoint).stream("say", Decoding(4)))
+        with pytest.raises(CannotAdapt, match="takes no grammar"):
+            list(remote(endpoint).stream("say", Decoding(4, grammar=Grammar("regex", "a"))))

@@ -8,7 +8,7 @@ import pytest
 
 from nshot.core.errors import InputError
 from nshot.core.types import Delta, ModelRef
-from nshot.models.fake.models import FakeModels
+from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import ref_from_json, ref_to_json

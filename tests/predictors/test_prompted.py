@@ -9,7 +9,7 @@ import pytest
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Input, ModelRef, Prompt, Task
 from nshot.models.base import AnswerScores, Completion, Decoding, LanguageModel, PrefixState
-from nshot.models.fake.models import FakeLanguageModel, FakeModels
+from nshot.models.fake.fake_engine import FakeLanguageModel, FakeModels
 from nshot.predictors.features import Encoded
 from nshot.predictors.prompted import (
     Prompted,

@@ -733,7 +733,7 @@ def _translate(arguments: argparse.Namespace) -> int:
 
 
 def _asking(arguments: argparse.Namespace) -> Asking:
-    from nshot.models.openai.remote import Limits
+    from nshot.models.openai.endpoint import Limits
     from nshot.synthesis.files import Asking
     from nshot.synthesis.generator import Prices
 

@@ -222,13 +222,13 @@ def _fake(name: str, role: Role) -> ModelRef:
 
 def _endpoint(name: str, role: Role) -> ModelRef:
     """A model behind an endpoint that is there now."""
-    from nshot.models.openai import remote
+    from nshot.models.openai import endpoint
 
     if role != "lm":
         at_hand = DEFAULTS[role]
         raise InputError(Fault(f"'openai:{name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
-    ref = remote.parse(name)
-    remote.check(ref)
+    ref = endpoint.parse(name)
+    endpoint.check(ref)
     return ref
 
 

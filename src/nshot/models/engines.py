@@ -25,13 +25,13 @@ def _hf() -> Models:
 
 
 def _fake() -> Models:
-    from nshot.models.fake.models import FakeModels
+    from nshot.models.fake.fake_engine import FakeModels
 
     return FakeModels()
 
 
 def _openai() -> Models:
-    from nshot.models.openai.remote import RemoteModels
+    from nshot.models.openai.openai_engine import RemoteModels
 
     return RemoteModels()
 

@@ -20,7 +20,8 @@ from nshot.data.tables import Table, read_table
 from nshot.models import open_models
 from nshot.models.base import LanguageModel
 from nshot.models.catalog import resolve
-from nshot.models.openai.remote import USUAL, Limits, RemoteLanguageModel
+from nshot.models.openai.chat_completions import RemoteLanguageModel
+from nshot.models.openai.endpoint import USUAL, Limits
 from nshot.synthesis.diversity import diversity
 from nshot.synthesis.generator import FREE, Display, Generator, Prices
 from nshot.synthesis.languages import language

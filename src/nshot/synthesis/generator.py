@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from nshot.core.errors import EndpointRefused
 from nshot.core.types import Prompt, digest
 from nshot.models.base import Completion, Decoding, LanguageModel
-from nshot.models.openai.remote import Outcome, RemoteLanguageModel
+from nshot.models.openai.chat_completions import Outcome, RemoteLanguageModel
 from nshot.synthesis.ledger import Ledger
 
 Heard: TypeAlias = Completion | EndpointRefused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class SentenceEncoder:
 
         logging.disable_progress_bar()
         self._ref = ref
+        self._lock = threading.Lock()  # its tokenizer is set to cut, and back, by each call
         folder = Path(ref.deltas[-1].folder) if ref.deltas else catalog.locate(ref)
         self._model = SentenceTransformer(
             str(folder),
@@ -60,9 +62,10 @@ class SentenceEncoder:
         if not texts:
             width = int(self._model.get_embedding_dimension() or 0)
             return np.zeros((0, width), np.float32)
-        vectors = self._model.encode(
-            list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
-        )
+        with self._lock:
+            vectors = self._model.encode(
+                list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+            )
         return np.asarray(vectors, np.float32)
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -70,7 +73,8 @@ class SentenceEncoder:
         if not texts:
             return []
         limit = self._model.max_seq_length
-        coded = self._model.tokenizer(
-            list(texts), truncation=limit is not None, max_length=limit, verbose=False
-        )
+        with self._lock:
+            coded = self._model.tokenizer(
+                list(texts), truncation=limit is not None, max_length=limit, verbose=False
+            )
         return [len(ids) for ids in coded["input_ids"]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from nshot.core.types import Delta, ModelRef
 from nshot.models.base import (
@@ -62,15 +62,20 @@ class HFModels(Models):
                 self._pictures[ref] = VisionEncoder(ref)
             return self._pictures[ref]
 
+    @contextmanager
     def lend(
         self,
         ref: ModelRef,
         *,
         free: Sequence[str] = (),
         adapters: Mapping[str, Delta] = NO_ADAPTERS,
-    ) -> AbstractContextManager[LentModel]:
+    ) -> Iterator[LentModel]:
         """Lend the base of `ref` with its deltas on; see `nshot.models.base.Lends`."""
-        return self._resident(ref).lend(ref, free, adapters)
+        from nshot.models.hf.lent_model import HFLent
+
+        resident = self._resident(ref)
+        with resident.away():
+            yield HFLent(ref, resident, free, adapters)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""

@@ -7,7 +7,7 @@ last few stay mounted side by side, and to ask another of them moves references,
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,6 @@ from nshot.core.types import Delta, ModelRef
 from nshot.models import catalog
 
 if TYPE_CHECKING:
-    from nshot.models.hf.lent_model import HFLent
     from nshot.models.hf.mount import State
 
 Kind: TypeAlias = tuple[str, ...]
@@ -150,21 +149,18 @@ class Resident:
                 self._load()
 
     @contextmanager
-    def lend(
-        self, ref: ModelRef, free: Sequence[str], adapters: Mapping[str, Delta]
-    ) -> Iterator[HFLent]:
-        """Lend the module with the deltas of `ref` on; take it back bare, whatever happened to it.
+    def away(self) -> Iterator[None]:
+        """The bare module is somebody else's while the block runs; it is taken back as it was,
+        whatever happened to it.
 
         Nobody waits for it meanwhile: to ask a view, or to borrow it again, is refused.
         """
-        from nshot.models.hf.lent_model import HFLent
-
         with self.lock:
             self._require_here()
             self.strip()
             self._lent = True
         try:
-            yield HFLent(ref, self, free, adapters)
+            yield
         finally:
             with self.lock:
                 self._lent = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,9 @@ from nshot.models.base import (
     Models,
     PictureEncoder,
     PrefixState,
+    Tokens,
     View,
+    is_tokens,
 )
 
 WIDTH = 64
@@ -40,8 +42,8 @@ CONTEXT = 4096
 SECONDS = 0.02
 """What ``fake:slow`` takes for each prompt."""
 _CAN: dict[str, frozenset[Ability]] = {
-    "scorer": frozenset({"score", "generate", "hidden"}),
-    "slow": frozenset({"score", "generate", "hidden"}),
+    "scorer": frozenset({"score", "generate", "hidden", "logits"}),
+    "slow": frozenset({"score", "generate", "hidden", "logits"}),
     "remote": frozenset({"generate"}),
 }
 
@@ -134,6 +136,28 @@ class FakeLanguageModel(LanguageModel):
             said = said.split(stop)[0] if stop else said
         tokens_out = len(_words(said))
         return Completion(said, len(_words(text)), tokens_out, len(words) <= how.max_tokens)
+
+    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+        """The text of `generate`, word by word."""
+        for word in re.findall(r"\s*\S+\s*$|\s*\S+", self._write(_text(prompt), how).text):
+            yield str(word)
+
+    def next_logits(
+        self,
+        prompts: Sequence[Prompt | Tokens],
+        positions: Sequence[Sequence[int]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Bags of the words read so far, over a vocabulary of `WIDTH`."""
+        if "logits" not in self.facts.can:
+            raise self._unable("gives no logits")
+        words = [[*map(str, p)] if is_tokens(p) else _words(_text(p)) for p in prompts]
+        where = [[-1]] * len(words) if positions is None else positions
+        rows = [
+            _bag(" ".join(one[: at % max(1, len(one)) + 1]))
+            for one, some in zip(words, where, strict=True)
+            for at in some
+        ]
+        return np.stack(rows) if rows else _no_rows()
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Bags of words, turned a little with each layer."""

@@ -1,51 +1,34 @@
-"""An endpoint that speaks OpenAI's chat completions, as a language model that can only write.
+"""A model behind an endpoint that speaks OpenAI's chat completions: it can only write.
 
-``openai:MODEL@http://host:port/v1`` names one. The key comes from the environment and goes into the
-request's header, nowhere else. Requests run beside each other and wait for each other's limits;
-what passes (429, 5xx, timeouts, cut connections, answers that are no answers) is tried again.
+Requests run beside each other and wait for each other's limits; what passes (429, 5xx, timeouts,
+cut connections, answers that are no answers) is tried again.
 """
 
 from __future__ import annotations
 
 import email.utils
+import json
 import math
-import os
 import queue
 import random
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
-from nshot.core.errors import (
-    CannotAdapt,
-    EndpointFailed,
-    EndpointRefused,
-    Fault,
-    InputError,
-    ModelNotFound,
-)
-from nshot.core.network import SECONDS, within
+from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused, Fault
+from nshot.core.network import SECONDS
 from nshot.core.types import ModelRef, Prompt, Turn
-from nshot.models.base import (
-    Completion,
-    Decoding,
-    LanguageModel,
-    ModelFacts,
-    Models,
-)
+from nshot.models.base import Completion, Decoding, LanguageModel, ModelFacts, settled
+from nshot.models.openai.endpoint import CURES, USUAL, Limits, headers, key, model_and_address
 
 if TYPE_CHECKING:
     import httpx2
 
 Outcome: TypeAlias = Completion | Exception
 
-KEYS = ("NSHOT_API_KEY", "OPENAI_API_KEY")
-"""Where a key is looked for, in this order."""
 CONTEXT = 8192
 """Tokens of a prompt and its answer: endpoints do not tell, and refuse what is longer."""
 STOPS = 4
@@ -54,114 +37,6 @@ _PASSING = frozenset({408, 409, 425, 429})
 _OF_ONE_PROMPT = frozenset({400, 413, 422})
 _LONGEST_WAIT = 300.0
 _LONGEST_BACKOFF = 60.0
-_NAMED = re.compile(r"(?P<model>.+)@(?P<url>https?://\S+)")
-_DO = {
-    401: f"set {KEYS[0]} to a key of this endpoint",
-    403: f"set {KEYS[0]} to a key that may use this model",
-    404: "check the model's name, and that the address ends where /chat/completions follows",
-}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How an endpoint is asked. `backoff` is the first wait in seconds; it doubles each time."""
-
-    concurrency: int = 4
-    per_minute: float | None = None
-    attempts: int = 6
-    timeout: float = 120.0
-    backoff: float = 0.5
-
-
-USUAL = Limits()
-
-
-def parse(name: str) -> ModelRef:
-    """The reference of ``MODEL@URL``. `InputError` for another spelling, or secrets in the URL."""
-    found = _NAMED.fullmatch(name)
-    if found is None:
-        raise InputError(
-            Fault(
-                f"'openai:{name}' names no endpoint",
-                expected="openai:MODEL@ADDRESS",
-                do="openai:my-model@http://localhost:8000/v1",
-            )
-        )
-    parts = urlsplit(found["url"])
-    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
-        raise InputError(
-            Fault(
-                "the address of the endpoint holds more than a host, a port and a path",
-                expected="an address that can be written into a report",
-                do=f"give the key in the environment: {KEYS[0]}",
-            )
-        )
-    return ModelRef("openai", f"{found['model']}@{found['url'].rstrip('/')}")
-
-
-def check(ref: ModelRef) -> None:
-    """Ask whether the endpoint is there, for `SECONDS` at most.
-
-    Raises `ModelNotFound` when it does not answer and `EndpointRefused` when it refuses the key.
-    """
-    import httpx2
-
-    _, url = _parts(ref)
-    headers = _headers()
-
-    def ask() -> int:
-        return httpx2.get(f"{url}/models", headers=headers, timeout=SECONDS).status_code
-
-    status = within(SECONDS, ask)
-    if status is None:
-        raise ModelNotFound(
-            Fault(
-                f"no endpoint answers at {url}",
-                expected=f"an answer within {SECONDS:.0f} s",
-                do="start it, or check host, port and the /v1 at the end",
-            )
-        )
-    if status in (401, 403):
-        raise EndpointRefused(Fault("the endpoint refuses the key", do=_DO[status], where=url))
-
-
-def _parts(ref: ModelRef) -> tuple[str, str]:
-    """Model and address."""
-    found = _NAMED.fullmatch(ref.name)
-    if found is None:
-        raise InputError(Fault(f"'{ref.name}' names no endpoint", expected="MODEL@ADDRESS"))
-    return found["model"], found["url"]
-
-
-def _key() -> str:
-    """The key in the environment, "" where there is none."""
-    for name in KEYS:
-        if key := os.environ.get(name, "").strip():
-            if not re.fullmatch(r"[!-~]+", key):
-                raise InputError(Fault(f"{name} holds what no key can hold: spaces or controls"))
-            return key
-    return ""
-
-
-def _headers() -> dict[str, str]:
-    key = _key()
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-class RemoteModels(Models):
-    """`Models` over endpoints. The first opening of a model asks whether its endpoint is there."""
-
-    def __init__(self) -> None:
-        self._open: dict[ModelRef, RemoteLanguageModel] = {}
-
-    def open(self, ref: ModelRef) -> LanguageModel:
-        """The model behind an endpoint; raises as `check` does."""
-        if ref.deltas or ref.quant:
-            raise CannotAdapt("an endpoint's model cannot be changed from here")
-        if ref not in self._open:
-            check(ref)
-            self._open[ref] = RemoteLanguageModel(ref)
-        return self._open[ref]
 
 
 class _Passing(Exception):
@@ -209,10 +84,11 @@ class RemoteLanguageModel(LanguageModel):
         self, ref: ModelRef, limits: Limits = USUAL, tell: Callable[[str], None] = _silent
     ) -> None:
         self._ref = ref
-        self._model, self._url = _parts(ref)
+        self._model, self._url = model_and_address(ref)
         self._limits = limits
         self._tell = tell
         self._pace = _Pace(limits.per_minute)
+        self._completions = f"{self._url}/chat/completions"
 
     @property
     def facts(self) -> ModelFacts:
@@ -235,6 +111,62 @@ class RemoteLanguageModel(LanguageModel):
                 raise outcome
             texts[index] = outcome
         return [texts[i] for i in range(len(prompts))]
+
+    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+        """The text of `generate` as the endpoint sends it. Asked again only before its first word.
+
+        Raises as `generate` does, and `EndpointFailed` for a stream that breaks off.
+        """
+        body = {**self._body(prompt, how), "stream": True}
+        text, shown = "", 0
+        for piece in self._received(body):
+            text += piece
+            certain = settled(text, how.stop)
+            if len(certain) > shown:
+                yield certain[shown:]
+                shown = len(certain)
+            if _stop(text, how) is not None:
+                return
+        if len(text) > shown:
+            yield text[shown:]
+
+    def _received(self, body: Mapping[str, Any]) -> Iterator[str]:
+        """The pieces that come, from the first attempt at which any does."""
+        going, last = threading.Event(), ""
+        for attempt in range(self._limits.attempts):
+            _wait(self._pace.turn(), going)
+            begun = False
+            try:
+                for piece in self._events(body):
+                    begun = True
+                    yield piece
+                return
+            except _Passing as passing:
+                last = self._without_key(str(passing))
+                if begun:
+                    raise EndpointFailed(f"{self._url}: the text broke off: {last}") from None
+                if attempt + 1 < self._limits.attempts:
+                    self._wait_after(passing.after, last, attempt, going)
+        raise EndpointFailed(f"{self._url}: {last}, {self._limits.attempts} times in a row")
+
+    def _events(self, body: Mapping[str, Any]) -> Iterator[str]:
+        """The pieces of one answer: server-sent events that hold chunks of a chat completion."""
+        import httpx2
+
+        try:
+            with self._client.stream("POST", self._completions, json=body) as response:
+                if response.status_code != 200:
+                    response.read()
+                    self._require_success(response)
+                for line in response.iter_lines():
+                    data = line.removeprefix("data:").strip()
+                    if line.startswith("data:") and data == "[DONE]":
+                        return
+                    if line.startswith("data:") and (piece := _chunk(data)):
+                        yield piece
+        except httpx2.HTTPError as error:
+            raise _Passing(f"{type(error).__name__} ({error})") from None
+        raise _Passing("it ended without its last event")
 
     def each(self, prompts: Sequence[Prompt], how: Decoding) -> Iterator[tuple[int, Outcome]]:
         """(index, completion or error) as they come: each is paid for when it is given.
@@ -288,15 +220,11 @@ class RemoteLanguageModel(LanguageModel):
 
     def _ask(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Completion:
         """The answer to one prompt, tried again while that may help."""
-        if how.grammar is not None:
-            raise CannotAdapt(f"{self._model} is behind an endpoint, which takes no grammar")
-        messages = _messages(prompt)
-        body = _body(self._model, messages, how)
-        last = ""
+        body, last = self._body(prompt, how), ""
         for attempt in range(self._limits.attempts):
             _wait(self._pace.turn(), given_up)
             try:
-                return self._once(body, messages, how)
+                return self._once(body, how)
             except _Passing as passing:
                 last = self._without_key(str(passing))
                 if attempt + 1 < self._limits.attempts:
@@ -323,37 +251,44 @@ class RemoteLanguageModel(LanguageModel):
         import httpx2
 
         timeout = httpx2.Timeout(self._limits.timeout, connect=SECONDS)
-        return httpx2.Client(timeout=timeout, headers=_headers())
+        return httpx2.Client(timeout=timeout, headers=headers())
 
-    def _once(
-        self, body: Mapping[str, Any], messages: Sequence[Mapping[str, str]], how: Decoding
-    ) -> Completion:
+    def _once(self, body: Mapping[str, Any], how: Decoding) -> Completion:
         import httpx2
 
         try:
-            response = self._client.post(f"{self._url}/chat/completions", json=body)
+            response = self._client.post(self._completions, json=body)
         except httpx2.HTTPError as error:
             raise _Passing(f"{type(error).__name__} ({error})") from None
+        self._require_success(response)
+        return _completion(response, body["messages"], how)
+
+    def _body(self, prompt: Prompt, how: Decoding) -> dict[str, Any]:
+        """The request. A grammar raises `CannotAdapt`."""
+        if how.grammar is not None:
+            raise CannotAdapt(f"{self._model} is behind an endpoint, which takes no grammar")
+        return _body(self._model, _messages(prompt), how)
+
+    def _require_success(self, response: httpx2.Response) -> None:
         status = response.status_code
         if status in _PASSING or status >= 500:
             raise _Passing(f"status {status}, {_message(response)}", _retry_after(response))
         if status != 200:
             raise self._refused(response)
-        return _completion(response, messages, how)
 
     def _refused(self, response: httpx2.Response) -> EndpointRefused:
         status = response.status_code
         said = self._without_key(_message(response))
         fault = Fault(f"the endpoint refuses (status {status}): {said}", where=self._url)
-        do = _DO.get(status, "")
+        do = CURES.get(status, "")
         return EndpointRefused(
             Fault(fault.found, do=do, where=fault.where), of_one_prompt=status in _OF_ONE_PROMPT
         )
 
     def _without_key(self, text: str) -> str:
         """What an endpoint says may repeat the key."""
-        key = _key()
-        return text.replace(key, "***") if key else text
+        secret = key()
+        return text.replace(secret, "***") if secret else text
 
 
 def _of_one_prompt(error: Exception) -> bool:
@@ -409,13 +344,30 @@ def _completion(
         raise _Passing(f"no chat completion: {response.text[:200]!r}") from None
     used = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
     asked = sum(_guess(message["content"]) for message in messages)
-    ends = [at for stop in how.stop if stop and (at := text.find(stop)) >= 0]
+    end = _stop(text, how)
     return Completion(
-        text[: min(ends)] if ends else text,
+        text[:end],
         _counted(used.get("prompt_tokens"), asked),
         _counted(used.get("completion_tokens"), _guess(text)),
-        bool(ends) or choice.get("finish_reason") != "length",
+        end is not None or choice.get("finish_reason") != "length",
     )
+
+
+def _stop(text: str, how: Decoding) -> int | None:
+    """Where the first stop string begins."""
+    return min((at for stop in how.stop if stop and (at := text.find(stop)) >= 0), default=None)
+
+
+def _chunk(data: str) -> str:
+    """The text of one event; what is no chunk of a chat completion raises `_Passing`."""
+    try:
+        choices = json.loads(data)["choices"]
+        piece = choices[0]["delta"].get("content") if choices else ""
+        if not isinstance(piece, str | None):
+            raise TypeError
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise _Passing(f"no chunk of a chat completion: {data[:200]!r}") from None
+    return piece or ""
 
 
 def _counted(number: Any, guess: int) -> int:
