@@ -29,13 +29,13 @@ def encoder_of(bench: Workbench) -> Encoded:
 def encoded(bench: Workbench, inputs: Sequence[Input]) -> NDArray[np.float32]:
     """(inputs, width) vectors of the bench's encoder, made once for all methods of a draw."""
     source = encoder_of(bench)
-    asked = [f"{input.text}{[image.sha256 for image in input.images]}" for input in inputs]
+    contents = [f"{input.text}{[image.sha256 for image in input.images]}" for input in inputs]
 
     def encode() -> NDArray[np.float32]:
         vectors: NDArray[np.float32] = source.read(inputs).matrix
         return vectors
 
-    return bench.shared(digest("encoded", repr(source.ref), *asked), encode)
+    return bench.shared(digest("encoded", repr(source.ref), *contents), encode)
 
 
 def targets(task: Task, examples: Sequence[Example]) -> NDArray[np.int64]:

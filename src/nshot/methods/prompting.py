@@ -139,14 +139,38 @@ def calibrated(
         return predictor.calibrate(how, inputs).offsets
 
     # The folds of a search share their unlabelled rows, and without examples the prompts too.
-    asked = map(str, predictor.prompts(inputs))
+    prompts = map(str, predictor.prompts(inputs))
     key = digest(
-        "offsets", repr(predictor.ref), repr(predictor.task), predictor.format, how, *asked
+        "offsets", repr(predictor.ref), repr(predictor.task), predictor.format, how, *prompts
     )
     return replace(predictor, offsets=bench.shared(key, measure))
 
 
-def fitting(predictor: Prompted, inputs: Sequence[Input]) -> bool:
+def prompted(
+    task: Task, shots: Shots, bench: Workbench, ref: ModelRef, format: Format, constrained: bool
+) -> Prompted:
+    """What asks `ref` without examples; its texts may get a quarter longer than the shots'."""
+    tokens = answer_tokens(task, shots, bench)
+    return Prompted(task, bench.models, ref, format, max_tokens=tokens, constrained=constrained)
+
+
+def how_many_fit(bare: Prompted, demos: Sequence[Example], shots: Shots, bench: Workbench) -> int:
+    """How many of the first `demos` leave room for the longest input there is.
+
+    Raises `CannotAdapt` where not one does; the row says where it is not all.
+    """
+    inputs = [example.input for example in (*shots.labelled, *shots.unlabelled)]
+    count = len(demos)
+    while count and not _fits(replace(bare, demos=tuple(demos[:count])), inputs):
+        count -= 1
+    if demos and not count:
+        raise CannotAdapt("one example and the longest input do not fit into the model's context")
+    if count < len(demos):
+        bench.note(f"{count} examples shown instead of {len(demos)}: the context holds no more")
+    return count
+
+
+def _fits(predictor: Prompted, inputs: Sequence[Input]) -> bool:
     """Whether the longest of `inputs` fits into the context with the prompt around it."""
     model = predictor.models.open(predictor.ref)
     longest = max(inputs, key=_length)

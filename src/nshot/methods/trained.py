@@ -9,12 +9,11 @@ from pydantic import Field
 
 from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Trains, Workbench
-from nshot.methods.prompting import WRITTEN_TOKEN, answer_tokens, base_of
+from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted
 from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing
 from nshot.models.base import Ability
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import Format
 from nshot.training.data.answers import Answers
 from nshot.training.recipe import Data, Part, Recipe
@@ -65,11 +64,8 @@ class Trained(Writing, Method):
         return Answers(task, self.format, shots.labelled)
 
     def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
-        """What asks the trained model; its texts may get a quarter longer than the shots'."""
-        tokens = answer_tokens(task, shots, bench)
-        return Prompted(
-            task, bench.models, ref, self.format, max_tokens=tokens, constrained=self.constrained
-        )
+        """What asks the trained model."""
+        return prompted(task, shots, bench, ref, self.format, self.constrained)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""

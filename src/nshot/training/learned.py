@@ -42,8 +42,8 @@ def fit(model: LanguageModel, task: Task, format: Format, examples: Sequence[Exa
     rows = _sample(examples)
     prompts = [render(task, format, example.input) for example in rows]
     if task.kind != "classify":
-        wanted = [[answer_text(example.targets[0], format)] for example in rows]
-        scores = model.logprobs(prompts, wanted)
+        texts = [[answer_text(example.targets[0], format)] for example in rows]
+        scores = model.logprobs(prompts, texts)
         return Fit(-float(np.mean([score.logprobs[0] for score in scores])), None)
     answers = label_answers(task, format)
     scores = model.logprobs(prompts, [answers] * len(rows))
@@ -57,10 +57,10 @@ def answered(predictor: Predictor, examples: Sequence[Example]) -> Fit:
     """How a predictor of labels does on (the same sample of) the rows it was taught."""
     names = predictor.task.label_names
     rows = _sample(examples)
-    said = predictor.predict([example.input for example in rows])
-    wanted = [names.index(example.label) for example in rows]
-    nll = -float(np.mean([p.scores[right] for p, right in zip(said, wanted, strict=True)]))
-    hits = [p.answer == example.label for p, example in zip(said, rows, strict=True)]
+    predictions = predictor.predict([example.input for example in rows])
+    labels = [names.index(example.label) for example in rows]
+    nll = -float(np.mean([p.scores[i] for p, i in zip(predictions, labels, strict=True)]))
+    hits = [p.answer == example.label for p, example in zip(predictions, rows, strict=True)]
     return Fit(nll, float(np.mean(hits)))
 
 

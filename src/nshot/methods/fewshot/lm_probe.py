@@ -9,18 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, ModelRef, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import logistic, targets
+from nshot.methods.prompting import FORMAT_TOKENS, base_of
 from nshot.models.base import Hidden
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import HiddenStates, Pooling
 from nshot.predictors.label_head import LabelHead
 from nshot.prompts.render import render
-
-FORMAT_TOKENS = 6
-"""Tokens that the plain format adds to an input, about."""
 
 
 class LMProbe(Method):
@@ -69,9 +66,8 @@ class LMProbe(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Read the shots, standardise, and fit the head."""
-        if bench.base is None:
-            raise CannotAdapt("needs a language model, and none was given")
-        layer, states = self._states(task, shots.labelled, bench, bench.base)
+        base = base_of(bench)
+        layer, states = self._states(task, shots.labelled, bench, base)
         mean, deviation = states.mean(axis=0), states.std(axis=0)
         # A direction that never moves on the shots says nothing of them, and must not explode.
         deviation = np.where(deviation > 1e-6, deviation, np.inf)
@@ -79,7 +75,7 @@ class LMProbe(Method):
         standard = (states - mean) / deviation
         weights, bias = logistic(standard, wanted, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
-        source = HiddenStates(task, bench.models, bench.base, layer, self.pooling)
+        source = HiddenStates(task, bench.models, base, layer, self.pooling)
         return LabelHead.standardised(task, source, weights, bias, mean, deviation)
 
     def _states(

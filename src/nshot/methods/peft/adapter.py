@@ -12,10 +12,9 @@ from pydantic import model_validator
 from nshot.core.errors import CannotAdapt, Fault, InputError
 from nshot.core.types import Delta, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Workbench
-from nshot.methods.prompting import Prompting, answer_tokens, base_of, calibrated
+from nshot.methods.prompting import Prompting, base_of, calibrated, prompted
 from nshot.models.hf import peft_folder
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Prompted
 
 
 class GivenAdapter(Prompting):
@@ -48,13 +47,14 @@ class GivenAdapter(Prompting):
 
     @model_validator(mode="before")
     @classmethod
-    def _looked_at(cls, said: Any) -> Any:
+    def _hashed(cls, settings: Any) -> Any:
         """The folder's content hash and name, unless they are given already."""
-        if not isinstance(said, Mapping) or not said.get("folder") or said.get("sha256"):
-            return said
-        folder = Path(str(said["folder"])).expanduser().resolve()
-        found = {"folder": str(folder), "sha256": peft_folder.read(folder).sha256}
-        return {"title": folder.name, **said, **found}
+        given = settings if isinstance(settings, Mapping) else {}
+        if not given.get("folder") or given.get("sha256"):
+            return settings
+        folder = Path(str(settings["folder"])).expanduser().resolve()
+        content = {"folder": str(folder), "sha256": peft_folder.read(folder).sha256}
+        return {"title": folder.name, **settings, **content}
 
     @property
     def called(self) -> str:
@@ -71,10 +71,7 @@ class GivenAdapter(Prompting):
         if peft_folder.read(Path(self.folder)).sha256 != self.sha256:
             raise CannotAdapt(f"{self.folder} holds another adapter than when this was asked for")
         ref = replace(base, deltas=(*base.deltas, Delta("peft", self.folder, self.sha256)))
-        tokens = answer_tokens(task, shots, bench)
-        predictor = Prompted(
-            task, bench.models, ref, self.format, max_tokens=tokens, constrained=self.constrained
-        )
+        predictor = prompted(task, shots, bench, ref, self.format, self.constrained)
         try:
             return calibrated(predictor, self.calibration, shots, (), bench)
         except InputError as error:

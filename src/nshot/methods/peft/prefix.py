@@ -189,9 +189,9 @@ def _opening(
     """
     from nshot.models.hf import tokens
 
-    asked = demos[-1].input  # any: only how it begins could matter
-    whole = render(task, format, asked, demos)
-    before = tokens.render(tokenizer, _without(whole, render(task, format, asked)), False)
+    input = demos[-1].input  # any: only how it begins could matter
+    whole = render(task, format, input, demos)
+    before = tokens.render(tokenizer, _without(whole, render(task, format, input)), False)
     alone, joint = tokens.encode(tokenizer, [before, tokens.render(tokenizer, whole)])
     return alone[: tokens.shared(alone, joint)]
 
@@ -199,8 +199,8 @@ def _opening(
 def _without(whole: Prompt, bare: Prompt) -> Prompt:
     """What stands before the asked input: `bare` is the same prompt without demonstrations."""
     if isinstance(whole, str) and isinstance(bare, str):
-        asked = bare.rpartition("\n\n")[2]  # after an instruction, which stands in front of all
-        return whole.removesuffix(asked)
+        block = bare.rpartition("\n\n")[2]  # after an instruction, which stands in front of all
+        return whole.removesuffix(block)
     turns = sum(not isinstance(turn, str) and turn.role != "system" for turn in bare)
     return tuple(turn for turn in whole[:-turns] if not isinstance(turn, str))
 

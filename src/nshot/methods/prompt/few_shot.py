@@ -9,20 +9,18 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
-    answer_tokens,
     base_of,
     calibrated,
-    fitting,
+    how_many_fit,
     no_example_fits,
+    prompted,
 )
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Prompted
 
 
 class FewShot(Prompting):
@@ -56,17 +54,10 @@ class FewShot(Prompting):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Choose the examples, as many as fit, and calibrate on other rows."""
-        tokens = answer_tokens(task, shots, bench)
-        bare = Prompted(
-            task,
-            bench.models,
-            base_of(bench),
-            self.format,
-            max_tokens=tokens,
-            constrained=self.constrained,
-        )
+        bare = prompted(task, shots, bench, base_of(bench), self.format, self.constrained)
         demos = in_turn(shots.labelled, self.n, bench.seed)
-        predictor = replace(bare, demos=_fitted(bare, demos, shots, bench))
+        count = how_many_fit(bare, demos, shots, bench)
+        predictor = replace(bare, demos=demos[:count])
         return calibrated(predictor, self.calibration, shots, predictor.demos, bench)
 
 
@@ -85,18 +76,3 @@ def in_turn(examples: Sequence[Example], n: int, seed: int) -> tuple[Example, ..
     rng.shuffle(order)
     longest = max(map(len, order), default=0)
     return tuple(queue[i] for i in range(longest) for queue in order if i < len(queue))[:n]
-
-
-def _fitted(
-    bare: Prompted, demos: tuple[Example, ...], shots: Shots, bench: Workbench
-) -> tuple[Example, ...]:
-    """As many of the first demonstrations as leave room for the longest input there is."""
-    inputs = [example.input for example in (*shots.labelled, *shots.unlabelled)]
-    count = len(demos)
-    while count and not fitting(replace(bare, demos=demos[:count]), inputs):
-        count -= 1
-    if demos and not count:
-        raise CannotAdapt("one example and the longest input do not fit into the model's context")
-    if count < len(demos):
-        bench.note(f"{count} examples shown instead of {len(demos)}: the context holds no more")
-    return demos[:count]

@@ -8,21 +8,20 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.features import encoded, encoder_of
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
-    answer_tokens,
     base_of,
     calibrated,
-    fitting,
+    how_many_fit,
     no_example_fits,
+    prompted,
 )
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Calibration, Prompted, Retrieval
+from nshot.predictors.prompted import Calibration, Retrieval
 
 
 class RetrievedShots(Prompting):
@@ -66,38 +65,15 @@ class RetrievedShots(Prompting):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots, see how many fit, and calibrate on unlabelled rows."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
-        shown = Retrieval(
-            encoder_of(bench), shots.labelled, vectors, self._fitted(task, shots, bench)
-        )
-        predictor = Prompted(
-            task,
-            bench.models,
-            base_of(bench),
-            self.format,
-            retrieval=shown,
-            max_tokens=answer_tokens(task, shots, bench),
-            constrained=self.constrained,
-        )
+        bare = prompted(task, shots, bench, base_of(bench), self.format, self.constrained)
+        # Any may be retrieved: the longest must fit.
+        longest = sorted(shots.labelled, key=_length, reverse=True)[: self.k]
+        count = how_many_fit(bare, longest, shots, bench)
+        shown = Retrieval(encoder_of(bench), shots.labelled, vectors, count)
+        predictor = replace(bare, retrieval=shown)
         return calibrated(
             predictor, self.calibration, shots, shots.labelled, bench, self.batch_rows
         )
-
-    def _fitted(self, task: Task, shots: Shots, bench: Workbench) -> int:
-        """How many of the longest shots leave room for the longest input: any may be retrieved."""
-        longest = sorted(shots.labelled, key=_length, reverse=True)[: self.k]
-        inputs = [example.input for example in (*shots.labelled, *shots.unlabelled)]
-        tokens = answer_tokens(task, shots, bench)
-        bare = Prompted(task, bench.models, base_of(bench), self.format, max_tokens=tokens)
-        count = len(longest)
-        while count and not fitting(replace(bare, demos=tuple(longest[:count])), inputs):
-            count -= 1
-        if not count:
-            raise CannotAdapt(
-                "one example and the longest input do not fit into the model's context"
-            )
-        if count < len(longest):
-            bench.note(f"{count} examples shown instead of {self.k}: the context holds no more")
-        return count
 
 
 def _length(example: Example) -> int:

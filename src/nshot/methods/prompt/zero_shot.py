@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 
 from nshot.core.types import Shots, Task
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.prompting import Prompting, answer_tokens, base_of, calibrated
+from nshot.methods.prompting import Prompting, base_of, calibrated, prompted
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
 
 
@@ -40,8 +39,5 @@ class ZeroShot(Prompting):
         base = base_of(bench)
         if task.kind == "rank":
             return Ranker(task, bench.models, base, self.format)
-        tokens = answer_tokens(task, shots, bench)
-        predictor = Prompted(
-            task, bench.models, base, self.format, max_tokens=tokens, constrained=self.constrained
-        )
+        predictor = prompted(task, shots, bench, base, self.format, self.constrained)
         return calibrated(predictor, self.calibration, shots, (), bench)

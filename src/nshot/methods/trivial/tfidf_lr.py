@@ -44,7 +44,7 @@ class TfIdfLR(Method):
         """Count the n-grams of the labelled texts and fit the head."""
         inputs = [example.input for example in shots.labelled]
         source = TfIdf.fit([input.text for input in inputs])
-        wanted = targets(task, shots.labelled)
-        weights, bias = logistic(source.read(inputs).matrix, wanted, len(task.labels), self.C)
+        labels = targets(task, shots.labelled)
+        weights, bias = logistic(source.read(inputs).matrix, labels, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, source, weights, bias)

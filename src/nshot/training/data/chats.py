@@ -141,10 +141,10 @@ def encode(
     rows: list[Row] = []
     counts = Counts()
     for example in examples:
-        found, lost = fitted(tokenizer, conversation(task, example), limit)
+        each, lost = fitted(tokenizer, conversation(task, example), limit)
         if lost:
             counts = replace(counts, **{lost: getattr(counts, lost) + 1})
-        rows += [_row(f"{example.id}/{k}", one) for k, one in enumerate(found)]
+        rows += [_row(f"{example.id}/{k}", one) for k, one in enumerate(each)]
     return rows, counts
 
 
@@ -152,24 +152,24 @@ def fitted(tokenizer: Any, turns: Turns, limit: int) -> Fitted:
     """The rows of a conversation, cut by the rule above."""
 
     def rows(some: Turns) -> Rows | None:
-        found = apart(tokenizer, some)
-        return found if all(len(one.tokens) <= limit for one in found) else None
+        each = apart(tokenizer, some)
+        return each if all(len(one.tokens) <= limit for one in each) else None
 
-    def first(ways: Sequence[int], shorter: Callable[[int], Turns]) -> Rows | None:
+    def first(ways: Sequence[int], cut: Callable[[int], Turns]) -> Rows | None:
         """Rows of the first way that fits; all ways behind it give less."""
-        at = bisect_left(ways, True, key=lambda way: rows(shorter(way)) is not None)
-        return rows(shorter(ways[at])) if at < len(ways) else None
+        at = bisect_left(ways, True, key=lambda way: rows(cut(way)) is not None)
+        return rows(cut(ways[at])) if at < len(ways) else None
 
     if whole := rows(turns):
         return Fitted(whole, "")
     asks = [k for k, turn in enumerate(turns) if turn.role == "user"]
     system, (*_, last) = turns[: asks[0]], asks
-    if found := first(asks[1:], lambda k: (*system, *turns[k:])):
-        return Fitted(found, "shortened")
-    asked, answer = turns[last], turns[last + 1 :]
-    beginnings = range(1, len(asked.text) + 1)
-    if found := first(beginnings, lambda k: (*system, _without(asked, k), *answer)):
-        return Fitted(found, "cut")
+    if shorter := first(asks[1:], lambda k: (*system, *turns[k:])):
+        return Fitted(shorter, "shortened")
+    question, answer = turns[last], turns[last + 1 :]
+    beginnings = range(1, len(question.text) + 1)
+    if shorter := first(beginnings, lambda k: (*system, _without(question, k), *answer)):
+        return Fitted(shorter, "cut")
     return Fitted((), "left_out")
 
 
@@ -178,13 +178,9 @@ def _without(turn: Turn, beginning: int) -> Turn:
     return replace(turn, text=turn.text[beginning:])
 
 
-def _row(name: str, found: Rendered) -> Row:
+def _row(name: str, whole: Rendered) -> Row:
     """Nothing behind the last token that is taught is read, and the token itself is not."""
-    taught = [at for at, is_taught in enumerate(found.supervised) if is_taught and at]
-    end = taught[-1] if taught else len(found.tokens)
-    return Row(
-        name,
-        found.tokens[:end],
-        tuple(at - 1 for at in taught),
-        tuple(found.tokens[at] for at in taught),
-    )
+    at = [i for i, is_taught in enumerate(whole.supervised) if is_taught and i]
+    end = at[-1] if at else len(whole.tokens)
+    points, targets = (i - 1 for i in at), (whole.tokens[i] for i in at)
+    return Row(name, whole.tokens[:end], tuple(points), tuple(targets))
