@@ -28,9 +28,8 @@ from torch.utils.data import DataLoader
 
 import peers
 from nshot.core import machine
-from nshot.methods.episodes import engine
-from nshot.methods.episodes.base import EpisodeShape
-from nshot.methods.episodes.sampling import draw
+from nshot.data.episodes import EpisodeShape, draw
+from nshot.nets import answering
 from nshot.nets.learner import Learner, embed_all
 from nshot.nets.matching import Matching
 from nshot.nets.prototypical import Prototypical
@@ -149,8 +148,8 @@ def compare(
     """Both on the same episodes: answers first, then time, in turn."""
     drawn = draw(np.full(CLASSES, EACH), shape, 0, episodes, 0)
     wanted = theirs(peer, given, drawn, shape)
-    got = engine.answer(learner, given, drawn, shape)
-    said = engine.accuracy(engine.correct(got, shape), shape).mean
+    got = answering.answer(learner, given, drawn, shape)
+    said = answering.accuracy(answering.correct(got, shape), shape).mean
     if abs(peer.evaluate(given, drawn, shape) - said) > 1 / wanted.size:
         raise RuntimeError("the two accuracies differ")
     result = Result(other_answers=int((wanted != got).sum()), answers=wanted.size)
@@ -158,7 +157,7 @@ def compare(
         result.loop.append(_seconds(lambda: peer.evaluate(given, drawn, shape)))
         result.alone.append(_seconds(lambda: theirs(peer, given, drawn, shape)))
         result.ours.append(
-            _seconds(lambda: engine.answer(learner, embed_all(learner, given), drawn, shape))
+            _seconds(lambda: answering.answer(learner, embed_all(learner, given), drawn, shape))
         )
     return result
 

@@ -24,9 +24,10 @@ from PIL import Image
 
 from nshot.bench.episodes import RESULT, Request, carry_out, prepare
 from nshot.core.files import write_atomic
+from nshot.data.episodes import EpisodeShape
 from nshot.data.fitted import fitted
 from nshot.methods import TABLE
-from nshot.methods.episodes.base import EpisodeShape, Episodic
+from nshot.methods.fewshot.episodic import Episodic
 from nshot.report.episodes import cell, learning
 from nshot.report.numbers import say
 from nshot.report.terminal import display

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import episodes
-from nshot.methods.episodes.base import EpisodeShape
+from nshot.data.episodes import EpisodeShape
 
 SHAPE = EpisodeShape(5, 5, 15)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import fewshot
 from nshot.methods import TABLE
-from nshot.methods.episodes.base import Episodic
+from nshot.methods.fewshot.episodic import Episodic
 
 MACHINE = {"processor": "P", "threads": 2, "device": "cpu", "versions": {"torch": "2"}}
 DATA = {"background_classes": 4800, "evaluation_classes": 1692, "fingerprint": "f"}

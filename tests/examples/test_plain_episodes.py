@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from nshot.data.collections import load
+from nshot.data.episodes import EpisodeShape, draw
 from nshot.methods import TABLE
-from nshot.methods.episodes import engine, learning
-from nshot.methods.episodes.base import EpisodeShape
-from nshot.methods.episodes.sampling import draw
+from nshot.methods.fewshot import learning
+from nshot.nets import answering
 from nshot.nets.learner import embed_all
 
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
@@ -57,7 +57,7 @@ def test_on_omniglot_script_and_method_are_level(name, data, monkeypatch, capsys
     learning.train(method, learner, cut.background, steps, seed=0)
     drawn = draw(cut.evaluation.counts, ASKED, 0, 200, 0)
     features = embed_all(learner, torch.from_numpy(cut.evaluation.items))
-    right = engine.correct(engine.answer(learner, features, drawn, ASKED), ASKED)
-    ours = engine.accuracy(right, ASKED).mean
+    right = answering.correct(answering.answer(learner, features, drawn, ASKED), ASKED)
+    ours = answering.accuracy(right, ASKED).mean
     assert theirs > 0.4
     assert ours == pytest.approx(theirs, abs=0.08)

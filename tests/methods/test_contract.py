@@ -18,7 +18,7 @@ from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Shots,
 from nshot.data.pictures import as_image
 from nshot.methods import TABLE, WHERE
 from nshot.methods.contract import Brief, Method, Rates
-from nshot.methods.episodes.base import Episodic
+from nshot.methods.fewshot.episodic import Episodic
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.testing.contracts import ContractBroken, check_adapt, check_predictor, check_value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nshot.core.errors import InputError
-from nshot.methods.episodes.base import Episodes, EpisodeShape
-from nshot.methods.episodes.meta_losses import InnerLoss, RelationLoss
+from nshot.data.episodes import EpisodeShape
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.nets import learners
@@ -20,6 +20,7 @@ from nshot.nets.maml import MAML
 from nshot.nets.meta_baseline import MetaBaseline
 from nshot.nets.relation import Relation
 from nshot.nets.support_heads import Recipe, fit_linear
+from nshot.training.objectives.episode import Episodes, InnerSteps, RelationScores
 
 SHAPE = (1, 16, 16)
 KINDS = ("relation", "baseline", "baseline_pp", "meta_baseline", "maml")
@@ -160,7 +161,7 @@ def test_the_relation_loss_is_the_mean_squared_distance_from_one_hot() -> None:
         torch.tensor([0, 0]),
     )  # fmt: skip
     wanted = (0.5**2 + 0.1**2 + 0.4**2 + 0.8**2 + 1.0**2 + 0.3**2) / 6
-    assert RelationLoss(Known(SHAPE, 4))(batch, 0.0).item() == pytest.approx(wanted, abs=1e-6)
+    assert RelationScores().loss(Known(SHAPE, 4), batch).item() == pytest.approx(wanted, abs=1e-6)
 
 
 def plain_maml(learner: MAML, support, labels, queries) -> torch.Tensor:
@@ -222,8 +223,9 @@ def test_mamls_loss_can_be_followed_through_the_network(first_order: bool) -> No
 def test_with_losses_of_every_step_the_first_counts_only_in_the_first_half() -> None:
     learner = made("maml")
     assert isinstance(learner, MAML)
-    every, last = InnerLoss(learner, True), InnerLoss(learner, False)
-    early = [loss(episodes(), 0.0).item() for loss in (every, last)]
-    late = [loss(episodes(), 0.6).item() for loss in (every, last)]
+    both = InnerSteps(every_step=True), InnerSteps(every_step=False)
+    early = [objective.loss(learner, episodes()).item() for objective in both]
+    batch = replace(episodes(), progress=0.6)
+    late = [objective.loss(learner, batch).item() for objective in both]
     assert early[0] != pytest.approx(early[1])
     assert late[0] == pytest.approx(late[1]) == pytest.approx(early[1])

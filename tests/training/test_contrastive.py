@@ -16,8 +16,9 @@ from nshot.core.errors import CannotAdapt, Diverged
 from nshot.core.types import ModelRef
 from nshot.models.hf.encoder import SentenceEncoder
 from nshot.training.checkpoints import Checkpoints
-from nshot.training.contrastive import CosineSimilarity, Pair, Sentences, pairs
+from nshot.training.data.pairs import Pair, Sentences, pairs
 from nshot.training.loop import optimise
+from nshot.training.objectives.contrastive import CosineSimilarity
 from nshot.training.rows import Schedule
 
 

@@ -126,7 +126,7 @@ def test_packing_is_taken_where_the_model_can_be_read_so():
 def trained(packing: bool, checkpoints=None, progress=lambda done, total: None):
     module = tiny_module("llama")
     rows = [talk(f"t{i}", 10 + 40 * (i % 3), i) for i in range(12)]
-    watched = [talk(f"w{i}", 20 + i, 50 + i) for i in range(3)]
+    validation = [talk(f"w{i}", 20 + i, 50 + i) for i in range(3)]
     trace = train(
         module,
         rows,
@@ -134,7 +134,7 @@ def trained(packing: bool, checkpoints=None, progress=lambda done, total: None):
         Schedule(3e-3, epochs=3, batch_size=4),
         device="cpu",
         packing=packing,
-        watched=watched,
+        validation=validation,
         checkpoints=checkpoints,
         progress=progress,
     )
@@ -148,15 +148,17 @@ def test_packing_changes_the_result_by_rounding_only():
         torch.testing.assert_close(p, q, rtol=0, atol=1e-3)
 
 
-def test_watched_rows_are_looked_at_before_and_after_each_epoch_and_change_nothing():
+def test_validation_rows_are_looked_at_before_and_after_each_epoch_and_change_nothing():
     module, trace = trained(True)
-    assert [step for step, _ in trace.watched] == [0, 3, 6, 9]
-    watched = [talk(f"w{i}", 20 + i, 50 + i) for i in range(3)]
+    assert [step for step, _ in trace.validation] == [0, 3, 6, 9]
+    validation = [talk(f"w{i}", 20 + i, 50 + i) for i in range(3)]
     with torch.no_grad():
-        last = losses(Whole(module, "cpu").logits(watched), watched).mean().item()
-        first = losses(Whole(tiny_module("llama"), "cpu").logits(watched), watched).mean().item()
-    assert trace.watched[-1][1] == pytest.approx(last, abs=1e-4)
-    assert trace.watched[0][1] == pytest.approx(first, abs=1e-4)
+        last = losses(Whole(module, "cpu").logits(validation), validation).mean().item()
+        first = (
+            losses(Whole(tiny_module("llama"), "cpu").logits(validation), validation).mean().item()
+        )
+    assert trace.validation[-1][1] == pytest.approx(last, abs=1e-4)
+    assert trace.validation[0][1] == pytest.approx(first, abs=1e-4)
     other = tiny_module("llama")
     rows = [talk(f"t{i}", 10 + 40 * (i % 3), i) for i in range(12)]
     alone = train(
@@ -164,7 +166,7 @@ def test_watched_rows_are_looked_at_before_and_after_each_epoch_and_change_nothi
         packing=True,
     )  # fmt: skip
     assert alone.losses == pytest.approx(trace.losses, abs=1e-5)
-    assert alone.watched == ()
+    assert alone.validation == ()
 
 
 def test_a_killed_packed_training_ends_with_the_same_weights_and_curves(tmp_path):
@@ -181,7 +183,7 @@ def test_a_killed_packed_training_ends_with_the_same_weights_and_curves(tmp_path
         trained(True, checkpoints, dies)
     module, again = trained(True, checkpoints)
     assert again.resumed == 4
-    assert (again.losses, again.watched) == (trace.losses, trace.watched)
+    assert (again.losses, again.validation) == (trace.losses, trace.validation)
     for p, q in zip(module.parameters(), whole.parameters(), strict=True):
         assert torch.equal(p, q)
 

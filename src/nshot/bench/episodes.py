@@ -32,11 +32,11 @@ from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, Fault, InputEr
 from nshot.core.files import write_atomic, write_folder
 from nshot.core.types import digest
 from nshot.data.collections import SIDE, Collection, Cut, load
+from nshot.data.episodes import EpisodeShape, draw, fitting
 from nshot.methods.contract import spec
-from nshot.methods.episodes import engine, learning
-from nshot.methods.episodes.base import EpisodeShape, Episodic
-from nshot.methods.episodes.sampling import draw, fitting
-from nshot.nets import learners
+from nshot.methods.fewshot import learning
+from nshot.methods.fewshot.episodic import Episodic
+from nshot.nets import answering, learners
 from nshot.nets.learner import Learner, embed_all
 from nshot.training.checkpoints import Checkpoints
 
@@ -344,7 +344,7 @@ class _Run:
     def _train(self, method: Episodic, job: str) -> None:
         """Train and keep the learner; a killed training is taken up where it was."""
         request = self.prepared.request
-        known, watched = parted(self.prepared.cut.background, request.seed)
+        known, validation = parted(self.prepared.cut.background, request.seed)
         learner = learning.fresh(method, known.shape, request.seed)
         checkpoints = Checkpoints(self.store.scratch(job), every=25)
         start = time.perf_counter()
@@ -355,7 +355,7 @@ class _Run:
                 known,
                 method.steps,
                 seed=request.seed,
-                watched=watched,
+                validation=validation,
                 checkpoints=checkpoints,
                 progress=lambda done, total: self.shown.progress(done, total, "training"),
             )
@@ -364,7 +364,7 @@ class _Run:
             raise
         body = {
             "losses": list(trace.losses),
-            "watched": [list(look) for look in trace.watched],
+            "watched": [list(look) for look in trace.validation],
             "parameters": trace.parameters,
             "seconds": time.perf_counter() - start,
             "resumed": trace.resumed,
@@ -400,7 +400,7 @@ def _copied(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
-def parted(background: Collection, seed: int) -> tuple[Collection, learning.Watched | None]:
+def parted(background: Collection, seed: int) -> tuple[Collection, learning.Validation | None]:
     """The classes to learn from, and episodes of others that are only watched.
 
     One class in twenty, at most `_WATCHED_MOST`, is kept out with its turned copies; none where
@@ -418,7 +418,7 @@ def parted(background: Collection, seed: int) -> tuple[Collection, learning.Watc
     used, numbered = np.unique(drawn, return_inverse=True)
     kept = background.only(np.flatnonzero(~kept_out).tolist())
     rows = numbered.reshape(drawn.shape)
-    return kept, learning.Watched(watched.items[used], rows, _WATCHED_SHAPE)
+    return kept, learning.Validation(watched.items[used], rows, _WATCHED_SHAPE)
 
 
 def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
@@ -427,9 +427,9 @@ def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
     scores = []
     for shape, drawn in zip(one.shapes, one.drawn, strict=True):
         start = time.perf_counter()
-        right = engine.correct(engine.answer(learner, features, drawn, shape), shape)
+        right = answering.correct(answering.answer(learner, features, drawn, shape), shape)
         seconds = time.perf_counter() - start
-        said = engine.accuracy(right, shape)
+        said = answering.accuracy(right, shape)
         scores.append({"set": one.name, **vars(shape), **vars(said), "seconds": seconds})
         scores[-1]["correct"] = right.tolist()
     return scores

@@ -19,7 +19,7 @@ from nshot.core.errors import Fault, InputError, NshotError, nearest
 if TYPE_CHECKING:
     from nshot.bench.request import Request
     from nshot.core.types import Prediction, Task
-    from nshot.methods.episodes.base import Episodic
+    from nshot.methods.fewshot.episodic import Episodic
     from nshot.synthesis.files import Asking, Done
 
 _EPILOG = """\
@@ -765,7 +765,7 @@ def _told(done: Done) -> int:
 
 def _episodes(arguments: argparse.Namespace) -> int:
     from nshot.bench.episodes import Request, carry_out, prepare
-    from nshot.methods.episodes.base import EpisodeShape
+    from nshot.data.episodes import EpisodeShape
     from nshot.report import episodes
 
     ways, shots = _whole("way", arguments.way), _whole("shot", arguments.shot)
@@ -809,7 +809,7 @@ def _whole(name: str, text: str) -> tuple[int, ...]:
 def _episodic(names: Sequence[str], settings: dict[str, dict[str, Any]]) -> tuple[Episodic, ...]:
     """The methods, each of which must take part in episodes."""
     from nshot.methods import TABLE
-    from nshot.methods.episodes.base import Episodic
+    from nshot.methods.fewshot.episodic import Episodic
 
     faults: list[Fault] = []
     built: list[Episodic] = []

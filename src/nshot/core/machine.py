@@ -100,6 +100,17 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's random numbers inside follow from `seed`; outside, on every device, they go on."""
+    import torch
+
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        yield
+
+
 def identity() -> dict[str, Any]:
     """What must be equal for the same bytes to come out: it stands in every job's hash."""
     return {"device": device(), "dtype": dtype(), "threads": threads()}

@@ -53,13 +53,13 @@ def _carry_out(recipe: Recipe[Any], base: ModelRef, bench: Workbench) -> Delta:
             objective,
             schedule,
             device=lent.device,
-            watched=lesson.validation,
+            validation=lesson.validation,
             checkpoints=checkpoints,
             note=bench.note,
             progress=lambda done, total: bench.progress(done, total, "training"),
         )
         bench.trained(trace.parameters)
-        bench.learned(trace.losses, trace.watched)
+        bench.learned(trace.losses, trace.validation)
         delta = part.save(lent, module, bench.folder)
     checkpoints.forget()
     return delta

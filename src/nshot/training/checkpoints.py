@@ -27,7 +27,7 @@ class Position:
     step: int
     micro_batch: int
     losses: tuple[float, ...]
-    watched: tuple[tuple[int, float], ...] = ()
+    validation: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,15 @@ class Checkpoints:
         if not path.exists():
             return None
         with safe_open(path, framework="pt") as file:
-            said = json.loads(file.metadata()["position"])
-            if said["identity"] != identity:
+            position = json.loads(file.metadata()["position"])
+            if position["identity"] != identity:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         lists = {
-            "losses": tuple(said["losses"]),
-            "watched": tuple((step, loss) for step, loss in said.get("watched", ())),
+            "losses": tuple(position["losses"]),
+            "validation": tuple((step, value) for step, value in position["validation"]),
         }
-        return Position(**{**said, **lists}), tensors
+        return Position(**{**position, **lists}), tensors
 
     def forget(self) -> None:
         """Remove the checkpoint: the training is done."""

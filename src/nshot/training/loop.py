@@ -1,7 +1,8 @@
-"""The training loop: one for all objectives.
+"""The training loop: one for all that is read and all that is minimised.
 
-It takes a live module, rows, an objective and a schedule of fixed steps, and leaves the module's
-free parameters trained: `train` with rows of tokens, `optimise` with whatever an objective reads.
+A training is a sequence of stages. Each takes a live module, a plan of batches, an objective and a
+schedule of fixed steps, and leaves the module's free parameters trained: `train` reads rows of
+tokens with a language model, `optimise` rows of any kind, `optimise_stages` whatever there is.
 Killed and started again with the same arguments, it ends with the same bytes as if it had not been
 killed.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,25 +19,21 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nshot.core import machine
 from nshot.core.errors import CannotAdapt, Diverged
 from nshot.core.types import digest
 from nshot.training.checkpoints import Checkpoints, Position
 from nshot.training.forward import Reader, require_supervised, token_reader
-from nshot.training.rows import Row, Schedule, batches
+from nshot.training.rows import Read, Row, RowBatches, Schedule
 
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps of each parameter."""
 
-class Read(Protocol):
-    """What the loop knows of a row."""
-
-    @property
-    def length(self) -> int:
-        """Tokens of it that are read."""
-        ...
-
-
-R = TypeVar("R", bound=Read)
+R = TypeVar("R")
+L = TypeVar("L", bound=Read)
 M = TypeVar("M")
-R_contra = TypeVar("R_contra", bound=Read, contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
 M_contra = TypeVar("M_contra", contravariant=True)
 
 
@@ -44,7 +41,8 @@ class Objective(Protocol[M_contra, R_contra]):
     """What is minimised: a sum over rows, divided by their weight.
 
     The loss of a batch is ``total(batch) / weight(batch)``; both add up over parts of a batch, so
-    that a batch cut in two gives the same gradient.
+    that a batch cut in two gives the same gradient. What must be read together is one row. The
+    `repr` names all that the objective depends on.
     """
 
     def weight(self, rows: Sequence[R_contra]) -> float:
@@ -56,25 +54,70 @@ class Objective(Protocol[M_contra, R_contra]):
         ...
 
 
+class Batches(Protocol[R_co]):
+    """The rows of every step: a pure function of the step's number and of what `identity` names."""
+
+    @property
+    def identity(self) -> str:
+        """Names all that the batches depend on."""
+        ...
+
+    def __len__(self) -> int:
+        """Steps in all."""
+        ...
+
+    def __getitem__(self, step: int) -> Sequence[R_co]:
+        """The batch of step `step`, from 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage(Generic[M, R]):
+    """One stretch of a training: what learns, how it is read, from what, to which end, how fast.
+
+    The parameters of `module` that require a gradient learn. `read` makes what the objective is
+    given of it; it is called once, in training mode, with torch seeded by the schedule.
+    """
+
+    module: nn.Module
+    read: Callable[[], M]
+    batches: Batches[R]
+    objective: Objective[M, R]
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Validation(Generic[M]):
+    """What is measured at the start, every so many steps and at the end, and never followed.
+
+    `measure` is given what the objective is given, in eval mode and without gradients, and how many
+    rows may be read at once. `identity` names all that it depends on.
+    """
+
+    every: int
+    measure: Callable[[M, int], float]
+    identity: str
+
+
 @dataclass(frozen=True)
 class Trace:
-    """What a training did. `losses` holds one number a step, `parameters` how many were free."""
+    """What a training did."""
 
     losses: tuple[float, ...]
+    """Of each step's batch."""
     parameters: int
-    tokens: int
-    """Tokens of rows the model read in training, padding not counted."""
+    """How many were free, in the last stage."""
     resumed: int
     """The step it took up from a checkpoint; 0 when it began at the beginning."""
-    watched: tuple[tuple[int, float], ...] = ()
-    """(steps done, loss) of the rows that were only watched: at the start and after each epoch."""
+    validation: tuple[tuple[int, float], ...] = ()
+    """(steps done, what was measured)."""
 
 
-def _quiet(sentence: str) -> None:
+def quiet(sentence: str) -> None:
     """Say nothing."""
 
 
-def _still(done: int, total: int) -> None:
+def still(done: int, total: int) -> None:
     """Show nothing."""
 
 
@@ -87,10 +130,10 @@ def train(
     device: str,
     free_blocks: int | None = None,
     packing: bool = False,
-    watched: Sequence[Row] = (),
+    validation: Sequence[Row] = (),
     checkpoints: Checkpoints | None = None,
-    note: Callable[[str], None] = _quiet,
-    progress: Callable[[int, int], None] = _still,
+    note: Callable[[str], None] = quiet,
+    progress: Callable[[int, int], None] = still,
 ) -> Trace:
     """Train the parameters of `module` that require a gradient, in place.
 
@@ -101,7 +144,7 @@ def train(
             blocks under them are then computed once a row.
         packing: read several rows in a sequence (`nshot.training.forward.Packed`), where this
             model can be read so; the result is the same up to rounding.
-        watched: rows whose loss is taken and never followed, with ids of their own.
+        validation: rows whose loss is taken and never followed, with ids of their own.
         checkpoints: where to keep the state of a long run, and to look for that of a killed one.
         note: told what a reader of the result must know (a smaller micro-batch).
         progress: told (steps done, steps in all) after each step.
@@ -111,11 +154,10 @@ def train(
         CannotAdapt: no parameter is free.
         Diverged: a loss or gradient that is not a finite number.
     """
-
-    require_supervised(rows, watched)
+    require_supervised(rows, validation)
 
     def read() -> Reader:
-        return token_reader(module, rows, watched, free_blocks, device, packing, note)
+        return token_reader(module, rows, validation, free_blocks, device, packing, note)
 
     return optimise(
         module,
@@ -124,7 +166,7 @@ def train(
         objective,
         schedule,
         device=device,
-        watched=watched,
+        validation=validation,
         checkpoints=checkpoints,
         note=note,
         progress=progress,
@@ -132,105 +174,184 @@ def train(
 
 
 def optimise(
-    module: Any,
+    module: nn.Module,
     read: Callable[[], M],
-    rows: Sequence[R],
-    objective: Objective[M, R],
+    rows: Sequence[L],
+    objective: Objective[M, L],
     schedule: Schedule,
     *,
     device: str,
-    watched: Sequence[R] = (),
+    validation: Sequence[L] = (),
     checkpoints: Checkpoints | None = None,
-    note: Callable[[str], None] = _quiet,
-    progress: Callable[[int, int], None] = _still,
+    note: Callable[[str], None] = quiet,
+    progress: Callable[[int, int], None] = still,
 ) -> Trace:
-    """Train any torch `module` through what `read` makes of it: the objective is given that.
+    """Train on rows, `schedule.epochs` times each, through what `read` makes of `module`.
 
-    `read` is called once, in training mode. All else is as in `train`, which see.
+    All else is as in `train`, which see.
     """
-    free = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    if not free:
-        raise CannotAdapt("there is nothing to train: no parameter of the model is free")
-    run = _Run(rows, watched, objective, schedule, device, free)
-    with _training(module, schedule.seed, device):
-        run.model = read()
-        resumed = run.take_up(checkpoints)
-        if resumed == 0:
-            run.look(module, 0)
-        for step in range(resumed, len(run.plan)):
-            run.advance(step, note)
-            run.look(module, step + 1)
-            progress(step + 1, len(run.plan))
-            if checkpoints is not None and checkpoints.due(step + 1, len(run.plan)):
-                checkpoints.save(*run.state())
-    tokens = sum(rows[i].length for batch in run.plan for i in batch)
-    parameters = sum(p.numel() for p in free.values())
-    return Trace(tuple(run.losses), parameters, tokens, resumed, tuple(run.seen))
+    look = _loss_of(validation, objective, schedule.epoch(len(rows))) if validation else None
+    return optimise_stages(
+        [Stage(module, read, RowBatches(rows, schedule), objective, schedule)],
+        device=device,
+        validation=look,
+        checkpoints=checkpoints,
+        note=note,
+        progress=progress,
+    )
 
 
-class _Run(Generic[M, R]):
-    """The live state of one training."""
+def optimise_stages(
+    stages: Sequence[Stage[M, Any]],
+    *,
+    device: str,
+    identity: str = "",
+    validation: Validation[M] | None = None,
+    checkpoints: Checkpoints | None = None,
+    note: Callable[[str], None] = quiet,
+    progress: Callable[[int, int], None] = still,
+) -> Trace:
+    """Train through the stages, one after the other. All else is as in `train`, which see.
 
-    model: M
+    `identity` names what the outcome depends on and the stages do not show.
+    """
+    training = _Training(stages, device, identity, validation, checkpoints, note, progress)
+    return training.carry_out()
+
+
+def _loss_of(rows: Sequence[R], objective: Objective[M, R], every: int) -> Validation[M]:
+    """The objective's loss of `rows`."""
+
+    def loss(model: M, at_once: int) -> float:
+        parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        total = sum(objective.total(model, part).item() for part in parts)
+        return total / objective.weight(rows)
+
+    return Validation(every, loss, repr(rows))
+
+
+class _Training(Generic[M]):
+    """The live state of a training: what is done, and what is kept of it."""
 
     def __init__(
         self,
-        rows: Sequence[R],
-        watched: Sequence[R],
-        objective: Objective[M, R],
-        schedule: Schedule,
+        stages: Sequence[Stage[M, Any]],
         device: str,
-        free: dict[str, nn.Parameter],
+        identity: str,
+        validation: Validation[M] | None,
+        checkpoints: Checkpoints | None,
+        note: Callable[[str], None],
+        progress: Callable[[int, int], None],
     ) -> None:
-        self.rows, self.objective, self.schedule = rows, objective, schedule
-        self.watched = watched
-        self.device, self.free = device, free
+        self.stages, self.device, self.validation = stages, device, validation
+        self.checkpoints, self.note, self.progress = checkpoints, note, progress
+        self.identity = _identity(stages, device, identity, validation)
+        self.total = sum(len(stage.batches) for stage in stages)
+        self.losses: list[float] = []
+        self.looks: list[tuple[int, float]] = []
+
+    def carry_out(self) -> Trace:
+        """Every step that is left to do, saved as often as `checkpoints` says."""
+        kept = self.checkpoints.load(self.identity) if self.checkpoints is not None else None
+        resumed, start, parameters = kept[0].step if kept else 0, 0, 0
+        if kept:
+            self.losses, self.looks = list(kept[0].losses), list(kept[0].validation)
+        for stage in self.stages:
+            end = start + len(stage.batches)
+            if resumed <= end:  # later, what it left is in the checkpoint
+                run = _Run(stage, self.device)
+                with _training(stage.module, stage.schedule.seed):
+                    run.model = stage.read()
+                    if kept and resumed > start:
+                        run.take_up(*kept)
+                    self._steps(run, start, max(resumed, start), end)
+                parameters = sum(p.numel() for p in run.free.values())
+            start = end
+        return Trace(tuple(self.losses), parameters, resumed, tuple(self.looks))
+
+    def _steps(self, run: _Run[M, Any], start: int, done: int, end: int) -> None:
+        """From `done` steps of the training to `end`, all in the stage that began at `start`."""
+        if done == 0:
+            self._look(run, 0)
+        for step in range(done, end):
+            self.losses.append(run.advance(step - start, self.note))
+            self._look(run, step + 1)
+            self.progress(step + 1, self.total)
+            if self.checkpoints is not None and self.checkpoints.due(step + 1, self.total):
+                losses, looks = tuple(self.losses), tuple(self.looks)
+                position = Position(self.identity, step + 1, run.micro, losses, looks)
+                self.checkpoints.save(position, run.state())
+
+    def _look(self, run: _Run[M, Any], done: int) -> None:
+        """Measure the validation if it is time to: it changes nothing."""
+        look = self.validation
+        if look is not None and (done % look.every == 0 or done == self.total):
+            self.looks.append((done, run.measure(look)))
+
+
+def _identity(
+    stages: Sequence[Stage[M, Any]], device: str, identity: str, validation: Validation[M] | None
+) -> str:
+    """Names all that the outcome depends on, so that no stale checkpoint is taken up."""
+    parts = [json.dumps([device, torch.__version__]), identity]
+    for stage in stages:
+        free = [(n, p) for n, p in stage.module.named_parameters() if p.requires_grad]
+        shapes = [[name, list(p.shape), str(p.dtype)] for name, p in free]
+        parts.append(json.dumps([asdict(stage.schedule), shapes]))
+        parts += [stage.batches.identity, repr(stage.objective)]
+    return digest(*parts, validation.identity if validation else "")
+
+
+class _Run(Generic[M, R]):
+    """The live state of one stage."""
+
+    model: M
+
+    def __init__(self, stage: Stage[M, R], device: str) -> None:
+        self.stage, self.device = stage, device
+        self.free = {n: p for n, p in stage.module.named_parameters() if p.requires_grad}
+        if not self.free:
+            raise CannotAdapt("there is nothing to train: no parameter of the model is free")
         # In half precision a small step would round to nothing: the sums are kept in full.
         self.masters = {
             name: p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
-            for name, p in free.items()
+            for name, p in self.free.items()
         }
-        self.plan = batches([row.length for row in rows], schedule)
+        lasting = stage.module.state_dict().keys()
+        self.buffers = {f"buffer.{n}": b for n, b in stage.module.named_buffers() if n in lasting}
+        schedule = stage.schedule
         self.micro = min(schedule.micro_batch or schedule.batch_size, schedule.batch_size)
-        self.losses: list[float] = []
-        self.seen: list[tuple[int, float]] = []
         self.optimiser = torch.optim.AdamW(
-            self.masters.values(), lr=0.0, weight_decay=schedule.weight_decay, fused=True
+            self.masters.values(),
+            lr=0.0,
+            weight_decay=schedule.weight_decay,
+            fused=schedule.fused or None,
         )
 
-    def advance(self, step: int, note: Callable[[str], None]) -> None:
-        """One optimiser step."""
-        rate = self.schedule.rate(step, len(self.plan))
+    def advance(self, step: int, note: Callable[[str], None]) -> float:
+        """One optimiser step; the loss of its batch."""
+        schedule, steps = self.stage.schedule, len(self.stage.batches)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        loss = self._gradient([self.rows[i] for i in self.plan[step]], note)
+            group["lr"] = schedule.rate(step, steps)
+        loss = self._gradient(self.stage.batches[step], note)
         self._to_masters()
-        norm = float(nn.utils.clip_grad_norm_(self.masters.values(), self.schedule.clip))
+        norm = float(nn.utils.clip_grad_norm_(self.masters.values(), schedule.clip))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise Diverged(
                 f"the loss was {loss:g} and its gradient {norm:g} at step {step + 1} of "
-                f"{len(self.plan)}: try a learning rate below {self.schedule.learning_rate:g}"
+                f"{steps}: try a learning rate below {schedule.learning_rate:g}"
             )
         self.optimiser.step()
         self._from_masters()
-        self.losses.append(loss)
+        return loss
 
     @torch.no_grad()
-    def look(self, module: Any, step: int) -> None:
-        """Take the loss of the watched rows, if `step` steps are a whole number of epochs, or all.
-
-        It changes nothing: no dropout, no gradient, no random number.
-        """
-        epoch = math.ceil(len(self.rows) / self.schedule.batch_size)
-        if not self.watched or (step % epoch and step < len(self.plan)):
-            return
-        module.eval()
-        total = sum(
-            self.objective.total(self.model, self.watched[start : start + self.micro]).item()
-            for start in range(0, len(self.watched), self.micro)
-        )
-        module.train()
-        self.seen.append((step, total / self.objective.weight(self.watched)))
+    def measure(self, validation: Validation[M]) -> float:
+        """Without dropout, gradient or random number."""
+        self.stage.module.eval()
+        value = validation.measure(self.model, self.micro)
+        self.stage.module.train()
+        return value
 
     def _to_masters(self) -> None:
         for name, p in self.free.items():
@@ -246,6 +367,7 @@ class _Run(Generic[M, R]):
     def _gradient(self, batch: Sequence[R], note: Callable[[str], None]) -> float:
         """Leave the batch's gradient in the parameters and return its loss."""
         before = _random_state(self.device)
+        before |= {name: buffer.clone() for name, buffer in self.buffers.items()}
         while True:
             try:
                 return self._accumulate(batch)
@@ -253,77 +375,63 @@ class _Run(Generic[M, R]):
                 if self.micro == 1 or not _out_of_memory(error):
                     raise
                 self.micro //= 2
-                _set_random_state(before, self.device)
+                self._put_back(before)
                 note(f"memory ran out: training went on with {self.micro} rows at a time")
 
     def _accumulate(self, batch: Sequence[R]) -> float:
         self.optimiser.zero_grad(set_to_none=True)
-        weight = self.objective.weight(batch)
+        objective = self.stage.objective
+        weight = objective.weight(batch)
         loss = 0.0
         for start in range(0, len(batch), self.micro):
-            part = self.objective.total(self.model, batch[start : start + self.micro]) / weight
+            part = objective.total(self.model, batch[start : start + self.micro]) / weight
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.item()
         return loss
 
-    def identity(self) -> str:
-        """Names all that the outcome depends on, so that no stale checkpoint is taken up."""
-        shapes = [[name, list(p.shape), str(p.dtype)] for name, p in self.free.items()]
-        return digest(
-            json.dumps([asdict(self.schedule), shapes, self.device, torch.__version__]),
-            repr(self.rows),
-            repr(self.watched),
-            repr(self.objective),
-        )
+    @torch.no_grad()
+    def _put_back(self, state: Mapping[str, Tensor]) -> None:
+        """The random state and the buffers (running means, say) as they were."""
+        _set_random_state(state, self.device)
+        for name, buffer in self.buffers.items():
+            buffer.copy_(state[name])
 
-    def state(self) -> tuple[Position, dict[str, Tensor]]:
+    def state(self) -> dict[str, Tensor]:
         """Everything the next step depends on."""
-        position = Position(
-            self.identity(), len(self.losses), self.micro, tuple(self.losses), tuple(self.seen)
-        )
         tensors = {f"parameter.{name}": p.detach() for name, p in self.masters.items()}
         for name, p in self.masters.items():
             moments = self.optimiser.state[p]
             tensors |= {f"optimiser.{key}.{name}": value for key, value in moments.items()}
-        return position, tensors | _random_state(self.device)
+        return tensors | self.buffers | _random_state(self.device)
 
-    def take_up(self, checkpoints: Checkpoints | None) -> int:
-        """Continue from a checkpoint of this very training, if any; the step to begin at."""
-        found = checkpoints.load(self.identity()) if checkpoints is not None else None
-        if found is None:
-            return 0
-        position, tensors = found
+    def take_up(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Be as `state` was when it was kept."""
         with torch.no_grad():
             for name, p in self.masters.items():
                 p.copy_(tensors[f"parameter.{name}"])
         self._from_masters()
         moments = {
-            i: {
-                key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
-            }
+            i: {key: tensors[f"optimiser.{key}.{name}"] for key in _MOMENTS}
             for i, name in enumerate(self.free)
             if f"optimiser.step.{name}" in tensors  # not where no gradient ever came
         }
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        _set_random_state(tensors, self.device)
-        self.micro, self.losses = position.micro_batch, list(position.losses)
-        self.seen = list(position.watched)
-        return position.step
+        self._put_back(tensors)
+        self.micro = position.micro_batch
 
 
 @contextmanager
-def _training(module: Any, seed: int, device: str) -> Iterator[None]:
+def _training(module: nn.Module, seed: int) -> Iterator[None]:
     """Training mode and a seeded random state inside; both as they were outside."""
-    was, state = module.training, _random_state(device)
-    torch.manual_seed(seed)
-    module.train()
-    try:
-        yield
-    finally:
-        _set_random_state(state, device)
-        module.train(was)
-        module.zero_grad(set_to_none=True)
+    was = module.training
+    with machine.seeded(seed):
+        module.train()
+        try:
+            yield
+        finally:
+            module.train(was)
+            module.zero_grad(set_to_none=True)
 
 
 def _random_state(device: str) -> dict[str, Tensor]:
@@ -333,7 +441,7 @@ def _random_state(device: str) -> dict[str, Tensor]:
     return state
 
 
-def _set_random_state(state: dict[str, Tensor], device: str) -> None:
+def _set_random_state(state: Mapping[str, Tensor], device: str) -> None:
     torch.set_rng_state(state["random.host"])
     if "random.device" in state:
         torch.get_device_module(device).set_rng_state(state["random.device"])

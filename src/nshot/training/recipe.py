@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from nshot.core.types import Delta, ModelRef
 from nshot.models.base import Lent, ModelFacts, Models
-from nshot.training.rows import Schedule
+from nshot.training.rows import Read, Schedule
 
 if TYPE_CHECKING:
     from nshot.training.learned import Fit
-    from nshot.training.loop import Objective, Read
+    from nshot.training.loop import Objective
 
-R = TypeVar("R", bound="Read")
+R = TypeVar("R", bound=Read)
 
 
 class Part(ABC):

@@ -6,8 +6,9 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, pairwise
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 _GRAIN = 4
 """Rows whose lengths differ by less than this many tokens are shuffled among themselves."""
@@ -16,6 +17,18 @@ _BUCKET = 16
 _BLUR = 0.5
 """How far a row may move from its place in that order, in batches. With few rows the order alone
 would make the same batches in every epoch. Half a batch costs 1 to 2 % more padding."""
+
+
+class Read(Protocol):
+    """What the order of the data asks of a row. Its `repr` names all that it holds."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of it that are read."""
+        ...
+
+
+R_co = TypeVar("R_co", bound=Read, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,8 @@ class Schedule:
 
     `max_steps` caps ``epochs``. The rate rises over the share `warmup` of all steps, then falls
     to zero along `shape`. `clip` bounds the gradient's norm. `micro_batch` rows at most go
-    through the model at once; the gradients of a batch are added up.
+    through the model at once; the gradients of a batch are added up. `fused`: AdamW in one kernel,
+    which is quicker and rounds otherwise.
     """
 
     learning_rate: float
@@ -58,10 +72,15 @@ class Schedule:
     clip: float = 1.0
     seed: int = 0
     micro_batch: int | None = None
+    fused: bool = True
+
+    def epoch(self, rows: int) -> int:
+        """Optimiser steps in which this many rows are taken once."""
+        return math.ceil(rows / self.batch_size)
 
     def steps(self, rows: int) -> int:
         """Optimiser steps on this many rows."""
-        steps = self.epochs * math.ceil(rows / self.batch_size)
+        steps = self.epochs * self.epoch(rows)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def rate(self, step: int, steps: int) -> float:
@@ -90,6 +109,31 @@ def pack(lengths: Sequence[int], room: int) -> list[tuple[int, ...]]:
         packs[at].append(i)
         left[at] -= lengths[i]
     return [tuple(sorted(rows)) for rows in packs]
+
+
+@dataclass(frozen=True)
+class RowBatches(Generic[R_co]):
+    """The batches of rows that are all at hand; see `nshot.training.loop.Batches`."""
+
+    rows: Sequence[R_co]
+    schedule: Schedule
+
+    @cached_property
+    def plan(self) -> list[tuple[int, ...]]:
+        """The row numbers of every step."""
+        return batches([row.length for row in self.rows], self.schedule)
+
+    @property
+    def identity(self) -> str:
+        """The rows; the schedule is the stage's."""
+        return repr(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, step: int) -> Sequence[R_co]:
+        """The batch of step `step`, from 0."""
+        return [self.rows[i] for i in self.plan[step]]
 
 
 def batches(lengths: Sequence[int], schedule: Schedule) -> list[tuple[int, ...]]:

@@ -12,17 +12,20 @@ from pydantic import PositiveFloat, PositiveInt
 
 from nshot.core.types import Cost, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.episodes.base import Episodic, OfItems, Phase
 from nshot.methods.features import ABSENT, encoded, encoder_of, targets
+from nshot.methods.fewshot.episodic import Episodic, Phase
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
+from nshot.training.data.episodes import OfItems
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nshot.nets.learner import Learner
     from nshot.nets.support_heads import Recipe
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 STEP_SECONDS = 2e-4
 """A step of the gradient descent on the shots, about."""
@@ -73,18 +76,19 @@ class Baseline(Episodic):
             return ()
         return (Phase("classes", OfItems(self.batch), self.learning_rate),)
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
         """Cross-entropy of a classifier of the background classes."""
-        from nshot.methods.episodes.objectives import ClassLoss
-        from nshot.nets.baseline import Baseline as Module
+        from nshot.training.objectives.episode import Classes
 
-        return ClassLoss(learner, self.head(cast(Module, learner).embedding.width, classes))
+        return Classes()
 
-    def head(self, width: int, classes: int) -> nn.Module:
+    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """What tells the background classes apart."""
         from torch import nn
 
-        return nn.Linear(width, classes)
+        from nshot.nets.baseline import Baseline as Module
+
+        return nn.Linear(cast(Module, learner).embedding.width, classes)
 
     def why_not(self, brief: Brief) -> str | None:
         """No background classes are needed: the encoder has learned elsewhere."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from nshot.core.types import Task
 from nshot.methods.contract import Workbench
 from nshot.methods.features import encoder_of
 from nshot.methods.fewshot.baseline import Baseline, batch_of_one, scattered
+from nshot.methods.fewshot.episodic import Phase
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest
 
@@ -37,11 +38,12 @@ class BaselinePP(Baseline):
 
         return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
-    def head(self, width: int, classes: int) -> nn.Module:
+    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """The background classes, too, are told apart by cosine."""
+        from nshot.nets.baseline import BaselinePP as Module
         from nshot.nets.cosine_head import CosineHead
 
-        return CosineHead(width, classes)
+        return CosineHead(cast(Module, learner).embedding.width, classes)
 
     def fitted(
         self,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
 from nshot.core.errors import CannotAdapt
-from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.data.episodes import EpisodeShape
+from nshot.methods.fewshot.episodic import Episodic, Phase
+from nshot.training.data.episodes import OfEpisodes
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from nshot.nets.learner import Learner
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 
 class MAML(Episodic):
@@ -67,9 +69,8 @@ class MAML(Episodic):
         draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries), self.at_once)
         return (Phase("episodes", draws, self.learning_rate),)
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
         """The queries' loss after the inner steps."""
-        from nshot.methods.episodes.meta_losses import InnerLoss
-        from nshot.nets.maml import MAML as Module
+        from nshot.training.objectives.episode import InnerSteps
 
-        return InnerLoss(cast(Module, learner), self.every_step)
+        return InnerSteps(self.every_step)

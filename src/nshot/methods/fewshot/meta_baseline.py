@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, OfItems, Phase
+from nshot.data.episodes import EpisodeShape
+from nshot.methods.fewshot.episodic import Episodic, Phase
+from nshot.training.data.episodes import OfEpisodes, OfItems
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nshot.nets.learner import Learner
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 CLASSES, EPISODES = "classes", "episodes"
 """The two phases."""
@@ -66,13 +70,18 @@ class MetaBaseline(Episodic):
             Phase(EPISODES, episodes, self.episode_rate, 1 - self.share),
         )
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
         """First a linear classifier of the background, then the answer's cross-entropy."""
-        if phase.name == EPISODES:
-            return super().objective(phase, learner, classes)
+        from nshot.training.objectives.episode import Answers, Classes
+
+        return Classes() if phase.name == CLASSES else Answers()
+
+    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module | None:
+        """While classes are told apart, the linear classifier."""
         from torch import nn
 
-        from nshot.methods.episodes.objectives import ClassLoss
         from nshot.nets.meta_baseline import MetaBaseline as Module
 
-        return ClassLoss(learner, nn.Linear(cast(Module, learner).embedding.width, classes))
+        if phase.name == EPISODES:
+            return None
+        return nn.Linear(cast(Module, learner).embedding.width, classes)

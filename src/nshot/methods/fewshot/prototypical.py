@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.data.episodes import EpisodeShape
+from nshot.methods.fewshot.episodic import Episodic, Phase
+from nshot.training.data.episodes import OfEpisodes
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from nshot.nets.learner import Learner
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 
 class Prototypical(Episodic):
@@ -54,8 +56,8 @@ class Prototypical(Episodic):
         draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
         return (Phase("episodes", draws, self.learning_rate),)
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
         """The answers' cross-entropy, each item of a class once the support."""
-        from nshot.methods.episodes.objectives import TurnsLoss
+        from nshot.training.objectives.episode import Turns
 
-        return TurnsLoss(learner)
+        return Turns()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
 from nshot.core.errors import CannotAdapt
-from nshot.methods.episodes.base import EpisodeShape, Episodic, OfEpisodes, Phase
+from nshot.data.episodes import EpisodeShape
+from nshot.methods.fewshot.episodic import Episodic, Phase
+from nshot.training.data.episodes import OfEpisodes
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from nshot.nets.learner import Learner
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 
 class Relation(Episodic):
@@ -55,9 +57,8 @@ class Relation(Episodic):
         draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
         return (Phase("episodes", draws, self.learning_rate),)
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
         """The squared error of the scores."""
-        from nshot.methods.episodes.meta_losses import RelationLoss
-        from nshot.nets.relation import Relation as Module
+        from nshot.training.objectives.episode import RelationScores
 
-        return RelationLoss(cast(Module, learner))
+        return RelationScores()

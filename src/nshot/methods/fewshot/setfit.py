@@ -22,7 +22,7 @@ from nshot.predictors.label_head import LabelHead
 from nshot.training.parts import content_hash
 
 if TYPE_CHECKING:
-    from nshot.training.contrastive import Pair
+    from nshot.training.data.pairs import Pair
     from nshot.training.learned import Fit
     from nshot.training.rows import Schedule
 
@@ -102,8 +102,9 @@ class SetFit(Method):
     def _tune(self, shots: Shots, bench: Workbench, source: Encoded) -> tuple[Encoded, int]:
         """The tuned encoder as a source, and how many parameters were trained."""
         from nshot.training.checkpoints import Checkpoints
-        from nshot.training.contrastive import CosineSimilarity, Sentences
+        from nshot.training.data.pairs import Sentences
         from nshot.training.loop import optimise
+        from nshot.training.objectives.contrastive import CosineSimilarity
 
         encoder = bench.models.encoder(source.ref)
         if not isinstance(encoder, LendsCopy):
@@ -121,7 +122,7 @@ class SetFit(Method):
             note=bench.note,
             progress=lambda done, total: bench.progress(done, total, "training"),
         )
-        bench.learned(trace.losses, trace.watched)
+        bench.learned(trace.losses, trace.validation)
         delta = _keep(lent, bench)
         checkpoints.forget()
         return replace(source, ref=replace(source.ref, deltas=(delta,))), trace.parameters
@@ -138,7 +139,7 @@ class SetFit(Method):
 
     def _pairs(self, shots: Shots, bench: Workbench, lent: Lent) -> list[Pair]:
         """What is trained on; no more pairs are made than `max_steps` will take."""
-        from nshot.training.contrastive import pairs
+        from nshot.training.data.pairs import pairs
 
         texts = [example.input.text for example in shots.labelled]
         labels = [example.label for example in shots.labelled]

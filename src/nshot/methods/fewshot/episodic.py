@@ -1,21 +1,21 @@
-"""What an episode is, and how a method takes part in episodes. Loads no torch.
+"""A method that learns to learn: it makes an untrained `Learner` and says how that is trained.
 
-A method that takes part is an `Episodic`: it makes an untrained `Learner`, says in which phases
-that is trained on background classes, and what is minimised in each. All else (classes, sampling,
-schedule, checkpoints, accuracy) is the same for every method, and not its business.
+It says in which phases, on what of the background classes, and what is minimised in each. All else
+(classes, sampling, schedule, checkpoints, accuracy) is the same for every method. Loads no torch.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PositiveInt
 
 from nshot.core.types import Cost, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.predictors.base import Predictor
+from nshot.training.data.episodes import OfEpisodes, OfItems
 
 STEPS = 400
 """Optimiser steps of each phase on a task of one's own, where a method's settings do not say."""
@@ -24,76 +24,11 @@ _TRAINED, _EMBEDDED = 9e-3, 3e-3
 _PICTURE = (3, 84, 84)
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from nshot.nets.learner import Learner
-
-
-@dataclass(frozen=True)
-class EpisodeShape:
-    """`way` classes, `shot` support items of each, `queries` items of each to be told."""
-
-    way: int
-    shot: int
-    queries: int
-
-    @property
-    def name(self) -> str:
-        """As papers say it: ``5-way 1-shot``."""
-        return f"{self.way}-way {self.shot}-shot"
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """Episodes of one shape, as tensors. Items are uint8 pictures, vectors, or their features.
-
-    Classes have a number in their episode, from 0 to way - 1; items lie class by class.
-    """
-
-    shape: EpisodeShape
-    support: Tensor
-    """(episodes, way * shot, *item)."""
-    labels: Tensor
-    """(way * shot,) int64: 0, ..., 0, 1, ..., the same in every episode."""
-    queries: Tensor
-    """(episodes, way * queries, *item)."""
-    targets: Tensor
-    """(way * queries,) int64."""
-
-
-@dataclass(frozen=True)
-class Items:
-    """A batch of background items with their classes, from 0 to classes - 1."""
-
-    items: Tensor
-    """(n, *item)."""
-    targets: Tensor
-    """(n,) int64."""
-
-
-@dataclass(frozen=True)
-class OfEpisodes:
-    """Each step sees `at_once` episodes; fewer classes than `way` are all taken."""
-
-    shape: EpisodeShape
-    at_once: int = 1
-
-    @property
-    def items(self) -> int:
-        """Items that a step sees."""
-        return self.at_once * self.shape.way * (self.shape.shot + self.shape.queries)
-
-
-@dataclass(frozen=True)
-class OfItems:
-    """Each step sees `batch` items of any background classes."""
-
-    batch: int
-
-    @property
-    def items(self) -> int:
-        """Items that a step sees."""
-        return self.batch
+    from nshot.training.loop import Objective
+    from nshot.training.objectives.episode import Learning
 
 
 @dataclass(frozen=True)
@@ -136,17 +71,21 @@ class Episodic(Method):
     def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
         """How it is trained, for items of this shape; () where it has nothing to train."""
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
-        """What is trained in `phase`: a module that holds `learner` and returns the loss.
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
+        """What is minimised in `phase`, on what ``phase.draws`` gives: the answer's cross-entropy.
 
-        ``objective(batch, progress)`` is a scalar; `batch` is `Episodes` or `Items` after
-        ``phase.draws`` and `progress` the share of the phase's steps that is done. All its
-        parameters are trained; what is not the learner's is dropped at the phase's end.
-        `classes` counts the background classes. The default is the answer's cross-entropy.
+        See `nshot.training.objectives.episode`.
         """
-        from nshot.methods.episodes.objectives import AnswerLoss
+        from nshot.training.objectives.episode import Answers
 
-        return AnswerLoss(learner)
+        return Answers()
+
+    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module | None:
+        """What is trained in `phase` beside the learner, and dropped afterwards: nothing.
+
+        `classes` counts the background classes. Its weights come from torch's random state.
+        """
+        return None
 
     def why_not(self, brief: Brief) -> str | None:
         """Without background classes there is nothing to learn from."""
@@ -172,6 +111,6 @@ class Episodic(Method):
 
         Raises `CannotAdapt` without background classes, `Diverged` where the training broke.
         """
-        from nshot.methods.episodes.adapting import adapt
+        from nshot.methods.fewshot.learning import adapt
 
         return adapt(self, task, shots, bench)

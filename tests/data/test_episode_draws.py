@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nshot.core.errors import InputError
-from nshot.methods.episodes.base import EpisodeShape
-from nshot.methods.episodes.sampling import BLOCK, draw, fitting
+from nshot.data.episodes import BLOCK, EpisodeShape, draw, fitting
 
 COUNTS = np.array([5, 20, 3, 8, 8, 12, 6])
 

@@ -13,15 +13,16 @@ from glyphs import glyph_file, glyphs
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Input, Label, Task
 from nshot.data.collections import Collection, Cut, load
+from nshot.data.episodes import EpisodeShape, draw
 from nshot.data.pictures import as_image
-from nshot.methods.episodes import engine, learning
-from nshot.methods.episodes.base import EpisodeShape, Episodic
-from nshot.methods.episodes.sampling import draw
+from nshot.methods.fewshot import learning
 from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
+from nshot.methods.fewshot.episodic import Episodic
 from nshot.methods.fewshot.maml import MAML
 from nshot.methods.fewshot.meta_baseline import MetaBaseline
 from nshot.methods.fewshot.relation import Relation
+from nshot.nets import answering
 from nshot.nets.learner import Learner, embed_all
 from nshot.predictors.from_support import FromSupport
 from nshot.training.checkpoints import Checkpoints
@@ -29,7 +30,7 @@ from nshot.training.checkpoints import Checkpoints
 SMALL: dict[str, Episodic] = {
     "relation": Relation(filters=12, way=8, queries=4, learning_rate=1e-2, steps=(80,)),
     "baseline": Baseline(filters=12, batch=64, learning_rate=1e-2, steps=(40,)),
-    "baseline_pp": BaselinePP(filters=12, batch=64, learning_rate=1e-2, steps=(40,)),
+    "baseline_pp": BaselinePP(filters=12, batch=64, learning_rate=1e-2, steps=(80,)),
     "meta_baseline": MetaBaseline(
         filters=12, batch=64, way=8, learning_rate=1e-2, episode_rate=3e-3, steps=(60, 40)
     ),
@@ -47,8 +48,8 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Cut:
 def share(learner: Learner, classes: Collection, episodes: int = 80) -> float:
     drawn = draw(classes.counts, ASKED, 0, episodes, 0)
     features = embed_all(learner, torch.from_numpy(classes.items))
-    right = engine.correct(engine.answer(learner, features, drawn, ASKED), ASKED)
-    return engine.accuracy(right, ASKED).mean
+    right = answering.correct(answering.answer(learner, features, drawn, ASKED), ASKED)
+    return answering.accuracy(right, ASKED).mean
 
 
 def trained(
@@ -88,7 +89,7 @@ def test_episodes_are_answered_as_the_predictor_answers(name: str, tmp_path: Pat
     learner, shape = learning.fresh(SMALL[name], (1, 16, 16), 0).eval(), EpisodeShape(4, 2, 2)
     drawn = draw(LETTERS, shape, 0, 8, seed=3)
     features = embed_all(learner, torch.from_numpy(pictures[:, None]))
-    wanted = engine.answer(learner, features, drawn, shape)
+    wanted = answering.answer(learner, features, drawn, shape)
     task = Task("letters", "classify", tuple(Label(str(c)) for c in range(4)))
     inputs = [Input(images=(as_image(file),)) for file in files]
     for episode, answers in zip(drawn, wanted, strict=True):

@@ -1,4 +1,4 @@
-"""Pairs of texts, and the loss that brings those of one label together and others apart."""
+"""Pairs of texts, and how a sentence encoder reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 _GROUP = 8
 """Texts of like length that go through the encoder together: padding is work too."""
@@ -40,27 +39,27 @@ def pairs(
     end = {labels[i]: at + 1 for at, i in enumerate(order)}
     ends = [end[labels[i]] for i in order]
     rng = random.Random(f"pairs:{seed}")
-    alike = _drawn([range(at, end) for at, end in enumerate(ends)], each, rng)
-    apart = _drawn([range(end, len(order)) for end in ends], each, rng)
+    alike = _draw([range(at, end) for at, end in enumerate(ends)], each, rng)
+    apart = _draw([range(end, len(order)) for end in ends], each, rng)
     made = []
     for number in range(each):
-        for kind, drawn in ((True, alike), (False, apart)):
-            if drawn:
-                a, b = (order[at] for at in drawn[number])
+        for kind, places in ((True, alike), (False, apart)):
+            if places:
+                a, b = (order[at] for at in places[number])
                 name = f"{number}/{'alike' if kind else 'apart'}"
                 made.append(Pair(name, texts[a], texts[b], kind, lengths[a] + lengths[b]))
     return made
 
 
-def _drawn(partners: Sequence[range], count: int, rng: random.Random) -> list[tuple[int, int]]:
+def _draw(partners: Sequence[range], count: int, rng: random.Random) -> list[tuple[int, int]]:
     """`count` of the pairs (i, one of ``partners[i]``); none where there are none."""
     ends = list(accumulate(map(len, partners)))
     numbers = rng.sample(range(ends[-1]), min(ends[-1], count))
-    found = []
+    drawn = []
     for number in islice(cycle(numbers), count):
         i = bisect_right(ends, number)
-        found.append((i, partners[i][number - ends[i]]))  # counted from the end of i's partners
-    return found
+        drawn.append((i, partners[i][number - ends[i]]))  # counted from the end of i's partners
+    return drawn
 
 
 class Sentences:
@@ -78,8 +77,8 @@ class Sentences:
         sides += [(row.second, int(row.first == row.second)) for row in rows]
         lengths = dict(sorted(dict.fromkeys(sides).items(), key=lambda item: len(item[0][0])))
         place = {side: i for i, side in enumerate(lengths)}
-        found = self._read([text for text, _ in lengths])
-        both = found[torch.tensor([place[side] for side in sides], device=found.device)]
+        vectors = self._read([text for text, _ in lengths])
+        both = vectors[torch.tensor([place[side] for side in sides], device=vectors.device)]
         return both[: len(rows)], both[len(rows) :]
 
     def _read(self, texts: Sequence[str]) -> Tensor:
@@ -90,26 +89,6 @@ class Sentences:
         prompt = self.module.prompts.get(self.module.default_prompt_name)
         vectors = []
         for group in groups:
-            given = self.module.preprocess(list(group), prompt=prompt)
-            vectors.append(self.module(batch_to_device(given, self.device))["sentence_embedding"])
+            tokens = self.module.preprocess(list(group), prompt=prompt)
+            vectors.append(self.module(batch_to_device(tokens, self.device))["sentence_embedding"])
         return torch.cat(vectors)
-
-
-@dataclass(frozen=True)
-class CosineSimilarity:
-    """(cos(u, v) - y)^2, y being 1 for texts of one label and 0 for others.
-
-    Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3, the regression
-    objective; the one that SetFit trains with.
-    """
-
-    def weight(self, rows: Sequence[Pair]) -> float:
-        """The number of pairs."""
-        return float(len(rows))
-
-    def total(self, model: Sentences, rows: Sequence[Pair]) -> Tensor:
-        """Squared errors, summed over the pairs."""
-        first, second = model.vectors(rows)
-        wanted = first.new_tensor([float(row.alike) for row in rows])
-        told = functional.cosine_similarity(first, second)
-        return functional.mse_loss(told, wanted, reduction="sum")

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nshot.methods.episodes.base import EpisodeShape
+from nshot.data.episodes import EpisodeShape
 from nshot.nets.learner import Learner
 
 GATHERED = 1 << 20
@@ -41,7 +41,7 @@ def answer(
 
     Args:
         features: of all items, as `embed_all` made them.
-        drawn: rows of `features`, as `sampling.draw` gives them.
+        drawn: rows of `features`, as `nshot.data.episodes.draw` gives them.
         chunk: episodes answered at once; None is as many as stay near the processor. The answers
             are the same.
     """
@@ -54,8 +54,8 @@ def answer(
     answers = []
     for start in range(0, len(drawn), size):
         part = slice(start, start + size)
-        known, asked = (gathered(features, rows[part]) for rows in (support, queries))
-        logits = learner.logits(known, labels, asked, shape.way)
+        pair = (gathered(features, rows[part]) for rows in (support, queries))
+        logits = learner.logits(next(pair), labels, next(pair), shape.way)
         answers.append(logits.argmax(dim=-1).cpu())
     return np.asarray(torch.cat(answers).numpy())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,16 +13,34 @@ import torch
 
 from glyphs import glyph_file
 from nshot.bench.episodes import parted
+from nshot.core import machine
 from nshot.core.errors import Diverged
 from nshot.data.collections import Collection, load
-from nshot.methods.episodes import learning
-from nshot.methods.episodes.base import Episodes, EpisodeShape, Items, OfItems, Phase
-from nshot.methods.episodes.objectives import AnswerLoss, ClassLoss, TurnsLoss
+from nshot.data.episodes import EpisodeShape
+from nshot.methods.fewshot import learning
+from nshot.methods.fewshot.episodic import Phase
+from nshot.methods.fewshot.maml import MAML
 from nshot.methods.fewshot.matching import Matching
 from nshot.methods.fewshot.prototypical import Prototypical
 from nshot.nets import learners
 from nshot.nets.learner import Learner
 from nshot.training.checkpoints import Checkpoints
+from nshot.training.data.episodes import (
+    BackgroundBatches,
+    ItemBatch,
+    OfEpisodes,
+    OfItems,
+    fitting_shape,
+)
+from nshot.training.loop import Objective
+from nshot.training.objectives.episode import (
+    Answers,
+    Classes,
+    Episodes,
+    InnerSteps,
+    Learning,
+    Turns,
+)
 
 SMALL = Prototypical(filters=8, way=8, queries=3, steps=(30,))
 
@@ -36,10 +56,11 @@ class TwoPhases(Prototypical):
     def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
         return (Phase("classes", OfItems(16), 1e-2), *super().phases(shape))
 
-    def objective(self, phase: Phase, learner: Learner, classes: int) -> torch.nn.Module:
-        if phase.name == "classes":
-            return ClassLoss(learner, torch.nn.Linear(8, classes))
-        return super().objective(phase, learner, classes)
+    def objective(self, phase: Phase) -> Objective[Learning, Any]:
+        return Classes() if phase.name == "classes" else super().objective(phase)
+
+    def head(self, phase: Phase, learner: Learner, classes: int) -> torch.nn.Module | None:
+        return torch.nn.Linear(8, classes) if phase.name == "classes" else None
 
 
 def weights(learner: Learner) -> dict[str, bytes]:
@@ -108,34 +129,113 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(
 
 def test_it_learns_and_says_how(background: Collection) -> None:
     shape = EpisodeShape(5, 1, 5)
-    _, watched = parted(background, 0)
-    assert watched is None, "too few classes to keep any out"
+    _, validation = parted(background, 0)
+    assert validation is None, "too few classes to keep any out"
     method = SMALL.model_copy(update={"learning_rate": 1e-2})
     learner, trace = trained(method, background)
     assert len(trace.losses) == 30
     assert np.mean(trace.losses[-5:]) < 0.8 * np.mean(trace.losses[:5])
     assert trace.parameters == sum(p.numel() for p in learner.parameters())
-    assert learning.fitting_shape(shape, background).way == 5
-    assert learning.fitting_shape(EpisodeShape(60, 1, 3), background).way == 30
+    assert fitting_shape(shape, background).way == 5
+    assert fitting_shape(EpisodeShape(60, 1, 3), background).way == 30
 
 
-def test_what_is_watched_is_not_learned_from(tmp_path: Path) -> None:
+def test_what_is_validation_is_not_learned_from(tmp_path: Path) -> None:
     cut = load(glyph_file(tmp_path / "many.npz", 260, 250, each=6), rotations=True)
-    kept, watched = parted(cut.background, 0)
-    assert watched is not None
+    kept, validation = parted(cut.background, 0)
+    assert validation is not None
     assert len(kept.names) == 1000 - 4 * 12
     assert set(np.bincount(kept.origins)) <= {0, 4}, "a class goes with its turned copies"
     known = {item.tobytes() for item in kept.items}
-    assert not known & {item.tobytes() for item in watched.items}
+    assert not known & {item.tobytes() for item in validation.items}
     learner = learning.fresh(SMALL, kept.shape, 0)
-    trace = learning.train(SMALL, learner, kept, [3], seed=0, watched=watched)
-    assert [step for step, _ in trace.watched] == [0, 1, 2, 3]
-    assert all(0.15 < share <= 1 for _, share in trace.watched)
+    trace = learning.train(SMALL, learner, kept, [3], seed=0, validation=validation)
+    assert [step for step, _ in trace.validation] == [0, 1, 2, 3]
+    assert all(0.15 < share <= 1 for _, share in trace.validation)
 
 
 def test_a_loss_that_is_no_number_is_told(background: Collection) -> None:
     with pytest.raises(Diverged, match="try a learning rate below"):
         trained(SMALL.model_copy(update={"learning_rate": 1e20}), background)
+
+
+@dataclass(frozen=True)
+class Hungry(InnerSteps):
+    """An objective on a machine with room for `room` episodes: it stands in for memory, no more."""
+
+    room: int = 1
+
+    def loss(self, learner: Learner, batch: Episodes) -> torch.Tensor:
+        whole = super().loss(learner, batch)
+        if len(batch.support) > self.room:
+            raise MemoryError
+        return whole
+
+
+def maml(objective: InnerSteps, background: Collection, notes: list[str]) -> learning.Trace:
+    class Asking(MAML):
+        def objective(self, phase: Phase) -> Objective[Learning, Any]:
+            return objective
+
+    method = Asking(filters=4, way=4, at_once=4)
+    learner = learning.fresh(method, background.shape, 0)
+    return learning.train(method, learner, background, [3], seed=0, note=notes.append)
+
+
+def test_where_memory_runs_out_episodes_go_through_in_halves(background: Collection) -> None:
+    notes: list[str] = []
+    whole = maml(InnerSteps(every_step=True), background, notes)
+    assert not notes
+    halves = maml(Hungry(every_step=True), background, notes)
+    assert halves.losses == pytest.approx(whole.losses, rel=1e-4)
+    assert [note.split("with ")[1] for note in notes] == ["2 rows at a time", "1 rows at a time"]
+
+
+def test_an_attempt_without_memory_leaves_no_running_mean(background: Collection) -> None:
+    class Pairs(Answers):
+        def loss(self, learner: Learner, batch: Episodes) -> torch.Tensor:
+            whole = super().loss(learner, batch)
+            if len(batch.support) > 1:
+                raise MemoryError
+            return whole
+
+    class Asking(Prototypical):
+        def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
+            return (Phase("two", OfEpisodes(EpisodeShape(4, 1, 2), at_once=2), 1e-3),)
+
+        def objective(self, phase: Phase) -> Objective[Learning, Any]:
+            return Pairs()
+
+    method = Asking(filters=4)
+    learner = learning.fresh(method, background.shape, 0)
+    learning.train(method, learner, background, [3], seed=0)
+    counts = [t for name, t in learner.state_dict().items() if name.endswith("tracked")]
+    assert {int(count) for count in counts} == {6}, "two halves a step"
+
+
+def test_items_that_are_normalised_together_are_not_halved(background: Collection) -> None:
+    class Full(Classes):
+        def total(self, model: Learning, rows: Sequence[ItemBatch]) -> torch.Tensor:
+            raise MemoryError("not enough memory")
+
+    class Asking(TwoPhases):
+        def objective(self, phase: Phase) -> Objective[Learning, Any]:
+            return Full()
+
+    with pytest.raises(MemoryError):
+        trained(Asking(filters=8, steps=(2,)), background)
+
+
+def test_the_callers_random_numbers_go_on_on_every_device(background: Collection) -> None:
+    def states() -> list[torch.Tensor]:
+        gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return [torch.get_rng_state(), *gpus]
+
+    before = states()
+    trained(SMALL.model_copy(update={"steps": (2,)}), background)
+    with machine.seeded(7):
+        torch.rand(3, device=machine.device())
+    assert all(torch.equal(now, then) for now, then in zip(states(), before, strict=True))
 
 
 def test_minutes_become_steps_by_their_share(background: Collection) -> None:
@@ -148,14 +248,14 @@ def test_minutes_become_steps_by_their_share(background: Collection) -> None:
 def test_what_a_step_costs_is_measured_all_over_a_phase(background: Collection) -> None:
     seen: list[float] = []
 
-    class Spy(AnswerLoss):
-        def forward(self, batch: Episodes, progress: float) -> torch.Tensor:
-            seen.append(progress)
-            return super().forward(batch, progress)
+    class Spy(Answers):
+        def loss(self, learner: Learner, batch: Episodes) -> torch.Tensor:
+            seen.append(batch.progress)
+            return super().loss(learner, batch)
 
     class Spied(Prototypical):
-        def objective(self, phase: Phase, learner: Learner, classes: int) -> torch.nn.Module:
-            return Spy(learner)
+        def objective(self, phase: Phase) -> Objective[Learning, Any]:
+            return Spy()
 
     learning.planned(Spied(filters=8, way=8, queries=3), background, 1.0, 0)
     timed = seen[-learning.TIMED :]
@@ -164,23 +264,12 @@ def test_what_a_step_costs_is_measured_all_over_a_phase(background: Collection) 
 
 
 def test_a_phase_of_items_numbers_their_classes(background: Collection) -> None:
-    seen: list[Items] = []
-
-    class Spy(ClassLoss):
-        def forward(self, batch: Items, progress: float) -> torch.Tensor:
-            seen.append(batch)
-            return super().forward(batch, progress)
-
-    class Spied(TwoPhases):
-        def objective(self, phase: Phase, learner: Learner, classes: int) -> torch.nn.Module:
-            return Spy(learner, torch.nn.Linear(8, classes))
-
-        def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
-            return super().phases(shape)[:1]
-
-    trained(Spied(filters=8, steps=(3,)), background)
-    for batch in seen:
-        for item, target in zip(batch.items, batch.targets, strict=True):
+    model = Learning(learning.fresh(SMALL, background.shape, 0), None, background.items)
+    plan = BackgroundBatches(OfItems(16), background, 3, 0)
+    for step in range(len(plan)):
+        items, targets = model.batch(*plan[step])
+        assert len(items) == 16
+        for item, target in zip(items, targets, strict=True):
             start = background.starts[int(target)]
             of_class = background.items[start : start + background.counts[int(target)]]
             assert any(np.array_equal(item.numpy(), other) for other in of_class)
@@ -193,15 +282,15 @@ def test_each_item_takes_its_turn_as_the_support() -> None:
     learner = Matching().learner((5,))
 
     def batch(items: torch.Tensor) -> Episodes:
-        known, asked = items[:, :, :1].flatten(1, 2), items[:, :, 1:].flatten(1, 2)
-        return Episodes(shape, known, labels, asked, targets)
+        support, queries = items[:, :, :1].flatten(1, 2), items[:, :, 1:].flatten(1, 2)
+        return Episodes(shape, support, labels, queries, targets)
 
     losses = [
-        AnswerLoss(learner)(batch(vectors[:, :, [i, *(j for j in range(4) if j != i)]]), 0.0)
+        Answers().loss(learner, batch(vectors[:, :, [i, *(j for j in range(4) if j != i)]]))
         for i in range(4)
     ]
-    told = TurnsLoss(learner)(batch(vectors), 0.0)
-    torch.testing.assert_close(told, torch.stack(losses).mean())
+    turns = Turns().loss(learner, batch(vectors))
+    torch.testing.assert_close(turns, torch.stack(losses).mean())
 
 
 @pytest.mark.parametrize("full_context", [False, True])

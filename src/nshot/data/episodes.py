@@ -1,17 +1,31 @@
-"""Which items are in which episode: a pure function of the seed and the episode's number."""
+"""What an episode is, and which items are in it: a function of the seed and its number alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
-from nshot.methods.episodes.base import EpisodeShape
 
 BLOCK = 64
 """Episodes drawn together, by one generator."""
+
+
+@dataclass(frozen=True)
+class EpisodeShape:
+    """`way` classes, `shot` support items of each, `queries` items of each to be told."""
+
+    way: int
+    shot: int
+    queries: int
+
+    @property
+    def name(self) -> str:
+        """As papers say it: ``5-way 1-shot``."""
+        return f"{self.way}-way {self.shot}-shot"
 
 
 def draw(

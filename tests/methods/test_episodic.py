@@ -13,7 +13,7 @@ from glyphs import glyphs
 from nshot.cli.main import main
 from nshot.core.types import Example, Input
 from nshot.data.pictures import as_image
-from nshot.methods.episodes.adapting import shape_of
+from nshot.methods.fewshot.learning import shape_of
 
 
 def nshot(*words: str) -> int:

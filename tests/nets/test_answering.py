@@ -11,11 +11,10 @@ from PIL import Image
 
 from glyphs import glyphs
 from nshot.core.types import Example, Input, Label, Task
+from nshot.data.episodes import EpisodeShape, draw
 from nshot.data.pictures import as_image
-from nshot.methods.episodes import engine
-from nshot.methods.episodes.base import EpisodeShape
-from nshot.methods.episodes.sampling import draw
 from nshot.models import open_models
+from nshot.nets import answering
 from nshot.nets.learner import Learner, class_means, embed_all
 from nshot.nets.matching import Matching
 from nshot.nets.prototypical import Prototypical
@@ -47,7 +46,7 @@ def test_class_means_of_unequal_classes_and_of_maps() -> None:
 
 def test_prototypical_answers_with_the_nearest_mean(vectors: torch.Tensor) -> None:
     drawn = draw(COUNTS, SHAPE, 0, 20, seed=1)
-    answers = engine.answer(seeded(Prototypical, (10,)), vectors, drawn, SHAPE)
+    answers = answering.answer(seeded(Prototypical, (10,)), vectors, drawn, SHAPE)
     points = vectors.numpy()[drawn]
     for episode, given in zip(points, answers, strict=True):
         means = episode[:, :3].mean(axis=1)
@@ -95,8 +94,8 @@ def test_matching_survives_cosines_that_are_far_apart() -> None:
 @pytest.mark.parametrize("cls", [Prototypical, Matching])
 def test_the_chunk_changes_no_answer(cls: type[Learner], chunk: int, vectors: torch.Tensor) -> None:
     drawn, learner = draw(COUNTS, SHAPE, 0, 150, seed=2), seeded(cls, (10,))
-    wanted = engine.answer(learner, vectors, drawn, SHAPE)
-    np.testing.assert_array_equal(engine.answer(learner, vectors, drawn, SHAPE, chunk), wanted)
+    wanted = answering.answer(learner, vectors, drawn, SHAPE)
+    np.testing.assert_array_equal(answering.answer(learner, vectors, drawn, SHAPE, chunk), wanted)
 
 
 def test_a_query_is_answered_by_itself(vectors: torch.Tensor) -> None:
@@ -110,12 +109,12 @@ def test_a_query_is_answered_by_itself(vectors: torch.Tensor) -> None:
 def test_accuracy_and_its_interval() -> None:
     shape = EpisodeShape(2, 1, 5)
     answers = np.array([[0] * 5 + [1] * 5, [0] * 5 + [0] * 5, [1] * 5 + [1] * 5])
-    right = engine.correct(answers, shape)
+    right = answering.correct(answers, shape)
     np.testing.assert_array_equal(right, [10, 5, 5])
-    said = engine.accuracy(right, shape)
+    said = answering.accuracy(right, shape)
     assert said.mean == pytest.approx(2 / 3)
     assert said.half == pytest.approx(1.96 * np.std([1, 0.5, 0.5], ddof=1) / np.sqrt(3))
-    assert engine.accuracy(right[:1], shape).half is None
+    assert answering.accuracy(right[:1], shape).half is None
 
 
 # ------------------------------------------------------------------ the same as what is delivered
@@ -133,7 +132,7 @@ def test_fifty_episodes_are_answered_as_the_predictor_answers(
     learner, shape = seeded(cls, (1, 16, 16)), EpisodeShape(4, 2, 2)
     drawn = draw(COUNTS, shape, 0, 50, seed=3)
     features = embed_all(learner, torch.from_numpy(pictures[:, None]))
-    wanted = engine.answer(learner, features, drawn, shape)
+    wanted = answering.answer(learner, features, drawn, shape)
     task = Task("letters", "classify", tuple(Label(str(c)) for c in range(4)))
     inputs = [Input(images=(as_image(file),)) for file in files]
     labels = np.repeat(np.arange(4), 2)

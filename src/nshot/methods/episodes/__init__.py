@@ -1,1 +1,0 @@
-"""Episodes, as papers measure few-shot learning: their data, their sampling, training, accuracy."""
