@@ -222,7 +222,7 @@ def test_compare_searches_delivers_and_what_was_moved_still_answers(folder, tmp_
     assert result.exit_code == 0
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text(encoding="utf-8"))
     rows = {row["form"]: row for row in board["rows"]}
-    assert {trial["settings"]["iterations"] for trial in rows["trained"]["tried"]} == {0, 20}
+    assert {trial["settings"]["iterations"] for trial in rows["trained"]["trials"]} == {0, 20}
     assert rows["deployed"]["score"] > 1 / 3
     shutil.move(tmp_path / "run" / "winner", tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "run")

@@ -137,7 +137,7 @@ def trainings(model):
     yield started
     started.parent.stdin.close()
     started.parent.stdout.close()
-    started.parent.wait(10)
+    started.parent.wait(60)
 
 
 def test_killed_and_resumed_gives_the_same_bytes(trainings, tmp_path):
