@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nshot.cli.main import _parser
+from nshot.cli.parser import parser as whole_parser
 
 PAGE = Path(__file__).parent / "cli.md"
 MARKER = "<!-- by hand from here -->"
@@ -22,7 +22,7 @@ The tables are made from the parsers by `python docs/make_cli.py`. Every verb sa
 
 def page(kept: str) -> str:
     """The whole page, with the part that was written by hand."""
-    return "\n".join([HEAD, *_verbs("", _parser())]) + "\n" + MARKER + kept
+    return "\n".join([HEAD, *_verbs("", whole_parser())]) + "\n" + MARKER + kept
 
 
 def _verbs(before: str, parser: argparse.ArgumentParser) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nshot.bench.store import Store
-from nshot.cli.main import main
+from nshot.cli.main import in_words, main
 from nshot.methods import STANDARD, TABLE
 from nshot.predictors.folder import ARRAYS
 from spine import FAKES, board_of, jsonl, points_of, rows_of, stay_here, tickets
@@ -125,10 +125,21 @@ def test_the_version(typed: Typed) -> None:
         (("advise", "nowhere"), "nowhere/leaderboard.json is not there"),
         (("predict", "nowhere", "in.csv"), "nshot.json"),
         (("compare", "x.csv"), "x.csv: no such file"),
-        (("compare", "x.csv", "--shots", "4,x"), "numbers or 'all'"),
-        (("compare", "x.csv", "--shots", ""), "numbers or 'all'"),
+        (("compare", "x.csv", "--shots", "4,x"), "--shots: 'x' is no number of rows, nor 'all'"),
+        (("compare", "x.csv", "--shots", "²"), "'²' is no number"),
+        (("compare", "x.csv", "--shots=--4"), "'--4' is no number"),
+        (("compare", "x.csv", "--shots", ""), "no shots are named"),
+        (("compare", "x.csv", "--seeds", "²"), "--seeds: '²'"),
+        (("compare", "x.csv", "--workers", "0"), "--workers 0"),
+        (("compare", "x.csv", "--give-up", "-1"), "points, 0 or more"),
+        (("compare", "x.csv", "--prefer", "accurracy"), "did you mean 'accuracy'?"),
+        (("compare", "x.csv", "--minutes", "a", "--seeds", "b"), "--minutes: 'a'"),
+        (("compare", "x.csv", "--minutes", "a", "--seeds", "b"), "--seeds: 'b'"),
+        (("episodes", "--data", "x.npz", "--out", "o", "--way", "²"), "--way: '²'"),
+        (("episodes", "--data", "x.npz", "--out", "o", "--way", "0"), "whole numbers from 1 up"),
+        (("data", "translate", "x.jsonl", "-o", "o.jsonl", "--to", "ko"), "--model"),
         (("compare", "x.csv", "--set", "knn"), "METHOD.NAME=VALUE"),
-        (("compare", "x.csv", "--set", "knn.k=["), "--set knn.k=["),
+        (("compare", "x.csv", "--set", "knn.k=["), "--set: 'knn.k=['"),
         (("compare", "x.csv", "--methods", ","), "no method is named"),
         (("methods", "--fast"), "--help"),
     ],
@@ -191,6 +202,13 @@ def test_a_folder_of_pickles_is_no_model(typed: Typed, place: Path, tmp_path: Pa
     assert code == 2
     assert "can run code" in err
     assert not (tmp_path / "run").exists()
+
+
+def test_an_error_of_a_library_is_said_in_its_own_words() -> None:
+    assert in_words(OSError("no config.json in this folder")) == "no config.json in this folder"
+    assert in_words(OSError()) == "OSError"
+    assert in_words(OSError(28, "No space left on device")) == "No space left on device"
+    assert in_words(FileNotFoundError(2, "No such file", "a.csv")) == "No such file: a.csv"
 
 
 # ---------------------------------------------------------------- compare

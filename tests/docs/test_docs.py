@@ -207,10 +207,10 @@ def test_python_as_written_runs_and_the_method_keeps_its_contract(tmp_path: Path
 def test_pages_of_methods_show_commands_that_are_known(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from nshot.cli.main import _parser
+    from nshot.cli.parser import parser as whole_parser
 
     for name in WHERE:
         for block in blocks(f"methods/{name}.md", "sh"):
             for line in block.splitlines():
-                _parser().parse_args(line.split()[1:])
+                whole_parser().parse_args(line.split()[1:])
     assert not capsys.readouterr().err

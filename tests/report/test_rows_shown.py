@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoint import serving
 from nshot.cli.main import main
 from nshot.data import load
 from nshot.report.rows_shown import Reader, understood
@@ -92,7 +93,7 @@ def test_the_verb_and_the_conversion(
         main([*words, "--as", "sharegpt", "-o", "out.jsonl"])
     out, err = capfd.readouterr()
     assert (ended.value.code, err) == (0, "3 rows as sharegpt in out.jsonl\n")
-    assert "length in characters, by no tokenizer, for fake:scorer has none" in out
+    assert "length in characters, by no tokenizer, for fake:scorer shows none" in out
     assert "[[the cat]]" in out
     assert load("out.jsonl").format == "sharegpt"
     assert [r.input for r in load("out.jsonl").train] == [
@@ -102,3 +103,12 @@ def test_the_verb_and_the_conversion(
         main([*words, "--as", "sharegpt"])
     assert ended.value.code == 2
     assert "--as and -o go together" in capfd.readouterr().err
+
+
+def test_an_endpoint_has_no_tokenizer_to_show(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(lambda turns: "a") as endpoint, pytest.raises(SystemExit) as end:
+        main(["data", "show", str(rows(tmp_path)), "--model", endpoint.name])
+    assert end.value.code == 0
+    assert f"no tokenizer, for {endpoint.name} shows none" in capsys.readouterr().out

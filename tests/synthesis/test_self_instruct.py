@@ -148,7 +148,7 @@ def test_a_model_that_brings_nothing_new_ends_with_code_3(tmp_path: Path) -> Non
 REFUSED: list[tuple[list[str], list[str]]] = [
     (["--target", "0"], ["--target 0", "line 2: no text 'output'"]),
     (["--rpm", "-1", "--price-in", "nan"], ["--rpm -1", "--price-in nan"]),
-    (["-o", "there.jsonl"], ["there.jsonl is there, and no ledger beside it"]),
+    (["-o", "there.jsonl"], ["there.jsonl is there with no ledger beside it"]),
     (["-o", "made.json"], ["a file named .jsonl"]),
 ]
 

@@ -16,7 +16,12 @@ from nshot.core.serial import from_data, read_yaml
 
 
 def _size(value: Any) -> Any:
-    return None if isinstance(value, str) and value.strip() == "all" else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return None if value.strip() == "all" else int(value)
+    except ValueError:
+        raise ValueError(f"'{value}' is no number of rows, nor 'all'") from None
 
 
 Size: TypeAlias = Annotated[int | None, BeforeValidator(_size)]

@@ -65,23 +65,36 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def from_data(kind: type[T], data: Any, where: str | Callable[[Loc], str] = "") -> T:
+def _dotted(loc: Loc) -> str:
+    return ".".join(map(str, loc)) or "this"
+
+
+def from_data(
+    kind: type[T],
+    data: Any,
+    where: str | Callable[[Loc], str] = "",
+    name: Callable[[Loc], str] = _dotted,
+) -> T:
     """The value of type `kind` that `to_data` made `data` of, or that a user wrote.
 
-    Raises `InputError` with every fault; `where` says where the data stands, or each place in it.
+    Raises `InputError` with every fault; `where` says where the data stands, or each place in it,
+    and `name` what a value is called.
     """
     try:
         made: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
         places = where if callable(where) else lambda loc: where
-        raise InputError([fault_of(kind, dict(e), places) for e in error.errors()]) from None
+        faults = [_fault(kind, dict(e), places, name) for e in error.errors()]
+        raise InputError(faults) from None
 
 
-def fault_of(kind: Any, error: Mapping[str, Any], where: Callable[[Loc], str]) -> Fault:
+def _fault(
+    kind: Any, error: Mapping[str, Any], where: Callable[[Loc], str], called: Callable[[Loc], str]
+) -> Fault:
     """One of pydantic's errors in a value of type `kind` as a fault."""
     loc, value = tuple(error["loc"]), error.get("input")
-    name, last = ".".join(map(str, loc)) or "this", str(loc[-1]) if loc else ""
+    name, last = called(loc), str(loc[-1]) if loc else ""
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             inside = f" in {'.'.join(map(str, loc[:-1]))}" if loc[:-1] else ""
@@ -101,6 +114,10 @@ def fault_of(kind: Any, error: Mapping[str, Any], where: Callable[[Loc], str]) -
             return Fault(f"{name} is not a list", f"{last}: [first, second]", where=where(loc))
         case "value_error":
             return Fault(f"{name}: {error['ctx']['error']}", where=where(loc))
+        case "int_parsing" | "int_type" | "int_from_float":
+            return Fault(f"{name}: {value!r}", "a whole number", where=where(loc))
+        case "float_parsing" | "float_type":
+            return Fault(f"{name}: {value!r}", "a number", where=where(loc))
     expected = str(error["msg"]).removeprefix("Input should be ")
     return Fault(f"{name}: {value!r}", expected, where=where(loc))
 

@@ -53,8 +53,8 @@ def reader(model: str | None) -> Reader:
         if model:
             raise
         return Reader("no model, for none is at hand (--model M)")
-    if ref.engine == "fake":
-        return Reader(f"no tokenizer, for {model} has none")
+    if ref.engine != "hf":
+        return Reader(f"no tokenizer, for {model} shows none")
     return Reader(ref.name, *open_tokenizer(ref))
 
 

@@ -15,34 +15,34 @@ from typing import Any, Protocol
 
 from nshot.core.errors import EndpointFailed, Fault, InputError
 from nshot.core.files import write_atomic
+from nshot.core.serial import dumps
 from nshot.data.faults import Faults
 from nshot.data.tables import Table, read_table
 from nshot.models import open_models
 from nshot.models.base import LanguageModel
 from nshot.models.catalog import resolve
 from nshot.models.openai.chat_completions import RemoteLanguageModel
-from nshot.models.openai.endpoint import USUAL, Limits
+from nshot.models.openai.endpoint import Limits
 from nshot.synthesis.diversity import diversity
 from nshot.synthesis.generator import FREE, Display, Generator, Prices
 from nshot.synthesis.languages import language
 from nshot.synthesis.ledger import Ledger
 from nshot.synthesis.many_texts import translator, writer
+from nshot.synthesis.requests import (
+    DROPPED,
+    LEDGER,
+    REPORT,
+    Asking,
+    Generation,
+    Translation,
+    beside,
+)
 from nshot.synthesis.seeds import SeedTask, read_seeds
 from nshot.synthesis.self_instruct import Made, SelfInstruct
-from nshot.synthesis.translation import Outputs, Row, Translated, translate
+from nshot.synthesis.translation import Row, Translated, translate
 
-LEDGER, REPORT, DROPPED = "ledger.jsonl", "report.json", "dropped.jsonl"
 CHUNK = 50
 """Rows that are translated together; what is written when a command ends early is whole chunks."""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Which model is asked, how fast, and what it costs."""
-
-    model: str | None = None
-    limits: Limits = USUAL
-    prices: Prices = FREE
 
 
 @dataclass(frozen=True)
@@ -67,41 +67,32 @@ class Done:
         ]
 
 
-def beside(out: Path, what: str) -> Path:
-    """``made.jsonl`` -> ``made.ledger.jsonl``."""
-    return out.with_name(f"{out.stem}.{what}")
-
-
-def generate_file(
-    seeds: Path,
-    out: Path,
-    target: int,
-    asking: Asking,
-    shown: Display,
-    seed: int = 0,
-    temperature: float = 0.7,
-) -> tuple[Made, Done]:
-    """Make `target` tasks after those of a file, and write them in Alpaca's format.
+def generate_file(request: Generation, shown: Display) -> tuple[Made, Done]:
+    """Make tasks after those of a file, and write them in Alpaca's format.
 
     Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
     Ctrl-C, leaves is written too.
     """
-    faults = [*_out_faults(out), *_number_faults(asking, target=target, temperature=temperature)]
-    tasks = _collected(lambda: read_seeds(seeds), faults)
+    faults, out = request.faults(), request.out
+    tasks = _collected(lambda: read_seeds(request.seeds), faults)
     if faults or tasks is None:
         raise InputError(faults)
-    with _generator(asking, out, shown) as generator:
-        bootstrap = SelfInstruct(tasks, generator, seed, temperature)
-        settings = {"seed": seed, "temperature": temperature, "target": target}
+    with _generator(request, shown) as generator:
+        bootstrap = SelfInstruct(tasks, generator, request.seed, request.temperature)
+        settings = {
+            "seed": request.seed,
+            "temperature": request.temperature,
+            "target": request.target,
+        }
 
         def save() -> int:
-            head = _head(generator, asking, seeds, settings)
+            head = _head(generator, request, request.seeds, settings)
             return write_made(bootstrap.made, tasks, out, head)
 
-        with _saved_if_broken_off(save, bootstrap.made, out, shown):
-            bootstrap.run(target)
+        with _saved_if_interrupted(save, bootstrap.made, out, shown):
+            bootstrap.run(request.target)
         rows = save()
-    return bootstrap.made, Done(rows, out, bootstrap.made.stopped, generator, asking.prices)
+    return bootstrap.made, Done(rows, out, bootstrap.made.stopped, generator, prices(request))
 
 
 class Stoppable(Protocol):
@@ -111,7 +102,7 @@ class Stoppable(Protocol):
 
 
 @contextmanager
-def _saved_if_broken_off(
+def _saved_if_interrupted(
     save: Callable[[], object], made: Stoppable, out: Path, shown: Display
 ) -> Iterator[None]:
     """Go on with what there is when an endpoint gives up; save it when the user interrupts."""
@@ -164,7 +155,7 @@ def write_made(made: Made, seeds: list[SeedTask], out: Path, head: Mapping[str, 
         "origins": origins,
     }
     write_rows(out, rows)
-    write_atomic(beside(out, REPORT), json.dumps(report, ensure_ascii=False, indent=1))
+    write_atomic(beside(out, REPORT), dumps(report, indent=1))
     return len(rows)
 
 
@@ -173,23 +164,29 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
+def prices(request: Asking) -> Prices:
+    """What tokens cost."""
+    return Prices(request.price_in, request.price_out)
+
+
 @contextmanager
-def _generator(asking: Asking, out: Path, shown: Display) -> Iterator[Generator]:
-    """The model, behind the ledger that stands beside `out`."""
-    model = _opened(asking, shown)
-    with Ledger(beside(out, LEDGER)) as ledger:
+def _generator(request: Asking, shown: Display) -> Iterator[Generator]:
+    """The model, behind the ledger that stands beside the rows."""
+    model = _opened(request, shown)
+    with Ledger(beside(request.out, LEDGER)) as ledger:
         yield Generator(model, ledger, shown)
 
 
-def _opened(asking: Asking, shown: Display) -> LanguageModel:
-    ref = resolve(asking.model, "lm")
+def _opened(request: Asking, shown: Display) -> LanguageModel:
+    ref = resolve(request.model, "lm")
     if ref.engine == "openai":
-        return RemoteLanguageModel(ref, asking.limits, shown.say)
+        limits = Limits(concurrency=request.concurrency, per_minute=request.rpm)
+        return RemoteLanguageModel(ref, limits, shown.say)
     return open_models().open(ref)
 
 
 def _head(
-    generator: Generator, asking: Asking, source: Path, settings: Mapping[str, Any]
+    generator: Generator, request: Asking, source: Path, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What was asked of which model, and what it took: all that a report begins with."""
     used = generator.used
@@ -200,48 +197,11 @@ def _head(
         "settings": dict(settings),
         "used": {
             **asdict(used),
-            "money": round(asking.prices.of(used.tokens_in, used.tokens_out), 6),
-            "price_in": asking.prices.million_in,
-            "price_out": asking.prices.million_out,
+            "money": round(prices(request).of(used.tokens_in, used.tokens_out), 6),
+            "price_in": request.price_in,
+            "price_out": request.price_out,
         },
     }
-
-
-def _out_faults(out: Path) -> list[Fault]:
-    """Whether `out` may be written: nothing that nshot did not make is written over."""
-    if out.is_dir():
-        return [Fault(f"-o {out} is a folder", expected="a file to write")]
-    if out.suffix != ".jsonl":
-        return [Fault(f"-o {out}", expected="a file named .jsonl")]
-    if out.exists() and not beside(out, LEDGER).exists():
-        found = f"{out} is there, and no ledger beside it: it is none of ours"
-        return [Fault(found, do="give another -o, or remove it")]
-    return []
-
-
-def _number_faults(asking: Asking, **numbers: float) -> list[Fault]:
-    """Numbers that cannot be."""
-    limits, prices = asking.limits, asking.prices
-    above: dict[str, float | None] = {
-        "concurrency": limits.concurrency,
-        "rpm": limits.per_minute,
-        **{name: number for name, number in numbers.items() if name != "temperature"},
-    }
-    faults = [
-        Fault(f"--{name} {number}", expected="a number above 0")
-        for name, number in above.items()
-        if number is not None and not 0 < number < float("inf")
-    ]
-    least: dict[str, float] = {
-        "price-in": prices.million_in,
-        "price-out": prices.million_out,
-        "temperature": numbers.get("temperature", 0.0),
-    }
-    return faults + [
-        Fault(f"--{name} {number}", expected="a number, 0 or more")
-        for name, number in least.items()
-        if not 0 <= number < float("inf")
-    ]
 
 
 def _collected(read: Callable[[], list[Any]], faults: list[Fault]) -> list[Any] | None:
@@ -253,43 +213,40 @@ def _collected(read: Callable[[], list[Any]], faults: list[Fault]) -> list[Any] 
         return None
 
 
-def translate_file(
-    source: Path,
-    out: Path,
-    asking: Asking,
-    shown: Display,
-    to: str = "ko",
-    outputs: Outputs = "regenerate",
-    system: str = "",
-    batch: int = 1,
-) -> tuple[Translated, Done]:
+def translate_file(request: Translation, shown: Display) -> tuple[Translated, Done]:
     """Translate the rows of a file; those that came out broken go to OUT.dropped.jsonl.
 
     Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
     Ctrl-C, leaves is written too.
     """
-    faults = [*_out_faults(out), *_number_faults(asking, batch=batch)]
-    rows = _collected(lambda: read_rows(source, outputs != "regenerate"), faults)
+    faults, out, to, outputs = request.faults(), request.out, request.to, request.outputs
+    rows = _collected(lambda: read_rows(request.rows, outputs != "regenerate"), faults)
     into = _collected(lambda: [language(to)], faults)
     if faults or rows is None or into is None:
         raise InputError(faults)
     done = Sofar()
-    with _generator(asking, out, shown) as generator:
-        settings = {"to": to, "outputs": outputs, "system": system, "batch": batch}
-        by, answer = (make(generator, into[0], batch) for make in (translator, writer))
+    with _generator(request, shown) as generator:
+        settings = {
+            "to": to,
+            "outputs": outputs,
+            "system": request.system,
+            "batch": request.batch,
+        }
+        by, answer = (make(generator, into[0], request.batch) for make in (translator, writer))
 
         def save() -> int:
-            head = _head(generator, asking, source, settings)
+            head = _head(generator, request, request.rows, settings)
             return _write_translated(done, len(rows), out, head)
 
-        with _saved_if_broken_off(save, done, out, shown):
+        with _saved_if_interrupted(save, done, out, shown):
             for start in range(0, len(rows), CHUNK):
                 shown.start("translating", start, len(rows))
-                some = translate(rows[start : start + CHUNK], by, to, outputs, answer, system)
+                part = rows[start : start + CHUNK]
+                some = translate(part, by, to, outputs, answer, request.system)
                 done.translated.rows += some.rows
                 done.translated.dropped += some.dropped
         count = save()
-    return done.translated, Done(count, out, done.stopped, generator, asking.prices)
+    return done.translated, Done(count, out, done.stopped, generator, prices(request))
 
 
 @dataclass
@@ -322,7 +279,7 @@ def _write_translated(done: Sofar, rows: int, out: Path, head: Mapping[str, Any]
     }
     write_rows(out, made.rows)
     write_rows(beside(out, DROPPED), dropped)
-    write_atomic(beside(out, REPORT), json.dumps(report, ensure_ascii=False, indent=1))
+    write_atomic(beside(out, REPORT), dumps(report, indent=1))
     return len(made.rows)
 
 

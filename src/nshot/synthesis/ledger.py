@@ -17,7 +17,7 @@ class Ledger:
     """Completions by the name of their request. One process holds it at a time.
 
     Lines are appended and synced. A last line that a kill cut short is taken off when the file is
-    opened; any other line that is none of ours is a fault.
+    opened; any other line that no ledger has is a fault.
     """
 
     def __init__(self, path: Path) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 from nshot.synthesis.languages import Language, language
 from nshot.synthesis.masking import mask, restore
+from nshot.synthesis.requests import Outputs
 from nshot.synthesis.soundness import Reason, nothing_to_translate, reasons_against
 
-Outputs: TypeAlias = Literal["regenerate", "translate", "keep"]
-OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
 Row: TypeAlias = Mapping[str, Any]
 
 

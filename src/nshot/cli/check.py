@@ -1,0 +1,65 @@
+"""``nshot check``: look at a task's data, or verify a delivered folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nshot.cli import flags
+
+ABOUT = "look at a task's data, or verify a delivered folder"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Where the data is, and its columns."""
+    from nshot.bench.request import Request
+    from nshot.core.fields import Flag
+
+    changes = {
+        "task": Flag("a task, or a folder with check.jsonl", "TASK|DIR", "task"),
+        "test": Flag("test rows", "FILE"),
+    }
+    flags.add(parser, Request, ("task", "text", "label", "group", "kind", "test"), changes)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print how the task is understood, or whether the folder answers as it did."""
+    folder = Path(arguments.task)
+    if (folder / "check.jsonl").exists() or (folder / "winner" / "check.jsonl").exists():
+        return _delivered(folder)
+    from nshot.bench.request import Request
+    from nshot.data import load, split
+    from nshot.data.same import shown
+
+    asked = flags.read(Request, arguments)
+    loaded = load(
+        asked.task,
+        test=asked.test,
+        text=asked.text,
+        label=asked.label,
+        group=asked.group,
+        kind=asked.kind,
+    )
+    rows = split(loaded.task, loaded.train, loaded.test)
+    for note in (*loaded.notes, *rows.notes):
+        print(f"note: {note}")
+    print(f"task {loaded.task.name}: {loaded.task.kind}, metric {loaded.task.metric}")
+    print(f"{len(rows.train)} rows to learn from, {len(rows.test)} to test on ({rows.mode})")
+    for label in loaded.task.label_names:
+        counts = [sum(e.label == label for e in part) for part in (rows.train, rows.test)]
+        print(f"  {label:30} {counts[0]:6} {counts[1]:6}")
+    for example in rows.train[:3]:
+        print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60]}")
+    return 0
+
+
+def _delivered(folder: Path) -> int:
+    """Does this copy still give the answers it was delivered with?"""
+    from nshot.use.ready import ready
+
+    model = ready(folder)
+    wrong = model.check()
+    for line in wrong:
+        print(line)
+    print(f"{model.checks - len(wrong)} of {model.checks} answers as delivered")
+    return 3 if wrong else 0

@@ -1,0 +1,64 @@
+"""``nshot compare``: measure the ladder of methods on a task."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nshot.cli import flags, output
+from nshot.core.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from nshot.bench.request import Request
+
+ABOUT = "measure the ladder of methods on a task"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The fields of a request, and whether it is only to be forecast."""
+    from nshot.bench.request import Request
+
+    flags.add(parser, Request)
+    parser.add_argument("--dry-run", action="store_true", help="print the forecast and stop")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Forecast or run it; print the board, the pick and where they are."""
+    from nshot.bench.prepare import prepare
+    from nshot.bench.run import carry_out, plan
+    from nshot.report.terminal import advice_lines, board_table, forecast_table
+
+    prepared = prepare(_request(arguments))
+    output.note(prepared.split.notes)
+    with output.display() as shown:
+        if arguments.dry_run:
+            rows = plan(prepared, shown)
+        else:
+            result = carry_out(prepared, shown, output.command())
+    if arguments.dry_run:
+        print(forecast_table(rows))
+        return 0
+    print(board_table(result.board))
+    print()
+    print(advice_lines(result.board.advice))
+    print(f"\nreport: {output.short(result.folder / 'report.html')}")
+    if (result.folder / "winner").exists():
+        print(f"winner: {output.short(result.folder / 'winner')}")
+    return result.exit_code
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    """What was typed, or the request in the nshot.yaml that was named."""
+    from dataclasses import replace
+
+    from nshot.bench.request import Request, is_request, read_request
+
+    path = Path(arguments.task)
+    if not is_request(path):
+        return flags.read(Request, arguments)
+    typed = flags.given(Request, arguments)
+    if typed.keys() - {"task", "out"}:
+        expected = "no flags but --out and --dry-run"
+        raise InputError(Fault("flags beside an nshot.yaml", expected, f"edit {path}"))
+    return replace(read_request(path), out=typed.get("out"))

@@ -1,0 +1,35 @@
+"""``nshot methods``: the methods there are."""
+
+from __future__ import annotations
+
+import argparse
+
+ABOUT = "the methods, cheapest first, with their settings"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """No flags."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each with its settings and what the search tries of them."""
+    from nshot.core.types import Kind
+    from nshot.methods import PICTURES, STANDARD, TABLE
+
+    marks: dict[Kind, str] = {"classify": "*", "generate": "+"}
+    for name in TABLE:
+        method = TABLE[name]
+        star = "".join(mark for kind, mark in marks.items() if name in STANDARD[kind])
+        star += "°" * (name in PICTURES)
+        print(f"{name:18} {method.rung:9} {method.about} {star}".rstrip())
+        settings = []
+        for setting, info in method.model_fields.items():
+            values = method.space.get(setting)
+            note = f" (tried: {', '.join(map(str, values))})" if values else ""
+            default = "(needed)" if info.is_required() else info.default
+            settings.append(f"{setting}={default}{note}")
+        if settings:
+            print(f"{'':28} {'; '.join(settings)}")
+    meaning = "* to choose labels, + to write answers, ° on pictures"
+    print(f"\ncompared where --methods is not given: {meaning}")
+    return 0

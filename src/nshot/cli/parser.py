@@ -1,0 +1,86 @@
+"""The parser of ``nshot``, made from the verbs' modules."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from nshot import __version__
+from nshot.cli import (
+    adapt,
+    advise,
+    check,
+    compare,
+    data_generate,
+    data_show,
+    data_translate,
+    episodes,
+    extend,
+    methods,
+    models,
+    predict,
+)
+from nshot.core.errors import nearest
+
+VERBS: tuple[ModuleType, ...] = (
+    compare, adapt, predict, extend, advise, episodes, methods, check, models,
+)  # fmt: skip
+"""Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
+DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)
+_EPILOG = """\
+examples:
+  nshot compare tickets.csv                         guess the columns, try everything
+  nshot compare tickets.csv --dry-run               what that would take on this machine
+  nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
+  nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
+  nshot compare photos/                             a folder with a sub-folder per class
+  nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
+  nshot predict runs/photos new/*.jpg -o out.jsonl
+  nshot predict runs/tickets runs/films mixed.csv   several on one base: rows name theirs
+exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
+(the partial board is kept), 130 interrupted (the same command goes on)."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusal of a flag names the nearest one."""
+
+    def error(self, message: str) -> Any:
+        """Exit code 2, with the cure."""
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.split(": ", 1)[1].split()[0]
+            known = [flag for action in self._actions for flag in action.option_strings]
+            message += f" ({nearest(wrong.split('=')[0], known)})"
+        self.exit(2, f"nshot: {message}\n  try:      {self.prog} --help\n")
+
+
+def parser(words: Sequence[str] | None = None) -> Parser:
+    """The whole parser; for a line of `words`, only the verbs in it have their flags."""
+    top = Parser(
+        prog="nshot",
+        description="Which way of adapting a model is worth it on your task: measured on your own"
+        " examples, with the cost beside it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"nshot {__version__}")
+    verbs = top.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
+    _add(verbs, VERBS, words)
+    about = "work on files of instructions"
+    data = verbs.add_parser("data", help=about, description=about, allow_abbrev=False)
+    data.set_defaults(parser=data)
+    _add(data.add_subparsers(required=True, metavar="VERB", parser_class=Parser), DATA_VERBS, words)
+    return top
+
+
+def _add(verbs: Any, modules: Sequence[ModuleType], words: Sequence[str] | None) -> None:
+    for module in modules:
+        name = module.__name__.rpartition(".")[2].removeprefix("data_")
+        verb = verbs.add_parser(
+            name, help=module.ABOUT, description=module.ABOUT, allow_abbrev=False
+        )
+        verb.set_defaults(run=module.run, parser=verb)
+        if words is None or name in words:
+            module.add(verb)
