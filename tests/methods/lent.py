@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from nshot.core.types import ModelRef, Shots, Task
-from nshot.methods.contract import Built, Method
+from nshot.methods.contract import Method
 from nshot.models.base import Models
 
 
 @dataclass
 class Lent:
-    """See `nshot.methods.contract.Workbench`; nested methods are not lent here."""
+    """See `nshot.methods.contract.Workbench`."""
 
     models: Models
     base: ModelRef | None
@@ -28,9 +28,6 @@ class Lent:
     parameters: int = 0
     curve: tuple[Any, ...] = ()
     shelf: dict[str, Any] = field(default_factory=dict)
-
-    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
-        raise NotImplementedError
 
     def shared(self, key: str, make: Callable[[], Any]) -> Any:
         if key not in self.shelf:

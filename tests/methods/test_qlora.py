@@ -185,9 +185,36 @@ def test_another_quantisation_is_refused(folder):
         HFModels().open(ModelRef("hf", str(folder), quant="int3"))
 
 
-def test_lengths_of_rows_are_learned_on_a_packed_base_too(bench):
-    """DoRA needs the unpacked weight for its lengths."""
-    method = METHOD.model_copy(update={"use_dora": True, "epochs": 4})
-    method.adapt(TASK, SHOTS, bench)
+def test_lengths_of_rows_are_learned_on_a_packed_base_too_and_reloaded(bench, models):
+    """DoRA takes its lengths from the unpacked weights, when it begins and when it is loaded."""
+    predictor = check_it_learns(METHOD.model_copy(update={"use_dora": True}), bench)
+    check_it_generates(models, predictor.ref)
     lengths = LAYERS * sum(o for _, o in matrices())
     assert bench.parameters == lengths + LAYERS * sum(4 * (i + o) for i, o in matrices())
+    folder = Path(predictor.ref.deltas[0].folder)
+    saved = load_file(folder / "adapter_model.safetensors")
+    assert sum(t.numel() for n, t in saved.items() if "magnitude" in n) == lengths
+
+
+def test_a_reloaded_dora_is_its_equation_on_the_unpacked_weights(bench):
+    """Equation 5 of https://arxiv.org/abs/2402.09353, with W as the 4-bit base unpacks it."""
+    import bitsandbytes.functional as bnb
+
+    predictor = METHOD.model_copy(update={"use_dora": True}).adapt(TASK, SHOTS, bench)
+    saved = load_file(Path(predictor.ref.deltas[0].folder) / "adapter_model.safetensors")
+    at = "model.layers.0.self_attn.q_proj"
+    a, b, length = (
+        saved[f"base_model.model.{at}.lora_{n}"]
+        for n in ("A.weight", "B.weight", "magnitude_vector")
+    )
+    base = HFModels().open(predictor.ref)._base
+    with base.answering(predictor.ref.deltas) as live:
+        part = live.module.get_submodule(at)
+        held = part.base_layer.weight
+        weight = bnb.dequantize_4bit(held, held.quant_state)
+        moved = weight + METHOD.alpha / METHOD.rank * b @ a
+        x = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            answer = part(x)
+    expected = x @ (length[:, None] * moved / moved.norm(dim=1, keepdim=True)).T
+    torch.testing.assert_close(answer, expected, rtol=1e-3, atol=1e-3)
