@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from markupsafe import Markup
+
 from nshot.report import charts
-from nshot.report.markup import Markup, element
+from nshot.report.svg import element
 
 Family: TypeAlias = Literal["soft prompt", "adapter", "own weights"]
 Box: TypeAlias = tuple[float, float, float, float]

@@ -7,16 +7,16 @@ around them stays. A page that is not there yet is begun.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from nshot.board.schema import Board, Details, Estimate, Row
+from nshot.core.files import write_atomic
 from nshot.report import charts
-from nshot.report.numbers import Style, at, finite, say
-from nshot.report.rows import Row, delivered, listed, mapped, marks, measured, missing, series
+from nshot.report.numbers import Style, say
+from nshot.report.views import contest, marks, missing, series
 
 START = "<!-- generated -->"
 END = "<!-- end of generated -->"
@@ -29,15 +29,19 @@ COLUMNS: tuple[tuple[str, str, Style], ...] = (
 )
 
 
-def block(board: Mapping[str, Any], details: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+def block(board: Board, details: Details, pictures: Mapping[str, str]) -> str:
     """The generated part of the page; `pictures` are file names by what they show."""
-    advice, task = mapped(board.get("advice")), mapped(board.get("task"))
-    found = measured(board)
+    advice = board.advice
+    if advice is None:
+        raise SystemExit("nothing was measured: there is no page to make")
+    corrected = Estimate(
+        score=advice.corrected_score, low=advice.corrected_low, high=advice.corrected_high
+    )
     parts = [
-        f"**Pick: `{advice.get('pick')}`** ({str(advice.get('verdict')).replace('_', ' ')}), "
-        f"{task.get('metric')} {_interval(board, '/advice/corrected_')} % on new inputs.",
-        "\n".join(f"- {_plain(reason)}" for reason in listed(advice.get("reasons"))),
-        _table(board, found),
+        f"**Pick: `{advice.pick}`** ({advice.verdict.replace('_', ' ')}), "
+        f"{board.task.metric} {_interval(corrected)} % on new inputs.",
+        "\n".join(f"- {_plain(reason)}" for reason in advice.reasons),
+        _table(board),
         "◆ pick, ● could still be the best, ○ ruled out. Score in percent with its 95 % interval; "
         "gap: train minus test, points.",
         *(f"![{words}]({file})" for words, file in pictures.items()),
@@ -48,73 +52,66 @@ def block(board: Mapping[str, Any], details: Mapping[str, Any], pictures: Mappin
     return "\n\n".join(part for part in parts if part)
 
 
-def _table(board: Mapping[str, Any], found: list[Row]) -> str:
-    further = listed(mapped(board.get("task")).get("also"))
-    heads = ["", "method", "rung", "score", *map(str, further), "gap"]
+def _table(board: Board) -> str:
+    heads = ["", "method", "rung", "score", *board.task.also, "gap"]
     heads += [head for _, head, _ in COLUMNS]
     lines = [_line(heads), _line(["---"] * 3 + ["--:"] * (len(heads) - 3))]
-    for row in found:
-        train = finite(row.data.get("train_score"))
-        gap = train - row.score if train is not None and row.score is not None else None
-        shape = {"pick": "◆", "could": "●", "out": "○"}[row.role]
-        costs = [say(finite(row.data.get(key)), style) for key, _, style in COLUMNS]
-        score = _interval(board, f"{row.path}/")
-        also = [_interval(board, f"{row.path}/also/{metric}/") for metric in further]
-        name, rung = f"`{row.name}`", str(row.data.get("rung"))
-        lines.append(_line([shape, name, rung, score, *also, say(gap, "points"), *costs]))
+    for view in contest(board):
+        row = view.row
+        shape = {"pick": "◆", "could": "●", "out": "○"}[view.role]
+        costs = [say(getattr(row, key), style) for key, _, style in COLUMNS]
+        also = [_interval(row.also.get(metric, Estimate())) for metric in board.task.also]
+        gap = say(view.gap, "points")
+        lines.append(_line([shape, f"`{row.name}`", row.rung, _interval(row), *also, gap, *costs]))
     return "\n".join(lines)
 
 
-def _interval(board: Mapping[str, Any], stem: str) -> str:
-    score, low, high = (finite(at(board, f"{stem}{end}")) for end in ("score", "low", "high"))
-    if low is None or high is None:
-        return say(score, "score")
-    return f"{say(score, 'score')} ({say(low, 'score')}–{say(high, 'score')})"
+def _interval(of: Estimate | Row) -> str:
+    if of.low is None or of.high is None:
+        return say(of.score, "score")
+    return f"{say(of.score, 'score')} ({say(of.low, 'score')}–{say(of.high, 'score')})"
 
 
 def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def _plain(text: Any) -> str:
+def _plain(text: str) -> str:
     """A sentence of the board as Markdown that shows it as it is."""
-    kept = str(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
+    kept = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
     return kept.replace("*", "\\*").replace("_", "\\_")
 
 
-def _missing(board: Mapping[str, Any]) -> str:
+def _missing(board: Board) -> str:
     lines = [
-        f"- `{row.name}` {row.data.get('status')}: {_plain(row.data.get('reason'))}"
-        for row in missing(board)
+        f"- `{view.name}` {view.row.status}: {_plain(view.row.reason or '')}"
+        for view in missing(board)
     ]
     return "\n".join(["Not measured:", "", *lines]) if lines else ""
 
 
-def _delivered(board: Mapping[str, Any]) -> str:
+def _delivered(board: Board) -> str:
     return "\n".join(
-        f"Measured again, {row.data.get('form')}: `{row.name}` "
-        f"{_interval(board, f'{row.path}/')} %."
-        for row in delivered(board)
+        f"Measured again, {row.form}: `{row.name}` {_interval(row)} %."
+        for row in board.outside
         if row.score is not None
     )
 
 
-def _run(board: Mapping[str, Any], details: Mapping[str, Any]) -> str:
-    machine = mapped(details.get("machine"))
-    versions = ", ".join(f"{k} {v}" for k, v in mapped(machine.get("versions")).items())
-    task = mapped(board.get("task"))
-    seconds = finite(details.get("elapsed_seconds"))
+def _run(board: Board, details: Details) -> str:
+    machine, task = details.machine, board.task
+    versions = ", ".join(f"{package} {version}" for package, version in machine.versions.items())
     return "\n".join(
         [
             "```",
-            _portable(str(details.get("command", ""))),
+            _portable(details.command),
             "```",
             "",
-            f"{task.get('test')} test rows, {task.get('seeds')} draws, split fingerprint "
-            f"`{board.get('fingerprint')}`; "
-            f"{say(seconds, 'seconds')} on {machine.get('processor')}, "
-            f"{machine.get('threads')} threads, {machine.get('device')} {machine.get('dtype')}, "
-            f"Python {machine.get('python')}, {versions}.",
+            f"{task.test} test rows, {task.seeds} draws, split fingerprint "
+            f"`{board.fingerprint}`; "
+            f"{say(details.elapsed_seconds, 'seconds')} on {machine.processor}, "
+            f"{machine.threads} threads, {machine.device} {machine.dtype}, "
+            f"Python {machine.python}, {versions}.",
         ]
     )
 
@@ -127,19 +124,18 @@ def _portable(command: str) -> str:
     return command
 
 
-def drawings(board: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def drawings(board: Board) -> dict[str, tuple[str, str]]:
     """(what it shows, SVG) by the ending of the file's name; an empty chart is left out."""
-    found = measured(board)
-    name = str(mapped(board.get("task")).get("name"))
-    if not marks(found):
+    drawn_rows, name = contest(board), board.task.name
+    if not marks(drawn_rows):
         return {}
     serve = "time to answer 1,000 inputs"
-    lines = series(found)
+    lines = series(drawn_rows)
     drawn = {
-        "board": (f"{name}: the board", charts.board(marks(found), f"{name}: the board")),
+        "board": (f"{name}: the board", charts.board(marks(drawn_rows), f"{name}: the board")),
         "cost": (
             f"{name}: score against {serve}",
-            charts.scatter(marks(found), f"{name}: score against {serve}", serve, 680, 440),
+            charts.scatter(marks(drawn_rows), f"{name}: score against {serve}", serve, 680, 440),
         ),
     }
     if lines:
@@ -160,23 +156,16 @@ def put(page: str, generated: str) -> str:
 
 def write(run: Path, name: Path) -> None:
     """The page and its pictures."""
-    board = json.loads((run / "leaderboard.json").read_text(encoding="utf-8"))
-    details = json.loads((run / "details.json").read_text(encoding="utf-8"))
+    board, details = Board.read(run), Details.read(run)
     page = name.parent / f"{name.name}.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     pictures = {}
     for ending, (words, svg) in drawings(board).items():
         file = name.parent / f"{name.name}-{ending}.svg"
-        _replace(file, svg)
+        write_atomic(file, svg)
         pictures[words] = file.name
-    old = page.read_text(encoding="utf-8") if page.exists() else f"# {board['task']['name']}\n"
-    _replace(page, put(old, block(board, details, pictures)))
-
-
-def _replace(file: Path, text: str) -> None:
-    passing = file.with_name(f".{file.name}.{os.getpid()}")
-    passing.write_text(text, encoding="utf-8")
-    os.replace(passing, file)
+    old = page.read_text(encoding="utf-8") if page.exists() else f"# {board.task.name}\n"
+    write_atomic(page, put(old, block(board, details, pictures)))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import nshot
 from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
 from nshot.board.details import pictures
-from nshot.board.schema import AnswerPicture
+from nshot.board.schema import AnswerPicture, Board, Details, Picture, Pictures
 from nshot.cli.main import main
 from nshot.core.errors import InputError
 from nshot.core.types import Cost, Example, Image, Input, Measurement, Prediction
 from nshot.data import read_inputs
-from nshot.report.pictures import section_of
+from nshot.report import render
 from scenes import scene, shelf
 from spine import stay_here
 
@@ -217,12 +217,12 @@ def test_the_report_shows_what_was_learned_from_and_what_went_wrong(run: Path) -
     assert len(page) < 1_000_000
 
 
-def test_the_report_shows_only_pictures_that_stand_in_it() -> None:
-    shown = {"label": "a", "src": "https://x.test/1.jpg"}
-    found = section_of({"pictures": {"shots": [shown], "wrong": "nothing"}})
-    assert found is not None
-    assert "x.test" not in "".join(found[1])
-    assert section_of({"pictures": {}}) is None
+def test_the_report_shows_only_pictures_that_stand_in_it(run: Path) -> None:
+    shown = Pictures(shots=(Picture(label="a", src="https://x.test/1.jpg"),))
+    page = render(Board.read(run), Details(pictures=shown))
+    assert "x.test" not in page
+    assert "not there" in page
+    assert 'id="pictures"' not in render(Board.read(run), Details(pictures=Pictures()))
 
 
 def test_what_is_of_texts_alone_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

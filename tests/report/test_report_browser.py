@@ -181,10 +181,48 @@ def test_a_confused_pair_leads_to_its_mistakes(page: Any) -> None:
         assert shown.nth(i).get_attribute("data-answer") == answer
 
 
-@pytest.mark.parametrize("page", [(360, "light"), (768, "dark"), (1280, "light")], indirect=True)
-def test_fits_the_width(page: Any) -> None:
+STICKS_OUT = """() => [...document.querySelectorAll("body *")].filter((e) => {
+  const box = e.getBoundingClientRect();
+  if (!box.width || box.right <= innerWidth + 0.5) return false;
+  for (let p = e.parentElement; p; p = p.parentElement) {
+    const style = getComputedStyle(p);
+    if (style.overflowX !== "visible" || style.clipPath !== "none") return false;
+  }
+  return getComputedStyle(e).clipPath === "none";
+}).map((e) => `${e.tagName}.${e.getAttribute("class")}: ${e.textContent.slice(0, 60)}`)"""
+WIDE = (
+    "* { font-family: 'DejaVu Sans Mono', monospace !important; letter-spacing: .08em !important; }"
+)
+"""Text about a third wider than that of most fonts, whichever this machine has."""
+
+
+@pytest.mark.parametrize("font", ["usual", "wide"])
+@pytest.mark.parametrize(
+    "page", [(360, "light"), (768, "dark"), (1000, "light"), (1280, "light")], indirect=True
+)
+def test_fits_the_width(page: Any, font: str) -> None:
+    if font == "wide":
+        page.add_style_tag(content=WIDE)
     page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    page.evaluate("fit()")
+    assert page.evaluate(STICKS_OUT) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("font", ["usual", "wide"])
+@pytest.mark.parametrize(
+    "page", [(360, "light"), (900, "light"), (1280, "light"), (1600, "light")], indirect=True
+)
+def test_the_board_is_not_cut_off(page: Any, font: str) -> None:
+    if font == "wide":
+        page.add_style_tag(content=WIDE)
+    page.evaluate("fit()")
+    box = page.locator(".boardbox")
+    assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
+    cards = "cards" in (box.get_attribute("class") or "")
+    width = page.viewport_size["width"]
+    assert cards or width > 720
+    assert not cards or width < 1600
 
 
 @pytest.mark.parametrize("page", [(360, "light")], indirect=True)

@@ -9,11 +9,12 @@ import sample_board
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nshot.board.schema import Board
 from nshot.report import charts
 from nshot.report.charts import Losses, Mark, Series
-from nshot.report.rows import marks, measured, series
+from nshot.report.views import contest, marks, series
 
-FOUND = measured(sample_board.board())
+FOUND = contest(Board.model_validate(sample_board.board()))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -91,9 +92,9 @@ def test_whisker_says_its_numbers() -> None:
     assert drawn.count("c-seed") == 2
 
 
-def test_the_loss_falls_down_the_panel_and_the_watched_rows_are_dots() -> None:
-    train, watched = ((1, 4.0), (2, 2.0), (4, 1.0)), ((0, 4.0), (4, 3.0))
-    drawn = charts.loss_panel(Losses("instruct", "pick", train, watched))
+def test_the_loss_falls_down_the_panel_and_the_validation_rows_are_dots() -> None:
+    train, validation = ((1, 4.0), (2, 2.0), (4, 1.0)), ((0, 4.0), (4, 3.0))
+    drawn = charts.loss_panel(Losses("instruct", "pick", train, validation))
     ET.fromstring(drawn)
     paths = re.findall(r'class="c-run c-(\w+)" d="M([^"]+)"', drawn)
     assert [role for role, _ in paths] == ["out", "pick"]
@@ -102,7 +103,7 @@ def test_the_loss_falls_down_the_panel_and_the_watched_rows_are_dots() -> None:
     assert abs((x[2] - x[1]) - 2 * (x[1] - x[0])) < 0.2, "steps are to scale"
     assert abs((y[1] - y[0]) - 2 * (y[2] - y[1])) < 0.2, "and so are losses"
     assert drawn.count("<polygon") == 2
-    assert "watched rows after step 4: 3.000" in drawn
+    assert "validation rows after step 4: 3.000" in drawn
     assert "<polygon" not in charts.loss_panel(Losses("lora", "pick", train))
 
 
@@ -146,3 +147,18 @@ def test_every_class_drawn_has_a_colour_in_both_sheets() -> None:
     for name in used - bare:
         assert f".{name}" in sheet, name
         assert f".{name}" in alone, name
+
+
+def test_a_name_with_its_model_fits_everywhere() -> None:
+    name = "retrieved_shots @ smollm2-135m"
+    mark = Mark(name, "pick", 0.5, 0.4, 0.6, 2.0, (0.5,))
+    line = Series(name, "pick", ((4, 0.4, 0.3, 0.5), (8, 0.5, 0.4, 0.6)))
+    losses = Losses(name, "pick", ((1, 2.0), (2, 1.0)))
+    for drawn in (
+        charts.board([mark], ""),
+        charts.scatter([mark], "", ""),
+        charts.scatter([mark], "", "", width=340, height=380),
+        charts.curve_panel(line, [line], charts.curves_axis([line])),
+        charts.loss_panel(losses),
+    ):
+        assert f">{name}</text>" in drawn

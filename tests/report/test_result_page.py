@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import sample_board
 
+from nshot.board.schema import Board, Details
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "result_page.py"
 
 
@@ -86,6 +88,7 @@ def test_the_place_of_the_data_is_not_told(
 ) -> None:
     monkeypatch.setenv("NSHOT_DATA", str(tmp_path / "data"))
     details = {**sample_board.details(), "command": f"nshot compare {tmp_path}/data/sst2.csv"}
-    text = page.block(sample_board.board(), details, {})
+    board = Board.model_validate(sample_board.board())
+    text = page.block(board, Details.model_validate(details), {})
     assert "nshot compare $NSHOT_DATA/sst2.csv" in text
     assert str(tmp_path) not in text

@@ -1,40 +1,21 @@
-"""The report of a run: one self-contained HTML page made of leaderboard.json and details.json."""
+"""The report of a run: one self-contained HTML page made of its board and its details."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from nshot.core.errors import Fault, InputError
+from nshot.board.schema import Board, Details
 from nshot.core.files import write_atomic
-from nshot.report.html import render
+from nshot.report.page import render
 
 __all__ = ["render", "write"]
 
 
 def write(folder: Path) -> Path:
-    """Write ``report.html`` of a run's folder from its two files and return where it lies.
+    """Write ``report.html`` of a run's folder from its files and return where it lies.
 
-    Raises:
-        InputError: leaderboard.json is absent or is not a JSON object, or details.json is none.
+    Raises `InputError` where there is no board, or none that can be read.
     """
-    board = _read(folder / "leaderboard.json")
-    details_file = folder / "details.json"
-    details = _read(details_file) if details_file.exists() else {}
     target = folder / "report.html"
-    write_atomic(target, render(board, details))
+    write_atomic(target, render(Board.read(folder), Details.read(folder)))
     return target
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        do = "nshot compare TASK --out " + str(file.parent)
-        raise InputError(Fault("no such file", "the folder of a run", do, str(file))) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(Fault(str(error), "JSON as nshot wrote it", "", str(file))) from None
-    if not isinstance(found, dict):
-        raise InputError(Fault("not a JSON object", "JSON as nshot wrote it", "", str(file)))
-    return found

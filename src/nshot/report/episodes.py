@@ -79,13 +79,13 @@ def learning(result: Mapping[str, Any]) -> str | None:
     losses = [
         charts.Losses(row["name"], "could", _smoothed(row["training"]["losses"])) for row in trained
     ]
-    watched = [
+    accuracy = [
         charts.Series(
             row["name"], "could", tuple((s, v, None, None) for s, v in row["training"]["watched"])
         )
         for row in trained
     ]
-    return charts.standalone(charts.learning(losses, watched, "How the learning went"))
+    return charts.standalone(charts.learning(losses, accuracy, "How the learning went"))
 
 
 def _smoothed(losses: Sequence[float]) -> tuple[tuple[int, float], ...]:

@@ -9,20 +9,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from nshot.report.markup import Markup, element
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from nshot.report.svg import element
 
 Style: TypeAlias = Literal["score", "points", "seconds", "bytes", "count", "tokens", "share"]
 
 MISSING = "–"
 
 
-def at(board: Mapping[str, Any], path: str) -> Any:
-    """The value under a JSON pointer (RFC 6901), or None where there is none."""
-    value: Any = board
-    for key in (part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]):
-        if isinstance(value, Mapping):
+def at(part: object, path: str) -> object:
+    """The value under a JSON pointer (RFC 6901) into a model, or None where there is none."""
+    value = part
+    for key in (key.replace("~1", "/").replace("~0", "~") for key in path.split("/")[1:]):
+        if isinstance(value, BaseModel):
+            value = getattr(value, key, None)
+        elif isinstance(value, Mapping):
             value = value.get(key)
         elif isinstance(value, Sequence) and not isinstance(value, str) and key.isdigit():
             value = value[int(key)] if int(key) < len(value) else None
@@ -36,27 +41,23 @@ def under(path: str, key: str) -> str:
     return f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
 
 
-def finite(value: Any) -> float | None:
-    """`value` as a float where it is a finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def number(board: Mapping[str, Any], path: str, style: Style) -> Markup:
+def number(part: object, path: str, style: Style) -> Markup:
     """The figure under `path` of the board, with where it came from."""
-    value = at(board, path)
-    return figure(value, style, {"data-path": path})
+    value = at(part, path)
+    return figure(value if isinstance(value, (int, float)) else None, style, path)
 
 
-def figure(value: Any, style: Style, attributes: Mapping[str, str] | None = None) -> Markup:
-    """A number as text in a span that carries the exact value."""
-    known = finite(value)
-    if known is None:
-        return element("span.none", MISSING, at={**(attributes or {}), "title": "not measured"})
+def figure(value: float | None, style: Style, path: str | None = None) -> Markup:
+    """A number as text in a span that carries the exact value, and the place it came from."""
+    if value is None or not math.isfinite(value):
+        return element("span.none", MISSING, at={"data-path": path, "title": "not measured"})
     exact = json.dumps(value)
-    more = {"data-value": exact, "title": exact if style in ("count", "bytes") else None}
-    return element("span.n", say(known, style), at={**(attributes or {}), **more})
+    title = exact if style in ("count", "bytes") else None
+    return element(
+        "span.n",
+        say(value, style),
+        at={"data-path": path, "data-value": exact, "title": title},
+    )
 
 
 def say(value: float | None, style: Style) -> str:

@@ -27,6 +27,22 @@ for (const heading of document.querySelectorAll("th[aria-sort]")) {
   heading.querySelector("button").addEventListener("click", () => sortBy(heading));
 }
 
+// The board: a table, a tighter one, or cards, whichever is the first that fits.
+const box = document.querySelector(".boardbox");
+
+function fit() {
+  for (const style of ["table", "tight", "cards"]) {
+    box.className = `scroll boardbox ${style}`;
+    if (box.scrollWidth <= box.clientWidth) return;
+  }
+}
+
+if (box) {
+  fit();
+  window.addEventListener("resize", fit);
+  box.addEventListener("toggle", fit, true);
+}
+
 // Mistakes: what is typed filters them; a confused pair fills the search by itself.
 const search = document.getElementById("find");
 const mistakes = Array.from(document.querySelectorAll(".mistakes > li"));

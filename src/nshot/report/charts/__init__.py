@@ -1,0 +1,37 @@
+"""Charts as SVG text, from plain values: no plotting package, the same drawing in page and docs."""
+
+from nshot.report.charts.board import board
+from nshot.report.charts.confusion import confusion
+from nshot.report.charts.curves import curve_panel, curves
+from nshot.report.charts.draw import Role, standalone
+from nshot.report.charts.losses import learning, loss_panel
+from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, frontier, marks_axis
+from nshot.report.charts.scales import Axis, axis
+from nshot.report.charts.scatter import scatter
+from nshot.report.charts.strip import strip
+from nshot.report.charts.trials import trials
+from nshot.report.charts.whisker import scale_strip, whisker
+
+__all__ = [
+    "Axis",
+    "Losses",
+    "Mark",
+    "Role",
+    "Series",
+    "axis",
+    "board",
+    "confusion",
+    "curve_panel",
+    "curves",
+    "curves_axis",
+    "frontier",
+    "learning",
+    "loss_panel",
+    "marks_axis",
+    "scale_strip",
+    "scatter",
+    "standalone",
+    "strip",
+    "trials",
+    "whisker",
+]

@@ -1,0 +1,104 @@
+"""What a page or a plot needs of the board: its rows in order, each with its place and its role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from nshot.board.schema import Board, Row
+from nshot.report.charts import Losses, Mark, Role, Series
+
+Cost: TypeAlias = Literal["use_seconds_per_1000", "build_seconds"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A row of the board: `path` is its JSON pointer, `role` what the advice says of it."""
+
+    path: str
+    row: Row
+    role: Role
+    frontier: bool
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+        return self.row.name
+
+    @property
+    def gap(self) -> float | None:
+        """Score on its own training examples minus the score on test."""
+        row = self.row
+        if row.train_score is None or row.score is None:
+            return None
+        return row.train_score - row.score
+
+
+def views(board: Board) -> list[View]:
+    """All rows of the board in the file's order."""
+    advice = board.advice
+    pick = advice.pick if advice else None
+    could, best = (advice.could_be_best, advice.frontier) if advice else ((), ())
+    found = []
+    for i, row in enumerate(board.rows):
+        role: Role = "pick" if row.name == pick else "could" if row.name in could else "out"
+        found.append(View(f"/rows/{i}", row, role, row.name in best))
+    return found
+
+
+def contest(board: Board) -> list[View]:
+    """The rows of the contest that were measured, best score first, without a score last."""
+    found = [view for view in views(board) if view.row.in_contest and view.row.status == "ok"]
+    return sorted(found, key=lambda view: (view.row.score is None, -(view.row.score or 0.0)))
+
+
+def outside(board: Board) -> list[View]:
+    """Rows outside the choice: the winner as delivered, merged, exported."""
+    return [view for view in views(board) if not view.row.in_contest]
+
+
+def missing(board: Board) -> list[View]:
+    """Rows that were skipped or failed."""
+    return [view for view in views(board) if view.row.in_contest and view.row.status != "ok"]
+
+
+def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mark]:
+    """All rows that have a score, as marks; `cost` is what their seconds are."""
+    return [
+        Mark(
+            view.name,
+            view.role,
+            row.score,
+            row.low,
+            row.high,
+            row.build_seconds if cost == "build_seconds" else row.use_seconds_per_1000,
+            row.per_seed,
+        )
+        for view in rows
+        if (row := view.row).score is not None
+    ]
+
+
+def series(rows: Sequence[View]) -> list[Series]:
+    """The score over shots of each row that has points; [] where no row has two sizes."""
+    lines = []
+    for view in rows:
+        points = [(p.shots, p.score, p.low, p.high) for p in view.row.curve if p.score is not None]
+        if points:
+            lines.append(Series(view.name, view.role, tuple(sorted(points, key=_size))))
+    return lines if any(len(line.points) > 1 for line in lines) else []
+
+
+def losses(rows: Sequence[View]) -> list[Losses]:
+    """How the loss fell, of each row that was trained by steps."""
+    return [
+        Losses(view.name, view.role, curve.train, curve.validation)
+        for view in rows
+        if (curve := view.row.learning_curve) and curve.train
+    ]
+
+
+def _size(point: tuple[int | str, float, float | None, float | None]) -> tuple[bool, int]:
+    shots = point[0]
+    return (True, 0) if isinstance(shots, str) else (False, shots)
