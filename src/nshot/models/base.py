@@ -194,8 +194,9 @@ class LanguageModel:
         raise self._unable("cannot write texts")
 
     def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
-        """The text of `generate`, piece by piece; see `Writes`."""
-        raise self._unable("cannot write texts")
+        """The text of `generate`, piece by piece, or in one where the engine cannot do better."""
+        if text := self.generate([prompt], how)[0].text:
+            yield text
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Hidden states after the given blocks; see `Reads`."""

@@ -26,21 +26,22 @@ class ContractBroken(NshotError):
     """A promise of the contract that was not kept."""
 
 
-def _promise(kept: bool, promise: str) -> None:
+def promise(kept: bool, sentence: str) -> None:
+    """Raise `ContractBroken` with the sentence unless it is kept."""
     if not kept:
-        raise ContractBroken(promise)
+        raise ContractBroken(sentence)
 
 
 def check_value(method: Method, table: Table) -> None:
     """A method is a frozen value: the same in JSON, refusing what it does not know."""
-    _promise(table.build(spec(method)) == method, "its JSON builds the same method")
-    _promise(spec_hash(table.build(spec(method))) == spec_hash(method), "and the same hash")
-    _promise(type(method).__module__.split(".")[-1] == method.name, "its file bears its name")
-    _promise(bool(method.about and type(method).__doc__), "it says what it is")
+    promise(table.build(spec(method)) == method, "its JSON builds the same method")
+    promise(spec_hash(table.build(spec(method))) == spec_hash(method), "and the same hash")
+    promise(type(method).__module__.split(".")[-1] == method.name, "its file bears its name")
+    promise(bool(method.about and type(method).__doc__), "it says what it is")
     for name, values in method.space.items():
-        _promise(name in type(method).model_fields, f"what may be tried, '{name}', is a setting")
+        promise(name in type(method).model_fields, f"what may be tried, '{name}', is a setting")
         default = type(method).model_fields[name].default
-        _promise(values[0] == default, f"the first value tried of '{name}' is its default")
+        promise(values[0] == default, f"the first value tried of '{name}' is its default")
     try:
         type(method).model_validate({"no_such_setting": 1})
     except ValidationError:
@@ -55,7 +56,7 @@ def check_adapt(
     before = bench.models.fingerprint(bench.base) if bench.base else ""
     predictor = method.adapt(task, shots, bench)
     after = bench.models.fingerprint(bench.base) if bench.base else ""
-    _promise(before == after, "the base model is as it was before")
+    promise(before == after, "the base model is as it was before")
     check_predictor(predictor, task, bench.models, bench.folder / "saved", asked)
     return predictor
 
@@ -65,19 +66,19 @@ def check_predictor(
 ) -> None:
     """One answer per input, each by itself, and the same after saving and loading."""
     told = predictor.predict(asked)
-    _promise(len(told) == len(asked), "one prediction per input")
-    _promise(predictor.predict([]) == [], "no input, no prediction")
+    promise(len(told) == len(asked), "one prediction per input")
+    promise(predictor.predict([]) == [], "no input, no prediction")
     if task.kind == "classify":
         known = {*task.label_names, ""}
-        _promise(all(p.answer in known for p in told), "every answer is a label")
+        promise(all(p.answer in known for p in told), "every answer is a label")
     backwards = predictor.predict(asked[::-1])[::-1]
     singly = [predictor.predict([one])[0] for one in asked]
-    _promise(_same(told, backwards), "the order of the inputs changes no answer")
-    _promise(_same(told, singly), "what else is in the batch changes no answer")
+    promise(_same(told, backwards), "the order of the inputs changes no answer")
+    promise(_same(told, singly), "what else is in the batch changes no answer")
     predictor.save(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    _promise(not [p for p in files if p.suffix.lower() in UNSAFE], "safetensors and JSON only")
-    _promise(_same(told, load(folder, models).predict(asked)), "saved and loaded it is the same")
+    promise(not [p for p in files if p.suffix.lower() in UNSAFE], "safetensors and JSON only")
+    promise(_same(told, load(folder, models).predict(asked)), "saved and loaded it is the same")
 
 
 def _same(one: Sequence[Prediction], other: Sequence[Prediction]) -> bool:
