@@ -19,16 +19,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import io
-import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from table import ROOT, line, write
+from table import ROOT, checkout, line, write
 
 BEFORE = "a15ce34"
 """The commit before issue 11."""
@@ -253,16 +250,6 @@ def _count_any(text: str) -> int:
     return words.count("Any")
 
 
-def checkout(revision: str, folder: Path) -> Package:
-    """The package as it was, written into `folder`."""
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", revision, "src/nshot"], check=True, capture_output=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
-    return Package(folder / "src" / "nshot")
-
-
 def table(before: Package, now: Package) -> str:
     """Both tables of docs/design.md."""
     rows = [line("who adds", "before: files", "lines", "now: files", "lines"),
@@ -288,7 +275,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into docs/design.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        before, now = checkout(options.at, Path(folder)), Package(ROOT / "src" / "nshot")
+        checkout(options.at, Path(folder), "src/nshot")
+        before, now = (Package(root / "src" / "nshot") for root in (Path(folder), ROOT))
         for name, package in ((options.at, before), ("now", now)):
             for adds, modules in reading(package).items():
                 print(f"{name}: {adds}: {', '.join(f'{m.name} {m.lines}' for m in modules) or '–'}")

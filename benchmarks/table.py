@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +43,12 @@ def write(script: str, text: str, page: Path = BENCHMARKS, end: str = END) -> No
     before, rest = page.read_text(encoding="utf-8").split(begin)
     _, after = rest.split(end, 1)
     write_atomic(page, f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def checkout(revision: str, into: Path, *folders: str) -> None:
+    """Write the named folders of the repository, as they were, below `into`."""
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", revision, *folders], check=True, capture_output=True
+    ).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(into, filter="data")
