@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
-from nshot.methods.contract import Built, Method
 from nshot.models.fake.fake_engine import FakeModels
 
 T = TypeVar("T")
@@ -84,9 +83,6 @@ class Bench:
     shelf: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     parameters: int = 0
-
-    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
-        raise NotImplementedError
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         if key not in self.shelf:
