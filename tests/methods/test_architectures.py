@@ -21,8 +21,10 @@ from architectures import OPTIONS, tiny_architecture
 from families import FAMILIES, tiny_family
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, ModelRef, Shots, Task
+from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.ia3 import IA3
 from nshot.methods.peft.lora import LoRA
+from nshot.methods.trained import Trained
 from nshot.models.base import Lent as LentModel
 from nshot.models.hf.hf_engine import HFModels
 
@@ -59,8 +61,9 @@ MATRICES = """\
 ## Which matrices
 
 Every architecture in PEFT's tables for LoRA and IA3 of which transformers has a causal language
-model, on a tiny random model: the matrices that `ia3` scales and those that `lora` stands beside
-with `targets=attention`, as the adapters stood there, and that the loss fell. `lora` with
+model, on a tiny random model: the matrices that `lora` stands beside with `targets=attention`,
+those that `ia3` scales and those behind which the networks of `bottleneck` stand, as they were
+trained there, with the loss falling and a gradient for each. `lora` with
 `targets=all-linear` (the default) stands beside every linear layer of the language model but its
 head; not beside attention to an encoder that is not there (BART), routers of experts (Llama 4), and
 the last matrix of a Mamba (Nemotron-H). Experts that are one tensor get one beside each in Mixtral,
@@ -124,14 +127,15 @@ def pefts_table(method: str) -> dict[str, Any]:
     return dict(getattr(constants, f"TRANSFORMERS_MODELS_TO_{method}_TARGET_MODULES_MAPPING"))
 
 
-def adapted(method: IA3 | LoRA, kind: str) -> tuple[Any, list[str]]:
+def adapted(method: Trained, kind: str) -> tuple[Any, list[str]]:
     """The model with its adapter on, and the names of its matrices that have it, less numbers."""
     base = tiny_architecture(kind)
     module = put_on(method, LentModel(ModelRef("hf", kind), base, None, "cpu"))
-    kinds = (".lora_A.", ".ia3_l.")
+    kinds = (".lora_A.", ".ia3_l.", ".bottleneck.down.")
     names = [n for n, _ in module.named_parameters() if any(word in n for word in kinds)]
     names = [
-        re.split(r"\.(?:lora_A|ia3_l)\.", n.removeprefix("base_model.model."))[0] for n in names
+        re.split(r"\.(?:lora_A|ia3_l|bottleneck)\.", n.removeprefix("base_model.model."))[0]
+        for n in names
     ]
     return module, list(dict.fromkeys(re.sub(r"\.\d+(?=\.)", "", name) for name in names))
 
@@ -153,8 +157,10 @@ def losses(module: Any, steps: int = 5) -> list[float]:
 
 
 def cell(names: list[str]) -> str:
-    """The last two parts of each name: which sublayer, which matrix."""
-    return ", ".join(f"`{'.'.join(name.split('.')[-2:])}`" for name in names)
+    """The ends of the names: which sublayer, which matrix; BERT's have an ``output`` in both."""
+    parts = [name.split(".") for name in names]
+    ends = [".".join(part[-3 if part[-2] == "output" else -2 :]) for part in parts]
+    return ", ".join(f"`{end}`" for end in ends)
 
 
 def check_vectors(module: Any) -> None:
@@ -177,7 +183,7 @@ def check_vectors(module: Any) -> None:
 def row(kind: str) -> str:
     """A line of the page: what each method adapts of this family, with the loss going down."""
     cells = []
-    for method in (LoRA(targets="attention"), IA3()):
+    for method in (LoRA(targets="attention"), IA3(), BottleneckAdapters()):
         try:
             module, names = adapted(method, kind)
         except CannotAdapt as error:
@@ -195,10 +201,8 @@ def row(kind: str) -> str:
 
 def section(lines: list[str]) -> str:
     """The second half of the page."""
-    head = (
-        "| family | `lora`, `targets=attention` | `ia3` | PEFT's table for IA3 |\n|---|---|---|---|"
-    )
-    return BEGIN + MATRICES + "\n".join([head, *lines]) + "\n" + END
+    head = "| family | `lora`, `targets=attention` | `ia3` | `bottleneck` | PEFT's table for IA3 |"
+    return BEGIN + MATRICES + "\n".join([head, "|---|---|---|---|---|", *lines]) + "\n" + END
 
 
 def kept(part: str, made: str) -> None:
