@@ -22,6 +22,7 @@ from nshot.bench.setting import Setting
 from nshot.board.reduce import Entry, Facts, reduce
 from nshot.board.schema import Board, Wish
 from nshot.core.errors import CannotAdapt
+from nshot.core.serial import from_data
 from nshot.core.types import (
     Delta,
     Example,
@@ -34,7 +35,6 @@ from nshot.core.types import (
     Task,
     Turn,
 )
-from nshot.data.rows import measurement_from_json
 from nshot.methods.contract import Brief, Method, Nested, Rates, Table, Workbench, spec, spec_hash
 from nshot.models import open_models
 from nshot.predictors import Extends, Predictor, load
@@ -178,7 +178,7 @@ class House:
         body = self.place.run(job)
         kept = self.place.store.get(job.name(self.place.context))
         assert kept == ("ok", body), "the store gives back what the job put there"
-        return measurement_from_json(body)
+        return from_data(Measurement, body)
 
     def board(self, entries: Sequence[Entry], outside: Sequence[Entry] = ()) -> Board:
         facts = Facts(self.prepared.task, self.prepared.split, self.prepared.sizes, 1)

@@ -11,8 +11,8 @@ import pytest
 from nshot.bench.prepare import prepare, request_yaml
 from nshot.bench.request import Request, read_request
 from nshot.core.errors import InputError
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Grammar, Input, Label, ModelRef, Prediction, Task
-from nshot.data.rows import task_from_json, task_to_json
 from nshot.data.task_file import read_task
 from nshot.methods import TABLE
 from nshot.methods.contract import spec
@@ -63,7 +63,7 @@ def test_a_format_is_read_and_kept(said: str, expected: Grammar | None, tmp_path
     found = read_task(written(tmp_path, said)).answer_format
     assert found == expected
     task = Task("t", "generate", answer_format=found)
-    assert task_from_json(task_to_json(task)).answer_format == found
+    assert from_data(Task, to_data(task)).answer_format == found
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ from nshot.bench.setting import Setting, cut_rows
 from nshot.bench.store import Store
 from nshot.bench.workbench import Shelf, bytes_of
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Example, Input, Label, ModelRef, Shots, Split, Task
+from nshot.core.serial import from_data
+from nshot.core.types import Example, Input, Label, Measurement, ModelRef, Shots, Split, Task
 from nshot.data import split
-from nshot.data.rows import measurement_from_json
 from nshot.methods import TABLE
 from nshot.methods.contract import Method, Nested, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
@@ -166,7 +166,7 @@ def test_draws_are_of_the_size_asked_and_without_test_rows(tmp_path: Path) -> No
 def test_a_deployed_predictor_is_measured_as_it_was_saved(tmp_path: Path) -> None:
     there = worker(tmp_path)
     body = there.run(do("deliver", {"method": "nearest_mean"}, None))
-    found = measurement_from_json(body)
+    found = from_data(Measurement, body)
     assert (found.form, found.parent) == ("deployed", "nearest_mean")
     assert found.build.disk_bytes == sum(p.stat().st_size for p in (tmp_path / "winner").iterdir())
     again = there.load(tmp_path / "winner").predict([e.input for e in there.setting.split.test])
@@ -237,8 +237,8 @@ def toy(method: Method, draw: int = 0) -> Job:
 
 
 def test_what_is_shared_is_made_once_and_charged_to_each(toys: Workplace) -> None:
-    one = measurement_from_json(toys.run(toy(Shares())))
-    other = measurement_from_json(toys.run(toy(Shares(k=2))))
+    one = from_data(Measurement, toys.run(toy(Shares())))
+    other = from_data(Measurement, toys.run(toy(Shares(k=2))))
     assert len(Shares.made) == 1
     assert one.build.seconds == one.build.spent_seconds >= 0.05
     charged = other.build.seconds - other.build.spent_seconds
@@ -251,10 +251,10 @@ def test_a_full_shelf_forgets_what_was_used_longest_ago_and_charges_the_same(
     toys: Workplace,
 ) -> None:
     toys.shelf = Shelf(most=1)
-    one = measurement_from_json(toys.run(toy(Shares())))
+    one = from_data(Measurement, toys.run(toy(Shares())))
     toys.shelf.get("another", lambda: 1)
     assert len(toys.shelf) == 1
-    other = measurement_from_json(toys.run(toy(Shares(k=2))))
+    other = from_data(Measurement, toys.run(toy(Shares(k=2))))
     assert len(Shares.made) == 2
     first = toys.shelf.seconds["slow features"]
     assert one.build.seconds >= first
@@ -273,13 +273,13 @@ def test_a_shelf_is_bounded_in_bytes() -> None:
 
 
 def test_a_nested_method_is_built_once_and_charged_to_each(toys: Workplace) -> None:
-    one = measurement_from_json(toys.run(toy(Outer())))
-    other = measurement_from_json(toys.run(toy(Outer(k=2))))
+    one = from_data(Measurement, toys.run(toy(Outer())))
+    other = from_data(Measurement, toys.run(toy(Outer(k=2))))
     assert len(Shares.made) == 1
     assert [kind for _, kind, _ in toys.store.jobs()].count("nested") == 1
     assert other.build.seconds - other.build.spent_seconds >= 0.05
     assert one.build.trained_params == other.build.trained_params == 500
-    third = measurement_from_json(toys.run(toy(Outer(k=3), draw=1)))
+    third = from_data(Measurement, toys.run(toy(Outer(k=3), draw=1)))
     assert third.predictions != one.predictions, "other shots are another nested job"
 
 
@@ -339,9 +339,9 @@ def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
     base = setting()
     rows = Split(base.split.train, (*base.split.test, long), "file", "f")
     there = worker(tmp_path, Setting(TASK, rows, SCORER, ENCODER))
-    found = measurement_from_json(there.run(measure({"method": "zero_shot"})))
+    found = from_data(Measurement, there.run(measure({"method": "zero_shot"})))
     assert "texts longer than the language model's 4096 tokens lose their beginning" in found.notes
-    assert measurement_from_json(there.run(measure({"method": "nearest_mean"}))).notes == ()
+    assert from_data(Measurement, there.run(measure({"method": "nearest_mean"}))).notes == ()
     short = worker(tmp_path / "short").run(measure({"method": "zero_shot"}))
     assert not short["notes"]
 

@@ -10,15 +10,9 @@ from pathlib import Path
 from nshot.bench.jobs.job import Cut, read_ref
 from nshot.bench.own import extended
 from nshot.core.files import write_atomic
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, ModelRef, Split, Task, stratified_folds
-from nshot.data.rows import (
-    example_from_json,
-    example_to_json,
-    read_rows,
-    task_from_json,
-    task_to_json,
-    write_rows,
-)
+from nshot.data.json_lines import read_rows, write_rows
 from nshot.methods.contract import Table
 
 _PARTS = ("train", "test", "preferences", "background")
@@ -45,10 +39,10 @@ class Setting:
         folder = root / "data"
         folder.mkdir(parents=True, exist_ok=True)
         for part in _PARTS:
-            rows = [example_to_json(example) for example in getattr(self.split, part)]
+            rows = [to_data(example) for example in getattr(self.split, part)]
             write_rows(folder / f"{part}.jsonl", rows)
         body = {
-            "task": task_to_json(self.task),
+            "task": to_data(self.task),
             "mode": self.split.mode,
             "fingerprint": self.split.fingerprint,
             "notes": list(self.split.notes),
@@ -65,7 +59,7 @@ class Setting:
         folder = root / "data"
         body = json.loads((folder / "setting.json").read_text(encoding="utf-8"))
         rows = {
-            part: tuple(example_from_json(row) for row in read_rows(folder / f"{part}.jsonl"))
+            part: tuple(from_data(Example, row) for row in read_rows(folder / f"{part}.jsonl"))
             for part in _PARTS
         }
         split = Split(
@@ -75,7 +69,7 @@ class Setting:
             **rows,
         )
         base, encoder, judge = (read_ref(body.get(role)) for role in ("base", "encoder", "judge"))
-        task, methods = task_from_json(body["task"]), body.get("methods", {})
+        task, methods = from_data(Task, body["task"]), body.get("methods", {})
         return Setting(task, split, base, encoder, judge, methods)
 
 

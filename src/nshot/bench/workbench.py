@@ -19,8 +19,8 @@ from nshot.bench.store import Store
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt
 from nshot.core.files import write_folder
+from nshot.core.serial import to_data
 from nshot.core.types import ModelRef, Shots, Task, digest
-from nshot.data.rows import example_to_json, task_to_json
 from nshot.methods.contract import Method, spec, spec_hash
 from nshot.models.base import Models
 from nshot.predictors import load
@@ -194,5 +194,5 @@ class Workbench:
 
 def _shots_digest(task: Task, shots: Shots) -> str:
     rows = (shots.labelled, shots.unlabelled, shots.preferences, shots.background)
-    parts = [task_to_json(task), *[[example_to_json(e) for e in part] for part in rows]]
+    parts = [to_data(task), *[[to_data(e) for e in part] for part in rows]]
     return digest(json.dumps(parts, ensure_ascii=False, sort_keys=True))

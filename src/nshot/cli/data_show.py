@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.bench.request import Request
     from nshot.data import load
     from nshot.data.formats import converted, named
-    from nshot.data.rows import write_rows
+    from nshot.data.json_lines import write_rows
     from nshot.report.rows_shown import reader, understood
 
     if bool(arguments.write_as) != bool(arguments.output):

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator, core_schema
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from nshot.core.errors import Fault, InputError, nearest
@@ -37,9 +38,9 @@ def to_data(value: Any) -> Any:
         return value if math.isfinite(value) else str(float(value))
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if names := _empty_by_default(type(value)):  # type: ignore[arg-type]  # types are hashable
-        kept = {name: getattr(value, name) for name in names}
-        return {name: to_data(one) for name, one in kept.items() if one or not names[name]}
+    if defaults := _defaults(type(value)):  # type: ignore[arg-type]  # types are hashable
+        kept = {name: getattr(value, name) for name in defaults}
+        return {n: to_data(one) for n, one in kept.items() if one or one != defaults[n]}
     if isinstance(value, Mapping):
         return {str(name): to_data(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -48,21 +49,29 @@ def to_data(value: Any) -> Any:
 
 
 @cache
-def _empty_by_default(kind: Any) -> Mapping[str, bool]:
-    """The fields of a dataclass or NamedTuple, and whether each is empty where it is not given."""
+def _defaults(kind: Any) -> Mapping[str, Any]:
+    """The fields of a dataclass or NamedTuple with their defaults, MISSING where there is none."""
     if isinstance(kind, type) and is_dataclass(kind):
-        made = {
+        return {
             f.name: f.default if f.default_factory is MISSING else f.default_factory()
             for f in fields(kind)
         }
-        return {name: default is not MISSING and not default for name, default in made.items()}
     defaults = getattr(kind, "_field_defaults", {})
-    return {n: n in defaults and not defaults[n] for n in getattr(kind, "_fields", ())}
+    return {name: defaults.get(name, MISSING) for name in getattr(kind, "_fields", ())}
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _validator(kind: Any) -> SchemaValidator:
+    """Pydantic's, but for texts, which it would refuse for half a surrogate pair."""
+    return SchemaValidator(_any_text(TypeAdapter(kind).core_schema))
+
+
+def _any_text(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        if schema.get("type") == "str" and schema.keys() <= {"type", "metadata"}:
+            return core_schema.is_instance_schema(str)
+        return {name: _any_text(part) for name, part in schema.items()}
+    return [_any_text(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _dotted(loc: Loc) -> str:
@@ -81,7 +90,7 @@ def from_data(
     and `name` what a value is called.
     """
     try:
-        made: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type]
+        made: T = _validator(kind).validate_python(data)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
         places = where if callable(where) else lambda loc: where
@@ -105,7 +114,7 @@ def _fault(
         case "literal_error":
             do = nearest(str(value), re.findall(r"'(.*?)'", str(error["ctx"]["expected"])))
             return Fault(f"unknown {name} '{value}'", do=do, where=where(loc))
-        case "string_type":
+        case "is_instance_of":
             return Fault(f"{name} is not a text", "one plain value", where=where(loc))
         case "model_type" | "dict_type" | "mapping_type" | "dataclass_type":
             expected = "lines of the form `key: value`"

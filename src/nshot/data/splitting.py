@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.serial import dumps, to_data
 from nshot.core.types import Example, Image, Split, Task, digest
 from nshot.data.overlap import RUN, overlap
-from nshot.data.rows import dumps, example_to_json, task_to_json
 from nshot.data.same import alike_in, pair_shown, sameness, shown, without_copies
 
 HOLD_OUT_FROM = 400
@@ -236,11 +236,11 @@ def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
 
 
 def _fingerprint(task: Task, train: Sequence[Example], test: Sequence[Example]) -> str:
-    return digest(dumps(task_to_json(task)), _content(train), _content(test))
+    return digest(dumps(to_data(task)), _content(train), _content(test))
 
 
 def _content(rows: Sequence[Example]) -> str:
-    return digest(*sorted(dumps(example_to_json(_placeless(row))) for row in rows))
+    return digest(*sorted(dumps(to_data(_placeless(row))) for row in rows))
 
 
 def _placeless(row: Example) -> Example:

@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Image, Input, Prediction
-from nshot.data.rows import (
-    input_from_json,
-    input_to_json,
-    prediction_from_json,
-    prediction_to_json,
-    read_rows,
-    write_rows,
-)
+from nshot.data.json_lines import read_rows, write_rows
 from nshot.predictors.base import Predictor
 
 CHECKED = 50
@@ -33,7 +27,7 @@ def write_checks(folder: Path, predictor: Predictor, inputs: Sequence[Input]) ->
     kept = _affordable([inputs[i * len(inputs) // count] for i in range(count)])
     told = predictor.predict(kept)
     rows = [
-        {"input": input_to_json(_carried(one, folder)), **prediction_to_json(answer)}
+        {"input": to_data(_carried(one, folder)), **to_data(answer)}
         for one, answer in zip(kept, told, strict=True)
     ]
     write_rows(folder / CHECKS, rows)
@@ -44,7 +38,8 @@ def read_checks(folder: Path) -> list[tuple[Input, Prediction]]:
     path = folder / CHECKS
     rows = read_rows(path) if path.exists() else []
     return [
-        (_placed(input_from_json(row["input"]), folder), prediction_from_json(row)) for row in rows
+        (_placed(from_data(Input, row["input"]), folder), from_data(Prediction, row))
+        for row in rows
     ]
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import UNSAFE, write_atomic, write_folder
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Delta, ModelRef, Task
-from nshot.data.rows import task_from_json, task_to_json
 from nshot.models.hf import peft_folder
 
 FORMAT = 1
@@ -48,7 +48,7 @@ def write(
     if arrays:
         plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_atomic(folder / ARRAYS, save(plain))
-    record = {"format": FORMAT, "kind": kind, "task": task_to_json(task), "settings": settings}
+    record = {"format": FORMAT, "kind": kind, "task": to_data(task), "settings": settings}
     text = json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True)
     write_atomic(folder / RECORD, text)
 
@@ -66,7 +66,9 @@ def read(folder: Path) -> Saved:
             )
         )
     arrays = _arrays(folder / ARRAYS) if (folder / ARRAYS).exists() else {}
-    return Saved(folder, record["kind"], task_from_json(record["task"]), record["settings"], arrays)
+    return Saved(
+        folder, record["kind"], from_data(Task, record["task"]), record["settings"], arrays
+    )
 
 
 def array(saved: Saved, name: str) -> NDArray[Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Input, Label, Prediction, Task
-from nshot.data.rows import input_from_json, input_to_json
 from nshot.models.base import Floats, Models
 from nshot.predictors.features import Source, TfIdf, source_from
 from nshot.predictors.folder import Saved, array, write
@@ -196,7 +196,7 @@ class NearestAnswer:
         """The vectors of an encoder as safetensors; terms are counted anew when it is loaded."""
         settings = {
             "source": self.source.settings(folder),
-            "inputs": [input_to_json(input) for input in self.inputs],
+            "inputs": [to_data(input) for input in self.inputs],
             "answers": list(self.answers),
         }
         kept = {"features": self.features} if isinstance(self.features, np.ndarray) else {}
@@ -206,7 +206,7 @@ class NearestAnswer:
     def restore(cls, saved: Saved, models: Models) -> NearestAnswer:
         """The predictor that `save` wrote."""
         source = source_from(saved, models)
-        inputs = tuple(input_from_json(one) for one in saved.settings["inputs"])
+        inputs = tuple(from_data(Input, one) for one in saved.settings["inputs"])
         kept = "features" in saved.arrays or not isinstance(source, TfIdf)
         features = array(saved, "features") if kept else source.read(inputs).matrix
         return cls(saved.task, source, inputs, tuple(saved.settings["answers"]), features)

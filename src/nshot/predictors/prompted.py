@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
-from nshot.data.rows import example_from_json, example_to_json
 from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
@@ -197,7 +197,7 @@ class Prompted:
         settings = {
             "ref": ref_to_json(self.ref, folder),
             "format": self.format,
-            "demos": [example_to_json(demo) for demo in self.demos],
+            "demos": [to_data(demo) for demo in self.demos],
             "offsets": list(self.offsets),
             "max_tokens": self.max_tokens,
             "constrained": self.constrained,
@@ -207,7 +207,7 @@ class Prompted:
         if self.retrieval is not None:
             settings["retrieval"] = {
                 "encoder": ref_to_json(self.retrieval.encoder.ref, folder / "encoder"),
-                "pool": [example_to_json(example) for example in self.retrieval.pool],
+                "pool": [to_data(example) for example in self.retrieval.pool],
                 "k": self.retrieval.k,
             }
             arrays = {"pool": self.retrieval.vectors}
@@ -222,7 +222,7 @@ class Prompted:
             models,
             ref_from_json(settings["ref"], saved.folder),
             settings["format"],
-            tuple(example_from_json(demo) for demo in settings["demos"]),
+            tuple(from_data(Example, demo) for demo in settings["demos"]),
             _retrieval(saved, models) if settings["retrieval"] else None,
             tuple(settings["offsets"]),
             settings["max_tokens"],
@@ -239,5 +239,5 @@ def content_free(like: Input) -> list[Input]:
 def _retrieval(saved: Saved, models: Models) -> Retrieval:
     data = saved.settings["retrieval"]
     ref = ref_from_json(data["encoder"], saved.folder / "encoder")
-    pool = tuple(example_from_json(example) for example in data["pool"])
+    pool = tuple(from_data(Example, example) for example in data["pool"])
     return Retrieval(Encoded(models, ref), pool, array(saved, "pool"), data["k"])

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from nshot.bench.jobs.job import Body, Job
+from nshot.core.serial import from_data
 from nshot.core.types import Measurement
-from nshot.data.rows import measurement_from_json
 
 State: TypeAlias = Literal["ok", "failed", "broken"]
 """``failed``: a finding (cannot adapt, did not learn), kept as a result is. ``broken``: it raised,
@@ -33,7 +33,7 @@ class Outcome:
     @cached_property
     def measurement(self) -> Measurement:
         """The body of a job that measures."""
-        return measurement_from_json(self.body)
+        return from_data(Measurement, self.body)
 
 
 class Hello(NamedTuple):

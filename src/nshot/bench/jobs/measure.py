@@ -12,8 +12,8 @@ from nshot.bench.jobs.place import Workplace, pictures_of
 from nshot.bench.workbench import Workbench
 from nshot.core import machine
 from nshot.core.files import folder_bytes, write_folder
+from nshot.core.serial import to_data
 from nshot.core.types import Cost, Example, Form, Measurement, Shots
-from nshot.data.rows import measurement_to_json
 from nshot.methods.contract import Method, spec
 from nshot.predictors.base import Predictor
 from nshot.predictors.measure import Answered, answer, train_score, value
@@ -94,7 +94,8 @@ def body(
         notes=tuple(notes),
         extra=extra or {},
     )
-    return measurement_to_json(measurement)
+    body: dict[str, Any] = to_data(measurement)
+    return body
 
 
 def _model_bytes(job: Job, method: Method, place: Workplace) -> int:

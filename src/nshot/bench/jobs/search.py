@@ -9,8 +9,8 @@ from nshot.bench.jobs.place import FINDINGS, Workplace
 from nshot.bench.search import search
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt
+from nshot.core.serial import from_data, to_data
 from nshot.core.types import Fold, Prediction, digest
-from nshot.data.rows import prediction_from_json, prediction_to_json
 from nshot.methods.contract import Method, spec, spec_hash
 from nshot.models.wrap.cached import CachedModels
 
@@ -53,7 +53,7 @@ class _Ledger:
         self.spent_seconds += body["spent_seconds"]
         if state == "failed":
             raise CannotAdapt(body["reason"])
-        return [prediction_from_json(row) for row in body["predictions"]]
+        return [from_data(Prediction, row) for row in body["predictions"]]
 
     def _keep(self, trial: str, candidate: Method, fold: Fold) -> tuple[str, Body]:
         place, meter = self._place, machine.Meter()
@@ -64,7 +64,7 @@ class _Ledger:
             try:
                 predictor = candidate.adapt(place.setting.task, fold.shots, bench)
                 predictions = predictor.predict([example.input for example in fold.dev])
-                state, body = "ok", {"predictions": [prediction_to_json(p) for p in predictions]}
+                state, body = "ok", {"predictions": [to_data(p) for p in predictions]}
             except FINDINGS as error:
                 state, body = "failed", {"reason": str(error)}
         body["seconds"] = meter.seconds + bench.charged

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nshot.core.errors import InputError
+from nshot.core.serial import dumps, from_data, read_yaml, to_data
 from nshot.core.types import (
     Cost,
     Example,
@@ -26,22 +28,9 @@ from nshot.core.types import (
     Turn,
 )
 from nshot.data import load
-from nshot.data.rows import (
-    dumps,
-    example_from_json,
-    example_to_json,
-    measurement_from_json,
-    measurement_to_json,
-    prediction_from_json,
-    prediction_to_json,
-    read_rows,
-    shots_from_json,
-    shots_to_json,
-    task_from_json,
-    task_to_json,
-    write_rows,
-)
+from nshot.data.json_lines import read_rows, write_rows
 
+unhurried = settings(deadline=None)
 anything = st.text(st.characters(exclude_categories=()), max_size=12)  # halves of pairs too
 numbers = st.floats(allow_nan=False)
 counts = st.integers(0, 2**60)
@@ -111,30 +100,35 @@ def there_and_back(row: dict[str, object]) -> dict[str, object]:
     return json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
+@unhurried
 @given(examples)
 def test_examples(example: Example) -> None:
-    assert example_from_json(there_and_back(example_to_json(example))) == example
+    assert from_data(Example, there_and_back(to_data(example))) == example
 
 
+@unhurried
 @given(st.lists(examples, max_size=2).map(tuple), st.lists(examples, max_size=2).map(tuple))
 def test_shots(some: tuple[Example, ...], others: tuple[Example, ...]) -> None:
     shots = Shots(some, others, others, some)
-    assert shots_from_json(there_and_back(shots_to_json(shots))) == shots
+    assert from_data(Shots, there_and_back(to_data(shots))) == shots
 
 
+@unhurried
 @given(tasks)
 def test_tasks(task: Task) -> None:
-    assert task_from_json(there_and_back(task_to_json(task))) == task
+    assert from_data(Task, there_and_back(to_data(task))) == task
 
 
+@unhurried
 @given(predictions)
 def test_predictions(prediction: Prediction) -> None:
-    assert prediction_from_json(there_and_back(prediction_to_json(prediction))) == prediction
+    assert from_data(Prediction, there_and_back(to_data(prediction))) == prediction
 
 
+@unhurried
 @given(measurements)
 def test_measurements(measurement: Measurement) -> None:
-    assert measurement_from_json(there_and_back(measurement_to_json(measurement))) == measurement
+    assert from_data(Measurement, there_and_back(to_data(measurement))) == measurement
 
 
 def test_files_hold_one_row_a_line_and_replace_whole(tmp_path: Path) -> None:
@@ -159,6 +153,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 table_rows = st.lists(st.tuples(cells, st.sampled_from(["a", "b"])), min_size=1, max_size=8)
 
 
+@unhurried
 @given(rows=table_rows)
 def test_any_row_that_parses_round_trips(
     rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
@@ -173,6 +168,63 @@ def test_any_row_that_parses_round_trips(
     for name in ("train.jsonl", "train.csv"):
         train = load(folder / name).train
         assert [(row.input.text, row.label) for row in train] == both
-        assert [example_from_json(there_and_back(example_to_json(row))) for row in train] == list(
-            train
-        )
+        assert [from_data(Example, there_and_back(to_data(row))) for row in train] == list(train)
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    score: float = 0.0
+
+
+def test_every_fault_of_data_is_told_with_its_place() -> None:
+    with pytest.raises(InputError) as caught:
+        from_data(Outer, {"inner": {"size": "q", "names": 3}, "score": "x"}, "a.json")
+    assert [(f.where, f.found) for f in caught.value.faults] == [
+        ("a.json", "inner.size: 'q'"), ("a.json", "inner.names is not a list"),
+        ("a.json", "score: 'x'"),
+    ]  # fmt: skip
+    assert from_data(Outer, to_data(Outer(Inner(0, ("a",)), float("inf")))).score == float("inf")
+    assert to_data(Outer(Inner(0))) == {"inner": {"size": 0}}
+
+
+def test_numbers_that_are_none_are_refused_and_typed_values_are_lines() -> None:
+    assert dumps({"b": Inner(1), "a": [None]}) == '{"a":[null],"b":{"size":1}}'
+    with pytest.raises(ValueError, match="JSON"):
+        dumps([float("inf")])
+    with pytest.raises(TypeError, match="a set is no JSON"):
+        dumps({1})
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "a.yaml: the file is empty"),
+        ("a: [", "a.yaml, line 1: not YAML"),
+        ("a: 1\nb: 2\na: 3\n", "a.yaml, line 3: the key 'a' stands twice"),
+        ("a: 1\n? [b]\n: 2\n", "line 2: a key is not a text"),
+        ("a: &a [*a]", "a value holds itself"),
+        ("a: !!python/object/apply:os.abort []", "is no plain data"),
+    ],
+)
+def test_yaml_that_is_no_plain_data_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(tmp_path / "a.yaml")
+    assert fault in str(caught.value)
+
+
+def test_yaml_knows_its_lines_and_what_was_written(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("# first\na:\n  - yes\n  - 01\nb: {c: 2}\n")
+    content = read_yaml(tmp_path / "a.yaml")
+    assert content.texts == {"a": ["yes", "01"], "b": {"c": "2"}}
+    assert content.data == {"a": [True, 1], "b": {"c": 2}}
+    lines = {(): 2, ("a",): 2, ("a", 1): 4, ("b", "c"): 5, ("b", "d"): 5, ("e",): 2}
+    for loc, line in lines.items():
+        assert content.where(loc).endswith(f"a.yaml, line {line}"), loc
