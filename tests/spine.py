@@ -49,7 +49,7 @@ def jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
 class Here:
     """Stands in for `LocalProcesses`: jobs are done in this process, in order."""
 
-    def __init__(self, root: Path, workers: int = 1, **more: Any) -> None:
+    def __init__(self, root: Path, *more: Any) -> None:
         self._root = root
         self._place: Workplace | None = None
 

@@ -49,13 +49,16 @@ def command(rows: Path, out: Path, methods: str = METHODS) -> list[str]:
     ]  # fmt: skip
 
 
+def with_two_workers(rows: Path, out: Path) -> list[str]:
+    return [*command(rows, out), "--workers", "2"]
+
+
 def run(
-    rows: Path, out: Path, sabotage: str = "", methods: str = METHODS
+    rows: Path, out: Path, sabotage: str = "", methods: str = METHODS, two: bool = False
 ) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SABOTAGE": sabotage, "PYTHONPATH": str(HERE / "sabotage")}
-    return subprocess.run(
-        command(rows, out, methods), capture_output=True, text=True, timeout=120, env=environment
-    )
+    words = with_two_workers(rows, out) if two else command(rows, out, methods)
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
 
 
 def written(out: Path) -> dict[str, float]:
@@ -117,20 +120,64 @@ def test_killed_at_twenty_moments_it_ends_like_the_run_that_was_not(
     assert (out / "winner" / "nshot.json").exists()
 
 
-def _strike(rows: Path, out: Path, moment: str) -> bool:
+def _strike(rows: Path, out: Path, moment: str, two: bool = False) -> bool:
     """Start the command, kill it at the moment; False when it ended before."""
     if not moment.startswith("after:"):
-        return run(rows, out, moment).returncode != 0
+        return run(rows, out, moment, two=two).returncode != 0
+    words = with_two_workers(rows, out) if two else command(rows, out)
     process = subprocess.Popen(
-        command(rows, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     time.sleep(float(moment.partition(":")[2]))
     ended = process.poll() is not None
     if not ended:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return not ended
+
+
+WITH_TWO = [
+    *(f"kill:main:replace:{n}" for n in (1, 3, 8)),
+    *(f"kill:worker:put:{n}" for n in (2, 7, 12)),
+    *(f"after:{seconds:.2f}" for seconds in (random.Random(s).uniform(2, 6) for s in range(3))),
+]
+
+
+def test_two_workers_killed_at_many_moments_end_like_one_that_was_not(
+    rows: Path, whole: Path, tmp_path: Path
+) -> None:
+    out, kept, killed = tmp_path / "run", {}, 0
+    for moment in WITH_TWO:
+        killed += _strike(rows, out, moment, two=True)
+        now = written(out)
+        again = {job for job, when in kept.items() if now.get(job) != when}
+        assert not again, f"{moment}: finished jobs were run again: {again}"
+        kept = now
+    assert killed >= 4, "most of the moments lie inside the run"
+    last = run(rows, out, two=True)
+    assert last.returncode == 0, last.stderr
+    assert "2 workers of 1 thread: 1 core" in last.stderr
+    assert points(out) == points(whole), "the same numbers from any number of workers"
+    names = {row["name"]: row["per_seed"] for row in _rows(out)}
+    assert names == {row["name"]: row["per_seed"] for row in _rows(whole)}
+    assert not list(out.rglob(".*.tmp")), "nothing half-written is left"
+
+
+def _rows(out: Path) -> list[Any]:
+    return list(json.loads((out / "leaderboard.json").read_text())["rows"])
+
+
+def test_one_of_two_workers_dies_while_the_other_writes(
+    rows: Path, whole: Path, tmp_path: Path
+) -> None:
+    done = run(rows, tmp_path / "run", "die:knn", two=True)
+    assert done.returncode == 3, done.stderr
+    by_name = {row["name"]: row for row in _rows(tmp_path / "run") if row["form"] == "trained"}
+    assert "SIGKILL" in by_name["knn"]["reason"]
+    assert all(by_name[name]["status"] == "ok" for name in by_name if name != "knn")
+    mended = run(rows, tmp_path / "run", two=True)
+    assert mended.returncode == 0, mended.stderr
+    assert points(tmp_path / "run") == points(whole)
 
 
 def test_a_worker_that_dies_costs_one_row_and_exit_code_3(rows: Path, tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ def _folder_faults(out: Path, rows: Split) -> list[Fault]:
             these = f"{other[:8]}, these are {rows.fingerprint[:8]}"
             do = "give another --out, or remove that folder"
             return [Fault(f"{out} holds a run on other rows ({these})", do=do)]
-    elif out.exists() and any(path.name != "lock" for path in out.iterdir()):
+    elif out.exists() and any(out.iterdir()) and not (out / "lock").exists():
         return [Fault(f"{out} is not empty and is no nshot run", do="give another --out")]
     return []
 

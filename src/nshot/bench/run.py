@@ -17,6 +17,7 @@ from typing import Any
 from nshot.bench.collect import Collector
 from nshot.bench.deliver import Adapting, Finishing
 from nshot.bench.execute.base import Executor
+from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.job import context
@@ -55,7 +56,6 @@ class Run:
         self, prepared: Prepared, executor: Executor, on: Subscriber, command: str
     ) -> None:
         self.prepared, self.command, self.started = prepared, command, time.time()
-        prepared.setting.write(prepared.out)
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
         hello = executor.hello()
         self.machine = hello.machine
@@ -114,7 +114,12 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
     """A run that holds its folder's lock; its workers end with it."""
     with locked(prepared.out) as lock:
         sweep(prepared.out)
-        executor = LocalProcesses(prepared.out, lock=lock)
+        prepared.setting.write(prepared.out)
+        setting, methods = prepared.setting, prepared.methods
+        models = (setting.base, setting.encoder, setting.judge)
+        count, threads, reason = crew(prepared.out, prepared.request.workers, models, methods)
+        on(Message(reason))
+        executor = LocalProcesses(prepared.out, count, threads, lock)
         try:
             yield Run(prepared, executor, on, command)
         finally:

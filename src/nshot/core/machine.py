@@ -16,6 +16,9 @@ from nshot.core.errors import Fault, InputError
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = tuple(Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+"""The limit of this process's control group, and what is taken of it."""
 
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -143,6 +146,21 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def free_bytes() -> int:
+    """Memory that can still be taken: what the system has, or less where a control group says so.
+
+    Where the system does not say, half of what is built in.
+    """
+    if not _MEMINFO.exists():
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    line = next(one for one in _MEMINFO.read_text().splitlines() if one.startswith("MemAvailable"))
+    free = int(line.split()[1]) * 1024
+    limits = [path.read_text().strip() for path in _GROUP if path.exists()]
+    if len(limits) == len(_GROUP) and limits[0] != "max":
+        free = min(free, int(limits[0]) - int(limits[1]))
+    return max(free, 0)
 
 
 def resident_bytes() -> int:
