@@ -20,13 +20,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from nshot.bench.store import Store, locked
+from nshot.board.events import Finished, Progress, Started, Subscriber
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, Fault, InputError
 from nshot.core.files import write_atomic, write_folder
@@ -48,22 +49,6 @@ _WATCHED_SHARE, _WATCHED_MOST, _WATCHED_EPISODES = 0.05, 50, 40
 _WATCHED_SHAPE = EpisodeShape(5, 1, 5)
 _WATCHED_LEAST = 200
 """Background classes under which none is kept out to be watched."""
-
-
-class Display(Protocol):
-    """Where progress goes; see `nshot.report.terminal`."""
-
-    def say(self, text: str) -> None:
-        """A line."""
-
-    def start(self, what: str, done: int, total: int) -> None:
-        """What begins."""
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """How far it is."""
-
-    def finish(self, what: str, outcome: str) -> None:
-        """How it ended."""
 
 
 @dataclass(frozen=True)
@@ -223,19 +208,19 @@ def _set(
 # ------------------------------------------------------------------ the run
 
 
-def carry_out(prepared: Prepared, shown: Display, command: str) -> dict[str, Any]:
+def carry_out(prepared: Prepared, on: Subscriber, command: str) -> dict[str, Any]:
     """Train and measure every method; returns what ``episodes.json`` holds, and writes it.
 
     Raises `Locked` where another run writes to the same folder.
     """
     request = prepared.request
     with locked(request.out):
-        run = _Run(prepared, Store(request.out), shown)
+        run = _Run(prepared, Store(request.out), on)
         rows = []
         for i, method in enumerate(request.methods):
-            shown.start(method.called, i, len(request.methods))
+            on(Started(method.called, i, len(request.methods)))
             rows.append(run.row(method))
-            shown.finish(method.called, _outcome(rows[-1]))
+            on(Finished(method.called, _outcome(rows[-1])))
             write_atomic(request.out / RESULT, _json(_result(prepared, rows, command)))
     return _result(prepared, rows, command)
 
@@ -283,7 +268,7 @@ class _Run:
 
     prepared: Prepared
     store: Store
-    shown: Display
+    on: Subscriber
 
     def row(self, method: Episodic) -> dict[str, Any]:
         """All that is known of one method, or why nothing is."""
@@ -357,7 +342,9 @@ class _Run:
                 seed=request.seed,
                 validation=validation,
                 checkpoints=checkpoints,
-                progress=lambda done, total: self.shown.progress(done, total, "training"),
+                progress=lambda done, total: self.on(
+                    Progress(method.called, done, total, "training")
+                ),
             )
         except Diverged as error:
             self.store.put(job, "train", "failed", {"reason": str(error)})

@@ -35,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """A piece ended, with its outcome in a few words."""
+    """A piece ended, with its outcome in a few words; "" where there is nothing to say."""
 
     piece: str
     outcome: str

@@ -29,8 +29,7 @@ def display() -> Iterator[Bars | Lines]:
     try:
         yield shown
     finally:
-        if isinstance(shown, terminal.Bars):
-            shown.close()
+        shown.close()
 
 
 def command() -> str:

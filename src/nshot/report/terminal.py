@@ -7,81 +7,53 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.table import Table
 from rich.text import Text
 
-from nshot.board.events import Event, Finished, Message, Started
-from nshot.board.events import Progress as Progressed
+from nshot.board.events import Event, Finished, Message, Progress, Started
 from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row
 from nshot.core.durations import duration
 from nshot.report.numbers import say
 
 
-class _Hears:
-    """A subscriber: each event goes to its own method."""
-
-    def __call__(self, event: Event) -> None:
-        """Hear an event."""
-        match event:
-            case Message(text):
-                self.say(text)
-            case Started(piece, done, total):
-                self.start(piece, done, total)
-            case Progressed(_, done, total, what):
-                self.progress(done, total, what)
-            case Finished(_, outcome):
-                self.finish("", outcome)
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        raise NotImplementedError
-
-    def start(self, what: str, done: int, total: int) -> None:
-        """What begins."""
-        raise NotImplementedError
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """How far it is."""
-        raise NotImplementedError
-
-    def finish(self, what: str, outcome: str) -> None:
-        """How it ended."""
-        raise NotImplementedError
-
-
-class Lines(_Hears):
-    """Progress as plain lines: what a log file or a pipe can hold."""
+class Lines:
+    """Hears events and writes plain lines: what a log file or a pipe can hold."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
-    def say(self, text: str) -> None:
-        """A line."""
+    def __call__(self, event: Event) -> None:
+        """A line for what begins, ends, or is said; progress is too fine for lines."""
+        match event:
+            case Message(text):
+                self._line(text)
+            case Started(piece, done, total):
+                elapsed = duration(time.monotonic() - self._start)
+                self._line(f"[{done + 1}/{total}, {elapsed}] {piece}")
+            case Finished(piece, outcome) if outcome:
+                self._line(f"    {piece}: {outcome}")
+
+    def close(self) -> None:
+        """Nothing is left to take away."""
+
+    def _line(self, text: str) -> None:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
-    def start(self, what: str, done: int, total: int) -> None:
-        """What begins, and how much is behind it."""
-        elapsed = duration(time.monotonic() - self._start)
-        self.say(f"[{done + 1}/{total}, {elapsed}] {what}")
 
-    def progress(self, done: int, total: int, what: str) -> None:
-        """Too fine for lines."""
+class Bars:
+    """Hears events and shows a bar for the whole and one for each piece under way.
 
-    def finish(self, what: str, outcome: str) -> None:
-        """How it ended."""
-        self.say(f"    {outcome}")
+    They stand at the foot of the terminal, with finished work above them.
+    """
 
-
-class Bars(_Hears):
-    """Progress as two bars at the foot of a terminal, with finished work above them."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._bars = Progress(
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bars = ProgressBars(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
@@ -90,34 +62,43 @@ class Bars(_Hears):
             transient=True,
         )
         self._whole = self._bars.add_task("all", total=None)
-        self._part = self._bars.add_task("", total=None, visible=False)
+        self._pieces: dict[str, TaskID] = {}
         self._bars.start()
+
+    def __call__(self, event: Event) -> None:
+        """Move the bars."""
+        match event:
+            case Message(text):
+                self._console.print(Text(text))
+            case Started(piece, done, total):
+                self._bars.update(self._whole, completed=done, total=total)
+                self._drop(piece)
+                self._pieces[piece] = self._bars.add_task(piece, total=None)
+            case Progress(piece, done, total, _):
+                if piece not in self._pieces:
+                    self._pieces[piece] = self._bars.add_task(piece)
+                self._bars.update(self._pieces[piece], completed=done, total=total)
+            case Finished(piece, outcome):
+                self._drop(piece)
+                if outcome:
+                    self._console.print(Text(f"  {piece}: {outcome}"))
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """What is under way."""
+        return tuple(self._pieces)
 
     def close(self) -> None:
         """Take the bars off the screen."""
         self._bars.stop()
 
-    def say(self, text: str) -> None:
-        """A line above the bars."""
-        self._console.print(Text(text))
-
-    def start(self, what: str, done: int, total: int) -> None:
-        """Move the whole bar, name the part."""
-        self._bars.update(self._whole, description="all", completed=done, total=total)
-        self._bars.reset(self._part, description=what, total=None, visible=True)
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """Move the part's bar."""
-        self._bars.update(self._part, completed=done, total=total)
-
-    def finish(self, what: str, outcome: str) -> None:
-        """A line for what ended."""
-        self._bars.update(self._part, visible=False)
-        self.say(f"  {what}: {outcome}")
+    def _drop(self, piece: str) -> None:
+        if piece in self._pieces:
+            self._bars.remove_task(self._pieces.pop(piece))
 
 
 def display() -> Lines | Bars:
-    """Bars on a terminal, lines elsewhere."""
+    """A subscriber for this terminal: bars on one, lines elsewhere."""
     return Bars() if sys.stderr.isatty() else Lines()
 
 
@@ -141,7 +122,8 @@ def _text_table(
     """Rows under (heading, is it set to the right?)."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, right in columns:
-        table.add_column(heading, justify="right" if right else "left")
+        justify: JustifyMethod = "right" if right else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading == "method")
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console(width=width or max(100, Console().width), no_color=True)

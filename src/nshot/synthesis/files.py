@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from nshot.board.events import Message, Started, Subscriber
 from nshot.core.errors import EndpointFailed, Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps
@@ -24,7 +25,7 @@ from nshot.models.catalog import resolve
 from nshot.models.openai.chat_completions import RemoteLanguageModel
 from nshot.models.openai.endpoint import Limits
 from nshot.synthesis.diversity import diversity
-from nshot.synthesis.generator import FREE, Display, Generator, Prices
+from nshot.synthesis.generator import FREE, Generator, Prices
 from nshot.synthesis.languages import language
 from nshot.synthesis.ledger import Ledger
 from nshot.synthesis.many_texts import translator, writer
@@ -67,7 +68,7 @@ class Done:
         ]
 
 
-def generate_file(request: Generation, shown: Display) -> tuple[Made, Done]:
+def generate_file(request: Generation, on: Subscriber) -> tuple[Made, Done]:
     """Make tasks after those of a file, and write them in Alpaca's format.
 
     Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
@@ -77,7 +78,7 @@ def generate_file(request: Generation, shown: Display) -> tuple[Made, Done]:
     tasks = _collected(lambda: read_seeds(request.seeds), faults)
     if faults or tasks is None:
         raise InputError(faults)
-    with _generator(request, shown) as generator:
+    with _generator(request, on) as generator:
         bootstrap = SelfInstruct(tasks, generator, request.seed, request.temperature)
         settings = {
             "seed": request.seed,
@@ -89,7 +90,7 @@ def generate_file(request: Generation, shown: Display) -> tuple[Made, Done]:
             head = _head(generator, request, request.seeds, settings)
             return write_made(bootstrap.made, tasks, out, head)
 
-        with _saved_if_interrupted(save, bootstrap.made, out, shown):
+        with _saved_if_interrupted(save, bootstrap.made, out, on):
             bootstrap.run(request.target)
         rows = save()
     return bootstrap.made, Done(rows, out, bootstrap.made.stopped, generator, prices(request))
@@ -103,7 +104,7 @@ class Stoppable(Protocol):
 
 @contextmanager
 def _saved_if_interrupted(
-    save: Callable[[], object], made: Stoppable, out: Path, shown: Display
+    save: Callable[[], object], made: Stoppable, out: Path, on: Subscriber
 ) -> Iterator[None]:
     """Go on with what there is when an endpoint gives up; save it when the user interrupts."""
     try:
@@ -114,7 +115,7 @@ def _saved_if_interrupted(
         made.stopped = "interrupted"
         save()
         kept = beside(out, LEDGER)
-        shown.say(f"every answer is kept in {kept}: the same command goes on from there")
+        on(Message(f"every answer is kept in {kept}: the same command goes on from there"))
         raise
 
 
@@ -170,18 +171,18 @@ def prices(request: Asking) -> Prices:
 
 
 @contextmanager
-def _generator(request: Asking, shown: Display) -> Iterator[Generator]:
+def _generator(request: Asking, on: Subscriber) -> Iterator[Generator]:
     """The model, behind the ledger that stands beside the rows."""
-    model = _opened(request, shown)
+    model = _opened(request, on)
     with Ledger(beside(request.out, LEDGER)) as ledger:
-        yield Generator(model, ledger, shown)
+        yield Generator(model, ledger, on)
 
 
-def _opened(request: Asking, shown: Display) -> LanguageModel:
+def _opened(request: Asking, on: Subscriber) -> LanguageModel:
     ref = resolve(request.model, "lm")
     if ref.engine == "openai":
         limits = Limits(concurrency=request.concurrency, per_minute=request.rpm)
-        return RemoteLanguageModel(ref, limits, shown.say)
+        return RemoteLanguageModel(ref, limits, lambda text: on(Message(text)))
     return open_models().open(ref)
 
 
@@ -213,7 +214,7 @@ def _collected(read: Callable[[], list[Any]], faults: list[Fault]) -> list[Any] 
         return None
 
 
-def translate_file(request: Translation, shown: Display) -> tuple[Translated, Done]:
+def translate_file(request: Translation, on: Subscriber) -> tuple[Translated, Done]:
     """Translate the rows of a file; those that came out broken go to OUT.dropped.jsonl.
 
     Raises `InputError` with every fault of the request. What an endpoint that gives up, or a
@@ -225,7 +226,7 @@ def translate_file(request: Translation, shown: Display) -> tuple[Translated, Do
     if faults or rows is None or into is None:
         raise InputError(faults)
     done = Sofar()
-    with _generator(request, shown) as generator:
+    with _generator(request, on) as generator:
         settings = {
             "to": to,
             "outputs": outputs,
@@ -238,9 +239,9 @@ def translate_file(request: Translation, shown: Display) -> tuple[Translated, Do
             head = _head(generator, request, request.rows, settings)
             return _write_translated(done, len(rows), out, head)
 
-        with _saved_if_interrupted(save, done, out, shown):
+        with _saved_if_interrupted(save, done, out, on):
             for start in range(0, len(rows), CHUNK):
-                shown.start("translating", start, len(rows))
+                on(Started("translating", start, len(rows)))
                 part = rows[start : start + CHUNK]
                 some = translate(part, by, to, outputs, answer, request.system)
                 done.translated.rows += some.rows

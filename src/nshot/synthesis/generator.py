@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
+from nshot.board.events import Finished, Progress, Subscriber
 from nshot.core.errors import EndpointRefused
 from nshot.core.types import Prompt, digest
 from nshot.models.base import Completion, Decoding, LanguageModel
@@ -18,22 +19,6 @@ Heard: TypeAlias = Completion | EndpointRefused
 
 LOCAL_BATCH = 16
 """Prompts that a local model is given at once: what a kill can cost."""
-
-
-class Display(Protocol):
-    """Where progress is shown."""
-
-    def say(self, text: str) -> None:
-        """A line."""
-        ...
-
-    def start(self, what: str, done: int, total: int) -> None:
-        """What begins, and how much is behind it."""
-        ...
-
-    def progress(self, done: int, total: int, what: str) -> None:
-        """How far it is."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ class Generator:
 
     model: LanguageModel
     ledger: Ledger
-    shown: Display
+    on: Subscriber
     used: Used = field(default_factory=Used)
     asked: Used = field(default_factory=Used)
 
@@ -110,7 +95,8 @@ class Generator:
                 heard[keys[index]] = outcome
             else:  # what is still under way is paid for: it is waited for
                 failure = failure or outcome
-            self.shown.progress(len(heard), len(keys), what)
+            self.on(Progress(what, len(heard), len(keys), what))
+        self.on(Finished(what, ""))
         refused = [answer for answer in heard.values() if isinstance(answer, EndpointRefused)]
         if failure is None and refused and not len(self.ledger):
             failure = refused[0]  # whatever was asked was refused: it is not for one prompt

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from nshot.board.events import Finished, Started
 from nshot.core.errors import EndpointRefused
 from nshot.models.base import Completion, Decoding
 from nshot.synthesis import prompts
@@ -98,11 +100,11 @@ class SelfInstruct:
         while len(self.made.tasks) < target and barren < PATIENCE:
             before = len(self.made.tasks)
             self.made.rounds += 1
-            self._say("new instructions", target)
-            waiting = self._instructions()
+            with self._piece("new instructions", target):
+                waiting = self._instructions()
             while waiting and (wanted := target - len(self.made.tasks)):
-                self._say("instances", target)
-                self._instances(waiting[:wanted])
+                with self._piece("instances", target):
+                    self._instances(waiting[:wanted])
                 waiting = waiting[wanted:]
             self.made.spare = len(waiting)
             barren = 0 if len(self.made.tasks) > before else barren + 1
@@ -110,10 +112,12 @@ class SelfInstruct:
             self.made.stopped = f"{PATIENCE} rounds in a row brought no new task"
         return self.made
 
-    def _say(self, what: str, target: int) -> None:
-        self._generator.shown.start(
-            f"round {self.made.rounds}: {what}", len(self.made.tasks), target
-        )
+    @contextmanager
+    def _piece(self, what: str, target: int) -> Iterator[None]:
+        piece = f"round {self.made.rounds}: {what}"
+        self._generator.on(Started(piece, len(self.made.tasks), target))
+        yield
+        self._generator.on(Finished(piece, ""))
 
     def _instructions(self) -> list[_New]:
         """The instructions of a round that pass the filters."""
