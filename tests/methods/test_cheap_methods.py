@@ -28,7 +28,6 @@ from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
-from nshot.predictors.voting import Voting
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
 CHEAP = [
@@ -52,10 +51,6 @@ def _adapt(name: str, tmp_path: Path, given: Shots | None = None, task: Task = T
     return _method(name).adapt(task, given or shots(), Bench(tmp_path))
 
 
-def _voting(tmp_path: Path) -> Predictor:
-    return Voting(TASK, (_adapt("linear_probe", tmp_path), _adapt("few_shot", tmp_path)))
-
-
 def _brief(**changes: object) -> Brief:
     brief = Brief(
         task=TASK, labelled=12, unlabelled=100, per_label=4, test=100, tokens=10.0, longest=30,
@@ -70,10 +65,10 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]
     folder = tmp_path_factory.mktemp("adapted")
     made = {name: _adapt(name, folder) for name in CHEAP}
     remote = FewShot().adapt(TASK, shots(), Bench(folder, base=REMOTE))
-    return {**made, "voting": _voting(folder), "remote": remote}
+    return {**made, "remote": remote}
 
 
-@pytest.mark.parametrize("name", [*CHEAP, "voting", "remote"])
+@pytest.mark.parametrize("name", [*CHEAP, "remote"])
 def test_saved_and_loaded_it_answers_the_same(
     name: str, predictors: dict[str, Predictor], tmp_path: Path
 ) -> None:
@@ -90,7 +85,7 @@ def test_saved_and_loaded_it_answers_the_same(
         assert path.is_dir() or path.read_bytes() == copy.read_bytes()
 
 
-@pytest.mark.parametrize("name", [*CHEAP, "voting", "remote"])
+@pytest.mark.parametrize("name", [*CHEAP, "remote"])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(order=st.permutations(range(len(QUESTIONS))), cut=st.integers(0, len(QUESTIONS)))
 def test_any_order_and_split_of_the_inputs_gives_the_same_answers(
@@ -105,7 +100,7 @@ def test_any_order_and_split_of_the_inputs_gives_the_same_answers(
         np.testing.assert_allclose(prediction.scores, whole[place].scores, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [*CHEAP, "voting"])
+@pytest.mark.parametrize("name", CHEAP)
 def test_scores_are_log_probabilities_in_the_tasks_order(
     name: str, predictors: dict[str, Predictor]
 ) -> None:

@@ -183,4 +183,4 @@ def test_the_penalty_is_chosen_on_classes_left_out():
 def test_the_map_of_the_centre_is_nothing():
     found = learned(some(12, 4, 3), 1.0)
     assert isinstance(found, LinearMap)
-    np.testing.assert_allclose(found.seen(found.mean[None]), 0, atol=1e-12)
+    np.testing.assert_allclose(found.of_pictures(found.mean[None]), 0, atol=1e-12)

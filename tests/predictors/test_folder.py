@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from nshot.core.errors import InputError
 from nshot.core.types import Delta, ModelRef
 from nshot.models.fake.fake_engine import FakeModels
-from nshot.predictors import load
+from nshot.predictors import KINDS, load
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import ref_from_json, ref_to_json
 from nshot.predictors.prompted import Prompted
@@ -93,3 +95,12 @@ def test_a_delta_outside_the_folder_is_refused(tmp_path: Path) -> None:
         deltas = [{"kind": "peft", "folder": place, "sha256": ""}]
         with pytest.raises(InputError, match="out of the folder"):
             ref_from_json({**data, "deltas": deltas}, tmp_path)
+
+
+def test_the_design_page_names_every_kind_of_predictor() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "design.md").read_text(encoding="utf-8")
+    contract = page.split("**Predictor**")[1].split("\n- **")[0]
+    assert re.findall(r"`([a-z_]+)`[,.]", contract) == list(KINDS)
+    for where in KINDS.values():
+        module, name = where.split(":")
+        assert hasattr(import_module(module), name)

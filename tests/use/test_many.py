@@ -235,9 +235,9 @@ def test_what_cannot_be_loaded_is_told_at_once(one: dict[str, Path], tmp_path: P
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(["a", "b", "a/b", "b/a", "a/b/a", "c"]), unique=True, min_size=1))
 def test_no_two_folders_have_one_name(places: list[str]) -> None:
-    from nshot.use.many import told_apart
+    from nshot.use.many import unique_names
 
-    named = told_apart([Path(place) for place in places])
+    named = unique_names([Path(place) for place in places])
     assert list(named.values()) == [Path(place) for place in places]
     for name, place in named.items():
         assert str(place.absolute()).endswith(name)

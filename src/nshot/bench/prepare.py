@@ -193,9 +193,9 @@ def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
 
 def _given(request: Request) -> list[dict[str, Any]]:
     """The adapters trained elsewhere; those of the same name are told apart by their parents."""
-    from nshot.use.many import told_apart
+    from nshot.use.many import unique_names
 
-    folders = told_apart([Path(name).expanduser() for name in request.adapters])
+    folders = unique_names([Path(name).expanduser() for name in request.adapters])
     settings = request.settings.get("adapter", {})
     return [
         {"method": "adapter", "title": title, **settings, "folder": str(folder)}

@@ -41,12 +41,12 @@ class FullContext(nn.Module):
     def attending(self, queries: Tensor, known: Tensor) -> Tensor:
         """f(x, S), equations 3 to 6 of section A.1: (E, q, width) from queries and g(S)."""
         episodes, count, width = queries.shape
-        asked = queries.reshape(-1, width)
-        hidden, cell = torch.zeros_like(asked), torch.zeros_like(asked)
-        read = torch.zeros_like(asked)
+        rows = queries.reshape(-1, width)
+        hidden, cell = torch.zeros_like(rows), torch.zeros_like(rows)
+        read = torch.zeros_like(rows)
         for _ in range(self.steps):
-            fresh, cell = self.query(torch.cat([asked, read], dim=-1), (hidden, cell))
-            hidden = fresh + asked
+            fresh, cell = self.query(torch.cat([rows, read], dim=-1), (hidden, cell))
+            hidden = fresh + rows
             looking = hidden.view(episodes, count, width)
             attention = torch.softmax(looking @ known.transpose(1, 2), dim=-1)
             read = (attention @ known).reshape(-1, width)

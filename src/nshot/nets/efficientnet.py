@@ -43,13 +43,13 @@ class Shape:
 
 def shapes() -> list[Shape]:
     """The 16 blocks, first to last."""
-    found, inward = [], STEM
+    shapes, inward = [], STEM
     for blocks, kernel, stride, widening, outward in STAGES:
         for block in range(blocks):
             first = stride if block == 0 else 1
-            found.append(Shape(inward, inward * widening, outward, kernel, first))
+            shapes.append(Shape(inward, inward * widening, outward, kernel, first))
             inward = outward
-    return found
+    return shapes
 
 
 class SameConv(nn.Conv2d):

@@ -85,8 +85,8 @@ def is_label_head(folder: Path) -> bool:
     path = folder / _CONFIG
     if not path.is_file():
         return False
-    said = json.loads(path.read_text(encoding="utf-8"))
-    return isinstance(said, dict) and said.get("task_type") == "SEQ_CLS"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(record, dict) and record.get("task_type") == "SEQ_CLS"
 
 
 def head_weights(folder: Path) -> Tensor:

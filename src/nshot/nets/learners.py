@@ -62,8 +62,8 @@ def is_learner(folder: Path) -> bool:
     path = folder / RECORD
     if not path.is_file():
         return False
-    said = json.loads(path.read_text(encoding="utf-8"))
-    return isinstance(said, dict) and said.get("model_type") == _TYPE
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(record, dict) and record.get("model_type") == _TYPE
 
 
 def make(kind: str, settings: Mapping[str, object]) -> Learner:

@@ -171,8 +171,8 @@ class MAML(Learner):
     def logits(self, support: Tensor, labels: Tensor, queries: Tensor, way: int) -> Tensor:
         """Of the adapted networks: (episodes, q, way)."""
 
-        def one(known: Tensor, asked: Tensor) -> Tensor:
-            return self._answer(self.trail(known, labels, way)[-1], known, asked)
+        def one(known: Tensor, inputs: Tensor) -> Tensor:
+            return self._answer(self.trail(known, labels, way)[-1], known, inputs)
 
         return torch.vmap(one)(support, queries)
 
@@ -187,11 +187,11 @@ class MAML(Learner):
     ) -> Tensor:
         """The `meta_loss` of each episode, with `weights` for the inner steps: (episodes,)."""
 
-        def one(known: Tensor, asked: Tensor) -> Tensor:
-            def loss(parameters: Parameters, inputs: Tensor, wanted: Tensor) -> Tensor:
-                return nn.functional.cross_entropy(self._answer(parameters, known, inputs), wanted)
+        def one(known: Tensor, query_rows: Tensor) -> Tensor:
+            def loss(parameters: Parameters, inputs: Tensor, right: Tensor) -> Tensor:
+                return nn.functional.cross_entropy(self._answer(parameters, known, inputs), right)
 
-            return meta_loss(loss, self.trail(known, labels, way), asked, targets, weights)
+            return meta_loss(loss, self.trail(known, labels, way), query_rows, targets, weights)
 
         return torch.vmap(one)(support, queries)
 

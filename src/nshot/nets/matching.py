@@ -59,5 +59,5 @@ def summed_by_class(likeness: Tensor, labels: Tensor, way: int) -> Tensor:
     top = likeness.amax(dim=1, keepdim=True).detach()
     members = nn.functional.one_hot(labels, way).T.to(likeness)
     shares = members @ (likeness - top).exp()
-    found = shares.clamp_min(torch.finfo(shares.dtype).tiny).log() + top
-    return found.transpose(1, 2).contiguous()
+    logits = shares.clamp_min(torch.finfo(shares.dtype).tiny).log() + top
+    return logits.transpose(1, 2).contiguous()

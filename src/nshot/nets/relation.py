@@ -52,12 +52,12 @@ class RelationModule(nn.Module):
     def forward(self, classes: Tensor, queries: Tensor) -> Tensor:
         """(E, way, c, s, s) and (E, q, c, s, s) -> (E, q, way), scores before the sigmoid."""
         episodes, way = classes.shape[:2]
-        asked = queries.shape[1]
-        known = self.of_class(classes.flatten(0, 1)).unflatten(0, (episodes, 1, way))
-        seen = self.of_query(queries.flatten(0, 1)).unflatten(0, (episodes, asked, 1))
-        pairs = (known + seen).flatten(0, 2)
+        count = queries.shape[1]
+        of_classes = self.of_class(classes.flatten(0, 1)).unflatten(0, (episodes, 1, way))
+        of_queries = self.of_query(queries.flatten(0, 1)).unflatten(0, (episodes, count, 1))
+        pairs = (of_classes + of_queries).flatten(0, 2)
         scores: Tensor = self.score(self.block(self.together(pairs)))
-        return scores.view(episodes, asked, way)
+        return scores.view(episodes, count, way)
 
 
 class Relation(Learner):

@@ -93,9 +93,9 @@ def _descend(
     )
     for rows in batches(support.shape[1], recipe):
         with torch.enable_grad():
-            said = logits(support[:, rows]).flatten(0, 1)
-            wanted = targets[:, rows].flatten()
-            loss = nn.functional.cross_entropy(said, wanted, reduction="sum") / len(rows)
+            scores = logits(support[:, rows]).flatten(0, 1)
+            right = targets[:, rows].flatten()
+            loss = nn.functional.cross_entropy(scores, right, reduction="sum") / len(rows)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from nshot.core import errors
@@ -9,7 +11,21 @@ from nshot.core.errors import Fault, InputError
 from nshot.models.base import Models
 from nshot.predictors.base import Extends, Predictor
 
-__all__ = ["Extends", "Predictor", "load"]
+__all__ = ["KINDS", "Extends", "Predictor", "load"]
+
+KINDS: Mapping[str, str] = {
+    "constant": "nshot.predictors.constant:Constant",
+    "label_head": "nshot.predictors.label_head:LabelHead",
+    "nearest": "nshot.predictors.nearest:Nearest",
+    "nearest_answer": "nshot.predictors.nearest:NearestAnswer",
+    "vote": "nshot.predictors.nearest:Vote",
+    "discriminants": "nshot.predictors.discriminants:Discriminants",
+    "described": "nshot.predictors.described:Described",
+    "from_support": "nshot.predictors.from_support:FromSupport",
+    "prompted": "nshot.predictors.prompted:Prompted",
+    "ranker": "nshot.predictors.ranker:Ranker",
+}
+"""Kind -> module and class: a closed table."""
 
 
 def load(folder: Path, models: Models) -> Predictor:
@@ -18,49 +34,17 @@ def load(folder: Path, models: Models) -> Predictor:
     Raises `InputError` for a missing record, an unknown kind, a newer format, or any file in the
     folder that can run code when read.
     """
-    from nshot.predictors.constant import Constant
-    from nshot.predictors.described import Described
-    from nshot.predictors.discriminants import Discriminants
     from nshot.predictors.folder import read
-    from nshot.predictors.from_support import FromSupport
-    from nshot.predictors.label_head import LabelHead
-    from nshot.predictors.nearest import Nearest, NearestAnswer, Vote
-    from nshot.predictors.prompted import Prompted
-    from nshot.predictors.ranker import Ranker
-    from nshot.predictors.voting import Voting
 
     saved = read(Path(folder))
-    match saved.kind:
-        case "constant":
-            return Constant.restore(saved)
-        case "described":
-            return Described.restore(saved, models)
-        case "discriminants":
-            return Discriminants.restore(saved, models)
-        case "from_support":
-            return FromSupport.restore(saved)
-        case "label_head":
-            return LabelHead.restore(saved, models)
-        case "nearest":
-            return Nearest.restore(saved, models)
-        case "nearest_answer":
-            return NearestAnswer.restore(saved, models)
-        case "vote":
-            return Vote.restore(saved, models)
-        case "prompted":
-            return Prompted.restore(saved, models)
-        case "ranker":
-            return Ranker.restore(saved, models)
-        case "voting":
-            return Voting.restore(saved, models)
-    known = (
-        "constant", "label_head", "nearest", "nearest_answer", "vote", "prompted", "ranker",
-        "voting", "from_support", "described", "discriminants",
-    )  # fmt: skip
-    raise InputError(
-        Fault(
-            f"unknown kind of predictor '{saved.kind}'",
-            do=errors.nearest(str(saved.kind), known),
-            where=str(folder),
+    if saved.kind not in KINDS:
+        raise InputError(
+            Fault(
+                f"unknown kind of predictor '{saved.kind}'",
+                do=errors.nearest(str(saved.kind), KINDS),
+                where=str(folder),
+            )
         )
-    )
+    module, name = KINDS[saved.kind].split(":")
+    predictor: Predictor = getattr(import_module(module), name).restore(saved, models)
+    return predictor

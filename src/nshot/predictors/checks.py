@@ -24,11 +24,11 @@ PICTURE_BYTES = 5_000_000
 def write_checks(folder: Path, predictor: Predictor, inputs: Sequence[Input]) -> None:
     """Answer up to `CHECKED` of the inputs and keep both in `folder`."""
     count = min(CHECKED, len(inputs))
-    kept = _affordable([inputs[i * len(inputs) // count] for i in range(count)])
-    told = predictor.predict(kept)
+    sample = _affordable([inputs[i * len(inputs) // count] for i in range(count)])
+    answers = predictor.predict(sample)
     rows = [
         {"input": to_data(_carried(one, folder)), **to_data(answer)}
-        for one, answer in zip(kept, told, strict=True)
+        for one, answer in zip(sample, answers, strict=True)
     ]
     write_rows(folder / CHECKS, rows)
 
@@ -45,14 +45,14 @@ def read_checks(folder: Path) -> list[tuple[Input, Prediction]]:
 
 def _affordable(inputs: Sequence[Input]) -> list[Input]:
     """The inputs but those whose pictures would be too many bytes."""
-    kept: list[Input] = []
+    sample: list[Input] = []
     size = 0
     for one in inputs:
         more = sum(Path(image.path).stat().st_size for image in one.images)
-        if not kept or size + more <= PICTURE_BYTES:
-            kept.append(one)
+        if not sample or size + more <= PICTURE_BYTES:
+            sample.append(one)
             size += more
-    return kept
+    return sample
 
 
 def _carried(input: Input, folder: Path) -> Input:

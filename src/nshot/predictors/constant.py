@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nshot.core.types import Input, Prediction, Task
+from nshot.models.base import Models
 from nshot.predictors.folder import Saved, write
 from nshot.predictors.scores import classified
 
@@ -30,6 +31,6 @@ class Constant:
         write(folder, "constant", self.task, {"logprobs": list(self.logprobs)})
 
     @classmethod
-    def restore(cls, saved: Saved) -> Constant:
+    def restore(cls, saved: Saved, models: Models) -> Constant:
         """The predictor that `save` wrote."""
         return cls(saved.task, tuple(saved.settings["logprobs"]))

@@ -35,11 +35,11 @@ class LinearMap:
     mean: Floats
     centre: Floats
 
-    def seen(self, vectors: NDArray[np.floating]) -> Floats:
+    def of_pictures(self, vectors: NDArray[np.floating]) -> Floats:
         """Picture vectors (rows, width), as what texts differ in."""
         return np.asarray((vectors.astype(np.float64) - self.mean) @ self.weights)
 
-    def said(self, vectors: NDArray[np.floating]) -> Floats:
+    def of_texts(self, vectors: NDArray[np.floating]) -> Floats:
         """Text vectors (rows, width), as what they differ in."""
         return np.asarray(vectors.astype(np.float64) - self.centre)
 
@@ -85,15 +85,15 @@ class Described:
 
     def _placed(self, label: Label, inputs: Sequence[Input]) -> Floats:
         if label.description:
-            asked = Input((("description", label_text(label)),))
-            return np.asarray(self.map.said(self.texts.read([asked]).matrix)[0])
+            query = Input((("description", label_text(label)),))
+            return np.asarray(self.map.of_texts(self.texts.read([query]).matrix)[0])
         rows = self._seen(inputs)
         return np.asarray(unit(rows).mean(axis=0))
 
     def _seen(self, inputs: Sequence[Input]) -> Floats:
         if not all(input.images for input in inputs):
             raise InputError(Fault("an input without a picture", "a picture in each"))
-        return self.map.seen(self.pictures.read(inputs).matrix)
+        return self.map.of_pictures(self.pictures.read(inputs).matrix)
 
     def save(self, folder: Path) -> None:
         """The map and the classes as safetensors, the rest as JSON."""

@@ -64,11 +64,11 @@ class Family:
 
     def rows(self, seen: Parts) -> Floats:
         """(inputs, width): each part at unit length, side by side, all of unit length."""
-        found = []
+        blocks = []
         for name in self.parts:
             values = seen[name].astype(np.float64)
-            found.append(unit(np.sign(values) * np.abs(values) ** self.power))
-        return np.asarray(np.concatenate(found, axis=1) / len(found) ** 0.5)
+            blocks.append(unit(np.sign(values) * np.abs(values) ** self.power))
+        return np.asarray(np.concatenate(blocks, axis=1) / len(blocks) ** 0.5)
 
 
 @dataclass(frozen=True)
@@ -121,15 +121,15 @@ class Spread:
 
         The rows are laid along the directions once for all of them.
         """
-        away, asked = self.prototypes - self.mean, rows - self.mean
-        flat, square = asked @ away.T, (away**2).sum(axis=1)
-        theirs, along = away @ self.directions.T, asked @ self.directions.T
-        told = []
+        away, queries = self.prototypes - self.mean, rows - self.mean
+        flat, square = queries @ away.T, (away**2).sum(axis=1)
+        theirs, along = away @ self.directions.T, queries @ self.directions.T
+        logprobs = []
         for gains, floor in map(self.shrunken, shrinkages):
             inner = flat - (along * gains) @ theirs.T
             own = square - (theirs**2) @ gains
-            told.append((inner - 0.5 * own) / floor)
-        return np.where(self.prototypes.any(axis=1), np.stack(told), ABSENT)
+            logprobs.append((inner - 0.5 * own) / floor)
+        return np.where(self.prototypes.any(axis=1), np.stack(logprobs), ABSENT)
 
 
 def _directions(around: Floats, freedom: int) -> tuple[Floats, Floats]:
@@ -252,8 +252,8 @@ _ARRAYS = ("prototypes", "mean", "directions", "gains")
 
 def together(members: Sequence[Discriminant], seen: Parts) -> Floats:
     """(inputs, labels) log-probabilities: the members' weighted sum, normalised again."""
-    told = [m.weight * log_softmax(m.logits(m.family.rows(seen))) for m in members]
-    return log_softmax(np.sum(told, axis=0))
+    logprobs = [m.weight * log_softmax(m.logits(m.family.rows(seen))) for m in members]
+    return log_softmax(np.sum(logprobs, axis=0))
 
 
 def _with(

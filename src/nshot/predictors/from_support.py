@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nshot.core.types import Example, Input, Prediction, Task
 from nshot.data.fitted import fitted
 from nshot.data.pictures import read_picture
-from nshot.models.base import Floats
+from nshot.models.base import Floats, Models
 from nshot.predictors.folder import Arrays, Saved, array, write
 from nshot.predictors.nearest import extended
 from nshot.predictors.scores import classified, log_softmax
@@ -78,13 +78,13 @@ class FromSupport:
         from nshot.core import machine
 
         present, labels = np.unique(self.targets, return_inverse=True)
-        given = [torch.from_numpy(x).to(machine.device()) for x in (self.support, labels, features)]
-        support, numbers, queries = given
+        arrays = (self.support, labels, features)
+        support, numbers, queries = (torch.from_numpy(x).to(machine.device()) for x in arrays)
         with torch.no_grad():
             logits = self.learner.logits(support[None], numbers, queries[None], len(present))[0]
-        told = log_softmax(logits.cpu().numpy())
+        logprobs = log_softmax(logits.cpu().numpy())
         whole = np.full((len(features), len(self.task.labels)), ABSENT)
-        whole[:, present] = told
+        whole[:, present] = logprobs
         return whole
 
     def save(self, folder: Path) -> None:
@@ -96,7 +96,7 @@ class FromSupport:
         write(folder, "from_support", self.task, {}, arrays)
 
     @classmethod
-    def restore(cls, saved: Saved) -> FromSupport:
+    def restore(cls, saved: Saved, models: Models) -> FromSupport:
         """The predictor that `save` wrote."""
         from nshot.nets import learners
 

@@ -176,11 +176,11 @@ class NearestAnswer:
         """No scores: the answers are texts."""
         if not inputs:
             return []
-        asked = self.source.read(inputs)
-        likeness = self._likeness(asked.matrix)
+        queries = self.source.read(inputs)
+        likeness = self._likeness(queries.matrix)
         return [
             Prediction(self.answers[place], tokens_in=tokens)
-            for place, tokens in zip(likeness.argmax(axis=1), asked.tokens_in, strict=True)
+            for place, tokens in zip(likeness.argmax(axis=1), queries.tokens_in, strict=True)
         ]
 
     def _likeness(self, matrix: Any) -> Floats:

@@ -19,7 +19,7 @@ METHOD = "method.json"
 
 @dataclass(frozen=True)
 class Extended:
-    """A folder's predictor that knows more classes; `save` writes it beside what it was told."""
+    """A folder's predictor that knows more classes; `save` writes it with its checks."""
 
     folder: Path
     before: Task
@@ -35,8 +35,8 @@ class Extended:
     def changed(self) -> tuple[int, int]:
         """How many of the answers it was delivered with are others now, and how many there are."""
         checks = read_checks(self.folder)
-        told = self.predictor.predict([asked for asked, _ in checks])
-        pairs = zip(checks, told, strict=True)
+        answers = self.predictor.predict([input for input, _ in checks])
+        pairs = zip(checks, answers, strict=True)
         return sum(then.answer != now.answer for (_, then), now in pairs), len(checks)
 
     def save(self, place: Path) -> None:
@@ -45,9 +45,9 @@ class Extended:
         Of new inputs there are at most as many as of old ones.
         """
         self.predictor.save(place)
-        asked = [asked for asked, _ in read_checks(self.folder)]
+        inputs = [input for input, _ in read_checks(self.folder)]
         fresh = [example.input for example in self.examples]
-        write_checks(place, self.predictor, [*asked, *fresh[: max(1, len(asked))]])
+        write_checks(place, self.predictor, [*inputs, *fresh[: max(1, len(inputs))]])
         if (self.folder / METHOD).exists():
             body = json.loads((self.folder / METHOD).read_text(encoding="utf-8"))
             body["extended"] = [*body.get("extended", ()), self.added]

@@ -42,8 +42,8 @@ class Many:
         answers: list[Prediction] = [Prediction("")] * len(inputs)
         for name, folder in self._folders.items():
             rows = [i for i, one in enumerate(under) if one == name]
-            told = folder.predict([inputs[i] for i in rows])
-            for i, prediction in zip(rows, told, strict=True):
+            predictions = folder.predict([inputs[i] for i in rows])
+            for i, prediction in zip(rows, predictions, strict=True):
                 answers[i] = prediction
         return answers
 
@@ -75,23 +75,23 @@ def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
     """
     if isinstance(folder, str | Path):
         return ready(folder, models)
-    places = folder if isinstance(folder, Mapping) else told_apart([Path(one) for one in folder])
+    places = folder if isinstance(folder, Mapping) else unique_names([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
     shared = models or open_models()
-    found: dict[str, Ready] = {}
+    ready_folders: dict[str, Ready] = {}
     faults: list[Fault] = []
     for name, place in places.items():
         try:
-            found[name] = ready(place, shared)
+            ready_folders[name] = ready(place, shared)
         except InputError as error:
             faults += error.faults
     if faults:
         raise InputError(faults)
-    return Many(found)
+    return Many(ready_folders)
 
 
-def told_apart(folders: Sequence[Path]) -> dict[str, Path]:
+def unique_names(folders: Sequence[Path]) -> dict[str, Path]:
     """Each folder by the shortest end of its path that no other has.
 
     Raises `InputError` with those that are named twice.
@@ -102,8 +102,8 @@ def told_apart(folders: Sequence[Path]) -> dict[str, Path]:
     names = []
     for one in parts:
         lengths = range(1, len(one) + 1)
-        apart = (n for n in lengths if sum(other[-n:] == one[-n:] for other in parts) == 1)
-        names.append(Path(*one[-next(apart) :]).as_posix())
+        unique = (n for n in lengths if sum(other[-n:] == one[-n:] for other in parts) == 1)
+        names.append(Path(*one[-next(unique) :]).as_posix())
     return dict(zip(names, folders, strict=True))
 
 

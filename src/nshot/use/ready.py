@@ -49,8 +49,8 @@ class Ready:
         if self.task.pictures and isinstance(asked, (str, Path)):
             return Input(images=(as_image(Path(asked)),))
         if self.task.pictures or isinstance(asked, Path):
-            wanted = "a picture's path" if self.task.pictures else "a text, not a path"
-            raise InputError(Fault(f"a {type(asked).__name__}", expected=wanted))
+            expected = "a picture's path" if self.task.pictures else "a text, not a path"
+            raise InputError(Fault(f"a {type(asked).__name__}", expected=expected))
         names = [name for name, _ in self.task.field_names] or ["text"]
         if isinstance(asked, str):
             if len(names) > 1:
@@ -62,9 +62,9 @@ class Ready:
 
     def check(self) -> list[str]:
         """Where this copy's answers differ from those it was delivered with, a line each."""
-        told = self._predictor.predict([asked for asked, _ in self._checks])
+        answers = self._predictor.predict([asked for asked, _ in self._checks])
         wrong = []
-        for (_, then), now in zip(self._checks, told, strict=True):
+        for (_, then), now in zip(self._checks, answers, strict=True):
             moved = max(
                 (abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0
             )

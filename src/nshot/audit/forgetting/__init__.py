@@ -91,11 +91,11 @@ def general(model: LanguageModel) -> General:
 
 
 def _right(model: LanguageModel) -> tuple[bool, ...]:
-    asked = questions()
-    prompts = [f"Question: {one.question}\nAnswer:" for one in asked]
-    scores = model.logprobs(prompts, [[f" {option}" for option in one.options] for one in asked])
+    rows = questions()
+    prompts = [f"Question: {one.question}\nAnswer:" for one in rows]
+    scores = model.logprobs(prompts, [[f" {option}" for option in one.options] for one in rows])
     right = []
-    for one, score in zip(asked, scores, strict=True):
+    for one, score in zip(rows, scores, strict=True):
         lengths = np.array([len(option.encode("utf-8")) for option in one.options])
         right.append(int(np.argmax(score.logprobs / lengths)) == one.answer)
     return tuple(right)

@@ -107,24 +107,24 @@ class Baseline(Episodic):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit the head to them."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
-        wanted = targets(task, shots.labelled)
+        numbers = targets(task, shots.labelled)
         bench.trained((vectors.shape[1] + 1) * len(task.labels))
-        return self.fitted(task, bench, vectors, wanted)
+        return self.fitted(task, bench, vectors, numbers)
 
     def fitted(
         self,
         task: Task,
         bench: Workbench,
         vectors: NDArray[np.float32],
-        wanted: NDArray[np.int64],
+        numbers: NDArray[np.int64],
     ) -> Predictor:
-        """What answers, from the shots' `vectors` (n, width) and labels `wanted` (n,).
+        """What answers, from the shots' `vectors` (n, width) and labels `numbers` (n,).
 
         A label without any shot is left out of the fit and all but excluded from the answers.
         """
         from nshot.nets.support_heads import fit_linear
 
-        present, among = np.unique(wanted, return_inverse=True)
+        present, among = np.unique(numbers, return_inverse=True)
         fit = fit_linear(*batch_of_one(vectors, among), len(present), self.recipe(bench.seed))
         weights, bias = (np.asarray(part[0].numpy()) for part in fit)
         every = np.full(len(task.labels), ABSENT)

@@ -50,12 +50,12 @@ class BaselinePP(Baseline):
         task: Task,
         bench: Workbench,
         vectors: NDArray[np.float32],
-        wanted: NDArray[np.int64],
+        numbers: NDArray[np.int64],
     ) -> Predictor:
         """The trained weights are prototypes to which a cosine is taken; see `Baseline.fitted`."""
         from nshot.nets.support_heads import fit_cosine
 
-        present, among = np.unique(wanted, return_inverse=True)
+        present, among = np.unique(numbers, return_inverse=True)
         weights, scale = fit_cosine(
             *batch_of_one(vectors, among), len(present), self.recipe(bench.seed)
         )

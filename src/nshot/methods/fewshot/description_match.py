@@ -88,10 +88,10 @@ class DescriptionMatch(Method):
         known = self._known(task, examples, sentences, bench)
         if len(np.unique(known.classes)) < FEWEST:
             raise CannotAdapt("learns from pictures of other classes, and there are none")
-        found = learned(known, penalty(known, bench.seed))
-        bench.trained(found.weights.size)
-        classes = found.said(_vectors(sentences, [label_text(label) for label in task.labels]))
-        return Described(task, encoder_of(bench), sentences, found, classes)
+        linear = learned(known, penalty(known, bench.seed))
+        bench.trained(linear.weights.size)
+        classes = linear.of_texts(_vectors(sentences, [label_text(label) for label in task.labels]))
+        return Described(task, encoder_of(bench), sentences, linear, classes)
 
     def _known(
         self, task: Task, examples: Sequence[Example], sentences: Encoded, bench: Workbench
@@ -153,10 +153,12 @@ def penalty(known: Known, seed: int) -> float:
     random.Random(f"classes:{seed}").shuffle(classes)
     right = np.zeros(len(PENALTIES))
     for out in (classes[i::FOLDS] for i in range(FOLDS)):
-        rest, asked = known.of([c for c in classes if c not in out]), known.of(out)
-        for i, found in enumerate(_maps(rest, PENALTIES)):
-            likeness = cosines(found.seen(asked.pictures), found.said(known.texts[out]))
-            right[i] += (np.array(out)[likeness.argmax(axis=1)] == asked.classes).sum()
+        rest, others = known.of([c for c in classes if c not in out]), known.of(out)
+        for i, linear in enumerate(_maps(rest, PENALTIES)):
+            likeness = cosines(
+                linear.of_pictures(others.pictures), linear.of_texts(known.texts[out])
+            )
+            right[i] += (np.array(out)[likeness.argmax(axis=1)] == others.classes).sum()
     return PENALTIES[int(right.argmax())]
 
 
@@ -165,10 +167,10 @@ def _maps(known: Known, penalties: Sequence[float]) -> list[LinearMap]:
     rows = known.pictures.astype(np.float64)
     mean = rows.mean(axis=0)
     centre = known.texts[np.unique(known.classes)].astype(np.float64).mean(axis=0)
-    wanted = known.texts[known.classes].astype(np.float64) - centre
+    aims = known.texts[known.classes].astype(np.float64) - centre
     left, sizes, right = np.linalg.svd(rows - mean, full_matrices=False)
     unit = (sizes**2).sum() / rows.shape[1]
-    inner = left.T @ wanted
+    inner = left.T @ aims
     return [
         LinearMap(_weights(right, sizes, inner, each * unit), mean, centre) for each in penalties
     ]

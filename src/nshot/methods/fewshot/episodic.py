@@ -99,8 +99,8 @@ class Episodic(Method):
         """The steps of all phases on pictures of full size."""
         phases = self.phases(_PICTURE)
         steps = self.steps or (STEPS,) * len(phases)
-        seen = sum(n * phase.draws.items for n, phase in zip(steps, phases, strict=False))
-        return Cost(seconds=1 + _TRAINED * seen + _EMBEDDED * brief.labelled)
+        items = sum(n * phase.draws.items for n, phase in zip(steps, phases, strict=False))
+        return Cost(seconds=1 + _TRAINED * items + _EMBEDDED * brief.labelled)
 
     def use_forecast(self, brief: Brief) -> Cost:
         """Every test picture is embedded."""

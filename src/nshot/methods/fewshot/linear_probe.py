@@ -47,7 +47,7 @@ class LinearProbe(Method):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit the head."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
-        wanted = targets(task, shots.labelled)
-        weights, bias = logistic(vectors, wanted, len(task.labels), self.C)
+        numbers = targets(task, shots.labelled)
+        weights, bias = logistic(vectors, numbers, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, encoder_of(bench), weights, bias)

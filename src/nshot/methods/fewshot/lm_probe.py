@@ -71,9 +71,9 @@ class LMProbe(Method):
         mean, deviation = states.mean(axis=0), states.std(axis=0)
         # A direction that never moves on the shots says nothing of them, and must not explode.
         deviation = np.where(deviation > 1e-6, deviation, np.inf)
-        wanted = targets(task, shots.labelled)
+        numbers = targets(task, shots.labelled)
         standard = (states - mean) / deviation
-        weights, bias = logistic(standard, wanted, len(task.labels), self.C)
+        weights, bias = logistic(standard, numbers, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         source = HiddenStates(task, bench.models, base, layer, self.pooling)
         return LabelHead.standardised(task, source, weights, bias, mean, deviation)

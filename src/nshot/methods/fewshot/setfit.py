@@ -86,16 +86,16 @@ class SetFit(Method):
         `DidNotLearn` when the tuned encoder tells the labels no better apart than before.
         """
         source, parameters = encoder_of(bench), 0
-        wanted = targets(task, shots.labelled)
+        numbers = targets(task, shots.labelled)
         vectors = encoded(bench, [example.input for example in shots.labelled])
         if self.iterations:
             source, parameters = self._tune(shots, bench, source)
             tuned = source.read([example.input for example in shots.labelled]).matrix
-            _require_learned(vectors, tuned, wanted)
+            _require_learned(vectors, tuned, numbers)
             vectors = tuned
         else:
             bench.note("the encoder stayed as it is: no iterations")
-        weights, bias = logistic(vectors, wanted, len(task.labels), self.C)
+        weights, bias = logistic(vectors, numbers, len(task.labels), self.C)
         bench.trained(parameters + weights.size + bias.size)
         return LabelHead(task, source, weights, bias)
 
@@ -161,19 +161,19 @@ def _keep(lent: Lent, bench: Workbench) -> Delta:
 
 
 def _require_learned(
-    before: NDArray[np.float32], after: NDArray[np.float32], wanted: NDArray[np.int64]
+    before: NDArray[np.float32], after: NDArray[np.float32], numbers: NDArray[np.int64]
 ) -> None:
     from nshot.training.learned import require_learned
 
-    require_learned(_fit(before, wanted), _fit(after, wanted))
+    require_learned(_fit(before, numbers), _fit(after, numbers))
 
 
-def _fit(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) -> Fit:
+def _fit(vectors: NDArray[np.float32], numbers: NDArray[np.int64]) -> Fit:
     """The loss over all pairs of shots, those of one label weighing as much as the others."""
     from nshot.training.learned import Fit
 
-    some = slice(None, None, -(-len(wanted) // _TEXTS))
-    rows, labels = vectors[some].astype(np.float64), wanted[some]
+    some = slice(None, None, -(-len(numbers) // _TEXTS))
+    rows, labels = vectors[some].astype(np.float64), numbers[some]
     alike = labels[:, None] == labels
     errors = (rows @ rows.T - alike) ** 2
     return Fit(float((_mean(errors[alike]) + _mean(errors[~alike])) / 2), None)
