@@ -81,8 +81,9 @@ def test_a_board_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert again == there
     assert again.decide(Wish()) == there.advice
     assert json.loads((tmp_path / "leaderboard.json").read_text())["schema"] == 2
-    Details(command="nshot").write(tmp_path)
-    assert Details.read(tmp_path) == Details(command="nshot")
+    half = Details(command="nshot \ud800")
+    half.write(tmp_path)
+    assert Details.read(tmp_path) == half, "half a surrogate pair comes back"
     assert Details.read(tmp_path / "nowhere") == Details()
 
 
@@ -103,8 +104,8 @@ def test_a_board_is_frozen_and_knows_its_rows() -> None:
         ('{"schema": 1, "methods": []}', r"schema 1.*older(.|\n)*nshot compare .*nshot\.yaml"),
         ('{"schema": 3}', "newer"),
         ("[]", "not a JSON object"),
-        ("{", "JSON as nshot wrote it"),
-        ('{"schema": 2, "rows": [{"name": 7}]}', r"rows/0/name"),
+        ("{", "not JSON"),
+        ('{"schema": 2, "rows": [{"name": 7}]}', r"rows\.0\.name"),
     ],
 )
 def test_what_is_no_board_is_refused_with_what_to_type(

@@ -226,8 +226,8 @@ def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimat
     """The estimate of each row by each metric that does not decide."""
     size, task, examples = facts.largest, facts.task, facts.examples
     cells: dict[str, dict[str, Estimate]] = {entry.name: {} for entry in entries}
-    there = [entry for entry in entries if entry.measurements.get(size)]
-    for metric in facts.also if there else ():
+    present = [entry for entry in entries if entry.measurements.get(size)]
+    for metric in facts.also if present else ():
         contest = estimate(
             [
                 Column(
@@ -236,7 +236,7 @@ def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimat
                     0.0,
                     deterministic=_still(e, size, task),
                 )
-                for e in there
+                for e in present
             ]
         )
         means, ends = contest.p.tolist(), intervals(contest).tolist()

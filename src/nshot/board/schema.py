@@ -7,7 +7,6 @@ None is "not measured", never zero.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
@@ -20,13 +19,13 @@ from pydantic import (
     FiniteFloat,
     JsonValue,
     PrivateAttr,
-    ValidationError,
 )
 
 from nshot.board.decide import Column, Decision, Floats, Verdict, decide
 from nshot.board.words import cost_of, frontier, give_up_of, reasons
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
+from nshot.core.serial import dumps, from_data, read_json
 from nshot.core.types import Form, Kind, Rung
 
 SCHEMA: Literal[2] = 2
@@ -44,8 +43,7 @@ class Part(BaseModel):
 
     def dumps(self) -> str:
         """JSON as it is written to disk; raises `ValueError` for a number that is not finite."""
-        body = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False)
+        return dumps(self.model_dump(mode="json", by_alias=True), indent=1)
 
 
 class Wish(Part):
@@ -574,25 +572,14 @@ class Details(Part):
 
 def read_part(part: type[P], path: Path) -> P:
     """The file as the model. Raises `InputError` with all that is wrong with it."""
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        found = f"{path} is not there"
-        raise InputError(Fault(found, "the folder of a run", "nshot compare TASK")) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(Fault(str(error), "JSON as nshot wrote it", "", str(path))) from None
+    if not path.exists():
+        raise InputError(Fault(f"{path} is not there", "the folder of a run", "nshot compare TASK"))
+    body = read_json(path)
     if not isinstance(body, dict):
-        raise InputError(Fault("not a JSON object", "JSON as nshot wrote it", "", str(path)))
+        raise InputError(Fault("not a JSON object", "JSON as nshot wrote it", where=str(path)))
     if part is Board and body.get("schema") != SCHEMA:
         raise InputError(_other_schema(body.get("schema"), path))
-    try:
-        return part.model_validate(body)
-    except ValidationError as error:
-        faults = [
-            Fault("/".join(map(str, one["loc"])), one["msg"], "", str(path))
-            for one in error.errors()
-        ]
-        raise InputError(faults) from None
+    return from_data(part, body, str(path))
 
 
 def _other_schema(schema: object, path: Path) -> Fault:

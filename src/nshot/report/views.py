@@ -40,17 +40,17 @@ def views(board: Board) -> list[View]:
     advice = board.advice
     pick = advice.pick if advice else None
     could, best = (advice.could_be_best, advice.frontier) if advice else ((), ())
-    found = []
+    rows = []
     for i, row in enumerate(board.rows):
         role: Role = "pick" if row.name == pick else "could" if row.name in could else "out"
-        found.append(View(f"/rows/{i}", row, role, row.name in best))
-    return found
+        rows.append(View(f"/rows/{i}", row, role, row.name in best))
+    return rows
 
 
 def contest(board: Board) -> list[View]:
     """The rows of the contest that were measured, best score first, without a score last."""
-    found = [view for view in views(board) if view.row.in_contest and view.row.status == "ok"]
-    return sorted(found, key=lambda view: (view.row.score is None, -(view.row.score or 0.0)))
+    rows = [view for view in views(board) if view.row.in_contest and view.row.status == "ok"]
+    return sorted(rows, key=lambda view: (view.row.score is None, -(view.row.score or 0.0)))
 
 
 def outside(board: Board) -> list[View]:

@@ -62,9 +62,9 @@ def _panel(
 
 def _sizes(series: Sequence[Series]) -> list[int | str]:
     """Every size that occurs, rising, "all" last."""
-    found = {point[0] for one in series for point in one.points}
+    sizes = {point[0] for one in series for point in one.points}
     return sorted(
-        found, key=lambda size: (isinstance(size, str), size if isinstance(size, int) else 0)
+        sizes, key=lambda size: (isinstance(size, str), size if isinstance(size, int) else 0)
     )
 
 
@@ -83,6 +83,6 @@ def _band(series: Series, place: dict[int | str, float], scale: Axis, area: Box)
     ]
     if len(known) < 2:
         return []
-    there = [f"{x:.1f} {high:.1f}" for x, _, high in known]
+    out = [f"{x:.1f} {high:.1f}" for x, _, high in known]
     back = [f"{x:.1f} {low:.1f}" for x, low, _ in reversed(known)]
-    return [element(f"path.c-band.c-{series.role}", at={"d": f"M{'L'.join(there + back)}Z"})]
+    return [element(f"path.c-band.c-{series.role}", at={"d": f"M{'L'.join(out + back)}Z"})]
