@@ -1,163 +1,59 @@
-"""Shapes that later issues will need, driven through adapt, store, board, save and load.
+"""Shapes that later issues need, on a real Llama of two layers: nothing here is painted.
 
-The methods here are small, but the contracts, the worker, the store, the board and the predictors
-are the real ones, on the fake engine. A change of contract that closes a door fails here first.
+A policy with its reference, its reward and its value on one base; a student of a teacher's logits;
+pairs under DPO's loss; a mixed batch over adapters; a stream; a row answered by its own runtime.
+The methods are small, the parts, the loop, the workplace and the board are the real ones. A change
+of contract that closes a door fails here first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
 
-from nshot.bench.jobs.job import Job
-from nshot.bench.jobs.place import Workplace
-from nshot.bench.prepare import Prepared
-from nshot.bench.request import Request
-from nshot.bench.setting import Setting
-from nshot.board.reduce import Entry, Facts, reduce
-from nshot.board.schema import Board, Wish
-from nshot.core.errors import CannotAdapt
-from nshot.core.serial import from_data
-from nshot.core.types import (
-    Delta,
-    Example,
-    Input,
-    Label,
-    Measurement,
-    ModelRef,
-    Shots,
-    Split,
-    Task,
-    Turn,
-)
-from nshot.methods.contract import Brief, Method, Nested, Rates, Table, Workbench, spec, spec_hash
+from house import COLOURS, ENCODER, WORDS, House, colours, entry, fields, places
+from nshot.bench.workbench import Workbench as Workplaceless
+from nshot.board.schema import Wish
+from nshot.core.types import Delta, Example, Input, ModelRef, Prediction, Shots, Split, Task
+from nshot.methods.contract import Method, Nested, Table, Workbench, spec, spec_hash
+from nshot.methods.teaching import teach
 from nshot.models import open_models
-from nshot.predictors import Extends, Predictor, load
+from nshot.models.base import Decoding, LanguageModel, Lent, LentModel, Models
+from nshot.models.hf.tokens import rows as tokenised
+from nshot.predictors import Predictor, load
 from nshot.predictors.features import Encoded
+from nshot.predictors.measure import answer
 from nshot.predictors.nearest import Nearest, class_means
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
-
-SCORER = ModelRef("fake", "scorer")
-REMOTE = ModelRef("fake", "remote")
-ENCODER = ModelRef("fake", "encoder")
-
-
-def fields(**texts: str) -> Input:
-    return Input(fields=tuple(texts.items()))
-
-
-class Show(Method):
-    """A few-shot prompt with all labelled examples as demonstrations."""
-
-    name = "show"
-    rung = "prompt"
-    kinds = frozenset({"classify", "generate"})
-    needs = frozenset({"generate"})
-    about = "all shots in the prompt"
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        return Prompted(task, bench.models, _base(bench), demos=shots.labelled[:8])
+from nshot.predictors.scores import log_softmax
+from nshot.prompts.render import answer_text, render
+from nshot.training.data.answers import Answers, supervised
+from nshot.training.forward import Whole
+from nshot.training.learned import Fit
+from nshot.training.loop import optimise
+from nshot.training.objectives.nll import AnswerTokens
+from nshot.training.parts.adapter import Adapter
+from nshot.training.recipe import Data, Lesson, Part, Recipe
+from nshot.training.rows import Row, Schedule
+from nshot.use.many import load as load_many
+from tiny import tiny_llama
 
 
-class Likely(Method):
-    """Rank by log-likelihood; learns nothing."""
-
-    name = "likely"
-    rung = "align"
-    kinds = frozenset({"rank"})
-    needs = frozenset({"score"})
-    learns = False
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        return Ranker(task, bench.models, _base(bench))
-
-
-class Means(Method):
-    """Class means; with background classes the width is what they vary in."""
-
-    name = "means"
-    rung = "fewshot"
-    trains = "head"
-    needs_encoder = True
-    background: bool = False
-
-    def why_not(self, brief: Brief) -> str | None:
-        if self.background and not brief.background:
-            return "needs background classes"
-        return super().why_not(brief)
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        if self.background:
-            other = {example.label for example in shots.background}
-            if not other or other & set(task.label_names):
-                raise CannotAdapt("background classes must be other than the task's labels")
-            bench.note(f"background: {len(other)} classes")
-        source = Encoded(bench.models, bench.encoder or ENCODER)
-        vectors = source.read([example.input for example in shots.labelled]).matrix
-        index = [task.label_names.index(example.label) for example in shots.labelled]
-        means = class_means(vectors, np.array(index), len(task.labels))
-        bench.trained(means.size)
-        return Nearest(task, source, means)
-
-
-class Reward(Method):
-    """A reward model: ranks answers."""
-
-    name = "reward"
-    rung = "align"
-    needs = frozenset({"score"})
-    kinds = frozenset({"rank"})
-    noise: float = 0.0
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        if not shots.preferences:
-            raise CannotAdapt("no preferences to learn a reward from")
-        bench.trained(7)
-        return Ranker(task, bench.models, _base(bench), per_byte=False)
-
-
-class Instruct(Method):
-    """An instruction-tuned start, itself on an inner method."""
-
-    name = "instruct"
-    rung = "finetune"
-    kinds = frozenset({"generate"})
-    inner: Nested
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        return bench.adapt("inner", self.inner, task, shots)
-
-
-class PPO(Method):
-    """A policy from a start and a reward: nested values, no pipeline engine."""
-
-    name = "ppo"
-    rung = "align"
-    kinds = frozenset({"generate"})
-    start: Nested
-    reward: Nested
-    steps: int = 1
-
-    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        start = bench.adapt("start", self.start, task, shots)
-        judge_task = Task("judge", "rank", metric="pair_accuracy")
-        judge = bench.adapt("reward", self.reward, judge_task, shots)
-        asked = Input(fields=(("text", "which"),), answers=("a", "b"))
-        if judge.predict([asked])[0].answer not in asked.answers:
-            raise CannotAdapt("the reward model ranks nothing")
-        return start
-
-
-METHODS: Mapping[str, type[Method]] = {
-    cls.name: cls for cls in (Show, Likely, Means, Reward, Instruct, PPO)
-}
-TABLE = Table({name: (lambda cls=cls: cls) for name, cls in METHODS.items()})
+@pytest.fixture
+def house(tmp_path: Path) -> Callable[..., House]:
+    return partial(House.build, tmp_path, places(Tuned, DPO, PPO, Means))
 
 
 def _base(bench: Workbench) -> ModelRef:
@@ -165,217 +61,442 @@ def _base(bench: Workbench) -> ModelRef:
     return bench.base
 
 
-@dataclass
-class House:
-    """A run folder with one task, and the real workplace over it, in this process."""
-
-    place: Workplace
-    prepared: Prepared
-
-    def measure(self, method: Method, do: str = "measure") -> Measurement:
-        setting = self.place.setting
-        job = Job.of(do, method, None, 0, None, setting.base, setting.encoder)
-        body = self.place.run(job)
-        kept = self.place.store.get(job.name(self.place.context))
-        assert kept == ("ok", body), "the store gives back what the job put there"
-        return from_data(Measurement, body)
-
-    def board(self, entries: Sequence[Entry], outside: Sequence[Entry] = ()) -> Board:
-        facts = Facts(self.prepared.task, self.prepared.split, self.prepared.sizes, 1)
-        return reduce(facts, entries, outside)
+QUESTIONS = Task("ask", "generate", metric="exact_match", answer_name="Answer")
+WORD = ("card", "film", "transfer", "late")
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Any:
-    def build(task: Task, split: Split, base: ModelRef | None = SCORER) -> House:
-        places = {name: f"{cls.__module__}:{cls.__qualname__}" for name, cls in METHODS.items()}
-        setting = Setting(task, split, base, ENCODER, methods=places)
-        setting.write(tmp_path)
-        prepared = Prepared(Request("here"), setting, (), (None,), tmp_path)
-        return House(Workplace(tmp_path), prepared)
-
-    return build
+def asked(word: str) -> Input:
+    return fields(text=f"a {word} is what")
 
 
-def entry(method: Method, measurement: Measurement, form: str = "trained") -> Entry:
-    parent = None if form == "trained" else method.name
-    return Entry(method, measurements={None: [measurement]}, form=form, parent=parent)
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    return ModelRef("hf", str(tiny_llama(tmp_path_factory.mktemp("llama"))))
 
 
-COLOURS = Task("colours", "classify", (Label("red"), Label("green"), Label("blue")))
-WORDS = {"red": "rose blood fire", "green": "grass leaf frog", "blue": "sky sea ice"}
+@dataclass(frozen=True)
+class Pair:
+    """Two answers to one question, the first preferred; `margin` is the reference's."""
+
+    id: str
+    chosen: Row
+    rejected: Row
+    margin: float
+
+    @property
+    def length(self) -> int:
+        return self.chosen.length + self.rejected.length
 
 
-def colours(count: int, prefix: str) -> tuple[Example, ...]:
+@dataclass(frozen=True)
+class Pairs(Data[Pair]):
+    """Preferences, with what the model says of them before it is trained."""
+
+    examples: tuple[Example, ...]
+
+    def lesson(self, lent: Lent, room: int) -> Lesson[Pair]:
+        assert isinstance(lent, LentModel)
+        prompts = [render(QUESTIONS, "plain", e.input) for e in self.examples]
+        answers = [[answer_text(a, "plain") for a in e.input.answers] for e in self.examples]
+        scored = lent.logprobs(prompts, answers)
+        coded = tokenised(lent.tokenizer, prompts, answers, room)
+        return Lesson(
+            [
+                Pair(e.id, *(supervised(e.id, row.context, a) for a in row.answers), float(margin))
+                for e, row, score in zip(self.examples, coded, scored, strict=True)
+                for margin in [score.logprobs[0] - score.logprobs[1]]
+            ]
+        )
+
+    def reader(self, module: Any, lesson: Any, part: Part, device: str, note: Any) -> Whole:
+        return Whole(module, device)
+
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        ranked = Ranker(QUESTIONS, models, ref, per_byte=False)
+        scores = [p.scores for p in ranked.predict([e.input for e in self.examples])]
+        margins = np.array([first - second for first, second in scores])
+        return Fit(float(np.log1p(np.exp(-margins)).mean()), float((margins > 0).mean()))
+
+
+@dataclass(frozen=True)
+class DPOLoss:
+    """Rafailov et al. 2023, equation 7."""
+
+    beta: float = 0.1
+
+    def weight(self, rows: Sequence[Pair]) -> float:
+        return float(len(rows))
+
+    def total(self, model: Whole, rows: Sequence[Pair]) -> Tensor:
+        chosen, rejected = (
+            likelihoods(model, [getattr(row, which) for row in rows])
+            for which in ("chosen", "rejected")
+        )
+        reference = torch.tensor([row.margin for row in rows])
+        return -functional.logsigmoid(self.beta * (chosen - rejected - reference)).sum()
+
+
+def likelihoods(model: Whole, rows: Sequence[Row]) -> Tensor:
+    """(rows,) log-likelihoods of their targets."""
+    targets = torch.tensor([target for row in rows for target in row.targets])
+    tokens = -functional.cross_entropy(model.logits(rows), targets, reduction="none")
+    return torch.stack([part.sum() for part in tokens.split([len(row.targets) for row in rows])])
+
+
+def lora(name: str) -> Adapter:
+    return Adapter(name, lambda lent: lora_config())
+
+
+def lora_config() -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"])
+
+
+class DPO(Method):
+    """Any part with any data and any objective: pairs, and the loss of DPO."""
+
+    name = "dpo"
+    rung = "align"
+    kinds = frozenset({"rank"})
+    trains = "adapter"
+    needs = frozenset({"score", "train"})
+    steps: int = 60
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        schedule = Schedule(3e-2, epochs=self.steps, batch_size=4, max_steps=self.steps)
+        recipe = Recipe(lora(self.name), Pairs(shots.preferences), DPOLoss(), schedule)
+        return Ranker(task, bench.models, teach(recipe, _base(bench), bench), per_byte=False)
+
+
+class Tuned(Method):
+    """Supervised tuning, the start of a policy."""
+
+    name = "tuned"
+    rung = "finetune"
+    kinds = frozenset({"generate"})
+    trains = "adapter"
+    needs = frozenset({"score", "train"})
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        data = Answers(task, "plain", shots.labelled)
+        recipe = Recipe(lora(self.name), data, AnswerTokens(), Schedule(2e-2, 6, 4))
+        return Prompted(task, bench.models, teach(recipe, _base(bench), bench), max_tokens=4)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What the policy wrote to a question: under whom how likely, and what it is worth."""
+
+    id: str
+    row: Row
+    old: float
+    reference: float
+    reward: float
+
+    @property
+    def length(self) -> int:
+        return self.row.length
+
+
+class ActorCritic(torch.nn.Module):
+    """The policy, and a value head on its last hidden state."""
+
+    def __init__(self, policy: torch.nn.Module, width: int) -> None:
+        super().__init__()
+        self.policy, self.value = policy, torch.nn.Linear(width, 1)
+
+
+@dataclass(frozen=True)
+class PPOLoss:
+    """Schulman et al. 2017, equation 7, one advantage an answer; the value's squared error."""
+
+    clip: float = 0.2
+    kl: float = 0.1
+
+    def weight(self, rows: Sequence[Rollout]) -> float:
+        return float(len(rows))
+
+    def total(self, model: ActorCritic, rows: Sequence[Rollout]) -> Tensor:
+        return torch.stack([self.one(model, rollout) for rollout in rows]).sum()
+
+    def one(self, model: ActorCritic, rollout: Rollout) -> Tensor:
+        row = rollout.row
+        out = model.policy(torch.tensor([row.tokens]), output_hidden_states=True)
+        logits = out.logits[0, list(row.points)]
+        now = -functional.cross_entropy(logits, torch.tensor(row.targets), reduction="sum")
+        worth = rollout.reward - self.kl * (rollout.old - rollout.reference)
+        value = model.value(out.hidden_states[-1][0, row.points[0]]).squeeze()
+        ratio, advantage = (now - rollout.old).exp(), worth - value.detach()
+        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
+        return -torch.minimum(ratio * advantage, clipped * advantage) + (value - worth) ** 2
+
+
+class PPO(Method):
+    """A policy from a start and a reward: nested values, all of them on one base."""
+
+    name = "ppo"
+    rung = "align"
+    kinds = frozenset({"generate"})
+    trains = "adapter"
+    needs = frozenset({"score", "train"})
+    start: Nested
+    reward: Nested
+    steps: int = 2
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        start = bench.adapt("start", self.start, task, shots)
+        reward = bench.adapt("reward", self.reward, replace(task, kind="rank"), shots)
+        assert isinstance(start, Prompted)
+        assert isinstance(reward, Ranker)
+        (tuned,), (liked,) = start.ref.deltas, reward.ref.deltas
+        questions = [e.input for e in shots.labelled[:4]]
+        held = {"reference": tuned, "liked": liked}
+        with bench.models.lend(_base(bench), adapters=held) as lent:
+            policy = lent.load("policy", tuned, trainable=True)
+            schedule = Schedule(1e-2, epochs=self.steps, batch_size=4, warmup=0)
+            critic = ActorCritic(policy, policy.config.hidden_size)
+            rollouts = self.rollouts(lent, task, questions)
+            trace = optimise(
+                critic, lambda: critic, rollouts, PPOLoss(), schedule, device=lent.device
+            )
+            bench.trained(trace.parameters)
+            config = policy.peft_config["policy"]
+            policy.save_pretrained(bench.folder, selected_adapters=["policy"])
+            assert config.r == 4
+        delta = Delta("peft", str(bench.folder / "policy"), "policy")
+        return replace(start, ref=replace(_base(bench), deltas=(delta,)))
+
+    def rollouts(self, lent: LentModel, task: Task, questions: Sequence[Input]) -> list[Rollout]:
+        """The policy answers, the reference and the reward say what they think of it."""
+        prompts = [render(task, "plain", question) for question in questions]
+        with lent.use("policy"):
+            sampled = lent.generate(prompts, Decoding(max_tokens=3, temperature=1.0, seed=1))
+            texts = [one.text or " x" for one in sampled]
+            old = [one.logprobs[0] for one in lent.logprobs(prompts, [[text] for text in texts])]
+        with lent.use("reference"):
+            kept = [one.logprobs[0] for one in lent.logprobs(prompts, [[text] for text in texts])]
+        with lent.use("liked"):
+            good = [one.logprobs[0] for one in lent.logprobs(prompts, [[text] for text in texts])]
+        with lent.bare():
+            plain = [one.logprobs[0] for one in lent.logprobs(prompts, [[text] for text in texts])]
+        coded = tokenised(lent.tokenizer, prompts, [[text] for text in texts], 128)
+        return [
+            Rollout(f"r{i}", supervised(f"r{i}", row.context, row.answers[0]), *scores)
+            for i, (row, *scores) in enumerate(
+                zip(coded, old, kept, np.subtract(good, plain).tolist(), strict=True)
+            )
+        ]
+
+
+def likes() -> tuple[Example, ...]:
     return tuple(
-        Example(f"{prefix}{label}{i}", fields(text=f"{words.split()[i % 3]} {i}"), (label,))
-        for label, words in WORDS.items()
-        for i in range(count)
-    )
-
-
-def test_a_rank_task(house: Any, tmp_path: Path) -> None:
-    pairs = tuple(
         Example(
-            f"p{i}",
-            Input(fields=(("text", f"say {word}"),), answers=(word, "nothing")),
+            f"l{i}",
+            Input(fields=(("text", f"a {word} is what"),), answers=("dull", word)),
             grades=(1.0, 0.0),
         )
-        for i, word in enumerate(["alpha", "beta", "gamma", "delta"] * 15)
+        for i, word in enumerate(WORD)
     )
-    task = Task("pairs", "rank", metric="pair_accuracy")
-    there = house(task, Split(pairs[:8], pairs[8:], "file", "f"))
-    measurement = there.measure(Likely())
-    assert measurement.unit == "pair"
-    assert all(len(p.scores) == 2 for p in measurement.predictions)
-    board = there.board([entry(Likely(), measurement)])
-    assert board.advice.pick == "likely"
-    assert board.rows[0].score > 0.9
 
 
-def test_a_generate_task_with_several_references(house: Any) -> None:
-    rows = tuple(
-        Example(f"g{i}", fields(text=f"name thing {i % 4}"), (f"thing {i % 4}", f"it {i % 4}"))
-        for i in range(60)
+def questions(count: int) -> tuple[Example, ...]:
+    return tuple(
+        Example(f"q{i}", asked(f"{WORD[i % 4]} {i}"), (WORD[i % 4],)) for i in range(count)
     )
-    task = Task("names", "generate", metric="token_f1", answer_name="Answer")
-    there = house(task, Split(rows[:8], rows[8:], "file", "f"))
-    measurement = there.measure(Show())
-    assert measurement.statistics[0] == (1.0,), "either reference counts in full"
-    board = there.board([entry(Show(), measurement)])
-    assert 0 < board.rows[0].score <= 1
-    assert board.rows[0].tokens_per_request > 0
 
 
-def test_a_row_with_two_text_fields(house: Any) -> None:
-    task = Task(
-        "nli", "classify", (Label("yes"), Label("no")), field_names=(("premise", "Premise"),)
-    )
-    rows = tuple(
-        Example(f"n{i}", fields(premise=f"it rains {i}", hypothesis=said), (label,))
-        for i in range(30)
-        for said, label in (("wet", "yes"), ("dry", "no"))
-    )
-    there = house(task, Split(rows[:8], rows[8:], "file", "f"))
-    prompt = Prompted(task, open_models(), SCORER).prompts([rows[0].input])[0]
-    assert "Premise: it rains 0" in str(prompt)
-    assert "wet" in str(prompt)
-    board = there.board([entry(Means(), there.measure(Means()))])
-    assert board.rows[0].status == "ok"
-
-
-def test_three_deep_nesting_is_charged_in_full_and_spent_once(house: Any) -> None:
+def test_a_policy_its_reference_its_reward_and_its_value_on_one_base(
+    house: Any, llama: ModelRef
+) -> None:
     method = TABLE.build(
-        {
-            "method": "ppo",
-            "start": {"method": "instruct", "inner": {"method": "show"}},
-            "reward": {"method": "reward", "noise": 0.5},
-        }
+        {"method": "ppo", "start": {"method": "tuned"}, "reward": {"method": "dpo", "steps": 6}}
     )
-    assert isinstance(method, PPO)
     assert TABLE.build(spec(method)) == method, "the same nesting in JSON"
-    rows = tuple(Example(f"q{i}", fields(text=f"w{i}"), (f"w{i}",)) for i in range(60))
-    likes = tuple(
-        Example(f"l{i}", Input(fields=(("text", "x"),), answers=("a", "b")), grades=(1.0, 0.0))
-        for i in range(3)
-    )
-    task = Task("ask", "generate", metric="exact_match")
-    there = house(task, Split(rows[:8], rows[8:], "file", "f", preferences=likes))
+    rows = questions(28)
+    split = Split(rows[:8], rows[8:], "file", "f", preferences=likes())
+    there = house(QUESTIONS, split, llama)
+    models = there.place.models
+    before = models.fingerprint(llama)
     first = there.measure(method)
+    assert models.fingerprint(llama) == before, "the base is as it was"
     nested = [job for job in there.place.store.jobs() if job[1] == "nested"]
-    assert len(nested) == 3, "start, its inner method, and the reward are jobs of their own"
-    other = method.model_copy(update={"steps": 2})
-    second = there.measure(other)
-    assert len([j for j in there.place.store.jobs() if j[1] == "nested"]) == 3, "not run again"
-    assert second.build.trained_params == first.build.trained_params == 7
+    assert len(nested) == 2, "start and reward are jobs of their own"
+    second = there.measure(method.model_copy(update={"steps": 8}))
+    assert len([j for j in there.place.store.jobs() if j[1] == "nested"]) == 2, "not run again"
     assert second.build.seconds > second.build.spent_seconds, "charged though it was in the store"
-    assert spec_hash(other) != spec_hash(method)
+    assert first.build.trained_params > 0
+    start = there.measure(Tuned())
+    answers = [[p.answer for p in m.predictions] for m in (start, first, second)]
+    assert answers[1] != answers[0] or answers[2] != answers[0], "the policy moved"
+
+
+TABLE = Table({cls.name: (lambda cls=cls: cls) for cls in (Tuned, DPO, PPO)})
 
 
 def test_a_version_deep_inside_changes_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = PPO(start=Instruct(inner=Show()), reward=Reward())
+    method = PPO(start=Tuned(), reward=DPO(steps=6))
     before = spec_hash(method)
-    monkeypatch.setattr(Show, "version", 2)
+    monkeypatch.setattr(Tuned, "version", 2)
     assert spec_hash(method) != before
 
 
-def test_a_learner_with_background_classes(house: Any) -> None:
-    background = tuple(
-        Example(f"b{i}", fields(text=f"note {i}"), (f"other{i % 5}",)) for i in range(20)
+def test_preferences_are_learned_from_pairs(house: Any, llama: ModelRef) -> None:
+    """DPO's shape: LoRA, pairs and its loss, delivered, loaded and asked as a rank predictor."""
+    task = replace(QUESTIONS, kind="rank", metric="pair_accuracy")
+    split = Split(likes(), likes(), "file", "f", preferences=likes())
+    there = house(task, split, llama)
+    untrained = Ranker(task, there.place.models, llama, per_byte=False)
+    before = [
+        p.answer == e.input.answers[0]
+        for e, p in zip(likes(), untrained.predict([e.input for e in likes()]), strict=True)
+    ]
+    measurement = there.measure(DPO())
+    assert measurement.unit == "pair"
+    after = [
+        p.answer == e.input.answers[0]
+        for e, p in zip(likes(), measurement.predictions, strict=True)
+    ]
+    assert sum(after) == len(after) > sum(before), "all pairs as people have them"
+    there.measure(DPO(), "deliver")
+    again = load(there.place.store.root / "winner", open_models())
+    assert again.predict([e.input for e in likes()]) == list(measurement.predictions)
+
+
+@dataclass(frozen=True)
+class Distil:
+    """Hinton et al. 2015: the teacher's distribution at every token of the answers."""
+
+    teacher: LanguageModel
+
+    def weight(self, rows: Sequence[Row]) -> float:
+        return float(sum(len(row.points) for row in rows))
+
+    def total(self, model: Any, rows: Sequence[Row]) -> Tensor:
+        aims = self.teacher.next_logits([r.tokens for r in rows], [r.points for r in rows])
+        log_p = functional.log_softmax(model.logits(rows), dim=-1)
+        goal = functional.softmax(torch.from_numpy(aims), dim=-1)
+        return functional.kl_div(log_p, goal, reduction="sum")
+
+
+class Student(Method):
+    """A model that learns another's distribution over what it is asked."""
+
+    name = "student"
+    rung = "compress"
+    kinds = frozenset({"generate"})
+    trains = "adapter"
+    needs = frozenset({"score", "train"})
+    teacher: str
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        teacher = bench.models.open(ModelRef("hf", self.teacher))
+        data = Answers(task, "plain", shots.labelled)
+        base = _base(bench)
+        with bench.models.lend(base) as lent:
+            rows = data.lesson(lent, 128).rows
+            module = lora(self.name).put_on(lent, bench.seed)
+            trace = optimise(
+                module, lambda: Whole(module, lent.device), rows, Distil(teacher),
+                Schedule(2e-2, epochs=30, batch_size=4), device=lent.device,
+            )  # fmt: skip
+            bench.learned(trace.losses, ())
+            delta = lora(self.name).save(lent, module, bench.folder)
+        return Prompted(task, bench.models, replace(base, deltas=(delta,)), max_tokens=4)
+
+
+def test_a_student_learns_the_logits_of_a_teacher(tmp_path: Path, llama: ModelRef) -> None:
+    teacher = ModelRef("hf", str(tiny_llama(tmp_path / "teacher", layers=3, seed=7)))
+    models, rows = open_models(), questions(8)
+    bench = Workplaceless(models, llama, folder=tmp_path / "bench")
+    predictor = Student(teacher=teacher.name).adapt(QUESTIONS, Shots(rows), bench)
+    assert isinstance(predictor, Prompted)
+    prompts = [render(QUESTIONS, "plain", row.input) for row in rows]
+    before, after, goal = (
+        log_softmax(models.open(ref).next_logits(prompts).astype(np.float64))
+        for ref in (llama, predictor.ref, teacher)
     )
-    split = Split(colours(3, "a"), colours(20, "t"), "file", "f", background=background)
-    measurement = house(COLOURS, split).measure(Means(background=True))
-    assert "background: 5 classes" in measurement.notes
-    bare = house(COLOURS, Split(colours(3, "a"), colours(20, "t"), "file", "f"))
-    with pytest.raises(CannotAdapt, match="other than the task's"):
-        bare.measure(Means(background=True))
-    assert Means(background=True).why_not(_brief()) == "needs background classes"
+    apart = [float((np.exp(goal) * (goal - one)).sum(axis=1).mean()) for one in (before, after)]
+    assert apart[1] < 0.7 * apart[0], "nearer to the teacher at what it was not taught: the prompts"
+    assert bench.curve["train"][-1] < bench.curve["train"][0]
 
 
-def test_an_extend_changes_no_old_prototype(house: Any, tmp_path: Path) -> None:
-    there = house(COLOURS, Split(colours(3, "a"), colours(20, "t"), "file", "f"))
-    there.measure(Means(), do="deliver")
-    winner = load(tmp_path / "winner", open_models())
-    assert isinstance(winner, Extends)
-    new = [Example("x", fields(text="banana lemon sun"), ("yellow",))]
-    grown = winner.extend(new)
-    assert grown.task.label_names == ("red", "green", "blue", "yellow")
-    assert grown.predict([new[0].input])[0].answer == "yellow"
-    grown.save(tmp_path / "grown")
-    again = load(tmp_path / "grown", open_models())
-    old = winner.prototypes.tobytes()  # type: ignore[attr-defined]
-    assert again.prototypes[:3].tobytes() == old  # type: ignore[attr-defined]
+def test_a_mixed_batch_over_two_adapters_on_one_base(tmp_path: Path, llama: ModelRef) -> None:
+    models, adapted = open_models(), {}
+    for name, word in (("one", "card"), ("two", "film")):
+        rows = tuple(replace(row, targets=(word,)) for row in questions(8))
+        bench = Workplaceless(models, llama, folder=tmp_path / name)
+        Tuned().adapt(QUESTIONS, Shots(rows), bench).save(tmp_path / f"saved-{name}")
+        adapted[name] = tmp_path / f"saved-{name}"
+    many = load_many(adapted, models)
+    rows = [row.input.text for row in questions(12)]
+    names = ["one", "two"] * 6
+    mixed = many.predict(rows, names)
+    apart = {
+        name: load(folder, models).predict([q.input for q in questions(12)])
+        for name, folder in adapted.items()
+    }
+    assert mixed == [apart[name][i] for i, name in enumerate(names)]
+    assert apart["one"] != apart["two"], "each row was answered under its own adapter"
 
 
-def test_a_remote_model_that_cannot_score(house: Any, tmp_path: Path) -> None:
-    split = Split(colours(3, "a"), colours(20, "t"), "file", "f")
-    there = house(COLOURS, split, REMOTE)
-    assert Likely().why_not(_brief(abilities={"generate"})) is not None
-    measurement = there.measure(Show())
-    assert {p.scores for p in measurement.predictions} == {()}, "it writes, it does not score"
-    assert {p.answer for p in measurement.predictions} <= {"red", "green", "blue", ""}
-    row = there.board([entry(Show(), measurement)]).rows[0]
-    assert row.score > 0.5
+def test_a_text_comes_in_pieces(llama: ModelRef) -> None:
+    model, how = open_models().open(llama), Decoding(max_tokens=12)
+    (whole,) = model.generate(["Review: a warm"], how)
+    stream = model.stream("Review: a warm", how)
+    first = next(stream)
+    assert first, "before the rest is written"
+    assert first + "".join(stream) == whole.text
+    early = model.stream("Review: a warm", how)
+    next(early)
+    early.close()  # type: ignore[attr-defined]
+    assert model.generate(["Review: a warm"], how) == [whole], "nothing is left on the model"
 
 
-def test_an_exported_row_has_a_parent_and_no_part_in_the_choice(house: Any) -> None:
+class Means(Method):
+    """Class means."""
+
+    name = "means"
+    rung = "fewshot"
+    trains = "head"
+    needs_encoder = True
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        source = Encoded(bench.models, bench.encoder or ENCODER)
+        vectors = source.read([example.input for example in shots.labelled]).matrix
+        index = [task.label_names.index(example.label) for example in shots.labelled]
+        return Nearest(task, source, class_means(vectors, np.array(index), len(task.labels)))
+
+
+class Runtime:
+    """Answers from an exported folder of JSON, with no code of a predictor's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.means = json.loads((folder / "means.json").read_text())
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        return [self.one(Counter(input.text.split())) for input in inputs]
+
+    def one(self, words: Counter[str]) -> Prediction:
+        scores = [sum(words[w] * x for w, x in weights.items()) for weights in self.means.values()]
+        return Prediction(list(self.means)[int(np.argmax(scores))], tuple(map(float, scores)))
+
+
+def test_an_exported_row_is_answered_by_its_own_runtime(house: Any, tmp_path: Path) -> None:
     there = house(COLOURS, Split(colours(3, "a"), colours(20, "t"), "file", "f"))
     trained, shipped = there.measure(Means()), there.measure(Means(), do="deliver")
     assert shipped.form == "deployed"
-    alone = there.board([entry(Means(), trained)])
-    board = there.board([entry(Means(), trained)], [entry(Means(), shipped, "gguf:Q4_0")])
-    assert [row.form for row in board.rows] == ["trained", "gguf:Q4_0"]
-    assert board.rows[1].parent == "means"
-    assert board.advice == alone.advice
-    assert board.decide(Wish(prefer="serving")).pick == "means"
-
-
-def test_a_mixed_batch_over_two_adapters_on_one_base(tmp_path: Path) -> None:
-    models = open_models()
-    adapted = []
-    for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "adapter_config.json").write_text("{}")
-        ref = ModelRef("fake", "scorer", deltas=(Delta("peft", str(folder), name),))
-        Prompted(COLOURS, models, ref).save(tmp_path / f"saved-{name}")
-        adapted.append(load(tmp_path / f"saved-{name}", models))
-    rows = [(i % 2, fields(text=f"thing number {i}")) for i in range(40)]
-    apart = [p.predict([r for k, r in rows if k == which]) for which, p in enumerate(adapted)]
-    mixed = [adapted[which].predict([row])[0] for which, row in rows]
-    assert mixed == [apart[which][i // 2] for i, (which, _) in enumerate(rows)]
-    assert apart[0] != apart[1], "each row was answered under its own adapter"
-
-
-def test_turns_and_images_have_a_place() -> None:
-    chat = Input(turns=(Turn("user", "hello"), Turn("assistant", "yes?"), Turn("user", "red")))
-    assert Prompted(COLOURS, open_models(), SCORER).predict([chat])[0].answer in WORDS
-    assert chat.text == "hello\nyes?\nred"
-
-
-def _brief(abilities: set[Any] | None = None) -> Brief:
-    return Brief(
-        task=COLOURS, labelled=9, unlabelled=0, per_label=3, test=60, tokens=5, longest=9,
-        base=SCORER, abilities=frozenset(abilities or {"score", "generate"}), context=4096,
-        layers=4, encoder=ENCODER, rates=Rates(1e3, 3e2, 1e4),
+    weights = {name: dict.fromkeys(WORDS[name].split(), 1.0) for name in COLOURS.label_names}
+    (tmp_path / "means.json").write_text(json.dumps(weights))
+    answered = answer(Runtime(tmp_path), COLOURS, there.place.setting.split.test)  # type: ignore[arg-type]
+    exported = replace(
+        shipped, form="json", ids=answered.ids, predictions=answered.predictions,
+        statistics=answered.stats, use=answered.use,
     )  # fmt: skip
+    alone = there.board([entry(Means(), trained)])
+    board = there.board([entry(Means(), trained)], [entry(Means(), exported, "json")])
+    assert [row.form for row in board.rows] == ["trained", "json"]
+    assert board.rows[1].parent == "means"
+    assert board.rows[1].score == 1.0, "what the runtime answered, not what the method did"
+    assert board.advice == alone.advice, "it takes no part in the choice"
+    assert board.decide(Wish(prefer="serving")).pick == "means"
