@@ -16,7 +16,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ PAGE = ROOT / "docs" / "results" / "instruction.md"
 SCRIPT, CURVES = "instruction.py", "instruction-curves.svg"
 READ_CURVES = (
     "Nats a token of the answers over optimiser steps: the line is each batch, the dots are rows"
-    " that were only watched (no step saw them)."
+    " of the validation (no step saw them)."
 )
 TASK = Task("requests", "generate", metric="rouge_l")
 EXACT = Task("labels", "generate", metric="exact_match")
@@ -200,7 +200,7 @@ def judged(bench: Measuring, name: str, asked: Mapping[str, Sequence[Example]]) 
     short = [p for p in pairs if len(p.prompt + p.first + p.second) < 2000][: bench.size.pairs]
     agreement = admit(judge, short)
     cells = [_read(bench.folder / f"{name}-{which}.json") for which in (TUNED, BASE)]
-    found: dict[str, Any] = {"agreement": asdict(agreement)}
+    found: dict[str, Any] = {"agreement": agreement.model_dump()}
     if agreement.admitted:
         for side, rows in asked.items():
             tuned, base = (cell[side]["answers"] for cell in cells)
@@ -303,8 +303,8 @@ def curves(folder: Path) -> str:
 def _losses(file: Path) -> Losses:
     curve = _read(file)["training"]["curve"]
     train = tuple((i + 1, float(loss)) for i, loss in enumerate(curve["train"]))
-    watched = tuple((int(step), float(loss)) for step, loss in curve["watched"])
-    return Losses(file.stem, "could", train, watched)
+    validation = tuple((int(step), float(loss)) for step, loss in curve["validation"])
+    return Losses(file.stem, "could", train, validation)
 
 
 def _of_language(cells: Mapping[str, dict[str, Any]], name: str) -> list[str]:

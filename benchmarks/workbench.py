@@ -10,8 +10,9 @@ from typing import TypeVar, cast
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef, Shots, Task
-from nshot.methods.contract import Built, Method
+from nshot.methods.contract import Method
 from nshot.models.base import Models
+from nshot.predictors.base import Predictor
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Workbench:
     charged: float = 0.0
     charged_work: float = 0.0
 
-    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Built:
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
         """No benchmark here measures a method made of methods."""
         raise CannotAdapt(f"{role}: this workbench lends no nested methods")
 
@@ -64,7 +65,7 @@ class Workbench:
 
     def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
         """How the loss fell."""
-        self.curve = {"train": list(losses), "watched": [list(look) for look in validation]}
+        self.curve = {"train": list(losses), "validation": [list(look) for look in validation]}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A step is over."""

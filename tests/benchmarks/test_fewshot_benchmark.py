@@ -33,7 +33,8 @@ def result(means: list[float], coins: float, status: str = "ok") -> dict[str, An
     row = {
         "name": "x", "status": status, "reason": "did not learn: 20 %",
         "scores": omniglot + across, "untrained": [score(0.3)] * 6,
-        "training": {"seconds": 360.0, "losses": [1.0, 0.5], "parameters": 111936, "watched": []},
+        "training": {"seconds": 360.0, "losses": [1.0, 0.5], "parameters": 111936,
+                     "validation": []},
     }  # fmt: skip
     return {"methods": [row], "machine": MACHINE, "data": DATA, "episodes": 1000, "seed": 0}
 

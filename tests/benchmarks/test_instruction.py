@@ -74,7 +74,7 @@ def test_all_of_it_on_a_tiny_model_and_what_is_whole_is_not_done_again(
     assert capsys.readouterr().out == "", "every cell was there"
     tuned = json.loads((tmp_path / "cells" / "english-instruct.json").read_text(encoding="utf-8"))
     assert len(tuned["seen"]["ended"]) == 4
-    assert tuned["training"]["curve"]["watched"]
+    assert tuned["training"]["curve"]["validation"]
     assert instruction.main(["page", "--page", str(tmp_path / "page.md"), *words]) == 0
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| nats a token, unseen kinds |" in text
