@@ -219,6 +219,7 @@ def test_a_model_that_can_keep_no_format_is_asked_as_before() -> None:
 
 
 def test_what_to_type_is_shown_in_the_terminal_with_its_brackets(tmp_path: Path) -> None:
+    from nshot.board.schema import Board
     from nshot.cli.main import main
     from nshot.report.terminal import board_table
 
@@ -232,4 +233,4 @@ def test_what_to_type_is_shown_in_the_terminal_with_its_brackets(tmp_path: Path)
     rows = {row["name"]: row for row in board["rows"] if row["form"] == "trained"}
     assert rows["nearest_answer"]["also"]["keeps_format"]["score"] == 1
     assert "pip install 'nshot[constrain]'" in rows["zero_shot:constrained"]["reason"]
-    assert "'nshot[constrain]'" in board_table(board, width=400)
+    assert "'nshot[constrain]'" in board_table(Board.read(tmp_path / "out"), width=400)

@@ -215,9 +215,11 @@ def test_numbers_that_are_none_are_refused_and_typed_values_are_lines() -> None:
 )
 def test_yaml_that_is_no_plain_data_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_yaml(tmp_path / "a.yaml")
-    assert fault in str(caught.value)
+    try:
+        message = "\n".join(map(str, read_yaml(tmp_path / "a.yaml").faults))
+    except InputError as error:
+        message = str(error)
+    assert fault in message
 
 
 def test_yaml_knows_its_lines_and_what_was_written(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nshot.board.schema import Preference, Wish
+from nshot.core.errors import InputError
 from nshot.core.fields import Flag, Names, Place, Settings
-from nshot.core.serial import from_data, read_yaml
+from nshot.core.serial import read_yaml
 
 
 def _size(value: Any) -> Any:
@@ -166,7 +167,9 @@ def read_request(path: Path) -> Request:
     """
     content = read_yaml(path, "compare: {task: FILE}")
     body = content.data.get("compare") if isinstance(content.data, dict) else None
-    request = from_data(Request, body, lambda loc: content.where(("compare", *loc)))
+    request, faults = content.read(Request, body, ("compare",))
+    if faults:
+        raise InputError(faults)
     places: dict[str, Any] = {key: _placed(path, getattr(request, key)) for key in PLACES}
     for key in PLACE_LISTS:
         places[key] = tuple(_placed(path, name) for name in getattr(request, key))

@@ -6,12 +6,13 @@ written as texts (``nan``, ``inf``, ``-inf``).
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -111,10 +112,10 @@ def _fault(
             return Fault(f"unknown key '{last}'{inside}", do=do, where=where(loc))
         case "missing" | "missing_argument":
             return Fault(f"{name} is missing", where=where(loc[:-1]))
-        case "literal_error":
+        case "literal_error" if isinstance(value, str):
             do = nearest(str(value), re.findall(r"'(.*?)'", str(error["ctx"]["expected"])))
             return Fault(f"unknown {name} '{value}'", do=do, where=where(loc))
-        case "is_instance_of":
+        case "is_instance_of" | "string_type" | "literal_error":
             return Fault(f"{name} is not a text", "one plain value", where=where(loc))
         case "model_type" | "dict_type" | "mapping_type" | "dataclass_type":
             expected = "lines of the form `key: value`"
@@ -197,6 +198,8 @@ class Yaml:
 
     path: Path
     root: Node
+    faults: tuple[Fault, ...] = ()
+    """Keys that stand twice or are no texts, and values that are no plain data."""
 
     def where(self, loc: Loc = ()) -> str:
         """``task.yaml, line 3``: where the value at `loc` stands, or else what it would be in."""
@@ -208,6 +211,26 @@ class Yaml:
             key, node = inside[part]
             line = key.start_mark.line
         return f"{self.path}, line {line + 1}"
+
+    def read(self, kind: type[T], data: Any, root: Loc = ()) -> tuple[T, list[Fault]]:
+        """Data of this file, which stands at `root`, as a value of a type, and all its faults.
+
+        What is at fault is left out, so that the rest can be checked too. Raises `InputError`
+        where without it there is no value.
+        """
+        faults, left = list(self.faults), copy.deepcopy(data)
+        try:
+            return _validator(kind).validate_python(data), faults  # type: ignore[arg-type]
+        except ValidationError as error:
+            for one in error.errors():
+                faults.append(
+                    _fault(kind, dict(one), lambda loc: self.where((*root, *loc)), _dotted)
+                )
+                left = _without(left, one["loc"])
+        try:
+            return from_data(kind, left), faults
+        except InputError:
+            raise InputError(faults) from None
 
     @cached_property
     def texts(self) -> Any:
@@ -223,11 +246,32 @@ class Yaml:
             raise InputError(_yaml_fault(self.path, error)) from None
 
 
+def _without(data: Any, loc: Loc) -> Any:
+    """The data without what is at `loc`, or at as much of it as there is."""
+    if not isinstance(data, (dict, list)) or not loc:
+        return {}
+    inside: Any = data
+    key: Any = loc[0]
+    for part in loc[1:]:
+        below = inside[key] if key in _keys(inside) else None
+        if part not in _keys(below):
+            break
+        inside, key = below, part
+    if isinstance(inside, dict):
+        inside.pop(key, None)
+    elif key in _keys(inside):
+        inside[key] = None
+    return data
+
+
+def _keys(data: Any) -> Collection[int | str]:
+    return data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+
+
 def read_yaml(path: Path, expected: str = "") -> Yaml:
     """Read a YAML file; `expected` says what stands in one that is not empty.
 
-    Raises `InputError`: not readable, not YAML, empty, or with every key that stands twice or is
-    no text and every value that is no plain data.
+    Raises `InputError`: not readable, not YAML, empty, or a value that holds itself.
     """
     try:
         text = decode(path.read_bytes(), path)
@@ -238,9 +282,7 @@ def read_yaml(path: Path, expected: str = "") -> Yaml:
         raise InputError(_yaml_fault(path, error)) from None
     if root is None:
         raise InputError(Fault("the file is empty", expected, where=str(path)))
-    if faults := _node_faults(path, root, ()):
-        raise InputError(faults)
-    return Yaml(path, root)
+    return Yaml(path, root, tuple(_node_faults(path, root, ())))
 
 
 def _yaml_fault(path: Path, error: Exception) -> Fault:
@@ -258,19 +300,19 @@ def _node_faults(path: Path, node: Node, above: tuple[Node, ...]) -> list[Fault]
     """What no data may hold: itself, a tag that makes an object, a key twice or that is no text."""
     where = f"{path}, line {node.start_mark.line + 1}"
     if node in above:
-        return [Fault("a value holds itself", where=where)]
+        raise InputError(Fault("a value holds itself", where=where))
     if node.tag.removeprefix("tag:yaml.org,2002:") not in _PLAIN:
         return [Fault(f"{node.tag} is no plain data", "texts, numbers, lists", where=where)]
     faults: list[Fault] = []
     if isinstance(node, MappingNode):
-        names = [key.value for key, _ in node.value if isinstance(key, ScalarNode)]
+        names = set[str]()
         for key, _ in node.value:
             place = f"{path}, line {key.start_mark.line + 1}"
             if not isinstance(key, ScalarNode):
                 faults.append(Fault("a key is not a text", "one plain value", where=place))
-            elif names.count(key.value) > 1:
-                names.remove(key.value)
+            elif key.value in names:
                 faults.append(Fault(f"the key '{key.value}' stands twice", where=place))
+            names.add(str(key.value))
     for _, (_, value) in _inside(node):
         faults += _node_faults(path, value, (*above, node))
     return faults

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.files import decode
+from nshot.core.fields import Names
+from nshot.core.serial import Loc, Yaml, read_json, read_yaml
 from nshot.core.types import Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
-_KINDS: dict[str, Kind] = {"classify": "classify", "generate": "generate"}
-_KEYS = ("name", "kind", "instruction", "metric", "also", "system", "data", "labels", "prompt",
-         "answer_format")  # fmt: skip
-_DATA_KEYS = ("train", "test", "background", "text", "label", "group", "id")
-_LABEL_KEYS = ("name", "description")
-_FORMAT_KEYS = ("regex", "json_schema", "choices")
-_PROMPT_KEYS = ("fields", "answer")
-_SCALAR_TAGS = ("str", "int", "float", "bool", "null", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -64,16 +57,77 @@ class TaskFile:
     answer_format: Grammar | None = None
 
 
-def read_task(path: str | Path) -> TaskFile:
-    """Parse a task file.
+# ----------------------------------------------------------------- the file's keys, as they stand
 
-    Nothing in it is executed: YAML is read as plain nodes. Raises `InputError` with every fault
-    (unknown or repeated keys, wrong shapes, missing files, labels that clash), each with its line.
+
+def _named(value: Any) -> Any:
+    """A label may be its name alone."""
+    return {"name": value} if isinstance(value, str) or value is None else value
+
+
+class _Part(BaseModel):
+    """Keys of which those without a value count as left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Data(_Part):
+    train: str | None = None
+    test: str | None = None
+    background: str | None = None
+    text: Names = ()
+    label: str | None = None
+    group: str | None = None
+    id: str | None = None
+
+
+class _Label(_Part):
+    name: str | None = None
+    description: str | None = None
+
+
+class _Prompt(_Part):
+    fields: Mapping[str, str | None] = Field(default_factory=dict)
+    answer: str | None = None
+
+
+class _Format(_Part):
+    regex: str | None = None
+    json_schema: str | Mapping[str, Any] | None = None
+    choices: tuple[str | None, ...] | None = None
+
+
+_Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
+
+
+class _File(_Part):
+    name: str | None = None
+    kind: Literal["classify", "generate"] | None = None
+    instruction: str | None = None
+    metric: str | None = None
+    also: Names = ()
+    system: str | None = None
+    data: _Data | None = None
+    labels: _Labels | None = None
+    prompt: _Prompt | None = None
+    answer_format: _Format | None = None
+
+
+# ------------------------------------------------------------------------------ reading and checks
+
+
+def read_task(path: str | Path) -> TaskFile:
+    """Read a task file.
+
+    Nothing in it is executed, and every value is taken as it is written. Raises `InputError` with
+    every fault (unknown or repeated keys, wrong shapes, missing files, labels that clash), each
+    with its line.
     """
     path = Path(path)
-    root = _compose(path)
-    reader = _Reader(path)
-    task = _task(reader, root)
+    content = read_yaml(path, f"keys: {', '.join(_File.model_fields)}")
+    file, faults = content.read(_File, content.texts)
+    reader = _Reader(content, faults)
+    task = reader.task(file)
     if reader.faults:
         raise InputError(reader.faults)
     return task
@@ -84,224 +138,136 @@ def label_key(name: str) -> str:
     return "".join(name.casefold().split())
 
 
-def _compose(path: Path) -> Node:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(Fault(f"cannot be read: {error.strerror}", where=str(path))) from None
-    try:
-        root = yaml.compose(decode(raw, path), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error) or "nested too deeply"
-        where = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise InputError(Fault(f"not YAML: {problem}", where=where)) from None
-    if root is None:
-        raise InputError(
-            Fault("the file is empty", expected=f"keys: {', '.join(_KEYS)}", where=str(path))
-        )
-    return root
-
-
 class _Reader:
-    """Takes values out of YAML nodes and gathers what is wrong with them."""
+    """Turns a file's keys into what they mean and gathers what is wrong with them."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.faults: list[Fault] = []
+    def __init__(self, content: Yaml, faults: list[Fault]) -> None:
+        self.content = content
+        self.faults = faults
 
-    def fault(self, node: Node, found: str, expected: str = "", do: str = "") -> None:
-        """Note a fault at the node's line."""
-        line = node.start_mark.line + 1
-        self.faults.append(Fault(found, expected, do, where=f"{self.path}, line {line}"))
+    def fault(self, loc: Loc, found: str, expected: str = "", do: str = "") -> None:
+        """Note a fault at the line of `loc`."""
+        self.faults.append(Fault(found, expected, do, self.content.where(loc)))
 
-    def mapping(
-        self, node: Node | None, where: str, known: Collection[str] | None = None
-    ) -> dict[str, Node]:
-        """Key -> node; repeated keys and keys not in `known` are faults."""
-        if node is None or _is_null(node):
-            return {}
-        if not isinstance(node, MappingNode):
-            self.fault(node, f"{where} is not a mapping", expected="lines of the form `key: value`")
-            return {}
-        found: dict[str, Node] = {}
-        for key_node, value in node.value:
-            key = self.text(key_node, f"a key of {where}")
-            if key in found:
-                self.fault(key_node, f"the key '{key}' stands twice in {where}")
-            elif known is not None and key not in known:
-                self.fault(key_node, f"unknown key '{key}' in {where}", do=nearest(key, known))
-            found[key] = value
-        return found
-
-    def text(self, node: Node | None, where: str) -> str:
-        """A scalar as it is written (`yes` stays ``yes``); "" when absent or null."""
-        if node is None or _is_null(node):
-            return ""
-        if not isinstance(node, ScalarNode) or node.tag.rpartition(":")[2] not in _SCALAR_TAGS:
-            self.fault(node, f"{where} is not a text", expected="one plain value")
-            return ""
-        return str(node.value).strip()
-
-    def texts(self, node: Node | None, where: str) -> tuple[str, ...]:
-        """One text, or a list of them."""
-        if isinstance(node, SequenceNode):
-            return tuple(self.text(item, f"an entry of {where}") for item in node.value)
-        one = self.text(node, where)
-        return (one,) if one else ()
-
-    def file(self, node: Node | None, where: str) -> Path | None:
-        """A path, taken from the task file's folder; one that is not there is a fault."""
-        name = self.text(node, where)
-        if node is None or not name:
-            return None
-        file = self.path.parent / name
-        if not file.exists():
-            self.fault(node, f"{where}: no such file: {file}")
-        return file
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.value == ""
-
-
-def _task(reader: _Reader, root: Node) -> TaskFile:
-    top = reader.mapping(root, "the task file", _KEYS)
-    prompt = reader.mapping(top.get("prompt"), "prompt", _PROMPT_KEYS)
-    data = _data(reader, root, top.get("data"))
-    kind = _kind(reader, top.get("kind"))
-    return TaskFile(
-        path=reader.path,
-        name=reader.text(top.get("name"), "name") or reader.path.resolve().parent.name,
-        kind=kind,
-        instruction=reader.text(top.get("instruction"), "instruction"),
-        metric=reader.text(top.get("metric"), "metric") or None,
-        also=reader.texts(top.get("also"), "also"),
-        system=reader.text(top.get("system"), "system"),
-        data=data,
-        labels=_labels(reader, top.get("labels"), kind),
-        field_words=_field_words(reader, prompt.get("fields"), data.text),
-        answer_word=reader.text(prompt.get("answer"), "prompt.answer") or None,
-        answer_format=_answer_format(reader, top.get("answer_format"), kind),
-    )
-
-
-def _kind(reader: _Reader, node: Node | None) -> Kind | None:
-    said = reader.text(node, "kind")
-    if node is not None and said and said not in _KINDS:
-        reader.fault(node, f"unknown kind '{said}'", do=nearest(said, _KINDS))
-    return _KINDS.get(said)
-
-
-def _data(reader: _Reader, root: Node, node: Node | None) -> DataKeys:
-    data = reader.mapping(node, "data", _DATA_KEYS)
-    if "train" not in data:
-        reader.fault(
-            root if node is None else node,
-            "data.train is missing",
-            expected="the file with the examples to learn from",
-            do="data: {train: train.csv}",
+    def task(self, file: _File) -> TaskFile:
+        """The whole file."""
+        path, prompt = self.content.path, file.prompt or _Prompt()
+        data = self.data(file.data or _Data(), file.data is not None)
+        return TaskFile(
+            path=path,
+            name=file.name or path.resolve().parent.name,
+            kind=file.kind,
+            instruction=file.instruction or "",
+            metric=file.metric,
+            also=file.also,
+            system=file.system or "",
+            data=data,
+            labels=self.labels(file.labels or (), file),
+            field_words=self.field_words(prompt.fields, data.text),
+            answer_word=prompt.answer,
+            answer_format=self.grammar(file.answer_format, file.kind),
         )
-    keys = DataKeys(
-        train=reader.file(data.get("train"), "data.train"),
-        test=reader.file(data.get("test"), "data.test"),
-        background=reader.file(data.get("background"), "data.background"),
-        text=reader.texts(data.get("text"), "data.text"),
-        label=reader.text(data.get("label"), "data.label") or None,
-        group=reader.text(data.get("group"), "data.group") or None,
-        id=reader.text(data.get("id"), "data.id") or None,
-    )
-    named = [*keys.text, *(c for c in (keys.label, keys.group, keys.id) if c)]
-    for column in sorted({c for c in named if named.count(c) > 1}):
-        reader.fault(data.get("text", root), f"column '{column}' has two uses")
-    return keys
 
+    def data(self, data: _Data, given: bool) -> DataKeys:
+        """The files and the columns."""
+        if data.train is None:
+            self.fault(
+                ("data",) if given else (),
+                "data.train is missing",
+                expected="the file with the examples to learn from",
+                do="data: {train: train.csv}",
+            )
+        names = [*data.text, *(name for name in (data.label, data.group, data.id) if name)]
+        for column in sorted({name for name in names if names.count(name) > 1}):
+            self.fault(("data", "text"), f"column '{column}' has two uses")
+        return DataKeys(
+            train=self.file(("data", "train"), data.train),
+            test=self.file(("data", "test"), data.test),
+            background=self.file(("data", "background"), data.background),
+            text=data.text,
+            label=data.label,
+            group=data.group,
+            id=data.id,
+        )
 
-def _labels(reader: _Reader, node: Node | None, kind: Kind | None) -> tuple[Label, ...]:
-    if node is None or _is_null(node):
-        return ()
-    if kind == "generate":
-        reader.fault(node, "a task of kind generate has no labels", do="leave `labels` out")
-    if not isinstance(node, SequenceNode):
-        reader.fault(node, "labels is not a list", do="labels: [first, second]")
-        return ()
-    labels = [_label(reader, item) for item in node.value]
-    seen: dict[str, str] = {}
-    for item, label in zip(node.value, labels, strict=True):
-        other = seen.setdefault(label_key(label.name), "")
-        if other == label.name:
-            reader.fault(item, f"the label '{label.name}' stands twice")
-        elif other:
-            reader.fault(item, f"labels '{other}' and '{label.name}' differ only by case or space")
-        seen[label_key(label.name)] = label.name
-    if len(labels) < 2:
-        reader.fault(node, f"{len(labels)} label", expected="two labels or more")
-    return tuple(labels)
+    def file(self, loc: Loc, name: str | None) -> Path | None:
+        """A path, taken from the task file's folder; one that is not there is a fault."""
+        if name is None:
+            return None
+        path = self.content.path.parent / name
+        if not path.exists():
+            self.fault(loc, f"{'.'.join(map(str, loc))}: no such file: {path}")
+        return path
 
+    def labels(self, labels: _Labels, file: _File) -> tuple[Label, ...]:
+        """Two labels or more, none twice."""
+        if file.labels is None:
+            return ()
+        if file.kind == "generate":
+            found = "a task of kind generate has no labels"
+            self.fault(("labels",), found, do="leave `labels` out")
+        seen: dict[str, str] = {}
+        for index, label in enumerate(labels):
+            name, loc = label.name or "", ("labels", index)
+            other = seen.get(label_key(name), "")
+            if not name:
+                do = "- {name: refund, description: ...}"
+                self.fault(loc, "a label without a name", do=do)
+            elif other == name:
+                self.fault(loc, f"the label '{name}' stands twice")
+            elif other:
+                self.fault(loc, f"labels '{other}' and '{name}' differ only by case or space")
+            seen[label_key(name)] = name
+        if len(labels) < 2:
+            self.fault(("labels",), f"{len(labels)} label", expected="two labels or more")
+        return tuple(Label(label.name or "", label.description) for label in labels)
 
-def _label(reader: _Reader, node: Node) -> Label:
-    if not isinstance(node, MappingNode):
-        name, description = reader.text(node, "a label"), ""
-    else:
-        keys = reader.mapping(node, "a label", _LABEL_KEYS)
-        name = reader.text(keys.get("name"), "a label's name")
-        description = reader.text(keys.get("description"), "a label's description")
-    if not name:
-        reader.fault(node, "a label without a name", do="- {name: refund, description: ...}")
-    return Label(name, description or None)
+    def field_words(
+        self, fields: Mapping[str, str | None], columns: tuple[str, ...]
+    ) -> tuple[tuple[str, str], ...]:
+        """Words for columns that are there, where it is said which are."""
+        for name in fields:
+            if columns and name not in columns:
+                found = f"unknown key '{name}' in prompt.fields"
+                self.fault(("prompt", "fields", name), found, do=nearest(name, columns))
+        return tuple((name, word or "") for name, word in fields.items())
 
+    def grammar(self, form: _Format | None, kind: Kind | None) -> Grammar | None:
+        """What an answer must look like."""
+        loc = ("answer_format",)
+        if form is None:
+            return None
+        if kind == "classify":
+            found = "a task of kind classify answers with its labels"
+            self.fault(loc, found, do="leave `answer_format` out")
+        if len(form.model_fields_set) != 1:
+            known = f"one of: {', '.join(_Format.model_fields)}"
+            self.fault(loc, f"answer_format has {len(form.model_fields_set)} keys", expected=known)
+            return None
+        if form.choices is not None:
+            if not form.choices or not all(form.choices):
+                found = "answer_format.choices holds an empty answer"
+                self.fault((*loc, "choices"), found, "texts: [yes, no]")
+            return Grammar("choices", json.dumps(form.choices, ensure_ascii=False))
+        if form.json_schema is not None:
+            return Grammar("json_schema", json.dumps(self.schema(form), ensure_ascii=False))
+        try:
+            re.compile(form.regex or "")
+        except re.error as error:
+            self.fault((*loc, "regex"), f"not a regular expression: {error}")
+        return Grammar("regex", form.regex or "")
 
-def _field_words(
-    reader: _Reader, node: Node | None, columns: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    fields = reader.mapping(node, "prompt.fields", columns or None)
-    return tuple((c, reader.text(word, f"prompt.fields.{c}")) for c, word in fields.items())
-
-
-def _answer_format(reader: _Reader, node: Node | None, kind: Kind | None) -> Grammar | None:
-    keys = reader.mapping(node, "answer_format", _FORMAT_KEYS)
-    if node is None or not {*keys} <= {*_FORMAT_KEYS}:
-        return None
-    if kind == "classify":
-        reader.fault(node, "a task of kind classify answers with its labels",
-                     do="leave `answer_format` out")  # fmt: skip
-    if len(keys) != 1:
-        reader.fault(node, f"answer_format has {len(keys)} keys",
-                     expected=f"one of: {', '.join(_FORMAT_KEYS)}")  # fmt: skip
-        return None
-    ((name, value),) = keys.items()
-    if name == "regex":
-        return _regex(reader, value)
-    return _schema(reader, value) if name == "json_schema" else _choices(reader, value)
-
-
-def _regex(reader: _Reader, node: Node) -> Grammar:
-    text = reader.text(node, "answer_format.regex")
-    try:
-        re.compile(text)
-    except re.error as error:
-        reader.fault(node, f"not a regular expression: {error}")
-    return Grammar("regex", text)
-
-
-def _choices(reader: _Reader, node: Node) -> Grammar:
-    texts = reader.texts(node, "answer_format.choices")
-    if not all(texts) or not texts:
-        reader.fault(node, "answer_format.choices holds an empty answer", "texts: [yes, no]")
-    return Grammar("choices", json.dumps(texts, ensure_ascii=False))
-
-
-def _schema(reader: _Reader, node: Node) -> Grammar:
-    """A schema that stands here, or in a file beside the task file."""
-    schema: object = None
-    try:
-        if isinstance(node, MappingNode):
-            schema = yaml.safe_load(yaml.serialize(node))
-        elif file := reader.file(node, "answer_format.json_schema"):
-            schema = json.loads(decode(file.read_bytes(), file)) if file.is_file() else None
-            if not isinstance(schema, dict):
-                reader.fault(node, f"{file} holds no JSON object")
-        return Grammar("json_schema", json.dumps(schema, ensure_ascii=False))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        reader.fault(node, f"answer_format.json_schema is no JSON: {error}")
-        return Grammar("json_schema", "{}")
+    def schema(self, form: _Format) -> Any:
+        """A schema that stands here, or in a file beside the task file."""
+        loc = ("answer_format", "json_schema")
+        if not isinstance(form.json_schema, str):
+            return self.content.data["answer_format"]["json_schema"]
+        file = self.file(loc, form.json_schema)
+        try:
+            schema = read_json(file) if file and file.is_file() else None
+        except InputError:
+            self.fault(loc, f"answer_format.json_schema is no JSON: {file}")
+            return {}
+        if not isinstance(schema, dict) and file and file.exists():
+            self.fault(loc, f"{file} holds no JSON object")
+        return schema
