@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nshot.core.machine import seeded
 from nshot.core.types import Delta, Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
@@ -27,12 +28,9 @@ class Networks(Part):
 
     def put_on(self, lent: Lent, seed: int) -> Any:
         """The lent module with fresh adapters, seeded; `CannotAdapt` on an unknown architecture."""
-        import torch
-
         from nshot.nets.bottleneck import install
 
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             install(lent.module, self.form)
         return lent.module
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nshot.core.machine import seeded
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.peft.lora import LowRank
@@ -27,12 +28,9 @@ class Head(Adapter):
 
     def put_on(self, lent: Lent, seed: int) -> Any:
         """The family's sequence classifier around the lent body; PEFT trains the head with it."""
-        import torch
-
         from nshot.nets.label_head import LabelLogits, classifier
 
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             shell = classifier(lent.module, self.labels)
         config = replace(self.config(lent), task_type="SEQ_CLS")
         return LabelLogits(self.wrap(shell, config, seed))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.machine import seeded
 from nshot.core.types import Delta
 from nshot.models.base import Lent
 from nshot.training.parts import content_hash
@@ -36,12 +37,10 @@ class Adapter(Part):
         Raises `CannotAdapt` where PEFT does not know how to put it on this architecture, and
         where nothing of what it put there can be trained.
         """
-        import torch
         from peft import get_peft_model
 
         kind = module.config.model_type
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             try:
                 wrapped = get_peft_model(module, config)
             except (ValueError, NotImplementedError, KeyError) as error:
