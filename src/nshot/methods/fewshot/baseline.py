@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import BaseModel, PositiveFloat, PositiveInt
 
-from nshot.core.types import Cost, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
+from nshot.core.types import Cost, Rung, Shots, Task
+from nshot.methods.contract import Brief, Method, Trains, Workbench
 from nshot.methods.features import ABSENT, encoded, encoder_of, targets
 from nshot.methods.fewshot.episodic import Episodic, Phase
 from nshot.models.base import Floats
@@ -31,13 +32,9 @@ STEP_SECONDS = 2e-4
 """A step of the gradient descent on the shots, about."""
 
 
-class Baseline(Episodic):
-    """Chen, Liu, Kira, Wang and Huang, "A Closer Look at Few-shot Classification", ICLR 2019.
-
-    https://arxiv.org/abs/1904.04232 - the plain way: an embedding that was trained to tell other
-    classes apart is left as it is, and a linear classifier is fitted to the shots by gradient
-    descent: 100 passes, 4 shots a step. With a good embedding it beats methods that learn to learn.
-    In `compare` the embedding is the encoder; in `nshot episodes` it is trained on the background.
+class HeadOnFeatures(BaseModel):
+    """A head that is fitted to the shots on features that stay: what `baseline` and `baseline_pp`
+    share.
 
     Args:
         fit_rate: of the gradient descent on the shots, for features whose entries are about 1;
@@ -49,26 +46,12 @@ class Baseline(Episodic):
         learning_rate: of AdamW then.
     """
 
-    name: ClassVar = "baseline"
-    rung: ClassVar = "fewshot"
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
-    trains: ClassVar = "head"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
-    about: ClassVar = "a linear head fitted to the shots by gradient descent, on features that stay"
-
     fit_rate: PositiveFloat = 0.01
     fit_passes: PositiveInt = 100
     fit_batch: PositiveInt = 4
     filters: PositiveInt = 64
     batch: PositiveInt = 128
     learning_rate: PositiveFloat = 2e-3
-
-    def learner(self, shape: tuple[int, ...]) -> Learner:
-        """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.nets.baseline import Baseline as Module
-
-        return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
     def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
         """All background classes are told apart; nothing for vectors, which stay as they are."""
@@ -81,18 +64,6 @@ class Baseline(Episodic):
         from nshot.training.objectives.episode import Classes
 
         return Classes()
-
-    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
-        """What tells the background classes apart."""
-        from torch import nn
-
-        from nshot.nets.baseline import Baseline as Module
-
-        return nn.Linear(cast(Module, learner).embedding.width, classes)
-
-    def why_not(self, brief: Brief) -> str | None:
-        """No background classes are needed: the encoder has learned elsewhere."""
-        return Method.why_not(self, brief)
 
     def forecast(self, brief: Brief) -> Cost:
         """The encoder reads every shot; a step is quick."""
@@ -111,6 +82,7 @@ class Baseline(Episodic):
         bench.trained((vectors.shape[1] + 1) * len(task.labels))
         return self.fitted(task, bench, vectors, numbers)
 
+    @abstractmethod
     def fitted(
         self,
         task: Task,
@@ -122,6 +94,59 @@ class Baseline(Episodic):
 
         A label without any shot is left out of the fit and all but excluded from the answers.
         """
+
+    def recipe(self, seed: int) -> Recipe:
+        """How the head is fitted."""
+        from nshot.nets.support_heads import Recipe
+
+        return Recipe(self.fit_rate, self.fit_passes, self.fit_batch, seed=seed)
+
+
+class Baseline(HeadOnFeatures, Episodic):
+    """Chen, Liu, Kira, Wang and Huang, "A Closer Look at Few-shot Classification", ICLR 2019.
+
+    https://arxiv.org/abs/1904.04232 - the plain way: an embedding that was trained to tell other
+    classes apart is left as it is, and a linear classifier is fitted to the shots by gradient
+    descent: 100 passes, 4 shots a step. With a good embedding it beats methods that learn to learn.
+    In `compare` the embedding is the encoder; in `nshot episodes` it is trained on the background.
+
+    Settings: see `HeadOnFeatures`.
+    """
+
+    name: ClassVar = "baseline"
+    rung: ClassVar[Rung] = "fewshot"
+    takes: ClassVar = frozenset({"text", "pictures"})
+    needs_encoder: ClassVar = True
+    trains: ClassVar[Trains] = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
+    about: ClassVar = "a linear head fitted to the shots by gradient descent, on features that stay"
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """A `Conv4` for pictures; vectors stay as they are."""
+        from nshot.nets.baseline import Baseline as Module
+
+        return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
+
+    def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
+        """What tells the background classes apart."""
+        from torch import nn
+
+        from nshot.nets.baseline import Baseline as Module
+
+        return nn.Linear(cast(Module, learner).embedding.width, classes)
+
+    def why_not(self, brief: Brief) -> str | None:
+        """No background classes are needed: the encoder has learned elsewhere."""
+        return Method.why_not(self, brief)
+
+    def fitted(
+        self,
+        task: Task,
+        bench: Workbench,
+        vectors: NDArray[np.float32],
+        numbers: NDArray[np.int64],
+    ) -> Predictor:
+        """The weights and the bias of a linear classifier; see `HeadOnFeatures.fitted`."""
         from nshot.nets.support_heads import fit_linear
 
         present, among = np.unique(numbers, return_inverse=True)
@@ -131,12 +156,6 @@ class Baseline(Episodic):
         every[present] = bias
         source = encoder_of(bench)
         return LabelHead(task, source, scattered(weights, present, len(task.labels)).T, every)
-
-    def recipe(self, seed: int) -> Recipe:
-        """How the head is fitted."""
-        from nshot.nets.support_heads import Recipe
-
-        return Recipe(self.fit_rate, self.fit_passes, self.fit_batch, seed=seed)
 
 
 def batch_of_one(vectors: NDArray[np.float32], targets: NDArray[np.intp]) -> tuple[Any, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.core.types import Task
-from nshot.methods.contract import Workbench
+from nshot.core.types import Rung, Task
+from nshot.methods.contract import Brief, Method, Trains, Workbench
 from nshot.methods.features import encoder_of
-from nshot.methods.fewshot.baseline import Baseline, batch_of_one, scattered
-from nshot.methods.fewshot.episodic import Phase
+from nshot.methods.fewshot.baseline import HeadOnFeatures, batch_of_one, scattered
+from nshot.methods.fewshot.episodic import Episodic, Phase
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest
 
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
     from nshot.nets.learner import Learner
 
 
-class BaselinePP(Baseline):
+class BaselinePP(HeadOnFeatures, Episodic):
     """Chen, Liu, Kira, Wang and Huang, "A Closer Look at Few-shot Classification", ICLR 2019.
 
     https://arxiv.org/abs/1904.04232, section 3.2, Baseline++ - as `baseline`, but the classifier
     judges by the cosine between a feature and each class's weight, times a learned scale, so that
-    the features of a class are drawn close together. Settings are those of `baseline`.
+    the features of a class are drawn close together. Settings: see `HeadOnFeatures`.
     """
 
     name: ClassVar = "baseline_pp"
+    rung: ClassVar[Rung] = "fewshot"
+    takes: ClassVar = frozenset({"text", "pictures"})
+    needs_encoder: ClassVar = True
+    trains: ClassVar[Trains] = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
     about: ClassVar = "a cosine head fitted to the shots by gradient descent; classes can be added"
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
@@ -45,6 +51,10 @@ class BaselinePP(Baseline):
 
         return CosineHead(cast(Module, learner).embedding.width, classes)
 
+    def why_not(self, brief: Brief) -> str | None:
+        """No background classes are needed: the encoder has learned elsewhere."""
+        return Method.why_not(self, brief)
+
     def fitted(
         self,
         task: Task,
@@ -52,7 +62,8 @@ class BaselinePP(Baseline):
         vectors: NDArray[np.float32],
         numbers: NDArray[np.int64],
     ) -> Predictor:
-        """The trained weights are prototypes to which a cosine is taken; see `Baseline.fitted`."""
+        """The trained weights are prototypes to which a cosine is taken; see
+        `HeadOnFeatures.fitted`."""
         from nshot.nets.support_heads import fit_cosine
 
         present, among = np.unique(numbers, return_inverse=True)
