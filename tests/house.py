@@ -38,7 +38,7 @@ class House:
         split: Split,
         base: ModelRef | None = SCORER,
     ) -> House:
-        Setting(task, split, base, ENCODER, methods=methods).write(root)
+        Setting(task, split, (base,) if base else (), (ENCODER,), methods=methods).write(root)
         return House(Workplace(root))
 
     def measure(self, method: Method, do: str = "measure") -> Measurement:

@@ -52,7 +52,7 @@ TASK = Task("tickets", "classify", tuple(Label(n) for n in ("parcel", "refund", 
 
 def setting(mode: str = "file") -> Setting:
     test = examples(20, "t") if mode == "file" else None
-    return Setting(TASK, split(TASK, examples(10, "a"), test), SCORER, ENCODER)
+    return Setting(TASK, split(TASK, examples(10, "a"), test), (SCORER,), (ENCODER,))
 
 
 def worker(root: Path, of: Setting | None = None) -> Workplace:
@@ -229,7 +229,7 @@ TOYS = {cls.name: f"{__name__}:{cls.__name__}" for cls in (Shares, Outer, Refuse
 def toys(tmp_path: Path) -> Workplace:
     Shares.made.clear()
     base = setting()
-    return worker(tmp_path, Setting(TASK, base.split, SCORER, ENCODER, methods=TOYS))
+    return worker(tmp_path, Setting(TASK, base.split, (SCORER,), (ENCODER,), methods=TOYS))
 
 
 def toy(method: Method, draw: int = 0) -> Job:
@@ -338,7 +338,7 @@ def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
     long = Example("long", Input(fields=(("text", "refund money " * 3000),)), ("refund",))
     base = setting()
     rows = Split(base.split.train, (*base.split.test, long), "file", "f")
-    there = worker(tmp_path, Setting(TASK, rows, SCORER, ENCODER))
+    there = worker(tmp_path, Setting(TASK, rows, (SCORER,), (ENCODER,)))
     found = from_data(Measurement, there.run(measure({"method": "zero_shot"})))
     assert "texts longer than the language model's 4096 tokens lose their beginning" in found.notes
     assert from_data(Measurement, there.run(measure({"method": "nearest_mean"}))).notes == ()
@@ -352,7 +352,7 @@ def test_texts_beyond_the_context_are_told_on_the_row(tmp_path: Path) -> None:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[LocalProcesses]:
     base = setting()
-    Setting(TASK, base.split, ModelRef("fake", "remote"), ENCODER).write(tmp_path)
+    Setting(TASK, base.split, (ModelRef("fake", "remote"),), (ENCODER,)).write(tmp_path)
     executor = LocalProcesses(tmp_path)
     yield executor
     executor.stop()

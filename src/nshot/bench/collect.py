@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nshot.bench.contenders import Contender
+from nshot.bench.contenders import Contender, unique_names
 from nshot.bench.deliver import Finishing, Pick, judge
 from nshot.bench.execute.base import Outcome
 from nshot.bench.plan import Draw, Known, Ladder, Single
@@ -60,17 +60,16 @@ class Collector:
         """What the board says of the run besides its measurements."""
         prepared = self.ladder.prepared
         setting, request = prepared.setting, prepared.request
-        models = (
-            ("language model", setting.base),
-            ("encoder", setting.encoder),
-            ("judge", setting.judge),
-        )
+        judges = (setting.judge,) if setting.judge else ()
+        models = {"language model": setting.bases, "encoder": setting.encoders, "judge": judges}
         return Facts(
             task=prepared.task,
             split=prepared.split,
             sizes=prepared.sizes,
             seeds=request.seeds,
-            models={use: ref.name if ref else None for use, ref in models},
+            models={
+                use: ", ".join(ref.name for ref in refs) or None for use, refs in models.items()
+            },
             also=prepared.also,
             fold_plan=_fold_plan(prepared.split),
             wish=request.wish,
@@ -111,10 +110,18 @@ class Collector:
         return entry
 
     def _fresh(self, contender: Contender) -> Entry:
-        parameters = self.ladder.forecasts.parameters(contender)
-        return Entry(
-            contender.method, contender.name, parameters=parameters, statistics=self._statistics
-        )
+        return self._named(Entry(contender.method, statistics=self._statistics), contender)
+
+    def _named(self, entry: Entry, contender: Contender) -> Entry:
+        """The entry with its contender's name and models, these where several take part."""
+        setting = self.ladder.prepared.setting
+        entry.name = contender.name
+        entry.parameters = self.ladder.forecasts.parameters(contender)
+        if contender.base and len(setting.bases) > 1:
+            entry.base = unique_names(setting.bases)[contender.base]
+        if contender.encoder and len(setting.encoders) > 1:
+            entry.encoder = unique_names(setting.encoders)[contender.encoder]
+        return entry
 
     def _add(self, entry: Entry, draw: Draw) -> None:
         """What is known of a draw; once one has failed at the largest size, the row has."""
@@ -223,14 +230,9 @@ class Collector:
         return self._delivered(contender, chosen, outcome)
 
     def _delivered(self, contender: Contender, chosen: Method, outcome: Outcome) -> Entry:
-        return Entry(
-            chosen,
-            contender.name,
-            parameters=self.ladder.forecasts.parameters(contender),
-            measurements={None: [outcome.measurement]},
-            form="deployed",
-            parent=contender.name,
-        )
+        entry = Entry(chosen, form="deployed", parent=contender.name)
+        entry.measurements[None] = [outcome.measurement]
+        return self._named(entry, contender)
 
     def _judged(self, collected: Collected) -> Verdicts:
         ref = self.ladder.prepared.setting.judge

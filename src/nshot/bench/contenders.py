@@ -52,8 +52,11 @@ def contenders(
 ) -> tuple[Contender, ...]:
     """Each method on each of the models that it needs, in the order of the methods.
 
-    With one language model and one encoder a contender is named as its method is.
+    With one language model and one encoder a contender is named as its method is. An adapter
+    trained elsewhere stands on the model it is of.
     """
+    from nshot.methods.peft.adapter import GivenAdapter
+
     names = {**unique_names(bases), **unique_names(encoders)}
     rows = []
     for method in methods:
@@ -61,6 +64,8 @@ def contenders(
         on = _several(bases, any(part.needs for part in inside))
         by = _several(encoders, any(part.needs_encoder for part in inside))
         for base, encoder in product(on, by):
+            if base and isinstance(method, GivenAdapter) and method.misfits(base):
+                continue
             several = [(base, len(on)), (encoder, len(by))]
             models = " + ".join(names[ref] for ref, count in several if ref and count > 1)
             name = f"{method.called} @ {models}" if models else method.called

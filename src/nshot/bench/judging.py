@@ -28,22 +28,23 @@ def judge_rows(
     pairs: Sequence[Comparison],
     ask: Ask,
 ) -> Verdicts:
-    """Each row's answers against those of `AGAINST`, where the judge agrees with people.
+    """Each row's answers against those of the first `AGAINST`, where the judge agrees with people.
 
     `model` is the judge's name, `measured` are the rows' first draws by name, `known`
     the test examples by id, `pairs` those that the judge is admitted by.
     """
-    base = measured.get(AGAINST)
+    against = next((name for name in measured if name.split(" @ ")[0] == AGAINST), "")
+    base = measured.get(against)
     if base is None:
         return Verdicts(model, reason=f"no {AGAINST} row")
     found = agreement(ask("pairs", pairs), pairs)
     if not found.admitted:
         return Verdicts(model, found, "no admissible judge")
-    rows = {AGAINST: JudgeCell(reason="the baseline")}
+    rows = {against: JudgeCell(reason="the baseline")}
     for name, measurement in measured.items():
-        if name != AGAINST:
+        if name != against:
             compared = comparisons(task, measurement, base, known)
-            rows[name] = _cell(ask(name, compared), compared)
+            rows[name] = _cell(against, ask(name, compared), compared)
     return Verdicts(model, found, "", rows)
 
 
@@ -58,10 +59,10 @@ def comparisons(
     ]
 
 
-def _cell(preferences: Sequence[float], compared: Sequence[Comparison]) -> JudgeCell:
+def _cell(against: str, preferences: Sequence[float], compared: Sequence[Comparison]) -> JudgeCell:
     """Share of wins, half a point for a tie, and its 95% interval over clusters."""
     share, low, high = share_of(wins(preferences), [one.group for one in compared])
-    return JudgeCell(against=AGAINST, score=share, low=low, high=high)
+    return JudgeCell(against=against, score=share, low=low, high=high)
 
 
 def request(task: Task, input: Input) -> str:

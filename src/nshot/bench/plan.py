@@ -133,9 +133,7 @@ class Ladder:
     def of(prepared: Prepared, forecasts: Forecasts | None = None) -> Ladder:
         """The ladder of a request."""
         setting = prepared.setting
-        bases = [ref for ref in (setting.base,) if ref]
-        encoders = [ref for ref in (setting.encoder,) if ref]
-        rows = contenders(prepared.methods, bases, encoders)
+        rows = contenders(prepared.methods, setting.bases, setting.encoders)
         return Ladder(prepared, rows, forecasts or Forecasts(prepared))
 
     @cached_property
@@ -164,7 +162,7 @@ class Ladder:
         prepared = self.prepared
         name = "nearest_answer" if prepared.task.kind == "generate" else "majority"
         setting = prepared.setting
-        models = ([ref] if ref else [] for ref in (setting.base, setting.encoder))
+        models = setting.bases[:1], setting.encoders[:1]
         one = [c for c in self.contenders if c.method.name == name]
         (contender, *_) = one or contenders([TABLE.build({"method": name})], *models)
         return Draw(self, contender, prepared.largest, 0, fallback=True)
@@ -267,12 +265,9 @@ class Rating:
     def pieces(self) -> dict[ModelRef, Single]:
         """One of each model."""
         setting = self.prepared.setting
-        jobs = {ref: Job("rates", base=ref, version=rates.VERSION) for ref in [setting.base] if ref}
-        jobs |= {
-            ref: Job("rates", encoder=ref, version=rates.VERSION)
-            for ref in [setting.encoder]
-            if ref
-        }
+        version = rates.VERSION
+        jobs = {ref: Job("rates", base=ref, version=version) for ref in setting.bases}
+        jobs |= {ref: Job("rates", encoder=ref, version=version) for ref in setting.encoders}
         names = unique_names(list(jobs))
         return {
             ref: Single(f"rates · {names[ref]}", job, (0, 0), optional=True)

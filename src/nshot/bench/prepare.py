@@ -87,11 +87,11 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
         raise InputError(faults)
-    base, encoder = _models(request, methods, _encoder_role(task))
-    if foreign := _misfits(methods, base):
+    bases, encoders = _models(request, methods, _encoder_role(task))
+    if foreign := _misfits(methods, bases):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
-    setting = Setting(task, rows, base, encoder, judge, places_of(methods))
+    setting = Setting(task, rows, bases, encoders, judge, places_of(methods))
     sizes = _sizes(request, task, rows)
     return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
 
@@ -248,11 +248,7 @@ def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
         *[(name, encoders) for name in request.encoder],
         *[(name, ("lm",)) for name in (request.judge,) if name],
     ]
-    faults = [
-        Fault(f"--{role} {', '.join(names)}: {len(names)} models", "one")
-        for role, names in (("model", request.model), ("encoder", request.encoder))
-        if len(names) > 1
-    ]
+    faults: list[Fault] = []
     for name, roles in named:
         if "/" not in name or Path(name).expanduser().exists():
             wrong = [_unresolved(name, role) for role in roles]
@@ -280,7 +276,7 @@ def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
     """For each label, or for the task where it has none, how many rows every draw can count on."""
     pools = [rows.train]
     if rows.mode == "folds":
-        setting = Setting(task, rows, None, None)
+        setting = Setting(task, rows)
         pools = [
             cut_rows(setting, Cut(folds, index), repeat)[0]
             for folds in (FOLDS, SLOW_FOLDS)
@@ -328,33 +324,34 @@ def _lonely(task: Task, rows: Split) -> list[Fault]:
 
 def _models(
     request: Request, methods: Sequence[Method], role: Role
-) -> tuple[ModelRef | None, ModelRef | None]:
-    """The language model and the encoder, if any method needs one or the user named it."""
+) -> tuple[tuple[ModelRef, ...], tuple[ModelRef, ...]]:
+    """The language models and the encoders, if any method needs one or the user named them."""
     return (
-        _model(request.model, "lm", any(method.needs for method in methods)),
-        _model(request.encoder, role, any(method.needs_encoder for method in methods)),
+        _named_models(request.model, "lm", any(method.needs for method in methods)),
+        _named_models(request.encoder, role, any(method.needs_encoder for method in methods)),
     )
 
 
-def _model(names: Sequence[str], role: Role, needed: bool) -> ModelRef | None:
-    """The model named, which must be at hand, or else the default where it is needed and at hand.
+def _named_models(names: Sequence[str], role: Role, needed: bool) -> tuple[ModelRef, ...]:
+    """The models named, which must be at hand, or else the default where it is needed and at hand.
 
     Without it the methods that need one are left out.
     """
     if names:
-        return resolve(names[0], role)
+        return tuple(dict.fromkeys(resolve(name, role) for name in names))
     try:
-        return resolve(None, role) if needed else None
+        return (resolve(None, role),) if needed else ()
     except ModelNotFound:
-        return None
+        return ()
 
 
-def _misfits(methods: Sequence[Method], base: ModelRef | None) -> list[Fault]:
-    """Adapters trained elsewhere that are not of the language model."""
+def _misfits(methods: Sequence[Method], bases: Sequence[ModelRef]) -> list[Fault]:
+    """Adapters trained elsewhere that are of none of the language models."""
     from nshot.methods.peft.adapter import GivenAdapter
 
     given = [method for method in methods if isinstance(method, GivenAdapter)]
-    return [fault for method in given for fault in (method.misfits(base) if base else [])]
+    faults = [[method.misfits(base) for base in bases] for method in given]
+    return [fault for each in faults if each and all(each) for fault in each[0]]
 
 
 def _folder_faults(out: Path, rows: Split) -> list[Fault]:

@@ -116,7 +116,7 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
         sweep(prepared.out)
         prepared.setting.write(prepared.out)
         setting, methods = prepared.setting, prepared.methods
-        models = (setting.base, setting.encoder, setting.judge)
+        models = (*setting.bases, *setting.encoders, setting.judge)
         count, threads, reason = crew(prepared.out, prepared.request.workers, models, methods)
         on(Message(reason))
         executor = LocalProcesses(prepared.out, count, threads, lock)
@@ -154,6 +154,10 @@ def adapt_one(prepared: Prepared, on: Subscriber, command: str = "") -> Row:
     The row's score is None without test rows. Raises `InputError` where the method cannot work
     here, and `RunFailed`.
     """
+    names = [contender.name for contender in Ladder.of(prepared).contenders]
+    if len(names) > 1:
+        found = f"several models: {', '.join(names)}"
+        raise InputError(Fault(found, "one method on one model", "nshot compare measures several"))
     with opened(prepared, on, command) as run:
         return run.adapt()
 

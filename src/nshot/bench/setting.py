@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from nshot.bench.jobs.job import Cut, read_ref
+from nshot.bench.jobs.job import Cut
 from nshot.bench.own import extended
 from nshot.core.files import write_atomic
 from nshot.core.serial import from_data, to_data
@@ -20,14 +20,27 @@ _PARTS = ("train", "test", "preferences", "background")
 
 @dataclass(frozen=True)
 class Setting:
-    """Task, rows and models; `methods` says where those methods are that nshot does not bring."""
+    """Task, rows and models; `methods` says where those methods are that nshot does not bring.
+
+    Each method that needs a language model stands on each of `bases`, and so with `encoders`.
+    """
 
     task: Task
     split: Split
-    base: ModelRef | None
-    encoder: ModelRef | None
+    bases: tuple[ModelRef, ...] = ()
+    encoders: tuple[ModelRef, ...] = ()
     judge: ModelRef | None = None
     methods: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def base(self) -> ModelRef | None:
+        """The first language model."""
+        return next(iter(self.bases), None)
+
+    @property
+    def encoder(self) -> ModelRef | None:
+        """The first encoder."""
+        return next(iter(self.encoders), None)
 
     @property
     def table(self) -> Table:
@@ -46,9 +59,9 @@ class Setting:
             "mode": self.split.mode,
             "fingerprint": self.split.fingerprint,
             "notes": list(self.split.notes),
-            "base": asdict(self.base) if self.base else None,
-            "encoder": asdict(self.encoder) if self.encoder else None,
-            "judge": asdict(self.judge) if self.judge else None,
+            "bases": to_data(self.bases),
+            "encoders": to_data(self.encoders),
+            "judge": to_data(self.judge),
             "methods": dict(self.methods),
         }
         write_atomic(folder / "setting.json", json.dumps(body, ensure_ascii=False, indent=1))
@@ -68,9 +81,12 @@ class Setting:
             notes=tuple(body["notes"]),
             **rows,
         )
-        base, encoder, judge = (read_ref(body.get(role)) for role in ("base", "encoder", "judge"))
-        task, methods = from_data(Task, body["task"]), body.get("methods", {})
-        return Setting(task, split, base, encoder, judge, methods)
+        bases, encoders = (
+            from_data(tuple[ModelRef, ...], body[role]) for role in ("bases", "encoders")
+        )
+        judge = from_data(ModelRef, body["judge"]) if body["judge"] else None
+        task = from_data(Task, body["task"])
+        return Setting(task, split, bases, encoders, judge, body["methods"])
 
 
 def cut_rows(

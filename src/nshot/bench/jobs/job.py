@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
 from nshot.core import machine
-from nshot.core.types import Delta, ModelRef, digest
+from nshot.core.serial import from_data
+from nshot.core.types import ModelRef, digest
 from nshot.methods.contract import Method, parts, spec, spec_hash
 
 Body: TypeAlias = dict[str, Any]
@@ -75,9 +76,7 @@ class Job:
     @staticmethod
     def read(body: Mapping[str, Any]) -> Job:
         """From ``asdict(job)``."""
-        cut = Cut(**body["cut"]) if body["cut"] else None
-        refs = {role: read_ref(body[role]) for role in ("base", "encoder")}
-        return Job(**{**body, "cut": cut, **refs})
+        return from_data(Job, body)
 
     def name(self, context: str) -> str:
         """Its id in the store. `context` stands for rows, machine and packages."""
@@ -103,10 +102,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "absent"
-
-
-def read_ref(body: Mapping[str, Any] | None) -> ModelRef | None:
-    """From ``asdict(ref)``."""
-    if body is None:
-        return None
-    return ModelRef(**{**body, "deltas": tuple(Delta(**delta) for delta in body["deltas"])})
