@@ -62,7 +62,7 @@ from nshot.models.base import LanguageModel, Models
 from nshot.models.catalog import resolve
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.prompted import Prompted
-from nshot.prompts.render import answer_text, render, said
+from nshot.prompts.render import answer_text, render, shown_answer
 from table import data_folder
 from workbench import Workbench
 
@@ -209,7 +209,8 @@ def _tokens(board: Board, method: Method, shots: Shots, model: LanguageModel) ->
     if not isinstance(method, Trained):
         return 0
     texts = [
-        f"{render(board.task, 'plain', row.input)}{answer_text(said(board.task, row), 'plain')}"
+        f"{render(board.task, 'plain', row.input)}"
+        f"{answer_text(shown_answer(board.task, row), 'plain')}"
         for row in shots.labelled
     ]
     seen = min(method.epochs * len(texts), method.max_steps * method.batch_size)

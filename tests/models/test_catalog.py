@@ -21,6 +21,7 @@ from nshot.core.files import UNSAFE
 from nshot.core.types import ModelRef
 from nshot.models import catalog, open_models
 from nshot.models.catalog import listing, locate, resolve
+from tiny import tiny_llama
 
 
 @pytest.fixture
@@ -263,3 +264,24 @@ def test_the_converted_folder_holds_no_pickle_and_its_chat_template(tmp_path: Pa
     assert not {Path(name).suffix for name in names} & UNSAFE
     assert json.loads((folder / "config.json").read_text())["dtype"] == "float32"
     assert "chat_template.jinja" in names
+
+
+@pytest.mark.parametrize("lacks", ["tokenizer", "sense"])
+def test_what_transformers_cannot_open_is_said_with_its_folder(tmp_path: Path, lacks: str) -> None:
+    folder = tiny_llama(tmp_path)
+    if lacks == "tokenizer":
+        for file in folder.glob("tokenizer*"):
+            file.unlink()
+    else:
+        (folder / "config.json").write_text('{"model_type": "no such kind"}')
+    models = open_models()
+    for open_one in (models.open, models.encoder):
+        if open_one == models.encoder and lacks == "tokenizer":
+            continue  # sentence-transformers makes one up
+        with pytest.raises(InputError) as refused:
+            open_one(ModelRef("hf", str(folder)))
+        (fault,) = refused.value.faults
+        assert fault.where == str(folder)
+        assert fault.found.startswith("transformers cannot open this model: ")
+        assert fault.do
+        assert "None" not in fault.found

@@ -277,12 +277,12 @@ def scores_of_first_tokens(lm: Any) -> list[str]:
     """The likeliest next token by scoring, which generation must agree with."""
     tokenizer = lm._base.tokenizer
     with lm._base.answering(lm.facts.ref.deltas) as live, torch.inference_mode():
-        from nshot.models.hf.score import Asked, Scorer
+        from nshot.models.hf.score import Query, Scorer
 
         best = []
         for prompt in PROMPTS[:2]:
             context = tuple(tokenizer(prompt)["input_ids"])
-            asked = [Asked((*context, t), len(context)) for t in range(2, len(tokenizer))]
+            asked = [Query((*context, t), len(context)) for t in range(2, len(tokenizer))]
             sums = Scorer(live.module, live.prefix).score(asked)
             best.append(tokenizer.decode([2 + int(sums.argmax())]))
     return best

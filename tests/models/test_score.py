@@ -17,7 +17,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef, Turn
 from nshot.models import open_models
 from nshot.models.hf.cache import NOTHING, read
-from nshot.models.hf.score import PACK, Asked, Scorer, Tree, agrees, plain
+from nshot.models.hf.score import PACK, Query, Scorer, Tree, agrees, plain
 from nshot.models.hf.tokens import Row, rows
 
 WORDS = ["the", "quick", "brown", "fox", "over", "a", "lazy", "dog", "film", "good", "bad", "dull"]
@@ -87,7 +87,7 @@ tokens = st.lists(st.integers(2, 5), min_size=1, max_size=12).map(tuple)
 
 
 @st.composite
-def asked_lists(draw: st.DrawFn) -> list[Asked]:
+def asked_lists(draw: st.DrawFn) -> list[Query]:
     """Sequences over four tokens, so that starts are shared, nested and repeated all the time."""
     start = draw(st.lists(st.integers(2, 5), min_size=1, max_size=40).map(tuple))
     wild = draw(st.booleans())
@@ -95,12 +95,12 @@ def asked_lists(draw: st.DrawFn) -> list[Asked]:
     for rest in draw(st.lists(tokens, min_size=1, max_size=12)):
         kept = draw(st.one_of(st.just(len(start)), st.integers(1, len(start))))
         whole = start[:kept] + rest
-        found.append(Asked(whole, draw(st.integers(1 if wild else kept, len(whole)))))
+        found.append(Query(whole, draw(st.integers(1 if wild else kept, len(whole)))))
     return list(dict.fromkeys(found))
 
 
 @st.composite
-def forests(draw: st.DrawFn) -> list[Asked]:
+def forests(draw: st.DrawFn) -> list[Query]:
     """Bushy branches on one start, each worth holding, and some as deep as their neighbour."""
     start = draw(st.lists(st.integers(2, 5), min_size=1, max_size=4).map(tuple))
     found = []
@@ -108,7 +108,7 @@ def forests(draw: st.DrawFn) -> list[Asked]:
         branch = (*start, *[first] * draw(st.sampled_from([18, 19])))
         for next_one in range(2, 2 + draw(st.integers(4, 16))):
             whole = (*branch, next_one, *draw(st.lists(st.integers(2, 5), max_size=4)), 5)
-            found.append(Asked(whole, len(branch)))
+            found.append(Query(whole, len(branch)))
     return list(dict.fromkeys(found))
 
 
@@ -133,7 +133,7 @@ def gemma(tiny: Callable[[str], Path]) -> Any:
     soft=st.integers(0, 5),
 )
 def test_random_trees_score_like_whole_sequences(
-    llama: Any, gemma: Any, asked: list[Asked], budget: int, soft: int
+    llama: Any, gemma: Any, asked: list[Query], budget: int, soft: int
 ) -> None:
     for module in (llama, gemma if not soft else llama):
         with torch.inference_mode():
@@ -150,7 +150,7 @@ def test_random_trees_score_like_whole_sequences(
 @settings(max_examples=150, deadline=None)
 @given(asked=asked_lists() | forests(), budget=st.integers(1, 64))
 def test_a_plan_reads_every_sequence_once_within_the_budget(
-    asked: list[Asked], budget: int
+    asked: list[Query], budget: int
 ) -> None:
     tree = Tree(asked)
     packs = tree.plan(budget)
@@ -264,7 +264,7 @@ def test_a_prefix_stays_when_the_scorer_moves_to_another_branch(llama: Any) -> N
     rng = random.Random(0)
     starts = [tuple(rng.choices(range(2, 90), k=30)) for _ in range(3)]
     starts += [starts[0][:20] + (7,) * 20]
-    asked = [Asked((*start, i, i + 1), len(start)) for start in starts for i in range(2, 12)]
+    asked = [Query((*start, i, i + 1), len(start)) for start in starts for i in range(2, 12)]
     depths = {pack.depth for pack in Tree(asked).plan(16)}
     assert len(depths) > 1, "there must be branches to move between"
     sums = Scorer(llama, soft, 16).score(asked)
@@ -274,7 +274,7 @@ def test_a_prefix_stays_when_the_scorer_moves_to_another_branch(llama: Any) -> N
 def test_branches_held_to_the_same_depth_stay_apart(llama: Any) -> None:
     """Two branches end alike deep: what one holds is not what the other's rows begin with."""
     branches = [(2, *[first] * 20) for first in (3, 4)]
-    asked = [Asked((*b, i, i + 1, i + 2, 5), 21) for b in branches for i in range(6, 22)]
+    asked = [Query((*b, i, i + 1, i + 2, 5), 21) for b in branches for i in range(6, 22)]
     for budget in range(30, 60, 3):
         sums = Scorer(llama, NOTHING, budget).score(asked)
         np.testing.assert_allclose(sums, plain(llama, asked, NOTHING), atol=1e-4)

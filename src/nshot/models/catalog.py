@@ -126,8 +126,8 @@ class Listed:
 
 def cache_folder() -> Path:
     """Where converted models are kept: $NSHOT_CACHE, else nshot in the user's cache."""
-    if said := os.environ.get("NSHOT_CACHE"):
-        return Path(said).expanduser()
+    if given := os.environ.get("NSHOT_CACHE"):
+        return Path(given).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "nshot"
 
@@ -249,7 +249,7 @@ _ROLES: dict[Role, str] = {
 
 
 def _source(e: Embedded) -> Path:
-    if (found := e.source) is None:
+    if (source := e.source) is None:
         raise ModelNotFound(
             Fault(
                 f"the embedded {_ROLES[e.role]} '{e.name}' is not installed",
@@ -257,7 +257,7 @@ def _source(e: Embedded) -> Path:
                 do=e.install,
             )
         )
-    return found
+    return source
 
 
 def _check_folder(folder: Path) -> None:
@@ -280,11 +280,24 @@ def _check_folder(folder: Path) -> None:
         if f.suffix.lower() in UNSAFE and f.parent not in safe | {*_runtimes(folder)}
     ]
     if pickled or not safe:
-        found = _pickled(pickled[0].name) if pickled else "no *.safetensors weights"
+        problem = _pickled(pickled[0].name) if pickled else "no *.safetensors weights"
         do = "save it again with save_pretrained(folder): safetensors is its default format"
-        faults.append(Fault(found, "weights as *.safetensors", do, where=str(folder)))
+        faults.append(Fault(problem, "weights as *.safetensors", do, where=str(folder)))
     if faults:
         raise InputError(faults)
+
+
+def unreadable(folder: Path, error: Exception) -> InputError:
+    """What transformers could not open, in one line of its own words, and what to do."""
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return InputError(
+        Fault(
+            f"transformers cannot open this model: {reason}",
+            expected="config.json, *.safetensors and tokenizer",
+            do="save model and tokenizer again with save_pretrained(folder)",
+            where=str(folder),
+        )
+    )
 
 
 def _runtimes(folder: Path) -> list[Path]:

@@ -34,8 +34,11 @@ def render(task: Task, format: Format, input: Input, demos: Sequence[Example] = 
     if format == "chat":
         return chat(task, input, demos)
     blocks = [instruction(task)] if format == "instruction" else []
-    blocks += [_asked(task, demo.input) + answer_text(said(task, demo), format) for demo in demos]
-    return "\n\n".join([*blocks, _asked(task, input)])
+    blocks += [
+        _question(task, demo.input) + answer_text(shown_answer(task, demo), format)
+        for demo in demos
+    ]
+    return "\n\n".join([*blocks, _question(task, input)])
 
 
 def answer_text(answer: str, format: Format) -> str:
@@ -67,7 +70,7 @@ def label_words(task: Task) -> tuple[str, ...]:
     return tuple(label.words if count[label.words] == 1 else label.name for label in task.labels)
 
 
-def said(task: Task, example: Example) -> str:
+def shown_answer(task: Task, example: Example) -> str:
     """The answer that a demonstration shows: the words of its label, or its first reference."""
     if task.kind != "classify":
         return example.targets[0]
@@ -76,31 +79,31 @@ def said(task: Task, example: Example) -> str:
 
 def instruction(task: Task) -> str:
     """What is asked and, for a classify task, the labels: described if all fit, else listed."""
-    asked = task.instruction or _default_instruction(task)
+    request = task.instruction or _default_instruction(task)
     if task.kind != "classify":
-        return asked
+        return request
     described = [
         f"- {words}: {label.description}" if label.description else f"- {words}"
         for words, label in zip(label_words(task), task.labels, strict=True)
     ]
     text = "\n".join(described)
     if any(label.description for label in task.labels) and len(text) <= DESCRIPTIONS:
-        return f"{asked}\nAnswer with one of:\n{text}"
-    return f"{asked}\nAnswer with one of: {', '.join(label_words(task))}."
+        return f"{request}\nAnswer with one of:\n{text}"
+    return f"{request}\nAnswer with one of: {', '.join(label_words(task))}."
 
 
 def parse_label(task: Task, text: str) -> str | None:
     """The label that a generated text names: exactly, or first and longest inside it; else None."""
-    heard = _folded(text)
-    spoken = [_folded(words) for words in label_words(task)]
-    if heard in spoken:
-        return task.label_names[spoken.index(heard)]
-    found = [
+    folded = _folded(text)
+    folded_labels = [_folded(words) for words in label_words(task)]
+    if folded in folded_labels:
+        return task.label_names[folded_labels.index(folded)]
+    matches = [
         (match.start(), -len(words), name)
-        for words, name in zip(spoken, task.label_names, strict=True)
-        if words and (match := _find(words, heard))
+        for words, name in zip(folded_labels, task.label_names, strict=True)
+        if words and (match := _find(words, folded))
     ]
-    return min(found)[2] if found else None
+    return min(matches)[2] if matches else None
 
 
 def _find(words: str, text: str) -> re.Match[str] | None:
@@ -131,7 +134,7 @@ def field_name(task: Task, name: str) -> str:
     return renamed or words[:1].upper() + words[1:]
 
 
-def _asked(task: Task, input: Input) -> str:
+def _question(task: Task, input: Input) -> str:
     return "\n".join([*_lines(task, input), f"{task.answer_name}:"])
 
 
@@ -150,7 +153,7 @@ def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn,
     """What `render` gives in the format ``chat``."""
     turns: list[Turn] = []
     for demo in demos:
-        turns += [*_user(task, demo.input), Turn("assistant", said(task, demo))]
+        turns += [*_user(task, demo.input), Turn("assistant", shown_answer(task, demo))]
     turns += _user(task, input)
     # An own system turn of the input stands behind the task's: most templates take one only.
     systems = [turn.text for turn in turns if turn.role == "system"]
@@ -172,8 +175,8 @@ def _user(task: Task, input: Input) -> list[Turn]:
 
 def _asks(task: Task, input: Input) -> bool:
     """Whether the input says what is wanted: a conversation does, and so do instruction data."""
-    told = input.turns or any(name in _REQUESTS for name, _ in input.fields)
-    return bool(told) and task.kind != "classify"
+    asks = input.turns or any(name in _REQUESTS for name, _ in input.fields)
+    return bool(asks) and task.kind != "classify"
 
 
 def _default_instruction(task: Task) -> str:

@@ -9,7 +9,7 @@ from nshot.core.types import ModelRef
 from nshot.methods.contract import Brief
 from nshot.methods.peft.lora import LowRank
 from nshot.methods.trained import Trained
-from nshot.models.hf.quantised import lacking
+from nshot.models.hf.quantised import missing_extra
 
 
 class QLoRA(LowRank, Trained):
@@ -32,7 +32,7 @@ class QLoRA(LowRank, Trained):
 
     def why_not(self, brief: Brief) -> str | None:
         """Needs the package that packs weights."""
-        return super().why_not(brief) or lacking()
+        return super().why_not(brief) or missing_extra()
 
     def stands_on(self, base: ModelRef) -> ModelRef:
         """The base in 4-bit normal floats."""

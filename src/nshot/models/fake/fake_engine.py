@@ -131,11 +131,11 @@ class FakeLanguageModel(LanguageModel):
         words = near[1].split() if near else sorted(question)
         if how.temperature > 0:
             random.Random(digest(str(how.seed), text)).shuffle(words)
-        said = " ".join(words[: how.max_tokens])
+        answer = " ".join(words[: how.max_tokens])
         for stop in how.stop:
-            said = said.split(stop)[0] if stop else said
-        tokens_out = len(_words(said))
-        return Completion(said, len(_words(text)), tokens_out, len(words) <= how.max_tokens)
+            answer = answer.split(stop)[0] if stop else answer
+        tokens_out = len(_words(answer))
+        return Completion(answer, len(_words(text)), tokens_out, len(words) <= how.max_tokens)
 
     def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
         """The text of `generate`, word by word."""
@@ -228,9 +228,9 @@ def _fake_parts(picture: NDArray[np.uint8], view: View) -> Mapping[str, NDArray[
     square = seen(picture, 16, view)
     light = square.transpose(2, 0, 1) / 255 + 0.01
     edges = np.concatenate([light[:, 1:, 1:], np.abs(np.diff(light[:, :, 1:], axis=1))])
-    found = pooled("colour16", light) | pooled("edges", edges)
-    found.pop("edges.rings")
-    return found | colours(square) if view == "whole" else found
+    parts = pooled("colour16", light) | pooled("edges", edges)
+    parts.pop("edges.rings")
+    return parts | colours(square) if view == "whole" else parts
 
 
 def _no_rows() -> NDArray[np.float32]:
@@ -261,8 +261,8 @@ def _read(text: str) -> tuple[set[str], list[tuple[set[str], str]]]:
         body, _, last = block.rpartition("\n")
         demonstrations.append((set(_words(body)), (last.partition(":")[2] or last).strip()))
     lines = question.split("\n")
-    asked = lines[:-1] if len(lines) > 1 and lines[-1].rstrip().endswith(":") else lines
-    return set(_words("\n".join(asked))), demonstrations
+    rest = lines[:-1] if len(lines) > 1 and lines[-1].rstrip().endswith(":") else lines
+    return set(_words("\n".join(rest))), demonstrations
 
 
 def _overlap(a: set[str], b: set[str]) -> float:

@@ -79,14 +79,14 @@ def masks(config: Any, seen: torch.Tensor, at: torch.Tensor, dtype: torch.dtype)
     key; the queries are the last keys. Returns (1, 1, queries, keys), 0 where a query may look, or
     one such mask by kind of attention: sliding layers look no further back than their window.
     """
-    found = kinds(config)
+    present = kinds(config)
     given = {"full_attention": _additive(seen, dtype)}
-    if "sliding_attention" in found:
+    if "sliding_attention" in present:
         window = config.get_text_config().sliding_window
         back = at[-len(seen) :, None] - at[None, :]
         given["sliding_attention"] = _additive(seen & (back < window), dtype)
-    wanted = {kind: given[kind] for kind in sorted(found)}
-    return wanted if len(wanted) > 1 else next(iter(wanted.values()))
+    result = {kind: given[kind] for kind in sorted(present)}
+    return result if len(result) > 1 else next(iter(result.values()))
 
 
 def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -33,13 +33,16 @@ class SentenceEncoder:
         self._ref = ref
         self._lock = threading.Lock()  # its tokenizer is set to cut, and back, by each call
         folder = Path(ref.deltas[-1].folder) if ref.deltas else catalog.locate(ref)
-        self._model = SentenceTransformer(
-            str(folder),
-            device=machine.device(),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        ).eval()
+        try:
+            self._model = SentenceTransformer(
+                str(folder),
+                device=machine.device(),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            ).eval()
+        except (OSError, ValueError, KeyError) as error:
+            raise catalog.unreadable(folder, error) from error
 
     @property
     def ref(self) -> ModelRef:

@@ -52,8 +52,8 @@ class Rules:
     def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
         """The text of `tokens` before the first stop string, and whether there was one."""
         text = self._decoded(tokens)
-        found = [at for stop in self.how.stop if stop and (at := text.find(stop)) >= 0]
-        return (text[: min(found)], True) if found else (text, False)
+        starts = [at for stop in self.how.stop if stop and (at := text.find(stop)) >= 0]
+        return (text[: min(starts)], True) if starts else (text, False)
 
     def settled(self, tokens: Sequence[int]) -> str:
         """What no later token can change of the text: no half characters, no half stop string."""
@@ -176,8 +176,8 @@ def ends(module: Any, tokenizer: Any) -> frozenset[int]:
     """Tokens that end a text: the tokenizer's, those of the model's generation settings, and the
     one that closes an assistant's turn, whatever the others say.
     """
-    said = getattr(module.generation_config, "eos_token_id", None)
-    listed = said if isinstance(said, list) else [said]
+    eos = getattr(module.generation_config, "eos_token_id", None)
+    listed = eos if isinstance(eos, list) else [eos]
     known = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
     return frozenset(int(token) for token in known if token is not None)
 

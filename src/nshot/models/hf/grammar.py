@@ -92,8 +92,8 @@ def fault(grammar: Grammar) -> Fault | None:
         library = _library()
     except InputError:
         return None
-    said = library.LLMatcher.validate_grammar(_lark(grammar))
-    return _fault(grammar, said) if said and not said.startswith("WARNING") else None
+    message = library.LLMatcher.validate_grammar(_lark(grammar))
+    return _fault(grammar, message) if message and not message.startswith("WARNING") else None
 
 
 def is_installed() -> bool:
@@ -108,8 +108,8 @@ def _library() -> Any:
     try:
         import llguidance
     except ImportError:
-        found = "answers cannot be kept in a format: llguidance is not installed"
-        raise InputError(Fault(found, do=EXTRA)) from None
+        problem = "answers cannot be kept in a format: llguidance is not installed"
+        raise InputError(Fault(problem, do=EXTRA)) from None
     return llguidance
 
 
@@ -142,8 +142,8 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _fault(grammar: Grammar, said: str) -> Fault:
-    lines = said.strip().splitlines()
+def _fault(grammar: Grammar, message: str) -> Fault:
+    lines = message.strip().splitlines()
     return Fault(
         f"answer_format: {grammar.kind} cannot be read: {' '.join(' '.join(lines[:4]).split())}",
         expected="see docs/generation.md for what is understood",

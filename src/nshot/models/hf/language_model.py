@@ -87,13 +87,13 @@ class HFLanguageModel(LanguageModel):
         with self._answering() as live:
             before = _before(live, prefix)
             limit = self._base.context - before.length
-            asked = rows(self._base.tokenizer, prompts, answers, limit)
-            scored = [row for row in asked if row.answers]
+            batch = rows(self._base.tokenizer, prompts, answers, limit)
+            scored = [row for row in batch if row.answers]
             if live.kind not in self._agreed and scored:
                 self._agreed[live.kind] = agrees(live.module, scored, before)
             packed = self._agreed.get(live.kind, False)
-            sums = score(live.module, asked, before, packed)
-        return [AnswerScores(s, row.tokens_in, row.cut) for s, row in zip(sums, asked, strict=True)]
+            sums = score(live.module, batch, before, packed)
+        return [AnswerScores(s, row.tokens_in, row.cut) for s, row in zip(sums, batch, strict=True)]
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt; a prompt too long for the context is cut from the left."""

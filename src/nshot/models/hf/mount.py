@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import fnmatch
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,18 +87,19 @@ class Bare(State):
 
 def _shallow(state: dict[str, Any]) -> dict[str, Any]:
     """A copy one level down: the tables of submodules, parameters and hooks are copied too."""
-    return {k: v.copy() if isinstance(v, dict | OrderedDict) else v for k, v in state.items()}
+    return {k: v.copy() if isinstance(v, dict) else v for k, v in state.items()}
 
 
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
     for key in now.keys() - before.keys():
         del now[key]
     for key, value in before.items():
-        if isinstance(value, dict | OrderedDict) and isinstance(now.get(key), dict):
-            now[key].clear()  # the same table: handles of hooks point at it
-            now[key].update(value)
-        else:
+        table = now.get(key)
+        if not (isinstance(value, dict) and isinstance(table, dict)):
             now[key] = value
+        elif value or table:  # the same table: handles of hooks point at it
+            table.clear()
+            table.update(value)
 
 
 def fingerprint(module: torch.nn.Module) -> str:

@@ -27,8 +27,8 @@ def next_logits(
     whole = [
         [at % len(tokens) for at in some] for tokens, some in zip(prompts, positions, strict=True)
     ]
-    asked = [i for i, some in enumerate(whole) if some]
-    order = sorted(asked, key=lambda i: len(prompts[i]))
+    indices = [i for i, some in enumerate(whole) if some]
+    order = sorted(indices, key=lambda i: len(prompts[i]))
     rows: dict[int, NDArray[np.float32]] = {}
     with torch.no_grad():
         for batch in batches([len(prompts[i]) for i in order], PADDED):
@@ -39,6 +39,6 @@ def next_logits(
             logits = module(**given, logits_to_keep=keep).logits.float().cpu().numpy()
             for row, i in enumerate(where):
                 rows[i] = logits[row, [kept.index(at) for at in whole[i]]]
-    if not asked:
+    if not indices:
         return np.zeros((0, int(module.config.get_text_config().vocab_size)), np.float32)
-    return np.concatenate([rows[i] for i in asked])
+    return np.concatenate([rows[i] for i in indices])

@@ -58,20 +58,20 @@ class PeftFolder:
             return [Fault(f"no adapter can be put on {ref.name}", expected, where=str(self.folder))]
         place = catalog.locate(ref)
         known = dict(_shapes(*sorted(place.glob("*.safetensors"))))
-        said = json.loads((place / "config.json").read_text(encoding="utf-8"))
-        found = next(self._misfits(known, said.get("text_config", said)), None)
-        if found is None:
+        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+        misfit = next(self._misfits(known, config.get("text_config", config)), None)
+        if misfit is None:
             return []
         return [
             Fault(
-                f"an adapter of another model than {ref.name}: {found}",
+                f"an adapter of another model than {ref.name}: {misfit}",
                 expected=f"an adapter of {ref.name}",
                 do=f"--model {self.base}" if self.base else "--model with the one it was made for",
                 where=str(self.folder),
             )
         ]
 
-    def _misfits(self, known: Shapes, said: Mapping[str, Any]) -> Iterator[str]:
+    def _misfits(self, known: Shapes, config: Mapping[str, Any]) -> Iterator[str]:
         """Each tensor that has no place among the base's, and the settings that are not its."""
         modules = {name.rpartition(".")[0]: shape for name, shape in known.items()}
         # Some bases are saved without the name of their body.
@@ -86,10 +86,10 @@ class PeftFolder:
                 yield f"it changes '{module}', and there is no such module"
             elif not set(shape) & set(modules[module]):
                 yield f"'{name}' is {shape}, and the module's weight {modules[module]}"
-        layers = said.get("num_hidden_layers", said.get("n_layer"))
+        layers = config.get("num_hidden_layers", config.get("n_layer"))
         if self.config.get("num_layers") not in (None, layers):
             yield f"it was made for {self.config['num_layers']} layers, the model has {layers}"
-        soft, width = self.shapes.get("prompt_embeddings"), said.get("hidden_size")
+        soft, width = self.shapes.get("prompt_embeddings"), config.get("hidden_size")
         embedded = self.config["peft_type"] in ("PROMPT_TUNING", "P_TUNING")
         if soft and width and embedded and soft[-1] != width:
             yield f"its soft prompt is {soft[-1]} wide, the model {width}"
@@ -133,21 +133,21 @@ def _missing(folder: Path) -> list[Fault]:
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(Fault(f"not JSON: {error}", where=str(path))) from None
-    if not isinstance(said, dict) or not isinstance(said.get("peft_type"), str):
+    if not isinstance(config, dict) or not isinstance(config.get("peft_type"), str):
         raise InputError(Fault("no peft_type", "what PEFT's save_pretrained writes", "", str(path)))
-    if said.get("task_type") not in (None, "CAUSAL_LM"):
+    if config.get("task_type") not in (None, "CAUSAL_LM"):
         raise InputError(
             Fault(
-                f"an adapter for {said['task_type']}: which of its outputs is which label of"
+                f"an adapter for {config['task_type']}: which of its outputs is which label of"
                 " yours is not in the folder",
                 expected="an adapter of a causal language model",
                 where=str(path),
             )
         )
-    if str(said.get("init_lora_weights")).startswith("pissa"):
+    if str(config.get("init_lora_weights")).startswith("pissa"):
         raise InputError(
             Fault(
                 "a PiSSA adapter that was not converted: it would be put on other weights than"
@@ -156,7 +156,7 @@ def _config(path: Path) -> Mapping[str, Any]:
                 where=str(path),
             )
         )
-    return said
+    return config
 
 
 def _module(name: str) -> str | None:

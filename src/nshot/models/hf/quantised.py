@@ -25,7 +25,7 @@ def quiet() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def lacking() -> str | None:
+def missing_extra() -> str | None:
     """What to install before weights can be packed; None where all is there. Imports nothing."""
     there = importlib.util.find_spec("bitsandbytes") is not None
     return None if there else "needs bitsandbytes: pip install 'nshot[quantise]'"
@@ -39,7 +39,7 @@ def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
     """
     if quant != "nf4":
         raise CannotAdapt(f"no quantisation '{quant}' of transformers models: there is nf4")
-    if missing := lacking():
+    if missing := missing_extra():
         raise CannotAdapt(missing)
     from transformers import BitsAndBytesConfig
 
@@ -66,11 +66,11 @@ def keep_layout(module: torch.nn.Module) -> None:
 
 def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:
     """All that a parameter is stored as: its data, and the scales and levels of a packed one."""
-    found, state = [parameter.data], getattr(parameter, "quant_state", None)
+    parts, state = [parameter.data], getattr(parameter, "quant_state", None)
     while state is not None:
-        found += [t for t in (state.absmax, state.code, state.offset) if t is not None]
+        parts += [t for t in (state.absmax, state.code, state.offset) if t is not None]
         state = state.state2
-    return found
+    return parts
 
 
 def weights(parameter: torch.Tensor) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from nshot.core import machine
-from nshot.core.errors import Fault, InputError, NshotError
+from nshot.core.errors import NshotError
 from nshot.core.types import Delta, ModelRef
 from nshot.models import catalog
 
@@ -82,7 +82,7 @@ class Resident:
             )
             self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         except (OSError, ValueError, KeyError) as error:
-            raise unreadable(folder, error) from error
+            raise catalog.unreadable(folder, error) from error
         quantised.keep_layout(module)
         self.module = module.to(device).eval().requires_grad_(False)
         self._bare = Bare(self.module)
@@ -203,16 +203,3 @@ def last_written(delta: Delta) -> int:
     """When a delta's files were last written: a folder written anew is another delta."""
     files = Path(delta.folder).glob("*.safetensors")
     return max((file.stat().st_mtime_ns for file in files), default=0)
-
-
-def unreadable(folder: Path, error: Exception) -> InputError:
-    """What transformers could not open, in one line of its own words, and what to do."""
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return InputError(
-        Fault(
-            f"transformers cannot open this model: {reason}",
-            expected="a causal language model's config.json, *.safetensors and tokenizer",
-            do="save model and tokenizer again with save_pretrained(folder)",
-            where=str(folder),
-        )
-    )

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """A sequence of tokens, of which those from `start` on are to be scored."""
 
     tokens: Tokens
@@ -56,21 +56,21 @@ class Pack:
 
 def score(module: Any, rows: Sequence[Row], prefix: CachedPrefix, packed: bool) -> list[Floats]:
     """Sum of log-probabilities (nats) of each answer of each row; equal ones are scored once."""
-    asked: dict[Asked, int] = {}
+    queries: dict[Query, int] = {}
     where = [
-        [asked.setdefault(_asked(row, answer), len(asked)) for answer in row.answers]
+        [queries.setdefault(_query(row, answer), len(queries)) for answer in row.answers]
         for row in rows
     ]
-    sums = (_packed if packed else plain)(module, list(asked), prefix)
+    sums = (_packed if packed else plain)(module, list(queries), prefix)
     return [sums[indices] for indices in where]
 
 
-def _asked(row: Row, answer: Tokens) -> Asked:
-    return Asked(row.context + answer, len(row.context))
+def _query(row: Row, answer: Tokens) -> Query:
+    return Query(row.context + answer, len(row.context))
 
 
-def _packed(module: Any, asked: Sequence[Asked], prefix: CachedPrefix) -> Floats:
-    return Scorer(module, prefix).score(asked)
+def _packed(module: Any, queries: Sequence[Query], prefix: CachedPrefix) -> Floats:
+    return Scorer(module, prefix).score(queries)
 
 
 class Scorer:
@@ -83,10 +83,10 @@ class Scorer:
         self._path: Tokens = ()
         self._pack = pack
 
-    def score(self, asked: Sequence[Asked]) -> Floats:
+    def score(self, queries: Sequence[Query]) -> Floats:
         """Sum of log-probabilities of the scored tokens of each sequence, float64."""
-        tree = Tree(asked)
-        sums = np.zeros(len(asked))
+        tree = Tree(queries)
+        sums = np.zeros(len(queries))
         with torch.no_grad():
             for pack in tree.plan(self._pack):
                 self._hold(tree.fed[pack.begin][: pack.depth])
@@ -106,7 +106,7 @@ class Scorer:
         self._path = path
 
     def _read(self, tree: Tree, pack: Pack) -> tuple[NDArray[np.int64], Floats]:
-        """(index into `asked`, log-probability) of every token scored in a pack."""
+        """(index into `queries`, log-probability) of every token scored in a pack."""
         branch = tree.branch(pack)
         held, device = self._held.length, self._module.device
         count = len(branch.tokens)
@@ -157,15 +157,15 @@ class Tree:
     `fed` are the distinct sequences that a model must read: all but the last token of each.
     """
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
-        scored = [i for i, a in enumerate(asked) if a.start < len(a.tokens)]
+    def __init__(self, queries: Sequence[Query]) -> None:
+        scored = [i for i, a in enumerate(queries) if a.start < len(a.tokens)]
         users: dict[Tokens, list[int]] = {}
         for i in scored:
-            users.setdefault(asked[i].tokens[:-1], []).append(i)
-        self._asked = asked
+            users.setdefault(queries[i].tokens[:-1], []).append(i)
+        self._queries = queries
         self.fed = sorted(users)
         self._users = [users[fed] for fed in self.fed]
-        self._first = np.array([min(asked[i].start for i in u) for u in self._users], int)
+        self._first = np.array([min(queries[i].start for i in u) for u in self._users], int)
         near = [shared(a, b) for a, b in pairwise(self.fed)]
         self._near = np.array([0, *near][: len(self.fed)], int)
         self._new = np.cumsum([len(f) for f in self.fed] - self._near)
@@ -235,22 +235,22 @@ class Tree:
         return Branch(tokens, depths, seen, node, target, owner)
 
     def _scored(self, index: int, path: Sequence[int], depth: int) -> list[tuple[int, int, int]]:
-        """(node, target, index into `asked`) of each token scored along one sequence."""
+        """(node, target, index into `queries`) of each token scored along one sequence."""
         return [
-            (path[at - 1 - depth], self._asked[user].tokens[at], user)
+            (path[at - 1 - depth], self._queries[user].tokens[at], user)
             for user in self._users[index]
-            for at in range(self._asked[user].start, len(self._asked[user].tokens))
+            for at in range(self._queries[user].start, len(self._queries[user].tokens))
         ]
 
 
-def plain(module: Any, asked: Sequence[Asked], prefix: CachedPrefix) -> Floats:
+def plain(module: Any, queries: Sequence[Query], prefix: CachedPrefix) -> Floats:
     """Sum of log-probabilities of each sequence, from whole sequences in right-padded batches."""
-    sums = np.zeros(len(asked))
-    order = sorted(range(len(asked)), key=lambda i: len(asked[i].tokens))
+    sums = np.zeros(len(queries))
+    order = sorted(range(len(queries)), key=lambda i: len(queries[i].tokens))
     with torch.no_grad():
-        for batch in batches([len(asked[i].tokens) for i in order], PADDED):
+        for batch in batches([len(queries[i].tokens) for i in order], PADDED):
             where = [order[i] for i in batch]
-            sums[where] = _plain(module, [asked[i] for i in where], prefix)
+            sums[where] = _plain(module, [queries[i] for i in where], prefix)
     return sums
 
 
@@ -285,7 +285,7 @@ def padded(
     return given, mask
 
 
-def _plain(module: Any, batch: Sequence[Asked], prefix: CachedPrefix) -> Floats:
+def _plain(module: Any, batch: Sequence[Query], prefix: CachedPrefix) -> Floats:
     given, _ = padded(module, [a.tokens for a in batch], prefix)
     first = min(a.start for a in batch) - 1
     keep = torch.arange(first, given["input_ids"].shape[1], device=module.device)
@@ -305,15 +305,15 @@ def agrees(module: Any, rows: Sequence[Row], prefix: CachedPrefix) -> bool:
     """
     if not holds(module):
         return False
-    asked = _shortened(rows)
-    expected = plain(module, asked, prefix)
+    queries = _shortened(rows)
+    expected = plain(module, queries, prefix)
     try:
-        found = Scorer(module, prefix, pack=2 * WORTH).score(asked)
+        sums = Scorer(module, prefix, pack=2 * WORTH).score(queries)
     except Exception as error:  # whatever an unknown architecture makes of a 4-D mask
         log.warning("packed scoring does not run on %s: %r", module.config.model_type, error)
         return False
     roundoff = torch.finfo(module.dtype).eps / torch.finfo(torch.float32).eps
-    difference = float(np.abs(expected - found).max(initial=0.0))
+    difference = float(np.abs(expected - sums).max(initial=0.0))
     if difference > 1e-3 * roundoff**0.5:
         kind = module.config.model_type
         log.warning("packed scoring is off by %.2g on %s: not used", difference, kind)
@@ -321,11 +321,11 @@ def agrees(module: Any, rows: Sequence[Row], prefix: CachedPrefix) -> bool:
     return True
 
 
-def _shortened(rows: Sequence[Row]) -> list[Asked]:
+def _shortened(rows: Sequence[Row]) -> list[Query]:
     start = rows[0].context[: WORTH + 1]
-    asked = []
+    queries = []
     for row in rows[:3]:
         for answer in row.answers[:2]:
             context = start + row.context[-WORTH:]
-            asked.append(Asked(context + answer[:WORTH], len(context)))
-    return list(dict.fromkeys(asked))
+            queries.append(Query(context + answer[:WORTH], len(context)))
+    return list(dict.fromkeys(queries))

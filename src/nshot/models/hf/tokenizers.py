@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nshot.core.types import ModelRef
-from nshot.models.catalog import locate
+from nshot.models.catalog import locate, unreadable
 
 
 def open_tokenizer(ref: ModelRef) -> tuple[Any, int | None]:
@@ -14,6 +14,9 @@ def open_tokenizer(ref: ModelRef) -> tuple[Any, int | None]:
 
     folder = locate(ref)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(folder, **options)
-    context = getattr(config, "max_position_embeddings", None)
-    return AutoTokenizer.from_pretrained(folder, **options), context
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise unreadable(folder, error) from error
+    return tokenizer, getattr(config, "max_position_embeddings", None)

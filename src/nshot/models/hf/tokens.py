@@ -102,7 +102,7 @@ def end_of_turn(tokenizer: Any) -> int | None:
     if not tokenizer.chat_template:
         return None
     try:
-        chats = [(Turn("user", "?"), Turn("assistant", said)) for said in ("yes", "No.")]
+        chats = [(Turn("user", "?"), Turn("assistant", answer)) for answer in ("yes", "No.")]
         one, other = encode(tokenizer, [render(tokenizer, chat, answering=False) for chat in chats])
     except CannotAdapt:
         return None

@@ -53,15 +53,15 @@ def _strings(content: bytes) -> Iterator[tuple[str, int]]:
 
 
 def _numbers(content: bytes, start: int, names: list[str]) -> dict[str, NDArray[np.float32]]:
-    found = {}
+    arrays = {}
     for name in names:
         count = int.from_bytes(content[start : start + _COUNT], "little")
         start += _COUNT
         if name.endswith(".num_batches_tracked"):
             start += 8 * count
             continue
-        found[name] = np.frombuffer(content, "<f4", count, start)
+        arrays[name] = np.frombuffer(content, "<f4", count, start)
         start += 4 * count
     if start != len(content):
         raise ValueError("the storages do not fill the file")
-    return found
+    return arrays

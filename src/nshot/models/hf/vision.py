@@ -106,10 +106,10 @@ class Backbone:
         self, square: NDArray[np.uint8]
     ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
         x = (_tensor(square).div_(255) - _colour(self._mean)) / _colour(self._std)
-        told = self.module(pixel_values=x, output_hidden_states=True)
-        states = getattr(told, "reshaped_hidden_states", None) or told.hidden_states
+        outputs = self.module(pixel_values=x, output_hidden_states=True)
+        states = getattr(outputs, "reshaped_hidden_states", None) or outputs.hidden_states
         maps = [_map(state) for state in states]
-        last = told.last_hidden_state
+        last = outputs.last_hidden_state
         first = last[0, :1].T[:, :, None] if last.ndim == 3 and _classed(last) else None
         head = maps[-1] if first is None else first.cpu().numpy()
         return maps, head
@@ -124,11 +124,11 @@ class Taught:
         self._learner = learners.load(folder).to(machine.device())
         self.module: nn.Module = self._learner
         if len(self._learner.shape) != 3:
-            found = f"a learner of vectors of {self._learner.shape[0]} numbers"
-            raise InputError(Fault(found, "one that reads pictures", where=str(folder)))
+            problem = f"a learner of vectors of {self._learner.shape[0]} numbers"
+            raise InputError(Fault(problem, "one that reads pictures", where=str(folder)))
         if not self._learner.embeds:
-            found = f"{self._learner.kind} embeds nothing before it has seen a support set"
-            raise InputError(Fault(found, "a learner that embeds", where=str(folder)))
+            problem = f"{self._learner.kind} embeds nothing before it has seen a support set"
+            raise InputError(Fault(problem, "a learner that embeds", where=str(folder)))
         self.side = self._learner.shape[1]
 
     @torch.inference_mode()
@@ -187,12 +187,12 @@ def _check_kind(folder: Path) -> None:
 def _preprocessing(folder: Path, config: Any) -> tuple[list[float], list[float], int]:
     """Mean and deviation of the colours (0 to 1), and the side in pixels."""
     file = folder / "preprocessor_config.json"
-    said = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    size = said.get("crop_size") or said.get("size") or {}
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    size = settings.get("crop_size") or settings.get("size") or {}
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
     inner = getattr(config, "vision_config", config)
     side = side or getattr(inner, "image_size", None) or SIDE
-    mean, std = said.get("image_mean") or [0.5] * 3, said.get("image_std") or [0.5] * 3
+    mean, std = settings.get("image_mean") or [0.5] * 3, settings.get("image_std") or [0.5] * 3
     return mean, std, int(side if isinstance(side, int) else side[0])
 
 
@@ -264,11 +264,11 @@ class VisionEncoder:
     def _look(self, picture: NDArray[np.uint8], view: View) -> Kept:
         square = seen(picture, self._network.side, view)
         maps = self._network.maps(square)
-        found = colours(square) if view == "whole" else {}
+        parts = colours(square) if view == "whole" else {}
         for layer, values in zip(self.layers, maps, strict=True):
-            found |= pooled(layer, values)
-        found.pop(f"{self.layers[-1]}.rings")  # as wide as all else together, and of no use
-        return found
+            parts |= pooled(layer, values)
+        parts.pop(f"{self.layers[-1]}.rings")  # as wide as all else together, and of no use
+        return parts
 
 
 def _weights(folder: Path) -> str:

@@ -278,8 +278,8 @@ class RemoteLanguageModel(LanguageModel):
 
     def _refused(self, response: httpx2.Response) -> EndpointRefused:
         status = response.status_code
-        said = self._without_key(_message(response))
-        fault = Fault(f"the endpoint refuses (status {status}): {said}", where=self._url)
+        message = self._without_key(_message(response))
+        fault = Fault(f"the endpoint refuses (status {status}): {message}", where=self._url)
         do = CURES.get(status, "")
         return EndpointRefused(
             Fault(fault.found, do=do, where=fault.where), of_one_prompt=status in _OF_ONE_PROMPT
@@ -343,11 +343,11 @@ def _completion(
     except (ValueError, LookupError, TypeError, AttributeError):
         raise _Passing(f"no chat completion: {response.text[:200]!r}") from None
     used = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
-    asked = sum(_guess(message["content"]) for message in messages)
+    prompt_tokens = sum(_guess(message["content"]) for message in messages)
     end = _stop(text, how)
     return Completion(
         text[:end],
-        _counted(used.get("prompt_tokens"), asked),
+        _counted(used.get("prompt_tokens"), prompt_tokens),
         _counted(used.get("completion_tokens"), _guess(text)),
         end is not None or choice.get("finish_reason") != "length",
     )
@@ -387,21 +387,21 @@ def _message(response: httpx2.Response) -> str:
         body = response.json()
     except ValueError:
         body = None
-    said = body
+    message = body
     if isinstance(body, dict):
-        said = body.get("error") or body.get("detail") or body.get("message")
-        said = said.get("message") if isinstance(said, dict) else said
-    text = said if isinstance(said, str) else response.text
+        message = body.get("error") or body.get("detail") or body.get("message")
+        message = message.get("message") if isinstance(message, dict) else message
+    text = message if isinstance(message, str) else response.text
     return " ".join(text.split())[:300] or response.reason_phrase or "without a word"
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
     """Seconds to wait: a number, or a date (RFC 9110, section 10.2.3)."""
-    said = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", said):
-        return float(said)
+    value = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+        return float(value)
     try:
-        when = email.utils.parsedate_to_datetime(said)
+        when = email.utils.parsedate_to_datetime(value)
         return max(0.0, when.timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -30,7 +30,7 @@ from nshot.models.base import (
     Tokens,
 )
 
-Asked: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
+Call: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CachedModel(LanguageModel):
     """
 
     model: LanguageModel
-    cache: dict[Asked, list[AnswerScores]]
+    cache: dict[Call, list[AnswerScores]]
 
     @property
     def facts(self) -> ModelFacts:
@@ -62,10 +62,10 @@ class CachedModel(LanguageModel):
         """Log-likelihood of each of a prompt's answers; behind a `prefix` worked out every time."""
         if prefix is not None:
             return self.model.logprobs(prompts, answers, prefix)
-        asked = (self.facts.ref, tuple(prompts), tuple(map(tuple, answers)))
-        if asked not in self.cache:
-            self.cache[asked] = self.model.logprobs(prompts, answers)
-        return list(self.cache[asked])
+        call = (self.facts.ref, tuple(prompts), tuple(map(tuple, answers)))
+        if call not in self.cache:
+            self.cache[call] = self.model.logprobs(prompts, answers)
+        return list(self.cache[call])
 
     def next_logits(
         self,
@@ -93,7 +93,7 @@ class CachedModels(Models):
     """`Models` whose language models keep their scores as long as this lives."""
 
     models: Models
-    _cache: dict[Asked, list[AnswerScores]] = field(default_factory=dict)
+    _cache: dict[Call, list[AnswerScores]] = field(default_factory=dict)
 
     def open(self, ref: ModelRef) -> LanguageModel:
         """A language model, with the ref's deltas applied whenever it answers."""

@@ -66,11 +66,11 @@ class KeptFeatures:
         return self._folder / name[:2] / f"{name}.safetensors"
 
     def _make_room(self) -> None:
-        found = _stats(self._root)
-        size = sum(stat.st_size for _, stat in found)
+        files = _stats(self._root)
+        size = sum(stat.st_size for _, stat in files)
         if size <= self._limit:
             return
-        for path, stat in sorted(found, key=lambda one: one[1].st_mtime):
+        for path, stat in sorted(files, key=lambda one: one[1].st_mtime):
             path.unlink(missing_ok=True)
             size -= stat.st_size
             if size <= ROOM * self._limit:
@@ -78,8 +78,8 @@ class KeptFeatures:
 
 
 def _stats(root: Path) -> list[tuple[Path, os.stat_result]]:
-    found = []
+    files = []
     for path in root.rglob("*.safetensors"):
         with contextlib.suppress(FileNotFoundError):  # another run has made room
-            found.append((path, path.stat()))
-    return found
+            files.append((path, path.stat()))
+    return files

@@ -18,7 +18,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, ModelRef, Task, Turn
 from nshot.models.base import Lent, Models
 from nshot.models.hf.spans import Rendered, apart
-from nshot.prompts.render import chat, said
+from nshot.prompts.render import chat, shown_answer
 from nshot.training.learned import Fit, fit
 from nshot.training.recipe import Data, Lesson
 from nshot.training.rows import Row
@@ -106,7 +106,7 @@ class Fitted(NamedTuple):
 
 def conversation(task: Task, example: Example) -> Turns:
     """The example as it is asked (`nshot.prompts.render.chat`), with its answer."""
-    return (*chat(task, example.input), Turn("assistant", said(task, example)))
+    return (*chat(task, example.input), Turn("assistant", shown_answer(task, example)))
 
 
 def split(
