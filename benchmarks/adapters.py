@@ -153,7 +153,7 @@ def table(shared: Mapping[int, Taken], whole: Mapping[int, Taken], rows: int, re
         f"SmolLM2-135M-Instruct, {machine.dtype()} on {machine.device()}, {machine.threads()} "
         f"thread(s); LoRA of rank {RANK}, {rows} rows of a classify task in turn, median of "
         f"{repeats}. Memory is what the process holds while it answers, and its peak, Python and "
-        f"torch included. One adapter is on the base at a time, the others wait on disk; to change "
+        f"torch included. The last eight adapters stay mounted on the base; to change "
         f"it takes {change:.2f} s (the batch of {last}, less what whole models take)."
     )
     return "\n".join([*head, *body, "", how])
