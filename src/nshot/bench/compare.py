@@ -12,6 +12,7 @@ from nshot.bench.run import Result, carry_out
 from nshot.board.events import Subscriber, ignore
 from nshot.board.schema import Preference
 from nshot.core.serial import from_data
+from nshot.methods.contract import Method
 
 
 def compare(
@@ -26,7 +27,7 @@ def compare(
     encoder: str | Path | Sequence[str | Path] = (),
     metric: str | None = None,
     also: str | Sequence[str] = (),
-    methods: str | Sequence[str] | None = None,
+    methods: str | Method | Sequence[str | Method] | None = None,
     adapters: Sequence[str | Path] = (),
     shots: Sequence[int | None] | None = None,
     seeds: int = 3,
@@ -43,9 +44,16 @@ def compare(
 ) -> Result:
     """What ``nshot compare`` does, from Python: the board, its folder and the pick.
 
-    `Request` says what each argument is. `shots` are rows per label (None among them: all rows);
-    `settings` pins settings by method; `on` hears the run's events. Raises `InputError` with every
-    fault of the request before anything is written.
+    `Request` says what each argument is. `methods` are names, and methods of your own, whose
+    classes stand in a module that other processes can import. `shots` are rows per label (None
+    among them: all rows); `settings` pins settings by method; `on` hears the run's events. Raises
+    `InputError` with every fault of the request before anything is written.
     """
-    request = from_data(Request, {name: value for name, value in locals().items() if name != "on"})
-    return carry_out(prepare(request), on, "nshot.compare(...)")
+    arguments = dict(locals())
+    del arguments["on"]
+    several = [methods] if isinstance(methods, str | Method) else methods or ()
+    own = tuple(method for method in several if isinstance(method, Method))
+    if own:
+        arguments["methods"] = [name for name in several if isinstance(name, str)]
+    request = from_data(Request, arguments)
+    return carry_out(prepare(request, own=own), on, "nshot.compare(...)")

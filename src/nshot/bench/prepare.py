@@ -63,10 +63,11 @@ class Prepared:
         return self.sizes[-1]
 
 
-def prepare(request: Request, hold_out: bool = True) -> Prepared:
+def prepare(request: Request, hold_out: bool = True, own: Sequence[Method] = ()) -> Prepared:
     """Read and check everything the request names. Raises `InputError` with all faults at once.
 
     Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
+    `own` are methods beside those that the request names.
     """
     faults = _number_faults(request)
     pairs, pair_faults = _pairs(request)
@@ -77,8 +78,10 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
         raise InputError([*_method_faults(request), *before, *error.faults]) from None
     faults += [*_model_faults(request, _encoder_role(task)), *pair_faults]
     methods: tuple[Method, ...] = ()
+    places: Mapping[str, str] = {}
     try:
-        methods = chosen_methods(request, task.kind, task.pictures)
+        methods = chosen_methods(request, task.kind, task.pictures, own)
+        places = places_of(methods)
     except InputError as error:
         faults = [*error.faults, *faults]
     faults += misfits(task, also, (*rows.train, *rows.test))
@@ -91,7 +94,7 @@ def prepare(request: Request, hold_out: bool = True) -> Prepared:
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
-    setting = Setting(task, rows, bases, encoders, judge, places_of(methods))
+    setting = Setting(task, rows, bases, encoders, judge, places)
     sizes = _sizes(request, task, rows)
     return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
 
@@ -159,14 +162,18 @@ def _method_faults(request: Request) -> Sequence[Fault]:
     return []
 
 
-def chosen_methods(request: Request, kind: Kind, pictures: bool = False) -> tuple[Method, ...]:
-    """The methods of a request with the settings the user pinned, in the table's order."""
+def chosen_methods(
+    request: Request, kind: Kind, pictures: bool = False, own: Sequence[Method] = ()
+) -> tuple[Method, ...]:
+    """The methods of a request, with what the user pinned, in the table's order; `own` last."""
     standard = PICTURES if pictures else STANDARD[kind]
     words = standard if request.methods is None else request.methods
     names = dict.fromkeys(_named(words, kind, standard, "pictures" if pictures else "text"))
     specs = [_spec(name, request.settings) for name in names]
     specs += _given(request)
-    faults = [] if specs else [Fault("no method is named", do="--methods majority,linear_probe")]
+    faults = []
+    if not specs and not own:
+        faults.append(Fault("no method is named", do="--methods majority,linear_probe"))
     faults += [
         Fault(f"a setting for '{name}', which is not among the methods")
         for name in request.settings
@@ -178,10 +185,16 @@ def chosen_methods(request: Request, kind: Kind, pictures: bool = False) -> tupl
             built.append(TABLE.build(spec))
         except InputError as error:
             faults += error.faults
+    counts = Counter(method.called for method in (*built, *own))
+    faults += [
+        Fault(f"{count} methods called '{name}'", "names of their own")
+        for name, count in counts.items()
+        if count > 1
+    ]
     if faults:
         raise InputError(faults)
     order = list(TABLE)
-    return tuple(sorted(built, key=lambda method: order.index(method.name)))
+    return (*sorted(built, key=lambda method: order.index(method.name)), *own)
 
 
 def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

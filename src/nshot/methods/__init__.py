@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from nshot.core.types import Kind
 from nshot.methods.contract import Method, Table
@@ -83,5 +84,14 @@ def loader(where: str) -> Callable[[], type[Method]]:
     return load
 
 
-TABLE = Table({name: loader(where) for name, where in WHERE.items()})
+def _published() -> dict[str, str]:
+    """What installed packages bring: their entry points of the group ``nshot.methods``.
+
+    A name of ours is nobody else's.
+    """
+    points = entry_points(group="nshot.methods")
+    return {point.name: point.value for point in points if point.name not in WHERE}
+
+
+TABLE = Table({name: loader(where) for name, where in {**WHERE, **_published()}.items()})
 """Name -> class, loaded when first asked for."""

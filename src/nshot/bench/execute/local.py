@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -49,7 +50,10 @@ class Process:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
-                env=machine.environment(threads),
+                env={
+                    **machine.environment(threads),
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # methods of one's own
+                },
                 pass_fds=[lock] if lock is not None else [],
             )
         self._heard = heard
