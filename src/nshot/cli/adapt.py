@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         seeds=1,
     )
     if len(request.shots or ()) != 1:
-        found = f"--shots {','.join(typed['shots'])}"
-        raise InputError(Fault(found, "one number, or 'all'", "nshot compare measures several"))
+        problem = f"--shots {','.join(typed['shots'])}"
+        raise InputError(Fault(problem, "one number, or 'all'", "nshot compare measures several"))
     prepared = prepare(request, hold_out=False)
     output.note(prepared.split.notes)
     with output.display() as shown:

@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.board.schema import Board
     from nshot.report.terminal import advice_lines
 
-    asked = flags.read(Request, arguments, task=arguments.folder)
-    if asked.give_up is not None and not asked.give_up >= 0:
-        raise InputError(Fault(f"--give-up {asked.give_up}", expected="points, 0 or more"))
+    request = flags.read(Request, arguments, task=arguments.folder)
+    if request.give_up is not None and not request.give_up >= 0:
+        raise InputError(Fault(f"--give-up {request.give_up}", expected="points, 0 or more"))
     limits = {"training": not arguments.no_training, "change_base": not arguments.keep_base}
-    advice = Board.read(Path(arguments.folder)).decide(asked.wish.model_copy(update=limits))
+    advice = Board.read(Path(arguments.folder)).decide(request.wish.model_copy(update=limits))
     print(advice.dumps() if arguments.json else advice_lines(advice))
     return 0

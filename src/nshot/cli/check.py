@@ -31,14 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.data import load, split
     from nshot.data.same import shown
 
-    asked = flags.read(Request, arguments)
+    request = flags.read(Request, arguments)
     loaded = load(
-        asked.task,
-        test=asked.test,
-        text=asked.text,
-        label=asked.label,
-        group=asked.group,
-        kind=asked.kind,
+        request.task,
+        test=request.test,
+        text=request.text,
+        label=request.label,
+        group=request.group,
+        kind=request.kind,
     )
     rows = split(loaded.task, loaded.train, loaded.test)
     for note in (*loaded.notes, *rows.notes):

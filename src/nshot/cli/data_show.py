@@ -46,14 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     if bool(arguments.write_as) != bool(arguments.output):
         raise InputError(Fault("--as and -o go together", do="--as messages -o out.jsonl"))
     form = named(arguments.write_as) if arguments.write_as else None
-    asked = flags.read(Request, arguments, model=())
+    request = flags.read(Request, arguments, model=())
     loaded = load(
-        asked.task,
-        test=asked.test,
-        text=asked.text,
-        label=asked.label,
-        group=asked.group,
-        kind=asked.kind,
+        request.task,
+        test=request.test,
+        text=request.text,
+        label=request.label,
+        group=request.group,
+        kind=request.kind,
         format=arguments.format,
     )
     if loaded.task.pictures:

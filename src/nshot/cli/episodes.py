@@ -29,24 +29,26 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.data.episodes import EpisodeShape
     from nshot.report import episodes
 
-    asked = flags.read(EpisodesRequest, arguments)
-    faults = asked.faults()
-    methods = _methods(asked.methods, asked.settings, faults)
+    request = flags.read(EpisodesRequest, arguments)
+    faults = request.faults()
+    methods = _methods(request.methods, request.settings, faults)
     if faults:
         raise InputError(faults)
     prepared = prepare(
         Request(
-            data=asked.data,
-            shapes=tuple(EpisodeShape(w, s, asked.queries) for w in asked.way for s in asked.shot),
+            data=request.data,
+            shapes=tuple(
+                EpisodeShape(w, s, request.queries) for w in request.way for s in request.shot
+            ),
             methods=methods,
-            out=asked.out,
-            episodes=asked.episodes,
-            minutes=asked.train_minutes,
-            seed=asked.seed,
-            background=asked.background,
-            rotations=asked.rotations,
-            side=asked.side,
-            across=asked.across,
+            out=request.out,
+            episodes=request.episodes,
+            minutes=request.train_minutes,
+            seed=request.seed,
+            background=request.background,
+            rotations=request.rotations,
+            side=request.side,
+            across=request.across,
         )
     )
     output.note(prepared.cut.notes)

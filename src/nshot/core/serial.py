@@ -147,8 +147,8 @@ def _fields(kind: Any) -> Mapping[str, Any]:
     """The fields of a pydantic model or dataclass, or of the one in a union, with their types."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return next(filter(None, map(_fields, typing.get_args(kind))), {})
-    found = getattr(kind, "__pydantic_fields__", {})
-    return {name: field.annotation for name, field in found.items()}
+    known = getattr(kind, "__pydantic_fields__", {})
+    return {name: field.annotation for name, field in known.items()}
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -183,8 +183,8 @@ def read_json(path: Path, do: str = "") -> Any:
     try:
         return json.loads(decode(path.read_bytes(), path))
     except OSError as error:
-        found = f"cannot be read: {error.strerror}"
-        raise InputError(Fault(found, "a file that nshot wrote", do, str(path))) from None
+        models_fields = f"cannot be read: {error.strerror}"
+        raise InputError(Fault(models_fields, "a file that nshot wrote", do, str(path))) from None
     except ValueError as error:
         raise InputError(Fault(f"not JSON: {error}", where=str(path))) from None
 

@@ -194,21 +194,21 @@ def _cuts(
     examples: Sequence[Example], k: int, seed: int, labels: bool
 ) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
     """(kept, held out) pairs of a stratified, grouped cut into `k` folds at most."""
-    found: dict[str, set[str]] = {}
+    groups: dict[str, set[str]] = {}
     for example in examples:
-        found.setdefault(_stratum(example, labels), set()).add(_group_of(example))
-    rarest = min(map(len, found.values()), default=1)
+        groups.setdefault(_stratum(example, labels), set()).add(_group_of(example))
+    rarest = min(map(len, groups.values()), default=1)
     fold_of = stratified_folds(examples, min(k, rarest), seed, labels)
     cuts = []
-    asked = set[str]()
+    answered = set[str]()
     for fold in range(max(fold_of.values(), default=0) + 1):
         kept = tuple(e for e in examples if fold_of[e.id] != fold)
         known = {_stratum(e, labels) for e in kept}
         dev = tuple(e for e in examples if fold_of[e.id] == fold and _stratum(e, labels) in known)
         if dev and kept:
             cuts.append((kept, dev))
-            asked.update(_stratum(e, labels) for e in dev)
-    return cuts if asked == set(found) else []
+            answered.update(_stratum(e, labels) for e in dev)
+    return cuts if answered == set(groups) else []
 
 
 def stratified_folds(

@@ -178,8 +178,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise InputError(Fault("no such file or folder", f"{expected}, or a folder", do, str(path)))
     try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(Fault(f"cannot be read: {error}", expected, do, str(path))) from None
 
@@ -202,36 +202,36 @@ def _faults(arrays: Arrays) -> list[Fault]:
     faults = _item_faults(kinds[0], items)
     for name, array in (("class_id", ids), ("split", split)):
         if array is not None and (array.shape != items.shape[:1] or array.dtype.kind not in "iub"):
-            found = f"{name} is {array.dtype} of shape {array.shape}"
-            faults.append(Fault(found, f"integers of shape ({len(items)},): one for each item"))
+            problem = f"{name} is {array.dtype} of shape {array.shape}"
+            faults.append(Fault(problem, f"integers of shape ({len(items)},): one for each item"))
     if faults or split is None:
         return faults
     if not set(np.unique(split).tolist()) <= {0, 1}:
         return [Fault(f"split has {np.unique(split)[:_NAMED]}", "0 background, 1 evaluation")]
     both = np.intersect1d(ids[split == 0], ids[split == 1])
     if len(both):
-        found = f"{len(both)} classes are in both parts of split: {both[:_NAMED].tolist()}"
-        return [Fault(found, "each class in one part", "leave split out and say --background N")]
+        problem = f"{len(both)} classes are in both parts of split: {both[:_NAMED].tolist()}"
+        return [Fault(problem, "each class in one part", "leave split out and say --background N")]
     return []
 
 
 def _item_faults(kind: str, items: NDArray[Any]) -> list[Fault]:
     if kind == "images":
         if items.dtype != np.uint8 or items.ndim not in (3, 4) or 0 in items.shape:
-            found = f"images are {items.dtype} of shape {items.shape}"
+            arrays = f"images are {items.dtype} of shape {items.shape}"
             return [
-                Fault(found, "uint8 of shape (N, height, width) or (N, height, width, channels)")
+                Fault(arrays, "uint8 of shape (N, height, width) or (N, height, width, channels)")
             ]
         if items.ndim == 4 and items.shape[3] not in (1, 3):
             return [Fault(f"images have {items.shape[3]} channels", "1 or 3")]
         return []
     if items.dtype.kind != "f" or items.ndim != 2 or 0 in items.shape:
-        found = f"features are {items.dtype} of shape {items.shape}"
-        return [Fault(found, "floats of shape (N, width)")]
+        arrays = f"features are {items.dtype} of shape {items.shape}"
+        return [Fault(arrays, "floats of shape (N, width)")]
     wrong = np.flatnonzero(~np.isfinite(items).all(axis=1))
     if len(wrong):
-        found = f"{len(wrong)} features are no finite numbers, rows {wrong[:_NAMED].tolist()}"
-        return [Fault(found, "finite numbers")]
+        arrays = f"{len(wrong)} features are no finite numbers, rows {wrong[:_NAMED].tolist()}"
+        return [Fault(arrays, "finite numbers")]
     return []
 
 
@@ -244,9 +244,9 @@ def _arranged(items: NDArray[Any]) -> NDArray[Any]:
 
 def _names(arrays: Arrays, ids: NDArray[Any]) -> tuple[str, ...]:
     """What the classes are called, where the file says it of each."""
-    said = arrays.get("class_names")
-    if said is not None and said.ndim == 1 and ids.min() >= 0 and ids.max() < len(said):
-        return tuple(str(said[i]) for i in ids)
+    names = arrays.get("class_names")
+    if names is not None and names.ndim == 1 and ids.min() >= 0 and ids.max() < len(names):
+        return tuple(str(names[i]) for i in ids)
     return tuple(str(i) for i in ids)
 
 
@@ -277,8 +277,8 @@ def _folder(path: Path, side: int) -> tuple[Collection, NDArray[np.int64], tuple
     if repeated := {f.name for p, f in classes if cut and p == 0} & {
         f.name for p, f in classes if p
     }:
-        found = f"classes are in both parts: {', '.join(sorted(repeated)[:_NAMED])}"
-        faults.append(Fault(found, "each class in one part", where=str(path)))
+        arrays = f"classes are in both parts: {', '.join(sorted(repeated)[:_NAMED])}"
+        faults.append(Fault(arrays, "each class in one part", where=str(path)))
     if faults:
         raise InputError(faults)
     notes = (f"{others} files that are no pictures were left out",) if others else ()

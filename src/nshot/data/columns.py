@@ -79,18 +79,18 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
 
     None, and a fault, where a given column is missing or a guess is not safe.
     """
-    told = [*given.text, *(name for name in (given.label, given.group, given.id) if name)]
-    if missing := [name for name in told if name not in table.columns]:
+    given_names = [*given.text, *(name for name in (given.label, given.group, given.id) if name)]
+    if missing := [name for name in given_names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         return None
-    if twice := sorted({name for name in told if told.count(name) > 1}):
+    if twice := sorted({name for name in given_names if given_names.count(name) > 1}):
         faults.add(
             *(Fault(f"column '{name}' has two uses", where=str(table.path)) for name in twice)
         )
         return None
-    group = given.group or _named(table, GROUP_NAMES, told)
-    id_ = given.id or _named(table, ID_NAMES, told)
-    taken = [*told, *(name for name in (group, id_) if name is not None)]
+    group = given.group or _named(table, GROUP_NAMES, given_names)
+    id_ = given.id or _named(table, ID_NAMES, given_names)
+    taken = [*given_names, *(name for name in (group, id_) if name is not None)]
     kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
     label = given.label or _label(table, kind, taken)
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
@@ -165,9 +165,9 @@ def _text(table: Table, kind: Kind, taken: Sequence[str]) -> tuple[str, ...]:
     if pictures := _pictures(table, free):
         return (pictures,)
     if kind == "generate":
-        asked = tuple(free[name] for name in _ASKED_NAMES if name in free)
-        if asked:
-            return asked
+        names = tuple(free[name] for name in _ASKED_NAMES if name in free)
+        if names:
+            return names
     for first, second in TEXT_PAIRS:
         if first in free and second in free:
             return (free[first], free[second])

@@ -30,10 +30,10 @@ class Faults:
         self._single += faults
 
     def at(
-        self, path: Path, unit: str, place: Place, found: str, expected: str = "", do: str = ""
+        self, path: Path, unit: str, place: Place, problem: str, expected: str = "", do: str = ""
     ) -> None:
         """Note a fault of one row; `unit` is what `place` counts: ``line``, ``row``, ``file``."""
-        self._placed.setdefault((path, unit, Fault(found, expected, do)), []).append(place)
+        self._placed.setdefault((path, unit, Fault(problem, expected, do)), []).append(place)
 
     def error(self) -> InputError:
         """Everything noted, as one error to raise."""

@@ -69,10 +69,10 @@ def _chosen(repo: str, files: Sequence[str], read: Sequence[str]) -> str:
     able = _readable(files, read)
     train = [name for name in able if "train" in Path(name).stem.lower()] or able
     if len(train) != 1:
-        found = f"the data set '{repo}' has {len(train)} files of train rows"
+        problem = f"the data set '{repo}' has {len(train)} files of train rows"
         shown = ", ".join((train or list(files))[:_SHOWN])
         do = f"name one: {repo}:{train[0]}" if train else ""
-        raise InputError(Fault(found, f"one of {', '.join(read)}; it has: {shown}", do))
+        raise InputError(Fault(problem, f"one of {', '.join(read)}; it has: {shown}", do))
     return train[0]
 
 
@@ -82,5 +82,7 @@ def _fetched(repo: str, revision: str | None, file: str) -> Path:
     try:
         return Path(hf_hub_download(repo, file, repo_type="dataset", revision=revision))
     except Exception as error:  # the client's errors are many, and all mean the same here
-        found = f"'{file}' of the data set '{repo}' cannot be fetched: {error}"
-        raise InputError(Fault(found, do="try again, or download it and name the file")) from error
+        problem = f"'{file}' of the data set '{repo}' cannot be fetched: {error}"
+        raise InputError(
+            Fault(problem, do="try again, or download it and name the file")
+        ) from error

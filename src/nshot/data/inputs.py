@@ -11,7 +11,7 @@ from nshot.data.columns import ID_NAMES, missing_column
 from nshot.data.faults import Faults
 from nshot.data.formats import detect
 from nshot.data.formats.base import Format, Problem
-from nshot.data.formats.chats import MESSAGES, SHAREGPT, asked
+from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
 from nshot.data.loading import content_ids, read_input
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
@@ -57,18 +57,18 @@ def _files(paths: Sequence[Path], task: Task, faults: Faults) -> list[tuple[str,
     """One input a file; of folders the files in them that are of the task's kind."""
     ends = SUFFIXES | FOREIGN if task.pictures else {".txt"}
     what = "pictures" if task.pictures else ".txt files"
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         inside = files_of(path) if path.is_dir() else [path]
         fitting = [file for file in inside if file.suffix.lower() in ends]
         if not fitting:
             faults.add(Fault(f"no {what}", f"{what}, or one file of rows alone", where=str(path)))
-        found += fitting
+        files += fitting
     names = _columns(task)
     if len(names) > 1:
         faults.add(Fault(f"files, and the task has {len(names)} fields", "a .jsonl or .csv file"))
     inputs = []
-    for file in found:
+    for file in files:
         try:
             one = _picture(file) if task.pictures else _text(file, names[0])
             inputs.append((str(file), one))
@@ -119,14 +119,14 @@ def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, s
     names = [(cell_text(row.get(UNDER)) or "").strip() for row in table.rows]
     for name, place in zip(names, table.places, strict=True):
         if name not in tasks:
-            found = f"unknown name '{name}' in '{UNDER}'" if name else f"no name in '{UNDER}'"
+            problem = f"unknown name '{name}' in '{UNDER}'" if name else f"no name in '{UNDER}'"
             do = nearest(name, tasks) if name else ""
-            faults.at(table.path, table.unit, place, found, f"one of: {', '.join(tasks)}", do)
-    asked = [tasks[name] for name in dict.fromkeys(names) if name in tasks]
-    if any(task.pictures for task in asked):
+            faults.at(table.path, table.unit, place, problem, f"one of: {', '.join(tasks)}", do)
+    named = [tasks[name] for name in dict.fromkeys(names) if name in tasks]
+    if any(task.pictures for task in named):
         raise InputError(Fault("a folder that answers pictures, in a file of texts", "one folder"))
-    wanted = dict.fromkeys(column for task in asked for column in _columns(task))
-    faults.add(*(missing_column(table, name) for name in wanted if name not in table.columns))
+    needed = dict.fromkeys(column for task in named for column in _columns(task))
+    faults.add(*(missing_column(table, name) for name in needed if name not in table.columns))
     if faults:
         raise faults.error()
     inputs = _inputs(table, [tasks[name] for name in names], faults)
@@ -142,9 +142,9 @@ def _inputs(table: Table, tasks: Sequence[Task], faults: Faults) -> list[Input]:
     """The input of each row, read as its task's; raises what `faults` has gathered by then."""
     inputs = []
     for row, place, task in zip(table.rows, table.places, tasks, strict=True):
-        found: list[tuple[str, str]] = []
-        inputs.append(read_input(row, _columns(task), task.kind, found))
-        for problem, expected in found:
+        problems: list[tuple[str, str]] = []
+        inputs.append(read_input(row, _columns(task), task.kind, problems))
+        for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:
         raise faults.error()
@@ -155,12 +155,12 @@ def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
     """What each row asks: a conversation's turns up to the user's last, or the answers to judge."""
     inputs: list[Input] = []
     for row, place in zip(table.rows, table.places, strict=True):
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if form in (MESSAGES, SHAREGPT):
-            inputs.append(asked(row, found))
+            inputs.append(question(row, problems))
         else:
-            inputs += [example.input for example in form.read(row, found)]
-        for problem, expected in found:
+            inputs += [example.input for example in form.read(row, problems)]
+        for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:
         raise faults.error()

@@ -29,12 +29,12 @@ class Labelled:
     places: list[Place]
 
     def note(
-        self, faults: Faults, label: str, found: str, expected: str = "", do: str = ""
+        self, faults: Faults, label: str, problem: str, expected: str = "", do: str = ""
     ) -> None:
         """A fault at every row that has the label."""
         for name, place in zip(self.labels, self.places, strict=True):
             if name == label:
-                faults.at(self.path, self.unit, place, found, expected, do)
+                faults.at(self.path, self.unit, place, problem, expected, do)
 
 
 def check_labels(
@@ -107,13 +107,13 @@ def _several(
 ) -> set[str]:
     """Labels made of other labels with a separator between."""
     names = {*counts, *listed}
-    found: dict[str, list[str]] = {}
+    pieces_of: dict[str, list[str]] = {}
     for name in counts:
         for mark in SEPARATORS:
             pieces = [piece.strip() for piece in name.split(mark)]
             if len(pieces) > 1 and names.issuperset(pieces):
-                found[name] = pieces
-    for name, pieces in sorted(found.items()):
+                pieces_of[name] = pieces
+    for name, pieces in sorted(pieces_of.items()):
         for part in parts:
             part.note(
                 faults,
@@ -122,17 +122,17 @@ def _several(
                 expected="one label a row",
                 do="keep the one that matters most, or make a task of its own for each label",
             )
-    return set(found)
+    return set(pieces_of)
 
 
 def _unlisted(
     parts: Sequence[Labelled],
     counts: Counter[str],
     listed: Sequence[str],
-    told: set[str],
+    several: set[str],
     faults: Faults,
 ) -> set[str]:
-    unknown = counts.keys() - set(listed) - told
+    unknown = counts.keys() - set(listed) - several
     for name in sorted(unknown):
         for part in parts:
             part.note(
@@ -149,18 +149,18 @@ def _too_rare(
     test: Labelled | None,
     listed: Sequence[str],
     shots: Sequence[int],
-    told: set[str],
+    several: set[str],
     faults: Faults,
 ) -> None:
     """One class only, labels of the test or the task file without train rows, too few for shots."""
     counts = Counter(train.labels)
-    names = sorted(counts.keys() | set(listed) - told)
+    names = sorted(counts.keys() | set(listed) - several)
     if len(names) < 2:
         only = f"one label only: {names[0]!r}" if names else "no label"
         faults.add(
             Fault(only, expected="rows of two labels or more", where=str(train.path)),
         )
-    for name in sorted(set(test.labels if test else ()) - set(names) - told):
+    for name in sorted(set(test.labels if test else ()) - set(names) - several):
         if test:
             test.note(
                 faults,
@@ -169,7 +169,7 @@ def _too_rare(
                 expected=f"a label of {train.path}: {', '.join(names[:30])}",
                 do=nearest(name, names),
             )
-    wanted = max(shots, default=1)
-    sure = [name for name in names if name not in told]
-    for fault in too_few(counts, wanted, sure) if sure else ():
+    needed = max(shots, default=1)
+    sure = [name for name in names if name not in several]
+    for fault in too_few(counts, needed, sure) if sure else ():
         faults.add(Fault(fault.found, fault.expected, fault.do, where=str(train.path)))

@@ -111,10 +111,10 @@ def load(
     `format` pins one. `shots` are the numbers per label that will be drawn. Raises `InputError`
     with every fault of all the files.
     """
-    said, train_path, test_path = _sources(Path(source), Path(test) if test else None)
-    keys = said.data
+    task_file, train_path, test_path = _sources(Path(source), Path(test) if test else None)
+    keys = task_file.data
     given = Given(
-        kind or said.kind,
+        kind or task_file.kind,
         tuple(text) or keys.text,
         label or keys.label,
         group or keys.group,
@@ -126,37 +126,39 @@ def load(
     if tables[0] is None:
         raise faults.error()
     given = _grouped(tables, given, faults, notes)
-    form = pinned or (None if format or _told(given) else detect(tables[0]))
-    there = [table for table in tables if table]
+    form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
+    present = [table for table in tables if table]
     if form is not None:
-        columns, parts = _formatted(there, form, given, faults, notes, pinned is not None)
+        columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
-        _open_pictures(there, chosen, faults)
-        columns, parts = chosen, [_part(table, chosen, faults) for table in there]
+        _open_pictures(present, chosen, faults)
+        columns, parts = chosen, [_part(table, chosen, faults) for table in present]
     else:
         raise faults.error()
     notes += [note for part in parts for note in part.table.notes]
     for part in parts:
         check_pictures(part.table, part.examples, part.places, faults)
-    _check(said, columns, parts, shots, faults)
+    _check(task_file, columns, parts, shots, faults)
     if faults:
         raise faults.error()
     _give_ids(parts, columns, notes)
     train, *tests = (tuple(part.examples) for part in parts)
-    task = _task(said, columns, parts)
-    unsaid = task.answer_name == "Label" and not said.answer_word
+    task = _task(task_file, columns, parts)
+    unsaid = task.answer_name == "Label" and not task_file.answer_word
     if task.kind == "classify" and unsaid and not task.pictures:
         notes.append(_UNSAID)
     name = form.name if form else COLUMNS
     others = _background(keys.background, task, keys.label) if keys.background else ()
-    return Loaded(task, train, tests[0] if tests else None, tuple(notes), name, said.also, others)
+    return Loaded(
+        task, train, tests[0] if tests else None, tuple(notes), name, task_file.also, others
+    )
 
 
 def _background(path: Path, task: Task, label: str | None) -> tuple[Example, ...]:
     """Examples of other classes than the task's; a description is the text beside a picture."""
     if task.kind != "classify":
-        found = "data.background holds other classes, and a generate task has none"
-        raise InputError(Fault(found, do="leave it out", where=str(path)))
+        have = "data.background holds other classes, and a generate task has none"
+        raise InputError(Fault(have, do="leave it out", where=str(path)))
     part = _classes(path, task, label if path.is_file() else None)
     if not task.pictures:
         return tuple(part.examples)
@@ -194,11 +196,11 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
         return
     where = str(tables[0].path)
     if len(columns.text) > 1:
-        found = f"pictures and texts in one row: {', '.join(columns.text)}"
-        faults.add(Fault(found, "one column of pictures", f"--text {named[0]}", where))
+        have = f"pictures and texts in one row: {', '.join(columns.text)}"
+        faults.add(Fault(have, "one column of pictures", f"--text {named[0]}", where))
     if columns.kind != "classify":
-        found = "pictures in a task of kind generate"
-        faults.add(Fault(found, "labels to choose from", where=where))
+        have = "pictures in a task of kind generate"
+        faults.add(Fault(have, "labels to choose from", where=where))
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
             open_pictures(table, named[0], faults)
@@ -234,10 +236,8 @@ def _classes(path: Path, task: Task, label: str | None) -> _Part:
     part = _part(table, columns, faults)
     check_pictures(table, part.examples, part.places, faults)
     if any(bool(example.input.images) != task.pictures for example in part.examples):
-        found, wanted = ("texts", "pictures") if task.pictures else ("pictures", "texts")
-        faults.add(
-            Fault(f"these are {found}", f"{wanted}: the folder answers those", where=str(path))
-        )
+        have, need = ("texts", "pictures") if task.pictures else ("pictures", "texts")
+        faults.add(Fault(f"these are {have}", f"{need}: the folder answers those", where=str(path)))
     known = {label_key(name): name for name in task.label_names}
     for name in dict.fromkeys(part.labelled.labels):
         if (other := known.get(label_key(name))) is not None:
@@ -248,7 +248,7 @@ def _classes(path: Path, task: Task, label: str | None) -> _Part:
     return part
 
 
-def _told(given: Given) -> bool:
+def _columns_given(given: Given) -> bool:
     """Has the user said how the columns are to be read?"""
     return bool(given.text or given.label or given.kind == "classify")
 
@@ -265,8 +265,8 @@ def _formatted(
     train = tables[0]
     group, id_ = extras(train, given)
     if given.kind not in (None, form.kind):
-        found = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
-        faults.add(Fault(found, do="leave the kind out", where=str(train.path)))
+        have = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
+        faults.add(Fault(have, do="leave the kind out", where=str(train.path)))
     parts = [_format_part(table, form, group, faults, pinned) for table in tables]
     fields = dict.fromkeys(
         name for part in parts for row in part.examples for name, _ in row.input.fields
@@ -304,8 +304,8 @@ def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | No
     if (source / TASK_FILE).is_file():
         source = source / TASK_FILE
     if source.suffix.lower() in (".yaml", ".yml"):
-        said = read_task(source)
-        return said, said.data.train or source, test or said.data.test
+        task_file = read_task(source)
+        return task_file, task_file.data.train or source, test or task_file.data.test
     whole = source.resolve()
     stem = whole.name if whole.is_dir() else whole.stem
     name = whole.parent.name if stem in _NAMELESS else stem
@@ -323,15 +323,15 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         table.broken = True
         return part
     for row, place in zip(table.rows, table.places, strict=True):
-        found: list[tuple[str, str]] = []
-        input = read_input(row, columns.text, columns.kind, found)
-        targets = _targets(answer, row.get(answer), columns.kind, found)
+        have: list[tuple[str, str]] = []
+        input = read_input(row, columns.text, columns.kind, have)
+        targets = _targets(answer, row.get(answer), columns.kind, have)
         if targets:
             part.labelled.labels.append(targets[0])
             part.labelled.places.append(place)
-        for problem, expected in found:
+        for problem, expected in have:
             faults.at(table.path, table.unit, place, problem, expected)
-        if found:
+        if have:
             continue
         group = cell_text(row.get(columns.group)) if columns.group else None
         part.examples.append(Example("", input, targets, group=group or None))
@@ -339,7 +339,7 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     return part
 
 
-def read_input(row: Row, columns: Sequence[str], kind: Kind, found: list[tuple[str, str]]) -> Input:
+def read_input(row: Row, columns: Sequence[str], kind: Kind, have: list[tuple[str, str]]) -> Input:
     """The input of a row; problems (what was found, what was expected) go into `found`.
 
     A task of kind generate may leave some of several columns empty: those are left out.
@@ -352,72 +352,72 @@ def read_input(row: Row, columns: Sequence[str], kind: Kind, found: list[tuple[s
         if isinstance(cell, Image):
             images.append(cell)
         elif (text := cell_text(cell)) is None:
-            found.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+            have.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
         elif not text.strip():
             empty.append(name)
         else:
             fields.append((name, text))
     if empty and (kind != "generate" or len(empty) == len(columns)):
-        found += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
+        have += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
     return Input(tuple(fields), images=tuple(images))
 
 
-def _targets(name: str, cell: Any, kind: Kind, found: list[tuple[str, str]]) -> tuple[str, ...]:
+def _targets(name: str, cell: Any, kind: Kind, have: list[tuple[str, str]]) -> tuple[str, ...]:
     """The label, or all references."""
     if isinstance(cell, list) and kind == "classify":
-        found.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
+        have.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
         return ()
     texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
     if None in texts:
-        found.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+        have.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
     elif not texts or not all(text and text.strip() for text in texts):
         word = "label" if kind == "classify" else "text"
-        found.append((f"'{name}' is missing", f"a {word} in every row"))
+        have.append((f"'{name}' is missing", f"a {word} in every row"))
     return tuple(text for text in texts if text)
 
 
 def _check(
-    said: TaskFile,
+    task_file: TaskFile,
     columns: Columns,
     parts: Sequence[_Part],
     shots: Sequence[int] | Literal["all"] | None,
     faults: Faults,
 ) -> None:
     """What can only be judged over all rows, and words for fields that are not there."""
-    for name, _ in said.field_words:
+    for name, _ in task_file.field_words:
         if name not in columns.text:
-            found = f"prompt.fields names '{name}', which is no text column"
-            faults.add(Fault(found, do=nearest(name, columns.text), where=str(said.path)))
-    wanted = () if shots is None or shots == "all" else shots
+            have = f"prompt.fields names '{name}', which is no text column"
+            faults.add(Fault(have, do=nearest(name, columns.text), where=str(task_file.path)))
+    sizes = () if shots is None or shots == "all" else shots
     if columns.kind == "classify":
         train, *tests = (part.labelled for part in parts)
-        listed = [label.name for label in said.labels]
+        listed = [label.name for label in task_file.labels]
         tables = [part.table for part in parts]
         generate = generate_command(tables[0], columns, tables[1] if tests else None)
-        check_labels(train, tests[0] if tests else None, listed, wanted, faults, generate)
+        check_labels(train, tests[0] if tests else None, listed, sizes, faults, generate)
     elif not parts[0].table.broken and not faults:
-        faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(wanted, default=1), ()))
+        faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(sizes, default=1), ()))
 
 
-def _task(said: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
+def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
     names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
-    labels = said.labels or tuple(Label(name) for name in names)
-    words = dict(said.field_words)
+    labels = task_file.labels or tuple(Label(name) for name in names)
+    words = dict(task_file.field_words)
     pictures = any(example.input.images for example in parts[0].examples)
     generic = columns.label.lower() in GENERIC_LABEL_NAMES
     answer = "Label" if generic else _words(columns.label)
     return Task(
-        name=said.name,
+        name=task_file.name,
         kind=columns.kind,
         labels=labels if columns.kind == "classify" else (),
-        instruction=said.instruction,
-        metric=said.metric or _METRIC[columns.kind],
-        system=said.system,
+        instruction=task_file.instruction,
+        metric=task_file.metric or _METRIC[columns.kind],
+        system=task_file.system,
         field_names=()
         if pictures
         else tuple((name, words.get(name) or _words(name)) for name in columns.text),
-        answer_name=said.answer_word or (answer if columns.kind == "classify" else "Answer"),
-        answer_format=said.answer_format,
+        answer_name=task_file.answer_word or (answer if columns.kind == "classify" else "Answer"),
+        answer_format=task_file.answer_format,
         pictures=pictures,
     )
 
@@ -466,9 +466,9 @@ def content_ids(examples: Iterable[Example]) -> list[str]:
     for example in examples:
         fields = [part for pair in example.input.fields for part in pair]
         images = [image.sha256 for image in example.input.images]
-        said = [part for turn in example.input.turns for part in (turn.role, turn.text)]
+        turns = [part for turn in example.input.turns for part in (turn.role, turn.text)]
         judged = [*example.input.answers, *map(str, example.grades)]
-        rest = ["/", *said, "/", *judged] if said or judged else []
+        rest = ["/", *turns, "/", *judged] if turns or judged else []
         name = digest(*fields, "/", *images, "/", *example.targets, "/", example.group or "", *rest)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")

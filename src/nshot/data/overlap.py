@@ -46,15 +46,15 @@ def overlap(train: Sequence[Example], test: Sequence[Example], run: int = RUN) -
     System turns do not count, for they stand in many rows; nor does a run that stands in more than
     10 test rows, or in more than a tenth of them and in two at least: it is the task's wording.
     """
-    said = {sameness(row.input): row.id for row in reversed(test)}
-    found = {row.id: said[name] for row in train if (name := sameness(row.input)) in said}
+    test_ids = {sameness(row.input): row.id for row in reversed(test)}
+    copies = {row.id: test_ids[name] for row in train if (name := sameness(row.input)) in test_ids}
     runs = _telling_runs(test, run)
     near = []
     for row in train:
-        if row.id not in found:
+        if row.id not in copies:
             first = next((runs[words] for words in _runs(row, run) if words in runs), None)
             near += [(row.id, first)] if first is not None else []
-    return Overlap(tuple(found.items()), tuple(near))
+    return Overlap(tuple(copies.items()), tuple(near))
 
 
 def _telling_runs(rows: Sequence[Example], run: int) -> dict[str, str]:

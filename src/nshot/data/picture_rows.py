@@ -62,8 +62,8 @@ def check_pictures(
     """Decode each picture once; what cannot be read is a fault at its row."""
     placed = [(i, place) for e, place in zip(examples, places, strict=True) for i in e.input.images]
     with ThreadPoolExecutor(_DECODERS) as pool:
-        found = pool.map(_faults_of, [image for image, _ in placed])
-        for (image, place), wrong in zip(placed, found, strict=True):
+        wrongs = pool.map(_faults_of, [image for image, _ in placed])
+        for (image, place), wrong in zip(placed, wrongs, strict=True):
             named = "" if table.unit == "file" else f"{Path(image.path).name}: "
             for fault in wrong:
                 problem = f"{named}{fault.found}"
@@ -93,8 +93,8 @@ def group_by_name(table: Table, pattern: str, faults: Faults) -> None:
         return
     for row, place in zip(table.rows, table.places, strict=True):
         _, _, name = str(place).partition("/")
-        if found := named.search(name):
-            row[GROUP_COLUMN] = found[1]
+        if match := named.search(name):
+            row[GROUP_COLUMN] = match[1]
         else:
             faults.at(
                 table.path, "file", place, f"the name does not match --group {pattern!r}",
@@ -126,13 +126,13 @@ def group_hint(table: Table) -> str | None:
     """
     stems: dict[str, list[str]] = {}
     for row, place in zip(table.rows, table.places, strict=True):
-        found = _NUMBERED.fullmatch(Path(str(place)).stem)
-        stems.setdefault(row["label"], []).append(found[1] if found else "")
+        match = _NUMBERED.fullmatch(Path(str(place)).stem)
+        stems.setdefault(row["label"], []).append(match[1] if match else "")
     counts = [Counter(stem for stem in each if stem) for each in stems.values()]
-    parted = [count for count in counts if len(count) > 1 and max(count.values()) > 1]
-    if 2 * len(parted) <= len(counts):
+    several = [count for count in counts if len(count) > 1 and max(count.values()) > 1]
+    if 2 * len(several) <= len(counts):
         return None
-    stem = parted[0].most_common(1)[0][0]
+    stem = several[0].most_common(1)[0][0]
     return (
         f"files are called alike, such as {stem}_*: if they are parts of one photograph or film, "
         "--group '{group}_*' keeps them on one side"

@@ -152,8 +152,10 @@ def _read(path: Path, side: int) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise InputError(Fault("no such file", _EXPECTED, where=str(path))) from None
     except Exception as error:  # a decoder raises whatever its format's fault leads to
-        found = f"the picture is broken: {error or type(error).__name__}"
-        raise InputError(Fault(found, do="copy it again, or remove it", where=str(path))) from None
+        problem = f"the picture is broken: {error or type(error).__name__}"
+        raise InputError(
+            Fault(problem, do="copy it again, or remove it", where=str(path))
+        ) from None
 
 
 def _check_size(size: tuple[int, int], path: Path) -> None:

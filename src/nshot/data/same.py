@@ -87,11 +87,11 @@ def _alike_notes(pairs: Sequence[tuple[Example, Example]]) -> list[str]:
             f"train pictures that look the same as another: {len({one.id for one, _ in pairs})}, "
             f"kept on one side of every split, such as {pair_shown(pairs[0])}"
         )
-    if parted := [pair for pair in pairs if pair[0].targets != pair[1].targets]:
-        first, second = parted[0]
+    if clashes := [pair for pair in pairs if pair[0].targets != pair[1].targets]:
+        first, second = clashes[0]
         notes.append(
-            f"pictures that look the same and have different labels: {len(parted)} pairs; look at "
-            f"{pair_shown(parted[0])} ({first.targets[0]} / {second.targets[0]})"
+            f"pictures that look the same and have different labels: {len(clashes)} pairs; look at "
+            f"{pair_shown(clashes[0])} ({first.targets[0]} / {second.targets[0]})"
         )
     return notes
 

@@ -49,8 +49,8 @@ def split(
     """
     notes: list[str] = []
     stratum = _stratum(task)
-    rows, found = without_copies(_apart(train, test, notes) if test else train)
-    notes += found
+    rows, overlaps = without_copies(_apart(train, test, notes) if test else train)
+    notes += overlaps
     _nothing_lost(train, rows, stratum)
     answered: Sequence[Example] = test or ()
     mode: _Mode = "folds" if test is None else "file"
@@ -107,21 +107,21 @@ def _limited(rows: Sequence[Example], limit: int, stratum: _Stratum, seed: int) 
     strata: dict[str, list[str]] = {}
     for row in rows:
         strata.setdefault(stratum(row), []).append(row.id)
-    wanted = _shares({name: len(ids) for name, ids in strata.items()}, limit)
+    shares = _shares({name: len(ids) for name, ids in strata.items()}, limit)
     chosen: set[str] = set()
     for name, ids in strata.items():
         rng = random.Random(f"limit:{seed}:{name}")
-        chosen.update(rng.sample(sorted(ids), wanted[name]))
+        chosen.update(rng.sample(sorted(ids), shares[name]))
     return [row for row in rows if row.id in chosen]
 
 
 def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) -> list[Example]:
     """The train rows that neither repeat a test row nor belong to one of its groups."""
-    said = {sameness(row.input) for row in test}
+    sentence = {sameness(row.input) for row in test}
     groups = {row.group for row in test if row.group is not None}
-    if copies := len(test) - len(said):
+    if copies := len(test) - len(sentence):
         notes.append(f"test rows that say the same as another test row: {copies}, kept")
-    repeated = {row.id for row in train if sameness(row.input) in said}
+    repeated = {row.id for row in train if sameness(row.input) in sentence}
     if repeated:
         first = next(row for row in train if row.id in repeated)
         notes.append(
@@ -225,14 +225,14 @@ def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
     """`size` cut in proportion to `counts`, by largest remainder; one for each if there is room."""
     total = sum(counts.values())
     exact = {name: size * count / total for name, count in counts.items()}
-    wanted = {name: max(1, int(share)) for name, share in exact.items()}
-    while (gap := size - sum(wanted.values())) > 0:
-        open_ = [name for name in sorted(counts) if wanted[name] < counts[name]]
-        wanted[min(open_, key=lambda name: wanted[name] - exact[name])] += 1
+    shares = {name: max(1, int(share)) for name, share in exact.items()}
+    while (gap := size - sum(shares.values())) > 0:
+        open_ = [name for name in sorted(counts) if shares[name] < counts[name]]
+        shares[min(open_, key=lambda name: shares[name] - exact[name])] += 1
     while gap < 0:
-        wanted[max(sorted(counts), key=lambda name: wanted[name] - exact[name])] -= 1
+        shares[max(sorted(counts), key=lambda name: shares[name] - exact[name])] -= 1
         gap += 1
-    return wanted
+    return shares
 
 
 def _fingerprint(task: Task, train: Sequence[Example], test: Sequence[Example]) -> str:

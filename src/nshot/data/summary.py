@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nshot.core.types import Example, Turn
-from nshot.data.formats.chats import turns_asked
+from nshot.data.formats.chats import questions_of
 from nshot.data.same import sameness
 from nshot.data.scripts import script
 
@@ -60,5 +60,5 @@ def best_answer(row: Example) -> str:
 def spoken(row: Example) -> tuple[Turn, ...]:
     """The row as a conversation that ends with its best answer, if it has one."""
     answer = best_answer(row)
-    asked = turns_asked(row.input)
-    return (*asked, Turn("assistant", answer)) if answer else asked
+    question = questions_of(row.input)
+    return (*question, Turn("assistant", answer)) if answer else question

@@ -87,8 +87,10 @@ def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
     if kind == "a pickle":
         raise InputError(_pickled("this is a pickle", kinds, where))
     if suffix not in (known or _READERS):
-        found = f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
-        raise InputError(Fault(found, expected=f"one of {kinds}", where=where))
+        problem = (
+            f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
+        )
+        raise InputError(Fault(problem, expected=f"one of {kinds}", where=where))
     if kind:
         raise InputError(Fault(f"this is {kind}", expected=f"text of kind {suffix}", where=where))
     if not head:
@@ -96,9 +98,9 @@ def _bytes(path: Path, known: Iterable[str] = ()) -> bytes:
     return path.read_bytes()
 
 
-def _pickled(found: str, kinds: str, where: str) -> Fault:
+def _pickled(problem: str, kinds: str, where: str) -> Fault:
     return Fault(
-        f"{found}: it can run code when it is opened, so nshot does not open it",
+        f"{problem}: it can run code when it is opened, so nshot does not open it",
         expected=f"one of {kinds}",
         do="write the rows as .jsonl: one JSON object per line",
         where=where,
@@ -168,8 +170,8 @@ def _json(path: Path, raw: bytes, faults: Faults) -> Table | None:
         items = _strict_json(text)
     except (ValueError, RecursionError) as error:
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        found = f"not JSON: {getattr(error, 'msg', None) or error}"
-        raise InputError(Fault(found, "an array of objects", where=f"{path}{line}")) from None
+        problem = f"not JSON: {getattr(error, 'msg', None) or error}"
+        raise InputError(Fault(problem, "an array of objects", where=f"{path}{line}")) from None
     table = Table(path, (), unit="row")
     for number, item in enumerate(items, start=1):
         if isinstance(item, dict):
@@ -177,8 +179,10 @@ def _json(path: Path, raw: bytes, faults: Faults) -> Table | None:
             table.places.append(number)
             continue
         table.broken = True
-        found = f"not an object: a JSON {_JSON_NAMES.get(type(item), 'value')}"
-        faults.at(path, "row", number, found, 'an object, such as {"text": "...", "label": "..."}')
+        problem = f"not an object: a JSON {_JSON_NAMES.get(type(item), 'value')}"
+        faults.at(
+            path, "row", number, problem, 'an object, such as {"text": "...", "label": "..."}'
+        )
     table.columns = tuple(dict.fromkeys(name for row in table.rows for name in row))
     return table
 
@@ -192,8 +196,8 @@ def _object_lines(path: Path, text: str, faults: Faults) -> Table:
     inner = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
     rows = quote(str(path.with_suffix(".rows.json")))
     do = f"jq {quote(f'.{inner[0]}')} {quote(str(path))} > {rows}" if inner else ""
-    found = f"a JSON {_JSON_NAMES.get(type(whole), 'object')}"
-    raise InputError(Fault(found, "an array of objects, or one a line", do, str(path)))
+    problem = f"a JSON {_JSON_NAMES.get(type(whole), 'object')}"
+    raise InputError(Fault(problem, "an array of objects, or one a line", do, str(path)))
 
 
 def _csv(path: Path, raw: bytes, faults: Faults) -> Table | None:
@@ -359,16 +363,16 @@ def read_classes(path: Path, classes: Sequence[Path], faults: Faults) -> Table |
     table = Table(path, (), unit="file")
     others = 0
     for folder in classes:
-        found = 0
+        count = 0
         for file in files_of(folder):
             place = file.relative_to(path).as_posix()
             row = _file_row(file, place, path, faults)
             others += row is None
-            found += row is not None
+            count += row is not None
             if row:
                 table.rows.append({**row, "label": folder.name})
                 table.places.append(place)
-        if not found:
+        if not count:
             faults.at(path, "folder", folder.name, "no .txt file and no picture in it", _CLASSES)
     kinds = {next(iter(row)) for row in table.rows}
     if len(kinds) > 1:

@@ -145,9 +145,9 @@ class _Reader:
         self.content = content
         self.faults = faults
 
-    def fault(self, loc: Loc, found: str, expected: str = "", do: str = "") -> None:
+    def fault(self, loc: Loc, problem: str, expected: str = "", do: str = "") -> None:
         """Note a fault at the line of `loc`."""
-        self.faults.append(Fault(found, expected, do, self.content.where(loc)))
+        self.faults.append(Fault(problem, expected, do, self.content.where(loc)))
 
     def task(self, file: _File) -> TaskFile:
         """The whole file."""
@@ -204,8 +204,8 @@ class _Reader:
         if file.labels is None:
             return ()
         if file.kind == "generate":
-            found = "a task of kind generate has no labels"
-            self.fault(("labels",), found, do="leave `labels` out")
+            problem = "a task of kind generate has no labels"
+            self.fault(("labels",), problem, do="leave `labels` out")
         seen: dict[str, str] = {}
         for index, label in enumerate(labels):
             name, loc = label.name or "", ("labels", index)
@@ -228,8 +228,8 @@ class _Reader:
         """Words for columns that are there, where it is said which are."""
         for name in fields:
             if columns and name not in columns:
-                found = f"unknown key '{name}' in prompt.fields"
-                self.fault(("prompt", "fields", name), found, do=nearest(name, columns))
+                problem = f"unknown key '{name}' in prompt.fields"
+                self.fault(("prompt", "fields", name), problem, do=nearest(name, columns))
         return tuple((name, word or "") for name, word in fields.items())
 
     def grammar(self, form: _Format | None, kind: Kind | None) -> Grammar | None:
@@ -238,16 +238,16 @@ class _Reader:
         if form is None:
             return None
         if kind == "classify":
-            found = "a task of kind classify answers with its labels"
-            self.fault(loc, found, do="leave `answer_format` out")
+            problem = "a task of kind classify answers with its labels"
+            self.fault(loc, problem, do="leave `answer_format` out")
         if len(form.model_fields_set) != 1:
             known = f"one of: {', '.join(_Format.model_fields)}"
             self.fault(loc, f"answer_format has {len(form.model_fields_set)} keys", expected=known)
             return None
         if form.choices is not None:
             if not form.choices or not all(form.choices):
-                found = "answer_format.choices holds an empty answer"
-                self.fault((*loc, "choices"), found, "texts: [yes, no]")
+                problem = "answer_format.choices holds an empty answer"
+                self.fault((*loc, "choices"), problem, "texts: [yes, no]")
             return Grammar("choices", json.dumps(form.choices, ensure_ascii=False))
         if form.json_schema is not None:
             return Grammar("json_schema", json.dumps(self.schema(form), ensure_ascii=False))

@@ -112,15 +112,15 @@ def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
         return [Fault(f"unknown metric '{name}'", do=nearest(name, suited))]
     metric = METRICS[name]
     if task.kind not in metric.kinds:
-        found = f"the metric '{name}' is not for tasks of kind {task.kind}"
-        return [Fault(found, expected=f"one of: {', '.join(suited)}")]
+        problem = f"the metric '{name}' is not for tasks of kind {task.kind}"
+        return [Fault(problem, expected=f"one of: {', '.join(suited)}")]
     if name == "keeps_format":
         return _format_faults(task)
     rows = sum(map(metric.has, examples)) if metric.has else len(examples)
     if rows == len(examples) or (rows and not metric.all_rows):
         return []
-    found = f"the metric '{name}' needs {metric.what}: {rows} of {len(examples)} rows have it"
-    return [Fault(found, metric.expected, "take another metric, or mend the rows")]
+    problem = f"the metric '{name}' needs {metric.what}: {rows} of {len(examples)} rows have it"
+    return [Fault(problem, metric.expected, "take another metric, or mend the rows")]
 
 
 def _format_faults(task: Task) -> list[Fault]:

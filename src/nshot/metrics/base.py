@@ -62,8 +62,8 @@ def units(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text).casefold()
     plain = unicodedata.normalize("NFC", _ACCENTS.sub("", plain))
     return [
-        plain_number(found.group()) if found["number"] else found.group()
-        for found in _UNIT.finditer(plain)
+        plain_number(match.group()) if match["number"] else match.group()
+        for match in _UNIT.finditer(plain)
     ]
 
 

@@ -45,8 +45,8 @@ class Slots:
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(slots said, slots)."""
-        wanted, said = slots(example.input), units(prediction.answer)
-        return (float(sum(_says(said, slot) for slot in wanted)), float(len(wanted)))
+        named, words = slots(example.input), units(prediction.answer)
+        return (float(sum(_says(words, slot) for slot in named)), float(len(named)))
 
     def value(self, total: Floats, count: int) -> float:
         """Said over wanted."""
@@ -80,8 +80,8 @@ class Number(Mean):
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
-        said = last_number(prediction.answer)
-        right = said is not None and any(last_number(t) == said for t in example.targets)
+        number = last_number(prediction.answer)
+        right = number is not None and any(last_number(t) == number for t in example.targets)
         return (float(right),)
 
 
@@ -100,23 +100,23 @@ def _slots(text: str) -> Iterator[Slot]:
         values = {tuple(units(value)): value for s, _, o in triples for value in (s, o)}
         yield from (Slot("", value) for key, value in values.items() if key)
         return
-    for found in _BRACKETED.finditer(text):
-        if units(found[2]):
-            yield Slot(found[1].strip(), found[2].strip())
+    for match in _BRACKETED.finditer(text):
+        if units(match[2]):
+            yield Slot(match[1].strip(), match[2].strip())
 
 
-def _says(said: list[str], slot: Slot) -> bool:
-    wanted = units(slot.value)
+def _says(words: list[str], slot: Slot) -> bool:
+    value = units(slot.value)
     if slot.value.casefold() in _YES | _NO and slot.name:
-        return _agrees(said, slot)
-    return any(said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1))
+        return _agrees(words, slot)
+    return any(words[i : i + len(value)] == value for i in range(len(words) - len(value) + 1))
 
 
-def _agrees(said: list[str], slot: Slot) -> bool:
+def _agrees(words: list[str], slot: Slot) -> bool:
     """Whether a word of the slot's name is said, and denied if it is to be."""
     stems = tuple(word.casefold()[:_STEM] for word in _WORD.findall(slot.name) if len(word) > 2)
-    places = [i for i, word in enumerate(said) if word.startswith(stems)]
-    denied = any(_NEGATIONS & {*said[max(0, i - _REACH) : i]} for i in places)
+    places = [i for i, word in enumerate(words) if word.startswith(stems)]
+    denied = any(_NEGATIONS & {*words[max(0, i - _REACH) : i]} for i in places)
     return bool(places) and denied == (slot.value.casefold() in _NO)
 
 
@@ -140,9 +140,9 @@ def _refuse(name: str) -> Any:
 
 
 def _same(answer: str, target: str) -> bool:
-    said, wanted = parsed(answer), parsed(target)
+    ours, theirs = parsed(answer), parsed(target)
     try:
-        return said is not NOT_JSON and bool(_typed(said) == _typed(wanted))
+        return ours is not NOT_JSON and bool(_typed(ours) == _typed(theirs))
     except RecursionError:  # nested to the depth that could just be read
         return False
 
@@ -159,9 +159,9 @@ def _typed(value: Any) -> Any:
 def last_number(text: str) -> str | None:
     """The last number of a text in one way of writing, or None; figures only, no words."""
     plain = unicodedata.normalize("NFKC", text).rpartition(_RESULT)[2]
-    found = _SIGNED.findall(plain)
-    if not found:
+    numbers = _SIGNED.findall(plain)
+    if not numbers:
         return None
-    sign, figures = found[-1]
+    sign, figures = numbers[-1]
     number = plain_number(figures)
     return f"-{number}" if sign and number != "0" else number

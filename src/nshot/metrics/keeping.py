@@ -22,8 +22,8 @@ class KeepsFormat(Mean):
 
     def __init__(self, task: Task) -> None:
         if task.answer_format is None:
-            found = "the metric 'keeps_format' needs an answer_format in the task file"
-            raise InputError(Fault(found, do="answer_format: {regex: '[0-9]+'}"))
+            problem = "the metric 'keeps_format' needs an answer_format in the task file"
+            raise InputError(Fault(problem, do="answer_format: {regex: '[0-9]+'}"))
         self._keeps = _check(task.answer_format)
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
@@ -47,16 +47,16 @@ def _schema(grammar: Grammar) -> Check:
         from jsonschema.exceptions import SchemaError
         from referencing import Registry
     except ImportError:
-        found = "answers cannot be held to a JSON schema: jsonschema is not installed"
-        raise InputError(Fault(found, do="pip install 'nshot[constrain]'")) from None
+        problem = "answers cannot be held to a JSON schema: jsonschema is not installed"
+        raise InputError(Fault(problem, do="pip install 'nshot[constrain]'")) from None
     schema = parsed(grammar.text)
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InputError(Fault(f"answer_format: not a JSON schema: {error.message}")) from None
     if lost := _lost(schema):
-        found = f"answer_format: the schema refers to what is not in it: {', '.join(lost)}"
-        raise InputError(Fault(found, do="write it out under $defs: {$ref: '#/$defs/NAME'}"))
+        problem = f"answer_format: the schema refers to what is not in it: {', '.join(lost)}"
+        raise InputError(Fault(problem, do="write it out under $defs: {$ref: '#/$defs/NAME'}"))
     validator = Draft202012Validator(schema, registry=Registry())
 
     def keeps(answer: str) -> bool:

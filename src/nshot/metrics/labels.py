@@ -45,16 +45,16 @@ class MacroF1:
         """True positives, said and occurring, for each label: 3 x labels numbers."""
         row = np.zeros((3, len(self._index)))
         expected = self._index[example.label]
-        said = self._index.get(prediction.answer)
+        answer = self._index.get(prediction.answer)
         row[2, expected] = 1
-        if said is not None:
-            row[1, said] = 1
-            row[0, expected] = float(said == expected)
+        if answer is not None:
+            row[1, answer] = 1
+            row[0, expected] = float(answer == expected)
         return tuple(row.ravel().tolist())
 
     def value(self, total: Floats, count: int) -> float:
         """Mean of 2 tp / (said + occurring)."""
-        hits, said, occurring = np.asarray(total).reshape(3, -1)
-        denominator = said + occurring
+        hits, answers, occurring = np.asarray(total).reshape(3, -1)
+        denominator = answers + occurring
         f1 = np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=denominator > 0)
         return float(f1.mean())

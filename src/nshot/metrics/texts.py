@@ -18,8 +18,8 @@ class ExactMatch(Mean):
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
-        said = folded(prediction.answer)
-        return (float(any(folded(target) == said for target in example.targets)),)
+        answer = folded(prediction.answer)
+        return (float(any(folded(target) == answer for target in example.targets)),)
 
 
 class TokenF1(Mean):
@@ -27,8 +27,8 @@ class TokenF1(Mean):
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(F1,)."""
-        said = folded(prediction.answer).split()
-        return (max((_bag_f1(said, folded(t).split()) for t in example.targets), default=0.0),)
+        answer = folded(prediction.answer).split()
+        return (max((_bag_f1(answer, folded(t).split()) for t in example.targets), default=0.0),)
 
 
 class RougeL(Mean):
@@ -40,8 +40,8 @@ class RougeL(Mean):
 
     def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(F1,)."""
-        said = units(prediction.answer)
-        return (max((_rouge_l(said, units(target)) for target in example.targets), default=0.0),)
+        answer = units(prediction.answer)
+        return (max((_rouge_l(answer, units(target)) for target in example.targets), default=0.0),)
 
 
 class Corpus:
@@ -83,17 +83,17 @@ def chrf() -> Corpus:
     return Corpus(CHRF())
 
 
-def _bag_f1(said: list[str], target: list[str]) -> float:
-    if not said or not target:
-        return float(said == target)
-    common = sum((Counter(said) & Counter(target)).values())
-    return 2 * common / (len(said) + len(target))
+def _bag_f1(answer: list[str], target: list[str]) -> float:
+    if not answer or not target:
+        return float(answer == target)
+    common = sum((Counter(answer) & Counter(target)).values())
+    return 2 * common / (len(answer) + len(target))
 
 
-def _rouge_l(said: Sequence[str], target: Sequence[str]) -> float:
-    if not said or not target:
-        return float(said == target)
-    return 2 * common_subsequence(said, target) / (len(said) + len(target))
+def _rouge_l(answer: Sequence[str], target: Sequence[str]) -> float:
+    if not answer or not target:
+        return float(answer == target)
+    return 2 * common_subsequence(answer, target) / (len(answer) + len(target))
 
 
 def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 from nshot.core.types import Example, Input, Prompt, Task, Turn
-from nshot.data.formats.chats import turns_asked
+from nshot.data.formats.chats import questions_of
 
 Format: TypeAlias = Literal["plain", "instruction", "chat"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -167,7 +167,7 @@ def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn,
 
 def _user(task: Task, input: Input) -> list[Turn]:
     if _asks(task, input):
-        return list(turns_asked(input))
+        return list(questions_of(input))
     bare = len(input.fields) == 1 and not input.turns
     text = input.fields[0][1].strip() if bare else "\n".join(_lines(task, input))
     return [Turn("user", text, input.images)]

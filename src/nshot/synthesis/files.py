@@ -58,13 +58,13 @@ class Done:
 
     def lines(self) -> list[str]:
         """What was made and what it took, now and in all."""
-        asked, used = self.generator.asked, self.generator.used
-        money = self.prices.of(asked.tokens_in, asked.tokens_out)
+        now, used = self.generator.fresh, self.generator.used
+        money = self.prices.of(now.tokens_in, now.tokens_out)
         cost = f", cost {money:.4f}" if self.prices != FREE else ""
         return [
             f"{self.rows} rows in {self.out}, of which {beside(self.out, REPORT)} tells",
-            f"{used.requests} answers, {asked.requests} of them asked for now:"
-            f" {asked.tokens_in} tokens read, {asked.tokens_out} written{cost}",
+            f"{used.requests} answers, {now.requests} of them asked for now:"
+            f" {now.tokens_in} tokens read, {now.tokens_out} written{cost}",
         ]
 
 
@@ -264,7 +264,7 @@ def _write_translated(done: Sofar, rows: int, out: Path, head: Mapping[str, Any]
         {
             **row,
             "dropped": [
-                {"field": one.field, "reasons": [str(r) for r in one.reasons], "said": one.said}
+                {"field": one.field, "reasons": [str(r) for r in one.reasons], "said": one.text}
                 for one in broken
             ],
         }

@@ -53,19 +53,19 @@ class Used:
 
 @dataclass
 class Generator:
-    """Asks `model`; `used` counts all answers, `asked` those that were not in the ledger."""
+    """Asks `model`; `used` counts all answers, `fresh` those that were not in the ledger."""
 
     model: LanguageModel
     ledger: Ledger
     on: Subscriber
     used: Used = field(default_factory=Used)
-    asked: Used = field(default_factory=Used)
+    fresh: Used = field(default_factory=Used)
 
     def key(self, prompt: Prompt, how: Decoding) -> str:
         """The name of a request: of all that its answer depends on."""
-        said = prompt if isinstance(prompt, str) else [asdict(turn) for turn in prompt]
+        turns = prompt if isinstance(prompt, str) else [asdict(turn) for turn in prompt]
         settings = json.dumps(asdict(how), sort_keys=True, default=str)
-        return digest(repr(self.model.facts.ref), json.dumps(said), settings)
+        return digest(repr(self.model.facts.ref), json.dumps(turns), settings)
 
     def ask(self, prompts: Sequence[Prompt], how: Decoding, what: str) -> list[Heard]:
         """An answer to each prompt, in order; equal prompts are asked once.
@@ -89,7 +89,7 @@ class Generator:
         for index, outcome in self._answers(list(by_key.values()), how):
             if isinstance(outcome, Completion):
                 self.ledger.put(keys[index], outcome)
-                self.asked.add(outcome)
+                self.fresh.add(outcome)
                 heard[keys[index]] = outcome
             elif isinstance(outcome, EndpointRefused) and outcome.of_one_prompt:
                 heard[keys[index]] = outcome

@@ -30,8 +30,8 @@ def instruction_fault(text: str) -> str | None:
         return "too long"
     if unicodedata.category(text[0])[0] in "PS":
         return "begins with punctuation"
-    if found := _SEEN.search(text):
-        return f"about what is no text: {found[0].lower()}"
+    if match := _SEEN.search(text):
+        return f"about what is no text: {match[0].lower()}"
     return "begins with 'write a program'" if _PROGRAM.match(text) else None
 
 

@@ -77,8 +77,8 @@ class Ledger:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            found = f"{self.path} is in use by another process"
-            raise Locked(Fault(found, do="wait for it, or give another -o")) from None
+            problem = f"{self.path} is in use by another process"
+            raise Locked(Fault(problem, do="wait for it, or give another -o")) from None
 
     def _read(self) -> None:
         *lines, last = self.path.read_bytes().split(b"\n")
@@ -108,8 +108,8 @@ class Ledger:
 
 def _entry(line: bytes) -> tuple[str, Completion] | None:
     try:
-        said: dict[str, Any] = json.loads(line)
-        answer = Completion(said["text"], said["tokens_in"], said["tokens_out"], said["finished"])
-        return str(said["key"]), answer
+        body: dict[str, Any] = json.loads(line)
+        answer = Completion(body["text"], body["tokens_in"], body["tokens_out"], body["finished"])
+        return str(body["key"]), answer
     except (ValueError, LookupError, TypeError):
         return None

@@ -39,14 +39,14 @@ class ManyTexts:
             return self._singly(texts)
         groups = [texts[i : i + self.batch] for i in range(0, len(texts), self.batch)]
         heard = self._ask([self._prompt(_numbered(group), len(group)) for group in groups])
-        found = [
+        answers = [
             text
             for group, answer in zip(groups, heard, strict=True)
             for text in _read(answer, len(group))
         ]
-        missing = [i for i, text in enumerate(found) if text is None]
+        missing = [i for i, text in enumerate(answers) if text is None]
         made = dict(zip(missing, self._singly([texts[i] for i in missing]), strict=True))
-        return [made[i] if text is None else text for i, text in enumerate(found)]
+        return [made[i] if text is None else text for i, text in enumerate(answers)]
 
     def _singly(self, texts: Sequence[str]) -> list[str | Unmade]:
         return [_made(answer) for answer in self._ask([self._prompt(t, 1) for t in texts])]
@@ -99,8 +99,8 @@ def _read(answer: Heard, count: int) -> list[str | None]:
     numbers, texts = [int(number) for number in pieces[::2]], pieces[1::2]
     if not answer.finished:
         numbers, texts = numbers[:-1], texts[:-1]
-    found = dict(zip(numbers, texts, strict=True))
+    by_number = dict(zip(numbers, texts, strict=True))
     return [
-        found[i].strip() if numbers.count(i) == 1 and found[i].strip() else None
+        by_number[i].strip() if numbers.count(i) == 1 and by_number[i].strip() else None
         for i in range(1, count + 1)
     ]

@@ -47,10 +47,10 @@ def mask(text: str) -> Masked:
     """Put a mark in place of each part that must not change."""
     parts: list[Kept] = []
 
-    def marked(found: re.Match[str]) -> str:
-        kind = next(kind for kind in _KINDS if found[kind] is not None)
-        parts.append(Kept(kind, found[0]))
-        inside = f"|{found[0]}" if kind == "number" else ""
+    def marked(match: re.Match[str]) -> str:
+        kind = next(kind for kind in _KINDS if match[kind] is not None)
+        parts.append(Kept(kind, match[0]))
+        inside = f"|{match[0]}" if kind == "number" else ""
         return f"⟦{len(parts) - 1}{inside}⟧"
 
     return Masked(_KEPT.sub(marked, text), tuple(parts))
@@ -59,19 +59,19 @@ def mask(text: str) -> Masked:
 def restore(text: str, parts: tuple[Kept, ...]) -> str:
     """What the marks stand for, put back; a mark that stands for nothing stays."""
 
-    def unmarked(found: re.Match[str]) -> str:
-        index = int(found[1])
-        return parts[index].text if index < len(parts) else found[0]
+    def unmarked(match: re.Match[str]) -> str:
+        index = int(match[1])
+        return parts[index].text if index < len(parts) else match[0]
 
     return _MARK.sub(unmarked, text)
 
 
 def lost(source: Masked, text: str) -> list[Kept]:
     """What stands in `source` more often than in a restored translation, each once."""
-    wanted, here = Counter(source.parts), Counter(mask(text).parts)
+    needed, here = Counter(source.parts), Counter(mask(text).parts)
     return [
         part
-        for part, times in wanted.items()
+        for part, times in needed.items()
         if here[part] < times and part.kind != "bracket" and not _hidden(part, text, times)
     ]
 

@@ -48,24 +48,24 @@ class Earlier:
         A common subsequence is no longer than the shorter text, nor than the different units in
         common and the repeated ones of this text: that tells nearly all texts apart.
         """
-        asked = units(text)
-        different, size = frozenset(asked), len(asked)
+        ours = units(text)
+        different, size = frozenset(ours), len(ours)
         repeated = size - len(different)
         for theirs, theirs_different in self._texts:
             needed = at_least * (size + len(theirs)) / 2 - 1e-9
             if (
                 min(size, len(theirs)) >= needed
                 and len(different & theirs_different) + repeated >= needed
-                and rouge_l(asked, theirs) >= at_least
+                and rouge_l(ours, theirs) >= at_least
             ):
                 return True
         return False
 
     def nearest(self, text: str) -> Nearest:
         """The earlier text of highest ROUGE-L, the first of equals."""
-        asked, best = units(text), Nearest(-1, 0.0)
+        ours, best = units(text), Nearest(-1, 0.0)
         for index, (theirs, _) in enumerate(self._texts):
-            bound = 2 * min(len(asked), len(theirs)) / max(1, len(asked) + len(theirs))
-            if bound > best.score and (score := rouge_l(asked, theirs)) > best.score:
+            bound = 2 * min(len(ours), len(theirs)) / max(1, len(ours) + len(theirs))
+            if bound > best.score and (score := rouge_l(ours, theirs)) > best.score:
                 best = Nearest(index, score)
         return best

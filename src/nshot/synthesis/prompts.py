@@ -44,10 +44,10 @@ def read_tasks(text: str, finished: bool) -> tuple[list[str], int]:
     """
     pieces = [piece for piece in _NUMBERED.split(text) if piece.strip()]
     paragraphs = [re.split(r"\n[ \t]*\n", piece.strip(), maxsplit=1) for piece in pieces]
-    found = [" ".join(first.split()) for first, *_ in paragraphs]
-    if not finished and found and len(paragraphs[-1]) == 1:
-        return found[:-1], 1
-    return found, 0
+    firsts = [" ".join(first.split()) for first, *_ in paragraphs]
+    if not finished and firsts and len(paragraphs[-1]) == 1:
+        return firsts[:-1], 1
+    return firsts, 0
 
 
 def is_classification(instruction: str, demos: Sequence[SeedTask]) -> str:
@@ -66,10 +66,10 @@ def is_classification(instruction: str, demos: Sequence[SeedTask]) -> str:
 
 def read_yes_no(text: str) -> bool | None:
     """What was said; None for neither."""
-    said = text.strip().casefold().lstrip("*\"'")
-    if said.startswith(_YES):
+    answer = text.strip().casefold().lstrip("*\"'")
+    if answer.startswith(_YES):
         return True
-    return False if said.startswith(_NO) else None
+    return False if answer.startswith(_NO) else None
 
 
 def input_first(instruction: str, demos: Sequence[SeedTask]) -> str:
@@ -126,8 +126,8 @@ def _halves(piece: str, name: str) -> tuple[str, bool, str]:
 
 
 def _input(text: str) -> str:
-    said = text.strip()
-    return "" if said.casefold().strip(".<>()[]") in _NO_INPUT else said
+    answer = text.strip()
+    return "" if answer.casefold().strip(".<>()[]") in _NO_INPUT else answer
 
 
 def _one_line(text: str) -> str:

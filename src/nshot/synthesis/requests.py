@@ -118,6 +118,6 @@ def _out_faults(out: Path) -> list[Fault]:
     if out.suffix != ".jsonl":
         return [Fault(f"-o {out}", expected="a file named .jsonl")]
     if out.exists() and not beside(out, LEDGER).exists():
-        found = f"{out} is there with no ledger beside it: nshot did not make it"
-        return [Fault(found, do="give another -o, or remove it")]
+        problem = f"{out} is there with no ledger beside it: nshot did not make it"
+        return [Fault(problem, do="give another -o, or remove it")]
     return []

@@ -102,10 +102,10 @@ class SelfInstruct:
             self.made.rounds += 1
             with self._piece("new instructions", target):
                 waiting = self._instructions()
-            while waiting and (wanted := target - len(self.made.tasks)):
+            while waiting and (missing := target - len(self.made.tasks)):
                 with self._piece("instances", target):
-                    self._instances(waiting[:wanted])
-                waiting = waiting[wanted:]
+                    self._instances(waiting[:missing])
+                waiting = waiting[missing:]
             self.made.spare = len(waiting)
             barren = 0 if len(self.made.tasks) > before else barren + 1
         if len(self.made.tasks) < target:
@@ -122,16 +122,16 @@ class SelfInstruct:
     def _instructions(self) -> list[_New]:
         """The instructions of a round that pass the filters."""
         shown = [self._shown(number) for number in range(PROMPTS)]
-        asked = [prompts.more_tasks(tasks) for tasks in shown]
+        requests = [prompts.more_tasks(tasks) for tasks in shown]
         how = Decoding(
             _INSTRUCTION_TOKENS,
             self._temperature,
             self._seed + self.made.rounds,
             prompts.stop_after(len(shown[0])),
         )
-        heard = self._generator.ask(asked, how, "new instructions")
+        heard = self._generator.ask(requests, how, "new instructions")
         new: list[_New] = []
-        for prompt, answer in zip(asked, heard, strict=True):
+        for prompt, answer in zip(requests, heard, strict=True):
             new += self._novel(answer, self._generator.key(prompt, how))
         return new
 
@@ -168,13 +168,13 @@ class SelfInstruct:
         """Ask for instances of instructions, and keep the tasks that have sound ones."""
         classification = self._classifications([one.instruction for one in new])
         how = Decoding(_INSTANCE_TOKENS, 0.0, self._seed, (prompts.STOP,))
-        asked = [
+        requests = [
             prompts.output_first(one.instruction, self._with_instances(True))
             if is_one
             else prompts.input_first(one.instruction, self._with_instances(False))
             for one, is_one in zip(new, classification, strict=True)
         ]
-        heard = self._generator.ask(asked, how, "instances")
+        heard = self._generator.ask(requests, how, "instances")
         for one, is_one, answer in zip(new, classification, heard, strict=True):
             if pairs := self._sound(answer, is_one):
                 self.made.tasks.append(
@@ -211,8 +211,8 @@ class SelfInstruct:
         if len(kinds) < 2:
             return [kinds == {True}] * len(instructions)
         how = Decoding(_YES_NO_TOKENS, 0.0, self._seed, ("\n",))
-        asked = [prompts.is_classification(text, shown) for text in instructions]
-        heard = self._generator.ask(asked, how, "classification or not")
+        requests = [prompts.is_classification(text, shown) for text in instructions]
+        heard = self._generator.ask(requests, how, "classification or not")
         return [
             isinstance(answer, Completion) and prompts.read_yes_no(answer.text) is True
             for answer in heard

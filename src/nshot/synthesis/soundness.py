@@ -18,13 +18,13 @@ _LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\(?\w{1,3}[.)])\s+", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a text is not taken: the kind is counted, `found` is told."""
+    """Why a text is not taken: the kind is counted, `detail` is printed."""
 
     kind: str
-    found: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.found}" if self.found else self.kind
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
 
 def reasons_against(source: str, translation: str, to: Language) -> list[Reason]:

@@ -24,7 +24,7 @@ class Unmade:
     """Stands for a text that could not be made."""
 
     reason: Reason
-    said: str = ""
+    text: str = ""
 
 
 Texts: TypeAlias = Callable[[Sequence[str]], Sequence[str | Unmade]]
@@ -37,7 +37,7 @@ class Broken:
 
     field: str
     reasons: tuple[Reason, ...]
-    said: str
+    text: str
 
 
 @dataclass
@@ -100,17 +100,17 @@ def _fields(
     """Each row with its fields translated, and what of them is broken. Equal texts go once."""
     sources = dict.fromkeys(row[name] for row in rows for name in fields if row.get(name))
     different = [source for source in sources if not nothing_to_translate(source)]
-    said = dict(zip(different, _translations(different, by, to), strict=True))
-    found = []
+    translations = dict(zip(different, _translations(different, by, to), strict=True))
+    pairs = []
     for row in rows:
         new, broken = dict(row), list[Broken]()
         for name in fields:
             source = row.get(name) or ""
-            new[name], reasons = said.get(source, (source, ()))
+            new[name], reasons = translations.get(source, (source, ()))
             if reasons:
                 broken.append(Broken(name, reasons, new[name]))
-        found.append((new, tuple(broken)))
-    return found
+        pairs.append((new, tuple(broken)))
+    return pairs
 
 
 def _translations(
@@ -118,16 +118,16 @@ def _translations(
 ) -> list[tuple[str, tuple[Reason, ...]]]:
     """Each translation, and why it is not taken."""
     masked = [mask(source.strip()) for source in sources]
-    found: list[tuple[str, tuple[Reason, ...]]] = []
+    pairs: list[tuple[str, tuple[Reason, ...]]] = []
     for source, one, text in zip(
         sources, masked, _as_many(by, [one.text for one in masked]), strict=True
     ):
         if isinstance(text, Unmade):
-            found.append((text.said, (text.reason,)))
+            pairs.append((text.text, (text.reason,)))
         else:
             restored = restore(text, one.parts).strip()
-            found.append((restored, tuple(reasons_against(source, restored, to))))
-    return found
+            pairs.append((restored, tuple(reasons_against(source, restored, to))))
+    return pairs
 
 
 def _as_many(make: Texts, texts: Sequence[str]) -> Sequence[str | Unmade]:
@@ -142,13 +142,13 @@ def _answered(
 ) -> list[dict[str, Any]]:
     """The rows with outputs written anew; those without one are dropped."""
     kept = []
-    said = _as_many(answer, [request(row) for row in rows])
-    for row, output in zip(rows, said, strict=True):
+    outputs = _as_many(answer, [request(row) for row in rows])
+    for row, output in zip(rows, outputs, strict=True):
         if isinstance(output, str) and output.strip():
             kept.append({**row, "output": output.strip()})
             continue
         made = output if isinstance(output, Unmade) else Unmade(Reason("empty"))
-        done.dropped.append((row, (Broken("output", (made.reason,), made.said),)))
+        done.dropped.append((row, (Broken("output", (made.reason,), made.text),)))
     return kept
 
 

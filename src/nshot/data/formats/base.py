@@ -41,22 +41,22 @@ def one_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
 _WORDS = {list: "a list", dict: "an object", str: "a text", bool: "a truth value", int: "a number"}
 
 
-def said(value: Any) -> str:
+def in_words(value: Any) -> str:
     """What kind of JSON value this is, in words."""
     return "nothing" if value is None else _WORDS.get(type(value), f"a {type(value).__name__}")
 
 
-def text_of(row: Row, name: str, found: list[Problem], empty: bool = False) -> str:
+def text_of(row: Row, name: str, problems: list[Problem], empty: bool = False) -> str:
     """The text under a key, as it stands; a key that is missing, not a text or empty is a problem.
 
     With `empty` a missing or empty text is none.
     """
     text = cell_text(row.get(name))
     if text is None:
-        found.append((f"'{name}' holds {said(row[name])}", "a text"))
+        problems.append((f"'{name}' holds {in_words(row[name])}", "a text"))
     elif not text.strip() and not empty:
         word = "empty" if name in row and row[name] is not None else "missing"
-        found.append((f"'{name}' is {word}", "a text in every row"))
+        problems.append((f"'{name}' is {word}", "a text in every row"))
     return text or ""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, cast
 
 from nshot.core.types import Example, Input, Turn
-from nshot.data.formats.base import Format, Problem, listed, one_of, said
+from nshot.data.formats.base import Format, Problem, in_words, listed, one_of
 from nshot.data.tables import Row
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -37,40 +37,40 @@ _MARK = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 """How HH-RLHF and others write a conversation as one text."""
 
 
-def turns_of(cell: Any, name: str, found: list[Problem]) -> tuple[Turn, ...]:
+def turns_of(cell: Any, name: str, problems: list[Problem]) -> tuple[Turn, ...]:
     """The turns of a list of {role, content} or {from, value}; () and problems where it is none.
 
     Content is a text or a list of text parts. Nothing is said of the turns' order.
     """
     messages = listed(cell)
     if not messages:
-        word = "an empty list" if messages == [] else said(cell)
-        found.append((f"'{name}' holds {word}", "a list of turns: who speaks, and what is said"))
+        word = "an empty list" if messages == [] else in_words(cell)
+        problems.append((f"'{name}' holds {word}", "a list of turns: who speaks, and what is said"))
         return ()
-    before = len(found)
+    before = len(problems)
     of = "" if name in _LISTS else f" of '{name}'"
     turns = [
-        _turn(message, f"turn {at}{of}", found) for at, message in enumerate(messages, start=1)
+        _turn(message, f"turn {at}{of}", problems) for at, message in enumerate(messages, start=1)
     ]
-    return tuple(turns) if len(found) == before else ()
+    return tuple(turns) if len(problems) == before else ()
 
 
-def _turn(message: Any, which: str, found: list[Problem]) -> Turn:
+def _turn(message: Any, which: str, problems: list[Problem]) -> Turn:
     if not isinstance(message, dict):
-        found.append((f"{which} is {said(message)}", "a turn with role and content"))
+        problems.append((f"{which} is {in_words(message)}", "a turn with role and content"))
         return Turn("user", "")
     who = message.get(one_of(message, _WHO) or "")
     role = ROLES.get(who.strip().lower()) if isinstance(who, str) else None
     if role is None:
         word = "names no role" if who is None else f"has the unknown role {who!r}"
-        found.append((f"{which} {word}", f"one of: {_SPEAKERS}"))
-    text = _content(message.get(one_of(message, _WHAT) or ""), which, found)
+        problems.append((f"{which} {word}", f"one of: {_SPEAKERS}"))
+    text = _content(message.get(one_of(message, _WHAT) or ""), which, problems)
     if role and text is not None and not text.strip():
-        found.append((f"{which}, of the {role}, is empty", "a text in every turn"))
+        problems.append((f"{which}, of the {role}, is empty", "a text in every turn"))
     return Turn(role or "user", text or "")
 
 
-def _content(content: Any, which: str, found: list[Problem]) -> str | None:
+def _content(content: Any, which: str, problems: list[Problem]) -> str | None:
     """A text, or the texts of parts one after the other; None, and a problem, for other parts."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -79,14 +79,14 @@ def _content(content: Any, which: str, found: list[Problem]) -> str | None:
         text = part.get("text") if isinstance(part, dict) else part
         kind = part.get("type", "text") if isinstance(part, dict) else "text"
         if kind != "text" or not isinstance(text, str):
-            word = f"a part of type {kind!r}" if kind != "text" else said(content)
-            found.append((f"{which} holds {word}", "a text, or text parts"))
+            word = f"a part of type {kind!r}" if kind != "text" else in_words(content)
+            problems.append((f"{which} holds {word}", "a text, or text parts"))
             return None
         texts.append(text)
     return "".join(texts)
 
 
-def check_order(turns: tuple[Turn, ...], found: list[Problem], last: Role) -> None:
+def check_order(turns: tuple[Turn, ...], problems: list[Problem], last: Role) -> None:
     """Problems where turns are not: at most one system turn first, then user and assistant in turn.
 
     `last` is who speaks last.
@@ -96,34 +96,34 @@ def check_order(turns: tuple[Turn, ...], found: list[Problem], last: Role) -> No
     if turns and turns[0].role == "system":
         spoken = spoken[1:]
     for place, (at, turn) in enumerate(spoken):
-        wanted = "assistant" if place % 2 else "user"
-        if turn.role != wanted:
+        role = "assistant" if place % 2 else "user"
+        if turn.role != role:
             before = f"after {turns[at - 2].role}" if at > 1 else "at the start"
-            found.append((f"turn {at} is of the {turn.role}, {before}", expected))
+            problems.append((f"turn {at} is of the {turn.role}, {before}", expected))
             return
     if not spoken or spoken[-1][1].role != last:
         ending = f"the last turn is of the {spoken[-1][1].role}" if spoken else "no turn but system"
-        found.append((ending, f"a last turn of the {last}"))
+        problems.append((ending, f"a last turn of the {last}"))
 
 
-def conversation(row: Row, found: list[Problem]) -> tuple[Turn, ...]:
+def conversation(row: Row, problems: list[Problem]) -> tuple[Turn, ...]:
     """The turns of a row with a list of them; a key ``system`` beside it comes first."""
     name = one_of(row, _LISTS) or _LISTS[0]
-    turns = turns_of(row.get(name), name, found)
+    turns = turns_of(row.get(name), name, problems)
     system = row.get("system")
     if not turns or not isinstance(system, str) or not system.strip():
         return turns
     if turns[0].role == "system":
-        found.append(("a system turn, and a key 'system' beside it", "one of the two"))
+        problems.append(("a system turn, and a key 'system' beside it", "one of the two"))
     return (Turn("system", system), *turns)
 
 
-def asked(row: Row, found: list[Problem]) -> Input:
+def question(row: Row, problems: list[Problem]) -> Input:
     """What a row asks, for a predictor: the turns up to the last of the user."""
-    turns = conversation(row, found)
+    turns = conversation(row, problems)
     turns = turns[:-1] if turns and turns[-1].role == "assistant" else turns
-    if not found:
-        check_order(turns, found, "user")
+    if not problems:
+        check_order(turns, problems, "user")
     return Input(turns=turns)
 
 
@@ -145,16 +145,16 @@ def transcript(text: str) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _read(row: Row, found: list[Problem]) -> tuple[Example, ...]:
-    turns = conversation(row, found)
-    if not found:
-        check_order(turns, found, "assistant")
-    if found:
+def _read(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+    turns = conversation(row, problems)
+    if not problems:
+        check_order(turns, problems, "assistant")
+    if problems:
         return ()
     return (Example("", Input(turns=turns[:-1]), (turns[-1].text,)),)
 
 
-def turns_asked(input: Input) -> tuple[Turn, ...]:
+def questions_of(input: Input) -> tuple[Turn, ...]:
     """An input as turns: its own, or its named texts as one turn, blank lines between."""
     return input.turns or (Turn("user", "\n\n".join(text for _, text in input.fields)),)
 
@@ -163,7 +163,7 @@ def _spoken(example: Example) -> tuple[Turn, ...]:
     """The whole conversation; () for what is none: no answer, several, or pictures."""
     if len(example.targets) != 1 or example.input.answers or example.input.images:
         return ()
-    return (*turns_asked(example.input), Turn("assistant", example.targets[0]))
+    return (*questions_of(example.input), Turn("assistant", example.targets[0]))
 
 
 def messages(turns: tuple[Turn, ...]) -> list[dict[str, str]]:

@@ -21,8 +21,10 @@ def converted(examples: Sequence[Example], form: Format) -> list[Row]:
     rows = [(example, form.write(example)) for example in examples]
     lost = [example.id for example, row in rows if row is None]
     if lost:
-        found = f"{len(lost)} of {len(rows)} rows cannot be written as {form.name}"
-        raise InputError(Fault(f"{found}, such as '{lost[0]}'", expected=f"rows with {form.keys}"))
+        problem = f"{len(lost)} of {len(rows)} rows cannot be written as {form.name}"
+        raise InputError(
+            Fault(f"{problem}, such as '{lost[0]}'", expected=f"rows with {form.keys}")
+        )
     return [_named(example, row, form) for example, row in rows if row is not None]
 
 

@@ -62,16 +62,16 @@ def read(
     alike = 0
     for row, place in zip(table.rows, table.places, strict=True):
         own = None if pinned else claimed(row)
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if own in (None, format):
-            made = format.read(row, found)
+            made = format.read(row, problems)
             own = format if made else own
         else:
-            found.append((f"a row of format {own.name}", f"{format.name}: {format.keys}"))
+            problems.append((f"a row of format {own.name}", f"{format.name}: {format.keys}"))
         counts[own.name if own else _UNKNOWN] += 1
-        for problem, expected in found:
+        for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
-        if found:
+        if problems:
             bad.append(place)
             continue
         examples += [(example, place) for example in made if _tells(example)]

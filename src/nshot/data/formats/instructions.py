@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nshot.core.types import Example, Input, Turn, digest
 from nshot.data.formats.base import Format, Problem, listed, one_of, text_of
-from nshot.data.formats.chats import check_order, messages, turns_asked, turns_of
+from nshot.data.formats.chats import check_order, messages, questions_of, turns_of
 from nshot.data.tables import Row, cell_text
 
 _GIVEN = ("input", "context")
@@ -14,23 +14,23 @@ _LABELS = frozenset({"label", "labels", "label_text", "label_name"})
 COMPLETION = ("completion", "response")
 
 
-def _read_alpaca(row: Row, found: list[Problem]) -> tuple[Example, ...]:
+def _read_alpaca(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
     names = ["instruction", *(name for name in _GIVEN if name in row)]
-    texts = [(name, text_of(row, name, found, empty=True)) for name in names]
+    texts = [(name, text_of(row, name, problems, empty=True)) for name in names]
     fields = tuple((name, text) for name, text in texts if text.strip())
     if not fields:
-        text_of(row, "instruction", found)
-    targets = _answers(row, one_of(row, _SAID) or _SAID[0], found)
-    return () if found else (Example("", Input(fields), targets),)
+        text_of(row, "instruction", problems)
+    targets = _answers(row, one_of(row, _SAID) or _SAID[0], problems)
+    return () if problems else (Example("", Input(fields), targets),)
 
 
-def _answers(row: Row, name: str, found: list[Problem]) -> tuple[str, ...]:
+def _answers(row: Row, name: str, problems: list[Problem]) -> tuple[str, ...]:
     """One answer, or a list of references."""
     if not isinstance(row.get(name), list):
-        return (text_of(row, name, found),)
+        return (text_of(row, name, problems),)
     texts = [cell_text(one) for one in row[name]]
     if not texts or not all(text and text.strip() for text in texts):
-        found.append((f"'{name}' holds an empty text, or none", "a text in every row"))
+        problems.append((f"'{name}' holds an empty text, or none", "a text in every row"))
     return tuple(text for text in texts if text)
 
 
@@ -40,7 +40,7 @@ def _write_alpaca(example: Example) -> Row | None:
         return None
     fields = dict(input.fields)
     if not fields or not {"instruction", *_GIVEN}.issuperset(fields):
-        turns = turns_asked(input)
+        turns = questions_of(input)
         if len(turns) > 1:
             return None
         fields = {"instruction": turns[0].text}
@@ -59,13 +59,13 @@ ALPACA = Format(
 )
 
 
-def prompt_of(row: Row, name: str, found: list[Problem]) -> Input:
+def prompt_of(row: Row, name: str, problems: list[Problem]) -> Input:
     """A prompt that is a text, or a list of turns that ends with the user's."""
     if listed(row.get(name)) is None or (isinstance(row[name], str) and not _is_turns(row[name])):
-        return Input(((name, text_of(row, name, found)),))
-    turns = turns_of(row[name], name, found)
-    if not found:
-        check_order(turns, found, "user")
+        return Input(((name, text_of(row, name, problems)),))
+    turns = turns_of(row[name], name, problems)
+    if not problems:
+        check_order(turns, problems, "user")
     return Input(turns=turns)
 
 
@@ -74,28 +74,28 @@ def _is_turns(cell: str) -> bool:
     return all(isinstance(item, dict) for item in listed(cell) or [""])
 
 
-def answer_of(row: Row, name: str, found: list[Problem]) -> str:
+def answer_of(row: Row, name: str, problems: list[Problem]) -> str:
     """An answer that is a text, or a list that holds the one assistant's turn."""
     cell = row.get(name)
     if not isinstance(cell, list) and not (isinstance(cell, str) and _is_turns(cell)):
-        return text_of(row, name, found)
-    turns = turns_of(cell, name, found)
+        return text_of(row, name, problems)
+    turns = turns_of(cell, name, problems)
     if turns and [turn.role for turn in turns] != ["assistant"]:
-        found.append((f"'{name}' holds {len(turns)} turns", "one turn, of the assistant"))
+        problems.append((f"'{name}' holds {len(turns)} turns", "one turn, of the assistant"))
     return turns[-1].text if turns else ""
 
 
-def _read_pair(row: Row, found: list[Problem]) -> tuple[Example, ...]:
-    input = prompt_of(row, "prompt", found)
-    target = answer_of(row, one_of(row, COMPLETION) or COMPLETION[0], found)
-    return () if found else (Example("", input, (target,)),)
+def _read_pair(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+    input = prompt_of(row, "prompt", problems)
+    target = answer_of(row, one_of(row, COMPLETION) or COMPLETION[0], problems)
+    return () if problems else (Example("", input, (target,)),)
 
 
 def prompt_cell(input: Input) -> object:
     """An input as a prompt: the text of its one field, else a list of turns."""
     if len(input.fields) == 1 and not input.turns and not _is_turns(input.fields[0][1]):
         return input.fields[0][1]
-    return messages(turns_asked(input))
+    return messages(questions_of(input))
 
 
 def answer_cell(text: str) -> object:
@@ -123,21 +123,24 @@ PAIR = Format(
 )
 
 
-def _read_seed(row: Row, found: list[Problem]) -> tuple[Example, ...]:
+def _read_seed(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
     """One example for each instance; the seed is their group."""
-    instruction = text_of(row, "instruction", found)
+    instruction = text_of(row, "instruction", problems)
     instances = listed(row.get("instances"))
     if not instances or not all(isinstance(one, dict) for one in instances):
-        found.append(("'instances' holds no list of objects", "a list of {input, output}"))
+        problems.append(("'instances' holds no list of objects", "a list of {input, output}"))
         return ()
     group = cell_text(row.get("id")) or digest(instruction)
     examples = []
     for one in instances:
-        fields = (("instruction", instruction), ("input", text_of(one, "input", found, empty=True)))
-        output = text_of(one, "output", found)
+        fields = (
+            ("instruction", instruction),
+            ("input", text_of(one, "input", problems, empty=True)),
+        )
+        output = text_of(one, "output", problems)
         kept = tuple((name, text) for name, text in fields if text.strip())
         examples.append(Example("", Input(kept), (output,), group=group))
-    return () if found else tuple(examples)
+    return () if problems else tuple(examples)
 
 
 def _write_seed(example: Example) -> Row | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.base import Format, Problem, listed, one_of
-from nshot.data.formats.chats import check_order, messages, transcript, turns_asked, turns_of
+from nshot.data.formats.chats import check_order, messages, questions_of, transcript, turns_of
 from nshot.data.formats.instructions import (
     answer_cell,
     answer_of,
@@ -29,20 +29,22 @@ _ASKED = ("prompt", "instruction")
 _MARK = "\n\nAssistant:"
 
 
-def _asked(row: Row, found: list[Problem]) -> Input:
+def _question(row: Row, problems: list[Problem]) -> Input:
     """The prompt of a row; the transcript of a conversation becomes its turns."""
     name = one_of(row, _ASKED) or _ASKED[0]
-    input = prompt_of(row, name, found)
+    input = prompt_of(row, name, problems)
     turns = transcript(input.text) if input.fields else ()
-    return _of_turns(turns, found) if turns else input
+    return _of_turns(turns, problems) if turns else input
 
 
-def _read_pair(row: Row, found: list[Problem]) -> tuple[Example, ...]:
+def _read_pair(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
     if one_of(row, _ASKED):
-        prompt, chosen, rejected = _beside(row, found)
+        prompt, chosen, rejected = _beside(row, problems)
     else:
-        prompt, chosen, rejected = _within(row, found)
-    return () if found else (Example("", _with_answers(prompt, chosen, rejected), (), (1.0, 0.0)),)
+        prompt, chosen, rejected = _within(row, problems)
+    return (
+        () if problems else (Example("", _with_answers(prompt, chosen, rejected), (), (1.0, 0.0)),)
+    )
 
 
 def _with_answers(input: Input, *answers: str) -> Input:
@@ -50,57 +52,61 @@ def _with_answers(input: Input, *answers: str) -> Input:
     return Input(input.fields, input.turns, input.images, answers)
 
 
-def _beside(row: Row, found: list[Problem]) -> tuple[Input, str, str]:
+def _beside(row: Row, problems: list[Problem]) -> tuple[Input, str, str]:
     """Prompt and answers of a row that has a prompt of its own.
 
     Where the answers repeat it as lists of turns (UltraFeedback), they are asked for it.
     """
     whole = [listed(row.get(name)) for name in ("chosen", "rejected")]
     if all(one and len(one) > 1 for one in whole):
-        return _within(row, found)
-    answers = [answer_of(row, name, found) for name in ("chosen", "rejected")]
-    return _asked(row, found), answers[0], answers[1]
+        return _within(row, problems)
+    answers = [answer_of(row, name, problems) for name in ("chosen", "rejected")]
+    return _question(row, problems), answers[0], answers[1]
 
 
-def _within(row: Row, found: list[Problem]) -> tuple[Input, str, str]:
+def _within(row: Row, problems: list[Problem]) -> tuple[Input, str, str]:
     """Prompt and answers of a row whose two answers each repeat the conversation before them."""
     chosen, rejected = row.get("chosen"), row.get("rejected")
     if isinstance(chosen, str) and isinstance(rejected, str) and listed(chosen) is None:
-        return _cut(chosen, rejected, found)
-    talks = [turns_of(row.get(name), name, found) for name in ("chosen", "rejected")]
-    if not found:
+        return _cut(chosen, rejected, problems)
+    talks = [turns_of(row.get(name), name, problems) for name in ("chosen", "rejected")]
+    if not problems:
         for turns in talks:
-            check_order(turns, found, "assistant")
-    if found:
+            check_order(turns, problems, "assistant")
+    if problems:
         return Input(), "", ""
     first, second = talks
     if first[:-1] != second[:-1]:
-        found.append(("'chosen' and 'rejected' begin differently", "one prompt, two answers to it"))
+        problems.append(
+            ("'chosen' and 'rejected' begin differently", "one prompt, two answers to it")
+        )
     return Input(turns=first[:-1]), first[-1].text, second[-1].text
 
 
-def _cut(chosen: str, rejected: str, found: list[Problem]) -> tuple[Input, str, str]:
+def _cut(chosen: str, rejected: str, problems: list[Problem]) -> tuple[Input, str, str]:
     """Two transcripts cut behind the last mark of the assistant that both have (HH-RLHF)."""
     start = chosen.rfind(_MARK)
     while start >= 0 and not rejected.startswith(chosen[: start + len(_MARK)]):
         start = chosen.rfind(_MARK, 0, start)
     turns = transcript(chosen[:start] + _MARK) if start >= 0 else ()
     if not turns:
-        found.append(("no 'prompt' in the row", "a key 'prompt', or both answers as transcripts"))
+        problems.append(
+            ("no 'prompt' in the row", "a key 'prompt', or both answers as transcripts")
+        )
         return Input(), "", ""
     answers = [text[start + len(_MARK) :].strip() for text in (chosen, rejected)]
     for name, answer in zip(("chosen", "rejected"), answers, strict=True):
         if not answer:
-            found.append((f"the last turn of '{name}' is empty", "a text in every turn"))
-    return _of_turns(turns, found), answers[0], answers[1]
+            problems.append((f"the last turn of '{name}' is empty", "a text in every turn"))
+    return _of_turns(turns, problems), answers[0], answers[1]
 
 
-def _of_turns(turns: tuple[Turn, ...], found: list[Problem]) -> Input:
+def _of_turns(turns: tuple[Turn, ...], problems: list[Problem]) -> Input:
     """A transcript as an input: up to where the assistant is to answer."""
     turns = turns[:-1] if turns[-1] == Turn("assistant", "") else turns
-    check_order(turns, found, "user")
+    check_order(turns, problems, "user")
     if not all(turn.text for turn in turns):
-        found.append(("an empty turn in the transcript", "a text in every turn"))
+        problems.append(("an empty turn in the transcript", "a text in every turn"))
     return Input(turns=turns)
 
 
@@ -119,7 +125,7 @@ def _prompt_cell(input: Input) -> object:
     """A prompt that reads as a transcript, but is none, as a turn."""
     cell = prompt_cell(input)
     if isinstance(cell, str) and transcript(cell):
-        return messages(turns_asked(input))
+        return messages(questions_of(input))
     return cell
 
 
@@ -134,19 +140,19 @@ PREFERENCE = Format(
 )
 
 
-def _read_ranking(row: Row, found: list[Problem]) -> tuple[Example, ...]:
-    prompt = _asked(row, found)
+def _read_ranking(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+    prompt = _question(row, problems)
     name = one_of(row, _LISTS) or _LISTS[0]
     items = listed(row.get(name)) or []
     if len(items) < 2:
-        found.append((f"'{name}' holds {len(items)} answers", "a list of two answers or more"))
+        problems.append((f"'{name}' holds {len(items)} answers", "a list of two answers or more"))
         return ()
     texts = [_text(item) for item in items]
     for at, text in enumerate(texts, start=1):
         if not text or not text.strip():
-            found.append((f"answer {at} is no text, or empty", "a text in every answer"))
-    grades = _grades(row, items, found)
-    if found:
+            problems.append((f"answer {at} is no text, or empty", "a text in every answer"))
+    grades = _grades(row, items, problems)
+    if problems:
         return ()
     answers = tuple(text for text in texts if text)
     return (Example("", _with_answers(prompt, *answers), (), grades),)
@@ -157,18 +163,18 @@ def _text(item: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _grades(row: Row, items: list[Any], found: list[Problem]) -> tuple[float, ...]:
+def _grades(row: Row, items: list[Any], problems: list[Problem]) -> tuple[float, ...]:
     """One number per answer, higher is better: ranks count from the worst."""
     values, ranked = _judged(row, items)
     if values is None or len(values) != len(items):
         word = "no grades" if values is None else f"{len(values)} grades for {len(items)} answers"
         expected = f"a number per answer: {', '.join(_GRADES + _RANKS)}, or within each answer"
-        found.append((word, expected))
+        problems.append((word, expected))
         return ()
     numbers = [_number(value) for value in values]
     if any(number is None for number in numbers):
         bad = next(v for v, number in zip(values, numbers, strict=True) if number is None)
-        found.append((f"the grade {bad!r} is no number", "a number per answer"))
+        problems.append((f"the grade {bad!r} is no number", "a number per answer"))
         return ()
     sound = [number for number in numbers if number is not None]
     return tuple(max(sound) - number for number in sound) if ranked else tuple(sound)
@@ -221,14 +227,16 @@ def _truth(value: Any) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(word)
 
 
-def _read_kto(row: Row, found: list[Problem]) -> tuple[Example, ...]:
-    prompt = _asked(row, found)
-    answer = answer_of(row, "completion", found)
+def _read_kto(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+    prompt = _question(row, problems)
+    answer = answer_of(row, "completion", problems)
     liked = _truth(row.get("label"))
     if liked is None:
         word = repr(row["label"]) if row.get("label") is not None else "missing"
-        found.append((f"'label' is {word}", "true or false: was the completion liked"))
-    return () if found else (Example("", _with_answers(prompt, answer), (), (float(liked or 0),)),)
+        problems.append((f"'label' is {word}", "true or false: was the completion liked"))
+    return (
+        () if problems else (Example("", _with_answers(prompt, answer), (), (float(liked or 0),)),)
+    )
 
 
 def _write_kto(example: Example) -> Row | None:
