@@ -52,7 +52,8 @@ from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.models.hf.quantised import keep_layout
 from nshot.training.data.answers import supervised
-from nshot.training.loop import train
+from nshot.training.forward import reader
+from nshot.training.loop import optimise
 from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
 from table import line, write
@@ -245,9 +246,11 @@ def measure(shape: Shape, name: str, load: Load, steps: int, device: str) -> Mea
     if reset := getattr(accelerator, "reset_peak_memory_stats", None):
         reset()
     ended, notes = list[float](), list[str]()
-    trace = train(
+    rows = load.made(shape.vocabulary)
+    trace = optimise(
         module,
-        load.made(shape.vocabulary),
+        lambda: reader(module, rows, None, device),
+        rows,
         AnswerTokens(),
         Schedule(method.learning_rate, epochs=steps, batch_size=load.rows),
         device=device,

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -43,8 +44,8 @@ from nshot.models import open_models
 from nshot.models.base import LanguageModel, Lent, Models
 from nshot.models.catalog import resolve
 from nshot.training.data.answers import supervised
-from nshot.training.forward import Whole
-from nshot.training.loop import train
+from nshot.training.forward import Whole, reader
+from nshot.training.loop import optimise
 from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
 from table import data_folder, line, read, write
@@ -147,7 +148,8 @@ def ours(module: Any, lent: Lent, given: list[Pair], epochs: int, seed: int) -> 
     rows = encoded(given, lent.tokenizer)
     schedule = Schedule(RATE, epochs=epochs, batch_size=BATCH, warmup=0.0, seed=seed)
     start = clocks()
-    train(module, rows, AnswerTokens(), schedule, device=lent.device)
+    read = partial(reader, module, rows, None, lent.device)
+    optimise(module, read, rows, AnswerTokens(), schedule, device=lent.device)
     return since(start)
 
 

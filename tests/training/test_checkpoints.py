@@ -25,7 +25,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 from nshot.training.checkpoints import Checkpoints
-from nshot.training.loop import train
+from nshot.training.forward import reader
+from nshot.training.loop import optimise
 from nshot.training.rows import Schedule
 from nshot.training.data.answers import supervised
 from nshot.training.objectives.nll import AnswerTokens
@@ -62,8 +63,9 @@ def run(model, place, slow):
     ]
     kept = Checkpoints(Path(place) / "checkpoint", every=2)
     schedule = Schedule(5e-3, epochs=4, batch_size=4, seed=3)
-    trace = train(
-        module, rows, AnswerTokens(), schedule, device="cpu", checkpoints=kept, progress=shown
+    trace = optimise(
+        module, lambda: reader(module, rows, None, "cpu"), rows, AnswerTokens(), schedule,
+        device="cpu", checkpoints=kept, progress=shown,
     )
     trained = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
     trained["losses"] = torch.tensor(trace.losses, dtype=torch.float64)
@@ -206,9 +208,9 @@ def test_another_schedule_is_another_training(model, tmp_path):
     from dataclasses import replace
 
     from transformers import AutoModelForCausalLM
+    from tuning import train
 
     from nshot.training.data.answers import supervised
-    from nshot.training.loop import train
     from nshot.training.objectives.nll import AnswerTokens
     from nshot.training.rows import Schedule
 
@@ -222,7 +224,6 @@ def test_another_schedule_is_another_training(model, tmp_path):
             rows,
             AnswerTokens(),
             schedule,
-            device="cpu",
             checkpoints=Checkpoints(tmp_path, every=4),
         ).resumed
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from tuning import train
 
 from nshot.core.errors import CannotAdapt, Diverged, InputError
 from nshot.training.data.answers import supervised
-from nshot.training.forward import Shared, Tree, Upper, Whole, reader
-from nshot.training.loop import train
+from nshot.training.forward import Shared, Tree, Upper, Whole, reader, token_reader
 from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
 from tiny import tiny_llama
@@ -94,7 +94,7 @@ def test_a_training_is_what_a_hand_written_one_gives(folder):
     rows = some_rows()
     schedule = Schedule(1e-3, epochs=2, batch_size=5, warmup=0.5, weight_decay=0.1)
     mine = AutoModelForCausalLM.from_pretrained(folder)
-    trace = train(mine, rows, AnswerTokens(), schedule, device="cpu")
+    trace = train(mine, rows, AnswerTokens(), schedule)
 
     other = AutoModelForCausalLM.from_pretrained(folder)
     optimiser = torch.optim.AdamW(other.parameters(), lr=1.0, weight_decay=0.1)
@@ -115,9 +115,7 @@ def test_a_training_is_what_a_hand_written_one_gives(folder):
 def test_only_the_free_parameters_change(model):
     module = peft_model(model).eval()
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
-    trace = train(
-        module, some_rows(), AnswerTokens(), Schedule(1e-2, max_steps=2, epochs=2), device="cpu"
-    )
+    trace = train(module, some_rows(), AnswerTokens(), Schedule(1e-2, max_steps=2, epochs=2))
     changed = {n for n, p in module.named_parameters() if not torch.equal(p, before[n])}
     assert changed == {n for n in before if "lora_" in n}
     assert trace.parameters == sum(before[n].numel() for n in changed)
@@ -134,7 +132,6 @@ def test_the_loss_falls_and_the_callers_random_state_is_left_alone(model):
         some_rows(),
         AnswerTokens(),
         Schedule(1e-2, epochs=15, batch_size=4),
-        device="cpu",
         progress=lambda done, total: steps.append((done, total)),
     )
     assert trace.losses[-1] < 0.7 * trace.losses[0]
@@ -147,7 +144,7 @@ def test_micro_batches_give_the_same_training(folder):
     def trained(micro):
         module = AutoModelForCausalLM.from_pretrained(folder)
         schedule = Schedule(1e-3, epochs=2, batch_size=6, micro_batch=micro)
-        return train(module, some_rows(), AnswerTokens(), schedule, device="cpu").losses
+        return train(module, some_rows(), AnswerTokens(), schedule).losses
 
     assert trained(2) == pytest.approx(trained(None), rel=1e-4)
 
@@ -157,7 +154,7 @@ def test_steps_too_small_for_half_precision_add_up(folder):
     module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     before = [p.detach().clone() for p in module.parameters()]
     schedule = Schedule(1e-4, epochs=20, batch_size=16, warmup=0.0)
-    trace = train(module, some_rows(4), AnswerTokens(), schedule, device="cpu")
+    trace = train(module, some_rows(4), AnswerTokens(), schedule)
     changed = sum((p != q).sum().item() for p, q in zip(module.parameters(), before, strict=True))
     assert changed > 0.5 * trace.parameters
     assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
@@ -186,9 +183,7 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(folder, e
 
     def trained(objective):
         module = AutoModelForCausalLM.from_pretrained(folder)
-        return train(
-            module, some_rows(), objective, schedule, device="cpu", note=notes.append
-        ).losses
+        return train(module, some_rows(), objective, schedule, note=notes.append).losses
 
     assert trained(Hungry(3, error)) == pytest.approx(trained(AnswerTokens()), rel=1e-4)
     assert [note for note in notes if "2 rows at a time" in note]
@@ -197,7 +192,7 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(folder, e
 
 def test_out_of_memory_with_one_row_is_not_hidden(model):
     with pytest.raises(RuntimeError, match="not enough memory"):
-        train(model, some_rows(), Hungry(0), Schedule(1e-3), device="cpu")
+        train(model, some_rows(), Hungry(0), Schedule(1e-3))
 
 
 def test_another_error_is_not_taken_for_memory(model):
@@ -207,29 +202,27 @@ def test_another_error_is_not_taken_for_memory(model):
 
     notes: list[str] = []
     with pytest.raises(RuntimeError, match="shape"):
-        train(model, some_rows(), Wrong(), Schedule(1e-3), device="cpu", note=notes.append)
+        train(model, some_rows(), Wrong(), Schedule(1e-3), note=notes.append)
     assert not notes
 
 
 def test_an_absurd_rate_diverges(model):
     with pytest.raises(Diverged, match="below 1e\\+30"):
-        train(
-            model, some_rows(), AnswerTokens(), Schedule(1e30, epochs=9, warmup=0.0), device="cpu"
-        )
+        train(model, some_rows(), AnswerTokens(), Schedule(1e30, epochs=9, warmup=0.0))
 
 
 def test_rows_that_teach_nothing_are_named():
     rows = [*some_rows(2), *(Row(f"empty{i}", (1, 2), (), ()) for i in range(7))]
     with pytest.raises(InputError, match=r"7 of 9 .* empty0, empty1, .* and 2 more"):
-        train(None, rows, AnswerTokens(), Schedule(1e-3), device="cpu")
+        token_reader(None, rows, (), None, "cpu", False, print)
     with pytest.raises(InputError, match="there are none"):
-        train(None, [], AnswerTokens(), Schedule(1e-3), device="cpu")
+        token_reader(None, [], (), None, "cpu", False, print)
 
 
 def test_nothing_free_is_said(model):
     model.requires_grad_(False)
     with pytest.raises(CannotAdapt, match="no parameter"):
-        train(model, some_rows(), AnswerTokens(), Schedule(1e-3), device="cpu")
+        train(model, some_rows(), AnswerTokens(), Schedule(1e-3))
 
 
 def free_the_top(module, blocks: int) -> None:
@@ -244,9 +237,7 @@ def test_frozen_lower_layers_computed_once_train_the_same(folder, blocks):
         module = AutoModelForCausalLM.from_pretrained(folder)
         free_the_top(module, blocks)
         schedule = Schedule(1e-3, epochs=3, batch_size=5)
-        trace = train(
-            module, some_rows(), AnswerTokens(), schedule, device="cpu", free_blocks=free_blocks
-        )
+        trace = train(module, some_rows(), AnswerTokens(), schedule, free_blocks=free_blocks)
         return trace, module
 
     short, quick = trained(blocks)
@@ -328,7 +319,7 @@ def test_a_seed_gives_the_same_bytes(folder):
     def trained(seed):
         module = peft_model(AutoModelForCausalLM.from_pretrained(folder), lora_dropout=0.2)
         schedule = replace(Schedule(1e-2, epochs=2, batch_size=4), seed=seed)
-        return train(module, some_rows(), AnswerTokens(), schedule, device="cpu").losses
+        return train(module, some_rows(), AnswerTokens(), schedule).losses
 
     assert trained(1) == trained(1)
     assert trained(1) != trained(2)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tuning import train
 
 from families import FAMILIES, tiny_module
 from nshot.models.hf.cache import masks
 from nshot.training.checkpoints import Checkpoints
 from nshot.training.forward import Packed, Shared, Soft, Tree, Whole, _only_at, reader
-from nshot.training.loop import train
 from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule, pack
 
@@ -132,7 +132,6 @@ def trained(packing: bool, checkpoints=None, progress=lambda done, total: None):
         rows,
         AnswerTokens(),
         Schedule(3e-3, epochs=3, batch_size=4),
-        device="cpu",
         packing=packing,
         validation=validation,
         checkpoints=checkpoints,
@@ -162,7 +161,7 @@ def test_validation_rows_are_looked_at_before_and_after_each_epoch_and_change_no
     other = tiny_module("llama")
     rows = [talk(f"t{i}", 10 + 40 * (i % 3), i) for i in range(12)]
     alone = train(
-        other, rows, AnswerTokens(), Schedule(3e-3, epochs=3, batch_size=4), device="cpu",
+        other, rows, AnswerTokens(), Schedule(3e-3, epochs=3, batch_size=4),
         packing=True,
     )  # fmt: skip
     assert alone.losses == pytest.approx(trace.losses, abs=1e-5)

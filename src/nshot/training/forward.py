@@ -281,17 +281,17 @@ def token_reader(
 
     Raises `InputError`, with their names, for rows that supervise nothing.
     """
-    require_supervised(rows, validation)
+    _require_supervised(rows, validation)
     chosen = reader(module, [*rows, *validation], free, device, packing)
     if packing and isinstance(chosen, Whole):
         note("rows were padded, not packed: on this model the two are not the same")
     return chosen
 
 
-def require_supervised(rows: Sequence[Row], validation: Sequence[Row] = ()) -> None:
+def _require_supervised(rows: Sequence[Row], validation: Sequence[Row] = ()) -> None:
     """Raise `InputError` where there is nothing to learn from, naming rows that teach nothing."""
     if validation:
-        require_supervised(validation)
+        _require_supervised(validation)
     empty = [row.id for row in rows if not row.points]
     if not rows or empty:
         more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""

@@ -1,10 +1,9 @@
 """The training loop: one for all that is read and all that is minimised.
 
 A training is a sequence of stages. Each takes a live module, a plan of batches, an objective and a
-schedule of fixed steps, and leaves the module's free parameters trained: `train` reads rows of
-tokens with a language model, `optimise` rows of any kind, `optimise_stages` whatever there is.
-Killed and started again with the same arguments, it ends with the same bytes as if it had not been
-killed.
+schedule of fixed steps, and leaves the module's free parameters trained: `optimise` is one stage on
+rows that are at hand, `optimise_stages` whatever there is. Killed and started again with the same
+arguments, it ends with the same bytes as if it had not been killed.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from nshot.core import machine
 from nshot.core.errors import CannotAdapt, Diverged
 from nshot.core.types import digest
 from nshot.training.checkpoints import Checkpoints, Position
-from nshot.training.forward import Reader, require_supervised, token_reader
-from nshot.training.rows import Read, Row, RowBatches, Schedule
+from nshot.training.rows import Read, RowBatches, Schedule
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each parameter."""
@@ -121,58 +119,6 @@ def still(done: int, total: int) -> None:
     """Show nothing."""
 
 
-def train(
-    module: Any,
-    rows: Sequence[Row],
-    objective: Objective[Reader, Row],
-    schedule: Schedule,
-    *,
-    device: str,
-    free_blocks: int | None = None,
-    packing: bool = False,
-    validation: Sequence[Row] = (),
-    checkpoints: Checkpoints | None = None,
-    note: Callable[[str], None] = quiet,
-    progress: Callable[[int, int], None] = still,
-) -> Trace:
-    """Train the parameters of `module` that require a gradient, in place.
-
-    Args:
-        module: a transformers causal language model, PEFT-wrapped or not, on `device`.
-        rows: what to train on; ids are unique.
-        free_blocks: when every free parameter lies in the last so many blocks or above them. The
-            blocks under them are then computed once a row.
-        packing: read several rows in a sequence (`nshot.training.forward.Packed`), where this
-            model can be read so; the result is the same up to rounding.
-        validation: rows whose loss is taken and never followed, with ids of their own.
-        checkpoints: where to keep the state of a long run, and to look for that of a killed one.
-        note: told what a reader of the result must know (a smaller micro-batch).
-        progress: told (steps done, steps in all) after each step.
-
-    Raises:
-        InputError: a row without a supervised token.
-        CannotAdapt: no parameter is free.
-        Diverged: a loss or gradient that is not a finite number.
-    """
-    require_supervised(rows, validation)
-
-    def read() -> Reader:
-        return token_reader(module, rows, validation, free_blocks, device, packing, note)
-
-    return optimise(
-        module,
-        read,
-        rows,
-        objective,
-        schedule,
-        device=device,
-        validation=validation,
-        checkpoints=checkpoints,
-        note=note,
-        progress=progress,
-    )
-
-
 def optimise(
     module: nn.Module,
     read: Callable[[], M],
@@ -186,9 +132,21 @@ def optimise(
     note: Callable[[str], None] = quiet,
     progress: Callable[[int, int], None] = still,
 ) -> Trace:
-    """Train on rows, `schedule.epochs` times each, through what `read` makes of `module`.
+    """Train the parameters of `module` that require a gradient, in place, on rows that are at hand.
 
-    All else is as in `train`, which see.
+    Args:
+        module: on `device`.
+        read: makes of it what the objective is given: for rows of tokens
+            `nshot.training.forward.token_reader`.
+        rows: what to train on, `schedule.epochs` times each; ids are unique.
+        validation: rows whose loss is taken and never followed, with ids of their own.
+        checkpoints: where to keep the state of a long run, and to look for that of a killed one.
+        note: told what a reader of the result must know (a smaller micro-batch).
+        progress: told (steps done, steps in all) after each step.
+
+    Raises:
+        CannotAdapt: no parameter is free.
+        Diverged: a loss or gradient that is not a finite number.
     """
     look = _loss_of(validation, objective, schedule.epoch(len(rows))) if validation else None
     return optimise_stages(
@@ -211,7 +169,7 @@ def optimise_stages(
     note: Callable[[str], None] = quiet,
     progress: Callable[[int, int], None] = still,
 ) -> Trace:
-    """Train through the stages, one after the other. All else is as in `train`, which see.
+    """Train through the stages, one after the other. All else is as in `optimise`.
 
     `identity` names what the outcome depends on and the stages do not show.
     """
