@@ -135,9 +135,9 @@ def test_digests_take_half_characters_and_bytes() -> None:
 
 
 def test_costs_add_but_peaks_do_not() -> None:
-    one = Cost(1, 2, 30, 4, 5, 6, 7, 0.5)
-    other = Cost(10, 20, 3, 40, 50, 60, 70, 0.25)
-    assert one.then(other) == Cost(11, 22, 30, 44, 55, 60, 77, 0.75)
+    one = Cost(1, 2, 30, 4, 5, 6, 7)
+    other = Cost(10, 20, 3, 40, 50, 60, 70)
+    assert one.then(other) == Cost(11, 22, 30, 44, 55, 60, 77)
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,6 @@ class Cost:
     tokens_out: int = 0
     trained_params: int = 0
     disk_bytes: int = 0
-    money: float = 0.0
 
     def then(self, after: Cost) -> Cost:
         """This, followed by `after`: sums, but peaks take the maximum."""
@@ -343,7 +342,6 @@ class Cost:
             tokens_out=self.tokens_out + after.tokens_out,
             trained_params=max(self.trained_params, after.trained_params),
             disk_bytes=self.disk_bytes + after.disk_bytes,
-            money=self.money + after.money,
         )
 
 

@@ -101,11 +101,6 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def distance(one: int, other: int) -> int:
-    """In how many bits two hashes differ."""
-    return (one ^ other).bit_count()
-
-
 def lookalikes(ours: Sequence[Look], theirs: Sequence[Look]) -> Iterator[tuple[int, int]]:
     """(i, j) for each ``ours[i]`` that looks the same as ``theirs[j]``.
 

@@ -78,7 +78,6 @@ class Brief:
     encoder: ModelRef | None
     rates: Rates
     background: int = 0
-    preferences: int = 0
     architecture: str = ""
     """The language model's ``model_type``; "" where unknown."""
 

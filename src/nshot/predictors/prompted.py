@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from nshot.prompts.render import (
 )
 
 Calibration: TypeAlias = Literal["none", "content_free", "batch"]
-CALIBRATIONS: tuple[Calibration, ...] = get_args(Calibration)
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
 """Inputs that say nothing (Zhao et al. 2021, section 5)."""
