@@ -125,7 +125,7 @@ class Measuring:
             cell,
             plan,
             spec(method) if method else {},
-            points=tuple(stats[0] for stats in answered.stats),
+            points=tuple(statistics[0] for statistics in answered.statistics),
             answers=tuple(prediction.answer for prediction in answered.predictions),
             expected=tuple(row.targets for row in board.test),
             inputs=tuple(row.input.text for row in board.test) if not board.dev else (),
@@ -195,7 +195,7 @@ def _sureness(board: Board, dev: Answered) -> tuple[float, float]:
         prediction.scores[names.index(row.label)]
         for row, prediction in zip(board.dev, dev.predictions, strict=True)
     ]
-    return value(board.task, dev.stats), float(np.mean(right))
+    return value(board.task, dev.statistics), float(np.mean(right))
 
 
 def _known(model: LanguageModel) -> dict[str, float]:

@@ -187,7 +187,7 @@ def answered(model: LanguageModel, rows: Sequence[Example], written: int) -> dic
         "answers": [one.text.strip() for one in said],
         "ended": [one.finished for one in said],
         "rouge_l": [
-            metric.stats(row, Prediction(one.text.strip()))[0]
+            metric.statistics(row, Prediction(one.text.strip()))[0]
             for row, one in zip(rows, said, strict=True)
         ],
     }
@@ -270,7 +270,7 @@ def exact(
     prompts = [chat(EXACT, row.input, demos) for row in rows]
     said, metric = model.generate(prompts, Decoding(8, grammar=grammar)), metric_of(EXACT)
     return [
-        metric.stats(row, Prediction(one.text.strip()))[0]
+        metric.statistics(row, Prediction(one.text.strip()))[0]
         for row, one in zip(rows, said, strict=True)
     ]
 

@@ -491,7 +491,7 @@ def test_an_exported_row_is_answered_by_its_own_runtime(house: Any, tmp_path: Pa
     answered = answer(Runtime(tmp_path), COLOURS, there.place.setting.split.test)  # type: ignore[arg-type]
     exported = replace(
         shipped, form="json", ids=answered.ids, predictions=answered.predictions,
-        statistics=answered.stats, use=answered.use,
+        statistics=answered.statistics, use=answered.use,
     )  # fmt: skip
     alone = there.board([entry(Means(), trained)])
     board = there.board([entry(Means(), trained)], [entry(Means(), exported, "json")])

@@ -103,7 +103,7 @@ def test_what_keeps_the_format_counts_one(task: Task, kept: list[str], left: lis
     row = Example("1", Input(fields=(("text", "?"),)), ("18",))
     for answers, expected in ((kept, 1.0), (left, 0.0)):
         for answer in answers:
-            assert metric.stats(row, Prediction(answer)) == (expected,), answer
+            assert metric.statistics(row, Prediction(answer)) == (expected,), answer
 
 
 def test_the_metric_needs_a_format() -> None:
@@ -203,8 +203,8 @@ def test_a_constrained_answer_keeps_the_format(writer: Writer, format: Any, tmp_
     row = Example("1", INPUTS[0], ("18",))
     free = Prompted(task, writer, SCORER, format)  # type: ignore[arg-type]
     kept = Prompted(task, writer, SCORER, format, constrained=True)  # type: ignore[arg-type]
-    assert {keeps.stats(row, one) for one in free.predict(INPUTS)} == {(0.0,)}
-    assert {keeps.stats(row, one) for one in kept.predict(INPUTS)} == {(1.0,)}
+    assert {keeps.statistics(row, one) for one in free.predict(INPUTS)} == {(0.0,)}
+    assert {keeps.statistics(row, one) for one in kept.predict(INPUTS)} == {(1.0,)}
     assert writer.asked[-1].grammar == Grammar(
         "regex", "[0-9]{2,4}", "" if format == "chat" else " "
     )

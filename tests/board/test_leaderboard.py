@@ -104,8 +104,8 @@ def test_draws_that_are_the_same_to_the_row_are_one_draw() -> None:
 def test_macro_f1_points_average_to_the_score() -> None:
     task = Task("t", "classify", TASK.labels, metric="macro_f1")
     two = measured("11")
-    stats = ((1.0, 0.0, 1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
-    entry = Entry(KNN, measurements={4: [replace(two, statistics=stats)]})
+    statistics = ((1.0, 0.0, 1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
+    entry = Entry(KNN, measurements={4: [replace(two, statistics=statistics)]})
     assert np.mean(matrix(entry, 4, task)) == pytest.approx(draw_scores(entry, 4, task)[0])
 
 

@@ -43,7 +43,7 @@ def test_the_metric_scores_real_rows_by_its_name(monkeypatch: pytest.MonkeyPatch
     right = [Prediction(f"{row.label.upper()} and more") for row in rows[:30]]
     answers = right + [Prediction("")] * 10
     values = metrics.np.array(
-        [metric.stats(row, answer) for row, answer in zip(rows, answers, strict=True)]
+        [metric.statistics(row, answer) for row, answer in zip(rows, answers, strict=True)]
     )
     assert metrics.score(metric, values) == metrics.points(metric, values).mean() == 0.75
 

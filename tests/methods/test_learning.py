@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from glyphs import glyph_file
-from nshot.bench.episodes import parted
+from nshot.bench.episodes import validation_split
 from nshot.core import machine
 from nshot.core.errors import Diverged
 from nshot.data.collections import Collection, load
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(
 
 def test_it_learns_and_says_how(background: Collection) -> None:
     shape = EpisodeShape(5, 1, 5)
-    _, validation = parted(background, 0)
+    _, validation = validation_split(background, 0)
     assert validation is None, "too few classes to keep any out"
     method = SMALL.model_copy(update={"learning_rate": 1e-2})
     learner, trace = trained(method, background)
@@ -142,7 +142,7 @@ def test_it_learns_and_says_how(background: Collection) -> None:
 
 def test_what_is_validation_is_not_learned_from(tmp_path: Path) -> None:
     cut = load(glyph_file(tmp_path / "many.npz", 260, 250, each=6), rotations=True)
-    kept, validation = parted(cut.background, 0)
+    kept, validation = validation_split(cut.background, 0)
     assert validation is not None
     assert len(kept.names) == 1000 - 4 * 12
     assert set(np.bincount(kept.origins)) <= {0, 4}, "a class goes with its turned copies"

@@ -184,7 +184,7 @@ def test_a_temperature_undoes_a_scale() -> None:
 def test_rows_that_are_all_right_leave_some_doubt() -> None:
     right = np.tile(np.arange(3), 8)
     easy = -100.0 * (np.arange(3) != right[:, None])
-    (one,) = picked([Candidate(Family(("a",)), told=easy)], right, 0)
+    (one,) = picked([Candidate(Family(("a",)), log_probs=easy)], right, 0)
     wrong = 2 * np.exp(-100 * one.weight)
     assert 0.01 < wrong / (1 + wrong) < 0.05
 
@@ -206,9 +206,9 @@ def test_those_are_picked_that_help_each_other() -> None:
     half = np.arange(40) < 20
     sure, lost = np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])
     of_right = np.where(right[:, None] == 0, sure, sure[:, ::-1])
-    first = Candidate(Family(("a",)), told=np.where(half[:, None], of_right, lost))
-    second = Candidate(Family(("b",)), told=np.where(half[:, None], lost, of_right))
-    wrong = Candidate(Family(("c",)), told=of_right[:, ::-1])
+    first = Candidate(Family(("a",)), log_probs=np.where(half[:, None], of_right, lost))
+    second = Candidate(Family(("b",)), log_probs=np.where(half[:, None], lost, of_right))
+    wrong = Candidate(Family(("c",)), log_probs=of_right[:, ::-1])
     chosen = picked([wrong, first, second], right, 0)
     assert {one.family.parts for one in chosen} == {("a",), ("b",)}
     assert min(one.weight for one in chosen) > 0.4, "together they are surer than each alone"

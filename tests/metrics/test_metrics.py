@@ -27,7 +27,7 @@ def example(*targets: str) -> Example:
 
 def one(metric: str, targets: tuple[str, ...], answer: str) -> float:
     found = metric_of(Task("t", "generate", metric=metric))
-    return score(found, np.array([found.stats(example(*targets), said(answer))]))
+    return score(found, np.array([found.statistics(example(*targets), said(answer))]))
 
 
 answered = st.lists(
@@ -37,32 +37,34 @@ answered = st.lists(
 
 def stats_of(metric: str, pairs: list[tuple[str, str]]) -> tuple[object, np.ndarray]:
     found = metric_of(Task("t", "classify", TASK.labels, metric=metric))
-    return found, np.array([found.stats(example(true), said(answer)) for true, answer in pairs])
+    return found, np.array(
+        [found.statistics(example(true), said(answer)) for true, answer in pairs]
+    )
 
 
 @unhurried
 @given(answered)
 def test_accuracy_is_the_share_of_right_answers(pairs: list[tuple[str, str]]) -> None:
-    metric, stats = stats_of("accuracy", pairs)
-    assert score(metric, stats) == pytest.approx(np.mean([t == a for t, a in pairs]))  # type: ignore[arg-type]
+    metric, statistics = stats_of("accuracy", pairs)
+    assert score(metric, statistics) == pytest.approx(np.mean([t == a for t, a in pairs]))  # type: ignore[arg-type]
 
 
 @unhurried
 @given(answered)
 def test_macro_f1_is_scikit_learns(pairs: list[tuple[str, str]]) -> None:
-    metric, stats = stats_of("macro_f1", pairs)
+    metric, statistics = stats_of("macro_f1", pairs)
     true, answers = zip(*pairs, strict=True)
     theirs = f1_score(true, answers, labels=LABELS, average="macro", zero_division=0)
-    assert score(metric, stats) == pytest.approx(theirs)  # type: ignore[arg-type]
+    assert score(metric, statistics) == pytest.approx(theirs)  # type: ignore[arg-type]
 
 
 @unhurried
 @given(answered, st.sampled_from(["accuracy", "macro_f1"]))
 def test_the_mean_of_the_points_is_the_score(pairs: list[tuple[str, str]], name: str) -> None:
-    metric, stats = stats_of(name, pairs)
-    given_points = points(metric, stats)  # type: ignore[arg-type]
+    metric, statistics = stats_of(name, pairs)
+    given_points = points(metric, statistics)  # type: ignore[arg-type]
     assert given_points.shape == (len(pairs),)
-    assert given_points.mean() == pytest.approx(score(metric, stats), abs=1e-9)  # type: ignore[arg-type]
+    assert given_points.mean() == pytest.approx(score(metric, statistics), abs=1e-9)  # type: ignore[arg-type]
 
 
 @unhurried
@@ -70,16 +72,16 @@ def test_the_mean_of_the_points_is_the_score(pairs: list[tuple[str, str]], name:
 def test_points_follow_their_examples(pairs: list[tuple[str, str]], rng: object) -> None:
     order = list(range(len(pairs)))
     rng.shuffle(order)  # type: ignore[attr-defined]
-    metric, stats = stats_of("macro_f1", pairs)
-    moved = points(metric, stats[order])  # type: ignore[arg-type]
-    assert moved == pytest.approx(points(metric, stats)[order])  # type: ignore[arg-type]
+    metric, statistics = stats_of("macro_f1", pairs)
+    moved = points(metric, statistics[order])  # type: ignore[arg-type]
+    assert moved == pytest.approx(points(metric, statistics)[order])  # type: ignore[arg-type]
 
 
 def test_jackknife_points_are_what_an_example_adds() -> None:
     metric = MacroF1(("a", "b"))
     pairs = [("a", "a"), ("a", "b"), ("b", "b")]
-    stats = np.array([metric.stats(example(t), said(a)) for t, a in pairs])
-    right, wrong, other = points(metric, stats)
+    statistics = np.array([metric.statistics(example(t), said(a)) for t, a in pairs])
+    right, wrong, other = points(metric, statistics)
     assert wrong < right
     assert wrong < other
 
@@ -125,13 +127,13 @@ def test_token_f1_of_no_reference_is_nothing() -> None:
 def test_pair_accuracy_takes_any_of_the_best() -> None:
     metric = metric_of(Task("t", "rank", metric="pair_accuracy"))
     asked = Example("x", Input(answers=("p", "q", "r")), grades=(1.0, 2.0, 2.0))
-    assert [metric.stats(asked, said(answer)) for answer in "pqr"] == [(0.0,), (1.0,), (1.0,)]
+    assert [metric.statistics(asked, said(answer)) for answer in "pqr"] == [(0.0,), (1.0,), (1.0,)]
 
 
 def test_one_answer_compared_with_itself_is_not_right() -> None:
     task = Task("t", "rank", metric="pair_accuracy")
     alone = Example("x", Input(answers=("p",)), grades=(1.0,))
-    assert metric_of(task).stats(alone, said("p")) == (0.0,)
+    assert metric_of(task).statistics(alone, said("p")) == (0.0,)
     pair = Example("y", Input(answers=("p", "q")), grades=(1.0, 0.0))
     assert misfits(task, (), (pair, pair)) == []
     (fault,) = misfits(task, (), (pair, alone))
@@ -150,6 +152,6 @@ def test_an_unknown_metric_names_the_nearest() -> None:
 def test_nothing_answered_is_no_score_and_no_crash() -> None:
     for name in ("accuracy", "macro_f1"):
         metric = metric_of(Task("t", "classify", TASK.labels, metric=name))
-        width = len(metric.stats(example("a"), said("a")))
+        width = len(metric.statistics(example("a"), said("a")))
         assert metric.value(np.zeros(width), 0) == 0.0
         assert score(metric, np.array([])) == 0.0

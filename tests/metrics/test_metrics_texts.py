@@ -32,8 +32,8 @@ def example(*targets: str, text: str = E2E) -> Example:
 
 def one(metric: str, answer: str, *targets: str, text: str = E2E) -> float:
     found = metric_of(Task("t", "generate"), metric)
-    stats = found.stats(example(*targets, text=text), Prediction(answer))
-    return score(found, np.array([stats]))
+    statistics = found.statistics(example(*targets, text=text), Prediction(answer))
+    return score(found, np.array([statistics]))
 
 
 # ------------------------------------------------------------------ by hand
@@ -105,9 +105,9 @@ def test_slots_of_triples_are_their_different_ends() -> None:
 def test_slots_are_counted_over_all_rows_and_rows_without_any_count_nothing() -> None:
     metric = metric_of(Task("t", "generate"), "slots")
     rows = [("a[x], b[y], c[z]", "x y z"), ("a[x]", "none"), ("no slots", "here")]
-    stats = np.array([metric.stats(example("?", text=t), Prediction(a)) for t, a in rows])
-    assert score(metric, stats) == pytest.approx(3 / 4)
-    assert points(metric, stats).mean() == pytest.approx(3 / 4)
+    statistics = np.array([metric.statistics(example("?", text=t), Prediction(a)) for t, a in rows])
+    assert score(metric, statistics) == pytest.approx(3 / 4)
+    assert points(metric, statistics).mean() == pytest.approx(3 / 4)
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,10 @@ def test_corpus_metrics_are_sacrebleus(rows: list[tuple[str, str, str]]) -> None
     answers, firsts, seconds = (list(column) for column in zip(*rows, strict=True))
     for name, theirs in (("bleu", sacrebleu.corpus_bleu), ("chrf", sacrebleu.corpus_chrf)):
         metric = metric_of(Task("t", "generate"), name)
-        stats = np.array([metric.stats(example(*r), Prediction(a)) for a, *r in rows])
+        statistics = np.array([metric.statistics(example(*r), Prediction(a)) for a, *r in rows])
         expected = theirs(answers, [firsts, seconds]).score / 100
-        assert score(metric, stats) == pytest.approx(expected, abs=1e-9)
-        assert points(metric, stats).mean() == pytest.approx(expected, abs=1e-9)
+        assert score(metric, statistics) == pytest.approx(expected, abs=1e-9)
+        assert points(metric, statistics).mean() == pytest.approx(expected, abs=1e-9)
 
 
 def test_rows_may_have_different_numbers_of_references() -> None:
@@ -194,8 +194,8 @@ def test_rows_may_have_different_numbers_of_references() -> None:
     answers = [answer for answer, _ in rows]
     references = [["a cat sat on a mat", "a b c d"], ["the cat sat", None]]
     metric = metric_of(Task("t", "generate"), "bleu")
-    stats = np.array([metric.stats(example(*r), Prediction(a)) for a, r in rows])
-    assert score(metric, stats) == pytest.approx(
+    statistics = np.array([metric.statistics(example(*r), Prediction(a)) for a, r in rows])
+    assert score(metric, statistics) == pytest.approx(
         sacrebleu.corpus_bleu(answers, references).score / 100, abs=1e-9
     )
 
@@ -203,12 +203,12 @@ def test_rows_may_have_different_numbers_of_references() -> None:
 def test_the_jackknife_finds_the_spread_that_a_bootstrap_finds() -> None:
     rng = np.random.default_rng(0)
     vocabulary = [f"w{i}" for i in range(30)]
-    metric, stats = metric_of(Task("t", "generate"), "bleu"), []
+    metric, statistics = metric_of(Task("t", "generate"), "bleu"), []
     for _ in range(150):
         said = rng.choice(vocabulary, 12).tolist()
         meant = [w if rng.random() < rng.choice([0.5, 0.95]) else "other" for w in said]
-        stats.append(metric.stats(example(" ".join(meant)), Prediction(" ".join(said))))
-    table = np.array(stats)
+        statistics.append(metric.statistics(example(" ".join(meant)), Prediction(" ".join(said))))
+    table = np.array(statistics)
     again = [score(metric, table[rng.integers(0, 150, 150)]) for _ in range(300)]
     spread = points(metric, table).std(ddof=1) / np.sqrt(150)
     assert spread == pytest.approx(np.std(again), rel=0.2)

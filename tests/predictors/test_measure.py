@@ -43,10 +43,10 @@ def rows(*pairs: str) -> tuple[Example, ...]:
 def test_answers_are_marked_in_order_and_counted() -> None:
     found = answer(Echo(), TASK, rows("aa", "ab", "bb"))
     assert found.ids == ("r0", "r1", "r2")
-    assert found.stats == ((1.0,), (0.0,), (1.0,))
+    assert found.statistics == ((1.0,), (0.0,), (1.0,))
     assert (found.use.tokens_in, found.use.tokens_out) == (9, 6)
     assert found.use.seconds > 0
-    assert value(TASK, found.stats) == pytest.approx(2 / 3)
+    assert value(TASK, found.statistics) == pytest.approx(2 / 3)
 
 
 def test_the_predictor_sees_inputs_only() -> None:
@@ -83,6 +83,6 @@ def test_folds_are_joined_in_order_and_added_up() -> None:
     parts = [answer(Echo(), TASK, rows("aa")), answer(Echo(), TASK, rows("ab", "bb"))]
     whole = joined(parts)
     assert whole.ids == ("r0", "r0", "r1")
-    assert whole.stats == ((1.0,), (0.0,), (1.0,))
+    assert whole.statistics == ((1.0,), (0.0,), (1.0,))
     assert whole.use.tokens_in == 9
     assert whole.use.seconds == pytest.approx(sum(p.use.seconds for p in parts))

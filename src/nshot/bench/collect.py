@@ -266,7 +266,7 @@ def out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         job="+".join(p.job for p in parts),
         ids=whole.ids,
         predictions=whole.predictions,
-        statistics=whole.stats,
+        statistics=whole.statistics,
         use=whole.use,
         build=replace(
             build,

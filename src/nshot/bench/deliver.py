@@ -124,8 +124,8 @@ def judge(
         job = Job("judge", {"comparisons": [asdict(one) for one in compared]}, base=ref)
         outcome = known.of(job)
         if outcome is None or outcome.state != "ok":
-            said = f"{len(compared)} compared"
-            raise _Unanswered(Single(f"judge · {what}", job, words=said))
+            verdict = f"{len(compared)} compared"
+            raise _Unanswered(Single(f"judge · {what}", job, words=verdict))
         return list(outcome.body["preferences"])
 
     rows = {e.id: e for e in prepared.split.test or prepared.split.train}

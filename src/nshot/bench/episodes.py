@@ -45,9 +45,9 @@ RESULT = "episodes.json"
 FORMAT = 1
 GAIN = 0.10
 """What a trained learner must gain over its untrained self, in mean accuracy."""
-_WATCHED_SHARE, _WATCHED_MOST, _WATCHED_EPISODES = 0.05, 50, 40
-_WATCHED_SHAPE = EpisodeShape(5, 1, 5)
-_WATCHED_LEAST = 200
+_VALIDATION_SHARE, _VALIDATION_MOST, _VALIDATION_EPISODES = 0.05, 50, 40
+_VALIDATION_SHAPE = EpisodeShape(5, 1, 5)
+_VALIDATION_LEAST = 200
 """Background classes under which none is kept out to be watched."""
 
 
@@ -142,17 +142,17 @@ def _faults(request: Request, cut: Cut) -> list[Fault]:
     learns = [m.name for m in request.methods if m.phases(_shape(cut))]
     timeless = [m.name for m in request.methods if m.phases(_shape(cut)) and not m.steps]
     if learns and not len(cut.background.names):
-        found = f"no background classes to learn from, which {', '.join(learns)} need"
+        problem = f"no background classes to learn from, which {', '.join(learns)} need"
         do = "--background N learns from N of the classes and measures on the others"
-        faults.append(Fault(found, "split in the file, or --background", do, str(request.data)))
+        faults.append(Fault(problem, "split in the file, or --background", do, str(request.data)))
     if timeless and request.minutes is None:
-        found = f"{', '.join(timeless)} must be trained, and it is not said how long"
-        faults.append(Fault(found, do=f"--train-minutes 6, or --set {timeless[0]}.steps=[1000]"))
+        problem = f"{', '.join(timeless)} must be trained, and it is not said how long"
+        faults.append(Fault(problem, do=f"--train-minutes 6, or --set {timeless[0]}.steps=[1000]"))
     for method in request.methods:
         phases = [phase.name for phase in method.phases(_shape(cut))]
         if method.steps and phases and len(method.steps) != len(phases):
-            found = f"{method.name}: {len(method.steps)} numbers of steps"
-            faults.append(Fault(found, f"one for each of its phases: {', '.join(phases)}"))
+            problem = f"{method.name}: {len(method.steps)} numbers of steps"
+            faults.append(Fault(problem, f"one for each of its phases: {', '.join(phases)}"))
     return faults
 
 
@@ -162,8 +162,8 @@ def _shape(cut: Cut) -> tuple[int, ...]:
 
 def _other(path: Path, cut: Cut, request: Request) -> Set:
     """All classes of other data, at the size that the learners know."""
-    found = load(path, side=_shape(cut)[-1])
-    classes, known = _joined(found), _shape(cut)
+    loaded = load(path, side=_shape(cut)[-1])
+    classes, known = _joined(loaded), _shape(cut)
     if len(classes.shape) != len(known) or (len(known) == 1 and classes.shape != known):
         shapes = [" x ".join(map(str, shape)) for shape in (classes.shape, known)]
         raise InputError(
@@ -279,7 +279,7 @@ class _Run:
             row["scores"] = row["untrained"]
             if method.phases(_shape(self.prepared.cut)):
                 method, job = self._trained(method)
-                row["spec"], row["training"] = spec(method), self._found(job)
+                row["spec"], row["training"] = spec(method), self._result(job)
                 row["scores"] = self._scores(method, job)
                 own = len(self.prepared.sets[0].shapes)
                 require_gain(row["untrained"][:own], row["scores"][:own])
@@ -289,10 +289,10 @@ class _Run:
             row |= {"status": "failed", "reason": str(error)}
         return row
 
-    def _found(self, job: str) -> dict[str, Any]:
+    def _result(self, job: str) -> dict[str, Any]:
         """The body of a finished job."""
-        found = self.store.get(job)
-        return found[1] if found else {}
+        result = self.store.get(job)
+        return result[1] if result else {}
 
     def _trained(self, method: Episodic) -> tuple[Episodic, str]:
         """The method with its steps fixed, and the job whose folder holds what it learned."""
@@ -324,12 +324,12 @@ class _Run:
             seconds = 60 * (request.minutes or 0)
             steps = learning.planned(method, cut.background, seconds, request.seed)
             self.store.put(job, "steps", "ok", {"steps": steps})
-        return method.model_copy(update={"steps": tuple(self._found(job)["steps"])})
+        return method.model_copy(update={"steps": tuple(self._result(job)["steps"])})
 
     def _train(self, method: Episodic, job: str) -> None:
         """Train and keep the learner; a killed training is taken up where it was."""
         request = self.prepared.request
-        known, validation = parted(self.prepared.cut.background, request.seed)
+        known, validation = validation_split(self.prepared.cut.background, request.seed)
         learner = learning.fresh(method, known.shape, request.seed)
         checkpoints = Checkpoints(self.store.scratch(job), every=25)
         start = time.perf_counter()
@@ -374,7 +374,7 @@ class _Run:
             if self.store.get(job) is None:
                 learner = learner or self._learner(method, trained)
                 self.store.put(job, "scores", "ok", {"scores": measured(learner, one)})
-            scores += self._found(job)["scores"]
+            scores += self._result(job)["scores"]
         return scores
 
     def _learner(self, method: Episodic, trained: str | None) -> Learner:
@@ -387,25 +387,27 @@ def _copied(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
-def parted(background: Collection, seed: int) -> tuple[Collection, learning.Validation | None]:
+def validation_split(
+    background: Collection, seed: int
+) -> tuple[Collection, learning.Validation | None]:
     """The classes to learn from, and episodes of others that are only watched.
 
-    One class in twenty, at most `_WATCHED_MOST`, is kept out with its turned copies; none where
+    One class in twenty, at most `_VALIDATION_MOST`, is kept out with its turned copies; none where
     there are few.
     """
     origins = np.unique(background.origins).tolist()
-    if len(origins) < _WATCHED_LEAST:
+    if len(origins) < _VALIDATION_LEAST:
         return background, None
     out = random.Random("watched").sample(
-        origins, min(_WATCHED_MOST, int(_WATCHED_SHARE * len(origins)))
+        origins, min(_VALIDATION_MOST, int(_VALIDATION_SHARE * len(origins)))
     )
     kept_out = np.isin(background.origins, out)
-    watched = background.only(np.flatnonzero(kept_out).tolist())
-    drawn = draw(watched.counts, _WATCHED_SHAPE, 0, _WATCHED_EPISODES, seed)
+    validation = background.only(np.flatnonzero(kept_out).tolist())
+    drawn = draw(validation.counts, _VALIDATION_SHAPE, 0, _VALIDATION_EPISODES, seed)
     used, numbered = np.unique(drawn, return_inverse=True)
     kept = background.only(np.flatnonzero(~kept_out).tolist())
     rows = numbered.reshape(drawn.shape)
-    return kept, learning.Validation(watched.items[used], rows, _WATCHED_SHAPE)
+    return kept, learning.Validation(validation.items[used], rows, _VALIDATION_SHAPE)
 
 
 def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
@@ -416,8 +418,8 @@ def measured(learner: Learner, one: Set) -> list[dict[str, Any]]:
         start = time.perf_counter()
         right = answering.correct(answering.answer(learner, features, drawn, shape), shape)
         seconds = time.perf_counter() - start
-        said = answering.accuracy(right, shape)
-        scores.append({"set": one.name, **vars(shape), **vars(said), "seconds": seconds})
+        summary = answering.accuracy(right, shape)
+        scores.append({"set": one.name, **vars(shape), **vars(summary), "seconds": seconds})
         scores[-1]["correct"] = right.tolist()
     return scores
 
@@ -428,9 +430,9 @@ def require_gain(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[st
     Where fewer than twice that is left to gain, half of what is left is asked for.
     """
     was, now = (float(np.mean([score["mean"] for score in scores])) for scores in (before, after))
-    wanted = min(GAIN, (1 - was) / 2)
-    if now - was < wanted:
+    goal = min(GAIN, (1 - was) / 2)
+    if now - was < goal:
         raise DidNotLearn(
             f"did not learn: {100 * was:.1f} % untrained, {100 * now:.1f} % trained, and"
-            f" {100 * (was + wanted):.1f} % were to be reached"
+            f" {100 * (was + goal):.1f} % were to be reached"
         )

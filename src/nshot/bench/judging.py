@@ -37,24 +37,24 @@ def judge_rows(
     base = measured.get(against)
     if base is None:
         return Verdicts(model, reason=f"no {AGAINST} row")
-    found = agreement(ask("pairs", pairs), pairs)
-    if not found.admitted:
-        return Verdicts(model, found, "no admissible judge")
+    verdicts = agreement(ask("pairs", pairs), pairs)
+    if not verdicts.admitted:
+        return Verdicts(model, verdicts, "no admissible judge")
     rows = {against: JudgeCell(reason="the baseline")}
     for name, measurement in measured.items():
         if name != against:
             compared = comparisons(task, measurement, base, known)
             rows[name] = _cell(against, ask(name, compared), compared)
-    return Verdicts(model, found, "", rows)
+    return Verdicts(model, verdicts, "", rows)
 
 
 def comparisons(
     task: Task, one: Measurement, other: Measurement, known: Mapping[str, Example]
 ) -> list[Comparison]:
     """The two answers to each test input; a row, or its group where it has one, is a cluster."""
-    said = {key: p.answer for key, p in zip(other.ids, other.predictions, strict=True)}
+    answers = {key: p.answer for key, p in zip(other.ids, other.predictions, strict=True)}
     return [
-        Comparison(request(task, known[key].input), p.answer, said[key], known[key].group or key)
+        Comparison(request(task, known[key].input), p.answer, answers[key], known[key].group or key)
         for key, p in zip(one.ids, one.predictions, strict=True)
     ]
 

@@ -36,13 +36,15 @@ def places_of(methods: Iterable[Method]) -> dict[str, str]:
 def _fault(cls: type[Method], others: Mapping[str, str]) -> Fault | None:
     place = f"{cls.__module__}.{cls.__qualname__}"
     if cls.name in TABLE or cls.name in others:
-        found = f"{place} is named '{cls.name}', as another method is"
-        return Fault(found, "a name of its own", f"name = 'my_{cls.name}'")
+        problem = f"{place} is named '{cls.name}', as another method is"
+        return Fault(problem, "a name of its own", f"name = 'my_{cls.name}'")
     if cls.__module__ == "__main__":
-        found = f"method '{cls.name}' is defined in the script that runs"
+        problem = f"method '{cls.name}' is defined in the script that runs"
         expected = "a module, which worker processes can import"
-        return Fault(found, expected, f"move {cls.__qualname__} to a file of its own and import it")
+        return Fault(
+            problem, expected, f"move {cls.__qualname__} to a file of its own and import it"
+        )
     if getattr(import_module(cls.__module__), cls.__qualname__, None) is not cls:
-        found = f"{place} cannot be imported by that name"
-        return Fault(found, "a class at the top of its module")
+        problem = f"{place} cannot be imported by that name"
+        return Fault(problem, "a class at the top of its module")
     return None

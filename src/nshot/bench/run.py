@@ -156,8 +156,10 @@ def adapt_one(prepared: Prepared, on: Subscriber, command: str = "") -> Row:
     """
     names = [contender.name for contender in Ladder.of(prepared).contenders]
     if len(names) > 1:
-        found = f"several models: {', '.join(names)}"
-        raise InputError(Fault(found, "one method on one model", "nshot compare measures several"))
+        problem = f"several models: {', '.join(names)}"
+        raise InputError(
+            Fault(problem, "one method on one model", "nshot compare measures several")
+        )
     with opened(prepared, on, command) as run:
         return run.adapt()
 

@@ -107,7 +107,7 @@ class _Runner:
     """A candidate in the race: its statistics and fits, fold by fold, or why it fell."""
 
     method: Method
-    stats: list[list[tuple[float, ...]]] = field(default_factory=list)
+    statistics: list[list[tuple[float, ...]]] = field(default_factory=list)
     fits: list[list[float]] = field(default_factory=list)
     fell: str = ""
 
@@ -142,7 +142,7 @@ class _Race:
         return tuple(
             Trial(
                 {name: getattr(runner.method, name) for name in names},
-                None if runner.fell else self._score(runner, len(runner.stats)).score,
+                None if runner.fell else self._score(runner, len(runner.statistics)).score,
                 chosen=key == _key(chosen),
                 note=runner.fell or self._seen(runner),
             )
@@ -150,15 +150,15 @@ class _Race:
         )
 
     def _seen(self, runner: _Runner) -> str:
-        count, folds = len(runner.stats), len(self._folds)
+        count, folds = len(runner.statistics), len(self._folds)
         return "" if count == folds else f"on {count} of {folds} folds"
 
     def _look(self, candidate: Method, count: int) -> Look | None:
         """How it did on the first `count` folds; None where it fell."""
         runner = self._runners.setdefault(_key(candidate), _Runner(candidate))
-        while len(runner.stats) < count and not runner.fell:
+        while len(runner.statistics) < count and not runner.fell:
             try:
-                self._run(runner, len(runner.stats))
+                self._run(runner, len(runner.statistics))
             except WorkerLost:
                 raise
             except (CannotAdapt, RunFailed) as error:
@@ -167,16 +167,16 @@ class _Race:
 
     def _run(self, runner: _Runner, index: int) -> None:
         fold = self._folds[index]
-        said = self._answer(runner.method, fold, index)
-        pairs = list(zip(fold.dev, said, strict=True))
-        runner.stats.append([self._metric.stats(e, p) for e, p in pairs])
+        predictions = self._answer(runner.method, fold, index)
+        pairs = list(zip(fold.dev, predictions, strict=True))
+        runner.statistics.append([self._metric.statistics(e, p) for e, p in pairs])
         runner.fits.append([_fit(self._task, e, p) for e, p in pairs])
 
     def _score(self, runner: _Runner, count: int) -> Look:
         """Over all dev rows of the folds together: every labelled row is dev exactly once."""
-        stats = [row for fold in runner.stats[:count] for row in fold]
+        rows = [row for fold in runner.statistics[:count] for row in fold]
         fits = [fit for fold in runner.fits[:count] for fit in fold]
-        return Look(score(self._metric, np.array(stats)), float(np.mean(fits)), len(stats))
+        return Look(score(self._metric, np.array(rows)), float(np.mean(fits)), len(rows))
 
 
 def _fit(task: Task, example: Example, prediction: Prediction) -> float:

@@ -43,10 +43,12 @@ class Store:
             )
             db.execute("create table if not exists meta (key text primary key, value text)")
             db.execute("insert or ignore into meta values ('format', ?)", (str(FORMAT),))
-            found = db.execute("select value from meta where key = 'format'").fetchone()[0]
-        if int(found) > FORMAT:
+            version = db.execute("select value from meta where key = 'format'").fetchone()[0]
+        if int(version) > FORMAT:
             raise Locked(
-                Fault(f"{self.root} was written by a newer nshot (format {found})", do="--out NEW")
+                Fault(
+                    f"{self.root} was written by a newer nshot (format {version})", do="--out NEW"
+                )
             )
 
     @contextmanager

@@ -174,7 +174,7 @@ def further_matrix(
     for m in entry.measurements[size]:
         if (m.job, name) not in entry.statistics:
             answers = zip(m.ids, m.predictions, strict=True)
-            rows = [metric.stats(examples[key], answer) for key, answer in answers]
+            rows = [metric.statistics(examples[key], answer) for key, answer in answers]
             entry.statistics[m.job, name] = np.array(rows)
         drawn.append(entry.statistics[m.job, name])
     return _matrix(metric, entry.measurements[size], drawn)

@@ -98,7 +98,7 @@ class Trained(Writing, Method):
         steps = self.schedule(0).steps(rows)
         trained = min(steps * self.batch_size, self.epochs * rows)
         trained_tokens = trained * (brief.tokens + _PROMPT + _ANSWER)
-        checked_tokens = 2 * min(rows, _CHECKED) * _asked(brief)
+        checked_tokens = 2 * min(rows, _CHECKED) * _tokens_to_ask(brief)
         share = part.share(brief.layers, self.epochs)
         seconds = share * trained_tokens / brief.rates.train_tokens
         seconds += checked_tokens / brief.rates.lm_tokens
@@ -107,12 +107,12 @@ class Trained(Writing, Method):
 
     def use_forecast(self, brief: Brief) -> Cost:
         """One prompt an input, with the labels to judge or a text about as long to write."""
-        read = brief.test * _asked(brief)
+        read = brief.test * _tokens_to_ask(brief)
         written = brief.test * brief.tokens if brief.task.kind == "generate" else 0.0
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
         return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
 
 
-def _asked(brief: Brief) -> float:
+def _tokens_to_ask(brief: Brief) -> float:
     """Tokens read when one input is asked with all its labels."""
     return brief.tokens + _PROMPT + _ANSWER * max(1, len(brief.task.labels))

@@ -132,21 +132,21 @@ def _format_faults(task: Task) -> list[Fault]:
     return []
 
 
-def score(metric: Metric, stats: Floats) -> float:
+def score(metric: Metric, statistics: Floats) -> float:
     """Value of (examples, k) statistics; 0 where nothing was answered."""
-    return metric.value(stats.sum(axis=0), len(stats)) if len(stats) else 0.0
+    return metric.value(statistics.sum(axis=0), len(statistics)) if len(statistics) else 0.0
 
 
-def points(metric: Metric, stats: Floats) -> Floats:
+def points(metric: Metric, statistics: Floats) -> Floats:
     """One point per example whose mean is the score: (examples, k) -> (examples,).
 
     For a metric that is no mean: jackknife pseudo-values n t - (n-1) t_(-i) (Tukey 1958), shifted
     so that their mean is the score itself and not its bias-corrected version.
     """
     if metric.mean:
-        return stats[:, 0].astype(np.float64)
-    count, total = len(stats), stats.sum(axis=0)
+        return statistics[:, 0].astype(np.float64)
+    count, total = len(statistics), statistics.sum(axis=0)
     value = metric.value(total, count)
-    without = np.array([metric.value(total - row, count - 1) for row in stats])
+    without = np.array([metric.value(total - row, count - 1) for row in statistics])
     pseudo = count * value - (count - 1) * without
     return np.asarray(pseudo + (value - pseudo.mean()), dtype=np.float64)

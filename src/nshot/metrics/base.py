@@ -30,7 +30,7 @@ class Metric(Protocol):
         """True when the value is the mean of the first statistic."""
         ...
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """What is summed; the same length for every example."""
         ...
 

@@ -43,7 +43,7 @@ class Slots:
 
     mean = False
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(slots said, slots)."""
         named, words = slots(example.input), units(prediction.answer)
         return (float(sum(_says(words, slot) for slot in named)), float(len(named)))
@@ -56,7 +56,7 @@ class Slots:
 class IsJson(Mean):
     """1 where the whole answer is a JSON object or list."""
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
         return (float(isinstance(parsed(prediction.answer), (dict, list))),)
 
@@ -67,7 +67,7 @@ class JsonMatch(Mean):
     The order of keys does not count, that of lists does; 1 and 1.0 are equal, 1 and true are not.
     """
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
         return (float(any(_same(prediction.answer, target) for target in example.targets)),)
 
@@ -78,7 +78,7 @@ class Number(Mean):
     Behind ``####``, where it stands, only what follows the last one is read.
     """
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
         number = last_number(prediction.answer)
         right = number is not None and any(last_number(t) == number for t in example.targets)

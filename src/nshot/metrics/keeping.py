@@ -26,7 +26,7 @@ class KeepsFormat(Mean):
             raise InputError(Fault(problem, do="answer_format: {regex: '[0-9]+'}"))
         self._keeps = _check(task.answer_format)
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
         return (float(self._keeps(prediction.answer)),)
 

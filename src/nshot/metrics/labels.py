@@ -13,7 +13,7 @@ from nshot.metrics.base import Floats, Mean
 class Accuracy(Mean):
     """1 where the answer is the label (classify) or one of the references (generate)."""
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
         return (float(prediction.answer in example.targets),)
 
@@ -24,7 +24,7 @@ class PairAccuracy(Mean):
     Where there is one answer nothing is chosen, so nothing is right: 0.
     """
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
         if len(example.grades) < 2:
             return (0.0,)
@@ -41,7 +41,7 @@ class MacroF1:
     def __init__(self, labels: Sequence[str]) -> None:
         self._index = {label: i for i, label in enumerate(labels)}
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """True positives, said and occurring, for each label: 3 x labels numbers."""
         row = np.zeros((3, len(self._index)))
         expected = self._index[example.label]

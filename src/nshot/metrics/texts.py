@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class ExactMatch(Mean):
     """1 where the answer equals a reference after folding case, width, space and outer marks."""
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
         answer = folded(prediction.answer)
         return (float(any(folded(target) == answer for target in example.targets)),)
@@ -25,7 +25,7 @@ class ExactMatch(Mean):
 class TokenF1(Mean):
     """F1 of the bags of words, the best over the references (Rajpurkar et al. 2016)."""
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(F1,)."""
         answer = folded(prediction.answer).split()
         return (max((_bag_f1(answer, folded(t).split()) for t in example.targets), default=0.0),)
@@ -38,7 +38,7 @@ class RougeL(Mean):
     program and its descendants drop all that is not a Latin letter or a figure.
     """
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(F1,)."""
         answer = units(prediction.answer)
         return (max((_rouge_l(answer, units(target)) for target in example.targets), default=0.0),)
@@ -55,7 +55,7 @@ class Corpus:
     def __init__(self, metric: SacreBleu) -> None:
         self._metric = metric
 
-    def stats(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
+    def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """The counts that sacrebleu sums over a corpus; texts may have any number of references."""
         # Public are only the scores of one text or of all: what lies between them is what its own
         # significance tests resample, by the methods that each of its metrics has to have.

@@ -26,7 +26,7 @@ class Answered:
 
     ids: tuple[str, ...]
     predictions: tuple[Prediction, ...]
-    stats: tuple[tuple[float, ...], ...]
+    statistics: tuple[tuple[float, ...], ...]
     use: Cost
 
 
@@ -46,8 +46,8 @@ def answer(predictor: Predictor, task: Task, examples: Sequence[Example]) -> Ans
     return Answered(
         ids=tuple(example.id for example in examples),
         predictions=tuple(predictions),
-        stats=tuple(
-            metric.stats(example, prediction)
+        statistics=tuple(
+            metric.statistics(example, prediction)
             for example, prediction in zip(examples, predictions, strict=True)
         ),
         use=Cost(
@@ -60,9 +60,9 @@ def answer(predictor: Predictor, task: Task, examples: Sequence[Example]) -> Ans
     )
 
 
-def value(task: Task, stats: Sequence[tuple[float, ...]]) -> float:
+def value(task: Task, statistics: Sequence[tuple[float, ...]]) -> float:
     """The task's score of some statistics, in [0, 1]."""
-    return score(metric_of(task), np.array(stats, dtype=np.float64))
+    return score(metric_of(task), np.array(statistics, dtype=np.float64))
 
 
 def train_score(predictor: Predictor, task: Task, labelled: Sequence[Example]) -> float | None:
@@ -70,7 +70,7 @@ def train_score(predictor: Predictor, task: Task, labelled: Sequence[Example]) -
     if not labelled:
         return None
     step = max(1, -(-len(labelled) // TRAIN_SAMPLE))
-    return value(task, answer(predictor, task, labelled[::step]).stats)
+    return value(task, answer(predictor, task, labelled[::step]).statistics)
 
 
 def joined(parts: Sequence[Answered]) -> Answered:
@@ -81,6 +81,6 @@ def joined(parts: Sequence[Answered]) -> Answered:
     return Answered(
         ids=tuple(i for part in parts for i in part.ids),
         predictions=tuple(p for part in parts for p in part.predictions),
-        stats=tuple(s for part in parts for s in part.stats),
+        statistics=tuple(s for part in parts for s in part.statistics),
         use=replace(use, disk_bytes=max((part.use.disk_bytes for part in parts), default=0)),
     )

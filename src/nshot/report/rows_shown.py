@@ -90,13 +90,13 @@ def _share(part: int, whole: int) -> str:
 
 
 def _overlap(train: Sequence[Example], test: Sequence[Example]) -> list[str]:
-    found = overlap(train, test)
+    overlaps = overlap(train, test)
     rows = {row.id: row for row in train}
     lines = [
-        f"overlap with {len(test)} test rows: {len(found.same)} train rows the same, "
-        f"{len(found.near)} near ({RULE})"
+        f"overlap with {len(test)} test rows: {len(overlaps.same)} train rows the same, "
+        f"{len(overlaps.near)} near ({RULE})"
     ]
-    for word, pairs in (("same", found.same), ("near", found.near)):
+    for word, pairs in (("same", overlaps.same), ("near", overlaps.near)):
         lines += [f"  {word}: {name} {shown(rows[name])} ~ {at}" for name, at in pairs[:_PAIRS]]
     return [*map(_plain, lines)]
 
@@ -158,16 +158,16 @@ def _rendered(rows: Sequence[Example], reader: Reader, colour: bool) -> list[str
 
 
 def _marked(tokenizer: Any, part: Rendered, colour: bool) -> str:
-    text = []
+    parts = []
     for taught, run in groupby(zip(*part, strict=True), key=lambda pair: bool(pair[1])):
-        said = tokenizer.decode([token for token, _ in run], clean_up_tokenization_spaces=False)
-        text.append(_taught(said, colour) if taught else _short(_plain(said)))
-    return "".join(text).rstrip("\n")
+        text = tokenizer.decode([token for token, _ in run], clean_up_tokenization_spaces=False)
+        parts.append(_taught(text, colour) if taught else _short(_plain(text)))
+    return "".join(parts).rstrip("\n")
 
 
 def _as_text(row: Example, colour: bool) -> str:
-    asked = "\n".join(turn.text for turn in spoken(row)[: -1 if best_answer(row) else None])
-    return f"{_short(_plain(asked))}\n{_taught(best_answer(row), colour)}"
+    question = "\n".join(turn.text for turn in spoken(row)[: -1 if best_answer(row) else None])
+    return f"{_short(_plain(question))}\n{_taught(best_answer(row), colour)}"
 
 
 def _taught(text: str, colour: bool) -> str:

@@ -50,35 +50,37 @@ def check_value(method: Method, table: Table) -> None:
 
 
 def check_adapt(
-    method: Method, task: Task, shots: Shots, bench: Workbench, asked: Sequence[Input]
+    method: Method, task: Task, shots: Shots, bench: Workbench, inputs: Sequence[Input]
 ) -> Predictor:
     """It adapts, changes no base model, and what it returns keeps the predictors' contract."""
     before = bench.models.fingerprint(bench.base) if bench.base else ""
     predictor = method.adapt(task, shots, bench)
     after = bench.models.fingerprint(bench.base) if bench.base else ""
     promise(before == after, "the base model is as it was before")
-    check_predictor(predictor, task, bench.models, bench.folder / "saved", asked)
+    check_predictor(predictor, task, bench.models, bench.folder / "saved", inputs)
     return predictor
 
 
 def check_predictor(
-    predictor: Predictor, task: Task, models: Models, folder: Path, asked: Sequence[Input]
+    predictor: Predictor, task: Task, models: Models, folder: Path, inputs: Sequence[Input]
 ) -> None:
     """One answer per input, each by itself, and the same after saving and loading."""
-    told = predictor.predict(asked)
-    promise(len(told) == len(asked), "one prediction per input")
+    predictions = predictor.predict(inputs)
+    promise(len(predictions) == len(inputs), "one prediction per input")
     promise(predictor.predict([]) == [], "no input, no prediction")
     if task.kind == "classify":
         known = {*task.label_names, ""}
-        promise(all(p.answer in known for p in told), "every answer is a label")
-    backwards = predictor.predict(asked[::-1])[::-1]
-    singly = [predictor.predict([one])[0] for one in asked]
-    promise(_same(told, backwards), "the order of the inputs changes no answer")
-    promise(_same(told, singly), "what else is in the batch changes no answer")
+        promise(all(p.answer in known for p in predictions), "every answer is a label")
+    backwards = predictor.predict(inputs[::-1])[::-1]
+    singly = [predictor.predict([one])[0] for one in inputs]
+    promise(_same(predictions, backwards), "the order of the inputs changes no answer")
+    promise(_same(predictions, singly), "what else is in the batch changes no answer")
     predictor.save(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
     promise(not [p for p in files if p.suffix.lower() in UNSAFE], "safetensors and JSON only")
-    promise(_same(told, load(folder, models).predict(asked)), "saved and loaded it is the same")
+    promise(
+        _same(predictions, load(folder, models).predict(inputs)), "saved and loaded it is the same"
+    )
 
 
 def _same(one: Sequence[Prediction], other: Sequence[Prediction]) -> bool:

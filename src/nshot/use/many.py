@@ -32,27 +32,27 @@ class Many:
         """What each folder answers, by name."""
         return {name: one.task for name, one in self._folders.items()}
 
-    def predict(self, asked: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
+    def predict(self, inputs: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
         """One prediction per text, mapping or `Input`, in order; ``under[i]`` names its folder.
 
         The answers are those that each folder gives its rows by itself. Raises `InputError` with
         every unknown name and every input that its task cannot read.
         """
-        inputs = self._inputs(asked, under)
-        answers: list[Prediction] = [Prediction("")] * len(inputs)
+        parsed = self._inputs(inputs, under)
+        answers: list[Prediction] = [Prediction("")] * len(parsed)
         for name, folder in self._folders.items():
             rows = [i for i, one in enumerate(under) if one == name]
-            predictions = folder.predict([inputs[i] for i in rows])
+            predictions = folder.predict([parsed[i] for i in rows])
             for i, prediction in zip(rows, predictions, strict=True):
                 answers[i] = prediction
         return answers
 
-    def _inputs(self, asked: Sequence[Asked], under: Sequence[str]) -> list[Input]:
-        if len(asked) != len(under):
-            raise InputError(Fault(f"{len(under)} names for {len(asked)} inputs", "one for each"))
+    def _inputs(self, values: Sequence[Asked], under: Sequence[str]) -> list[Input]:
+        if len(values) != len(under):
+            raise InputError(Fault(f"{len(under)} names for {len(values)} inputs", "one for each"))
         faults = _unknown(under, self._folders)
         inputs = []
-        for i, (one, name) in enumerate(zip(asked, under, strict=True)):
+        for i, (one, name) in enumerate(zip(values, under, strict=True)):
             try:
                 if name in self._folders:
                     inputs.append(self._folders[name].input(one))

@@ -38,31 +38,31 @@ class Ready:
         """Answers it was delivered with."""
         return len(self._checks)
 
-    def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
+    def predict(self, inputs: Sequence[Asked]) -> list[Prediction]:
         """One prediction per text, mapping, picture's path or `Input`, in order."""
-        return self._predictor.predict([self.input(one) for one in asked])
+        return self._predictor.predict([self.input(one) for one in inputs])
 
-    def input(self, asked: Asked) -> Input:
+    def input(self, value: Asked) -> Input:
         """A text, mapping, path or `Input` as an input of the task. Raises `InputError`."""
-        if isinstance(asked, Input):
-            return asked
-        if self.task.pictures and isinstance(asked, (str, Path)):
-            return Input(images=(as_image(Path(asked)),))
-        if self.task.pictures or isinstance(asked, Path):
+        if isinstance(value, Input):
+            return value
+        if self.task.pictures and isinstance(value, (str, Path)):
+            return Input(images=(as_image(Path(value)),))
+        if self.task.pictures or isinstance(value, Path):
             expected = "a picture's path" if self.task.pictures else "a text, not a path"
-            raise InputError(Fault(f"a {type(asked).__name__}", expected=expected))
+            raise InputError(Fault(f"a {type(value).__name__}", expected=expected))
         names = [name for name, _ in self.task.field_names] or ["text"]
-        if isinstance(asked, str):
+        if isinstance(value, str):
             if len(names) > 1:
                 raise InputError(Fault("one text", expected=f"a mapping with {', '.join(names)}"))
-            return Input(fields=((names[0], asked),))
-        if missing := [name for name in names if name not in asked]:
-            raise InputError(Fault(f"no {', '.join(missing)} in {sorted(asked)}"))
-        return Input(fields=tuple((name, str(asked[name])) for name in names))
+            return Input(fields=((names[0], value),))
+        if missing := [name for name in names if name not in value]:
+            raise InputError(Fault(f"no {', '.join(missing)} in {sorted(value)}"))
+        return Input(fields=tuple((name, str(value[name])) for name in names))
 
     def check(self) -> list[str]:
         """Where this copy's answers differ from those it was delivered with, a line each."""
-        answers = self._predictor.predict([asked for asked, _ in self._checks])
+        answers = self._predictor.predict([input for input, _ in self._checks])
         wrong = []
         for (_, then), now in zip(self._checks, answers, strict=True):
             moved = max(

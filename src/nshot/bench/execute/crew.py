@@ -45,8 +45,8 @@ def crew(
     fit = max(1, free // each)
     path = root / "data" / "crew.json"
     if workers is not None and workers > fit:
-        found = f"--workers {workers} would hold about {_gb(workers * each)}"
-        raise InputError(Fault(found, f"the {_gb(free)} that are free", f"--workers {fit}"))
+        problem = f"--workers {workers} would hold about {_gb(workers * each)}"
+        raise InputError(Fault(problem, f"the {_gb(free)} that are free", f"--workers {fit}"))
     most = 1 if machine.device() != "cpu" else min(MOST, cores)
     threads = max(1, cores // (workers or most))
     if workers is None and path.exists():

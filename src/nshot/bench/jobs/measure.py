@@ -34,7 +34,7 @@ def do(job: Job, place: Workplace) -> Body:
     extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
     if hasattr(predictor, "beside"):
         extra["beside"] = {
-            what: value(task, answer(other, task, test).stats)
+            what: value(task, answer(other, task, test).statistics)
             for what, other in predictor.beside.items()
         }
     if job.draw == 0 and task.pictures:
@@ -87,7 +87,7 @@ def body(
         draw=job.draw,
         ids=answered.ids,
         predictions=answered.predictions,
-        statistics=answered.stats,
+        statistics=answered.statistics,
         build=build,
         use=answered.use,
         train_score=train,

@@ -96,11 +96,11 @@ class PictureProbe(Method):
         seen = _seen(bench, source, [example.input for example in shots.labelled])
         layers = bench.models.pictures(bench.encoder).layers
         shown = Shown(seen, targets(task, shots.labelled), len(task.labels))
-        found = self._chosen(families(layers, self.colour), shown, shots, bench)
-        members = tuple(one.fitted(shown) for one in found)
+        views = self._chosen(families(layers, self.colour), shown, shots, bench)
+        members = tuple(one.fitted(shown) for one in views)
         if self.unlabelled != "ignore" and shots.unlabelled:
-            asked = _seen(bench, source, [example.input for example in shots.unlabelled])
-            members = refined(members, shown, asked, shift=self.unlabelled == "shift")
+            queries = _seen(bench, source, [example.input for example in shots.unlabelled])
+            members = refined(members, shown, queries, shift=self.unlabelled == "shift")
         bench.trained(sum(member.prototypes.size for member in members))
         return Discriminants(task, source, members)
 
@@ -111,8 +111,8 @@ class PictureProbe(Method):
         if not devs:
             bench.note("untuned: one shot per label leaves nothing to choose on")
             return untuned(among, shown)
-        found = [best(family, shown, devs) for family in among]
-        chosen = picked(found, shown.targets[np.concatenate(devs)], bench.seed)
+        candidates = [best(family, shown, devs) for family in among]
+        chosen = picked(candidates, shown.targets[np.concatenate(devs)], bench.seed)
         bench.note(f"chosen on {len(devs)} folds: {', '.join(str(one) for one in chosen)}")
         return chosen
 
@@ -130,7 +130,7 @@ class Shown:
 class Candidate:
     """One family with its settings, and what it said of the held-out rows, where it was tried.
 
-    `told` (held-out rows, labels) are log-probabilities, `loss` the mean nats of the right labels.
+    `log_probs` (held-out rows, labels), `loss` the mean nats of the right labels.
     """
 
     family: Family
@@ -139,7 +139,7 @@ class Candidate:
     temperature: float = 1.0
     weight: float = 1.0
     loss: float = 0.0
-    told: Floats | None = None
+    log_probs: Floats | None = None
 
     def fitted(self, shown: Shown) -> Discriminant:
         """On all shots."""
@@ -177,8 +177,8 @@ def cuts(examples: Sequence[Example], seed: int) -> list[NDArray[np.intp]]:
         fold: {examples[i].label for i in places if fold_of[examples[i].id] != fold}
         for fold in folds
     }
-    asked = [[i for i in folds[f] if examples[i].label in known[f]] for f in sorted(folds)]
-    return [np.array(rows) for rows in asked if rows]
+    queries = [[i for i in folds[f] if examples[i].label in known[f]] for f in sorted(folds)]
+    return [np.array(rows) for rows in queries if rows]
 
 
 def families(layers: Sequence[str], colour: bool) -> list[Family]:
@@ -211,52 +211,54 @@ def untuned(among: Sequence[Family], shown: Shown) -> list[Candidate]:
 def best(family: Family, shown: Shown, devs: Sequence[NDArray[np.intp]]) -> Candidate:
     """The settings of a family with the least loss on the held-out rows, the first of equals."""
     rows = family.rows(shown.seen)
-    asked = np.concatenate(devs)
-    right = shown.targets[asked]
-    found = []
+    queries = np.concatenate(devs)
+    right = shown.targets[queries]
+    candidates = []
     kinds: tuple[Covariance, ...] = ("within", "total")
     for covariance in kinds:
-        told = _held_out(rows, shown, devs, covariance)
-        for shrinkage, logits in zip(SHRINKAGES, told, strict=True):
+        tables = _held_out(rows, shown, devs, covariance)
+        for shrinkage, logits in zip(SHRINKAGES, tables, strict=True):
             temperature, loss = tempered(logits, right)
-            told_so = log_softmax(temperature * logits)
-            found.append(
-                Candidate(family, covariance, shrinkage, temperature, loss=loss, told=told_so)
+            log_probs = log_softmax(temperature * logits)
+            candidates.append(
+                Candidate(
+                    family, covariance, shrinkage, temperature, loss=loss, log_probs=log_probs
+                )
             )
-    return min(found, key=lambda one: one.loss)
+    return min(candidates, key=lambda one: one.loss)
 
 
-def picked(found: Sequence[Candidate], right: NDArray[np.int64], seed: int) -> list[Candidate]:
+def picked(candidates: Sequence[Candidate], right: NDArray[np.int64], seed: int) -> list[Candidate]:
     """Those that answer the held-out rows best together, with their weights, the weightiest first.
 
     Picked on `BAGS` bags of the rows, drawn with replacement: on few rows a single search fits
     their chance. The temperature of all together is in the weights; it changes no answer, and
     leaves the doubt of one error in a row more than there were, however easy they were.
     """
-    told = np.stack([one.told for one in found if one.told is not None])
-    rng, times = np.random.default_rng(seed), np.zeros(len(found))
+    logits = np.stack([one.log_probs for one in candidates if one.log_probs is not None])
+    rng, times = np.random.default_rng(seed), np.zeros(len(candidates))
     for _ in range(BAGS):
         bag = rng.integers(0, len(right), len(right))
-        times += _picks(told[:, bag], right[bag])
-    together_told = np.tensordot(times, told, 1) / times.sum()
+        times += _picks(logits[:, bag], right[bag])
+    mixture = np.tensordot(times, logits, 1) / times.sum()
     doubt = 1 / (len(right) + 1)
-    weights = tempered(together_told, right, doubt=doubt)[0] * times / times.sum()
+    weights = tempered(mixture, right, doubt=doubt)[0] * times / times.sum()
     order = np.argsort(-weights, kind="stable")
-    return [replace(found[i], weight=float(weights[i])) for i in order if times[i]]
+    return [replace(candidates[i], weight=float(weights[i])) for i in order if times[i]]
 
 
-def _picks(told: Floats, right: NDArray[np.int64]) -> Floats:
-    """How many times each of `told` (candidates, rows, labels) is picked, `PICKS` in all.
+def _picks(scores: Floats, right: NDArray[np.int64]) -> Floats:
+    """How many times each of `scores` (candidates, rows, labels) is picked, `PICKS` in all.
 
     Each pick is the one with which the mean of all picks so far has the least loss at its best
     temperature.
     """
-    times, total = np.zeros(len(told)), np.zeros_like(told[0])
+    times, total = np.zeros(len(scores)), np.zeros_like(scores[0])
     for done in range(PICKS):
-        losses = [tempered((total + one) / (done + 1), right, SHARPENED)[1] for one in told]
+        losses = [tempered((total + one) / (done + 1), right, SHARPENED)[1] for one in scores]
         least = int(np.argmin(losses))
         times[least] += 1
-        total += told[least]
+        total += scores[least]
     return times
 
 
@@ -265,12 +267,12 @@ def _held_out(
 ) -> Floats:
     """(shrinkages, held-out rows, labels) logits; each fold is answered from all others."""
     known = np.concatenate(devs)
-    told = []
+    scores = []
     for dev in devs:
         kept = np.setdiff1d(known, dev)
         spread = Spread.of(rows[kept], shown.targets[kept], shown.count, covariance)
-        told.append(spread.logits(rows[dev], SHRINKAGES))
-    return np.concatenate(told, axis=1)
+        scores.append(spread.logits(rows[dev], SHRINKAGES))
+    return np.concatenate(scores, axis=1)
 
 
 def tempered(
@@ -286,8 +288,8 @@ def tempered(
     rows = np.arange(len(right))
     losses = []
     for temperature in among:
-        told = log_softmax(temperature * logits)
-        losses.append(-(1 - doubt) * told[rows, right].mean() - doubt * told.mean())
+        scores = log_softmax(temperature * logits)
+        losses.append(-(1 - doubt) * scores[rows, right].mean() - doubt * scores.mean())
     least = int(np.argmin(losses))
     return among[least], float(losses[least])
 
@@ -295,7 +297,7 @@ def tempered(
 def refined(
     members: tuple[Discriminant, ...],
     shown: Shown,
-    asked: Mapping[str, NDArray[np.float32]],
+    queries: Mapping[str, NDArray[np.float32]],
     shift: bool,
 ) -> tuple[Discriminant, ...]:
     """The members with prototypes moved by soft k-means over the `asked` rows.
@@ -305,12 +307,12 @@ def refined(
     section 3.2. What a row belongs to is asked of all members together.
     """
     shots = np.bincount(shown.targets, minlength=shown.count)[:, None]
-    read = [member.family.rows(asked) for member in members]
+    read = [member.family.rows(queries) for member in members]
     if shift:
         members = tuple(_shifted(m, rows) for m, rows in zip(members, read, strict=True))
     first = members
     for _ in range(ROUNDS):
-        shares = np.exp(together(members, asked))
+        shares = np.exp(together(members, queries))
         mass = shots + shares.sum(axis=0)[:, None]
         members = tuple(
             replace(m, prototypes=((shots * m.prototypes + shares.T @ rows) / mass).astype("f4"))

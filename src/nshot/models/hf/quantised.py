@@ -27,8 +27,8 @@ def quiet() -> None:
 
 def missing_extra() -> str | None:
     """What to install before weights can be packed; None where all is there. Imports nothing."""
-    there = importlib.util.find_spec("bitsandbytes") is not None
-    return None if there else "needs bitsandbytes: pip install 'nshot[quantise]'"
+    installed = importlib.util.find_spec("bitsandbytes") is not None
+    return None if installed else "needs bitsandbytes: pip install 'nshot[quantise]'"
 
 
 def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
