@@ -422,7 +422,7 @@ class Board(Part):
 
     def _advice(self, d: Decision, columns: Sequence[Column], wish: Wish) -> Advice:
         rows = {name: self.row(name) for name in d.mean}
-        costs = {name: cost_of(row, wish.prefer) for name, row in rows.items()}
+        costs = {column.name: column.cost for column in columns}
         return Advice(
             pick=d.pick,
             reasons=reasons(

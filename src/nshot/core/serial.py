@@ -183,8 +183,8 @@ def read_json(path: Path, do: str = "") -> Any:
     try:
         return json.loads(decode(path.read_bytes(), path))
     except OSError as error:
-        models_fields = f"cannot be read: {error.strerror}"
-        raise InputError(Fault(models_fields, "a file that nshot wrote", do, str(path))) from None
+        problem = f"cannot be read: {error.strerror}"
+        raise InputError(Fault(problem, "a file that nshot wrote", do, str(path))) from None
     except ValueError as error:
         raise InputError(Fault(f"not JSON: {error}", where=str(path))) from None
 

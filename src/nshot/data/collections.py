@@ -218,20 +218,20 @@ def _faults(arrays: Arrays) -> list[Fault]:
 def _item_faults(kind: str, items: NDArray[Any]) -> list[Fault]:
     if kind == "images":
         if items.dtype != np.uint8 or items.ndim not in (3, 4) or 0 in items.shape:
-            arrays = f"images are {items.dtype} of shape {items.shape}"
+            problem = f"images are {items.dtype} of shape {items.shape}"
             return [
-                Fault(arrays, "uint8 of shape (N, height, width) or (N, height, width, channels)")
+                Fault(problem, "uint8 of shape (N, height, width) or (N, height, width, channels)")
             ]
         if items.ndim == 4 and items.shape[3] not in (1, 3):
             return [Fault(f"images have {items.shape[3]} channels", "1 or 3")]
         return []
     if items.dtype.kind != "f" or items.ndim != 2 or 0 in items.shape:
-        arrays = f"features are {items.dtype} of shape {items.shape}"
-        return [Fault(arrays, "floats of shape (N, width)")]
+        problem = f"features are {items.dtype} of shape {items.shape}"
+        return [Fault(problem, "floats of shape (N, width)")]
     wrong = np.flatnonzero(~np.isfinite(items).all(axis=1))
     if len(wrong):
-        arrays = f"{len(wrong)} features are no finite numbers, rows {wrong[:_NAMED].tolist()}"
-        return [Fault(arrays, "finite numbers")]
+        problem = f"{len(wrong)} features are no finite numbers, rows {wrong[:_NAMED].tolist()}"
+        return [Fault(problem, "finite numbers")]
     return []
 
 
@@ -277,8 +277,8 @@ def _folder(path: Path, side: int) -> tuple[Collection, NDArray[np.int64], tuple
     if repeated := {f.name for p, f in classes if cut and p == 0} & {
         f.name for p, f in classes if p
     }:
-        arrays = f"classes are in both parts: {', '.join(sorted(repeated)[:_NAMED])}"
-        faults.append(Fault(arrays, "each class in one part", where=str(path)))
+        problem = f"classes are in both parts: {', '.join(sorted(repeated)[:_NAMED])}"
+        faults.append(Fault(problem, "each class in one part", where=str(path)))
     if faults:
         raise InputError(faults)
     notes = (f"{others} files that are no pictures were left out",) if others else ()

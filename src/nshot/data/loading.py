@@ -157,8 +157,8 @@ def load(
 def _background(path: Path, task: Task, label: str | None) -> tuple[Example, ...]:
     """Examples of other classes than the task's; a description is the text beside a picture."""
     if task.kind != "classify":
-        have = "data.background holds other classes, and a generate task has none"
-        raise InputError(Fault(have, do="leave it out", where=str(path)))
+        problem = "data.background holds other classes, and a generate task has none"
+        raise InputError(Fault(problem, do="leave it out", where=str(path)))
     part = _classes(path, task, label if path.is_file() else None)
     if not task.pictures:
         return tuple(part.examples)
@@ -196,11 +196,11 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
         return
     where = str(tables[0].path)
     if len(columns.text) > 1:
-        have = f"pictures and texts in one row: {', '.join(columns.text)}"
-        faults.add(Fault(have, "one column of pictures", f"--text {named[0]}", where))
+        problem = f"pictures and texts in one row: {', '.join(columns.text)}"
+        faults.add(Fault(problem, "one column of pictures", f"--text {named[0]}", where))
     if columns.kind != "classify":
-        have = "pictures in a task of kind generate"
-        faults.add(Fault(have, "labels to choose from", where=where))
+        problem = "pictures in a task of kind generate"
+        faults.add(Fault(problem, "labels to choose from", where=where))
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
             open_pictures(table, named[0], faults)
@@ -265,8 +265,8 @@ def _formatted(
     train = tables[0]
     group, id_ = extras(train, given)
     if given.kind not in (None, form.kind):
-        have = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
-        faults.add(Fault(have, do="leave the kind out", where=str(train.path)))
+        problem = f"rows of format {form.name} are of kind {form.kind}, the task's is {given.kind}"
+        faults.add(Fault(problem, do="leave the kind out", where=str(train.path)))
     parts = [_format_part(table, form, group, faults, pinned) for table in tables]
     fields = dict.fromkeys(
         name for part in parts for row in part.examples for name, _ in row.input.fields
@@ -323,15 +323,15 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         table.broken = True
         return part
     for row, place in zip(table.rows, table.places, strict=True):
-        have: list[tuple[str, str]] = []
-        input = read_input(row, columns.text, columns.kind, have)
-        targets = _targets(answer, row.get(answer), columns.kind, have)
+        problems: list[tuple[str, str]] = []
+        input = read_input(row, columns.text, columns.kind, problems)
+        targets = _targets(answer, row.get(answer), columns.kind, problems)
         if targets:
             part.labelled.labels.append(targets[0])
             part.labelled.places.append(place)
-        for problem, expected in have:
+        for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
-        if have:
+        if problems:
             continue
         group = cell_text(row.get(columns.group)) if columns.group else None
         part.examples.append(Example("", input, targets, group=group or None))
@@ -339,8 +339,10 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     return part
 
 
-def read_input(row: Row, columns: Sequence[str], kind: Kind, have: list[tuple[str, str]]) -> Input:
-    """The input of a row; problems (what was found, what was expected) go into `found`.
+def read_input(
+    row: Row, columns: Sequence[str], kind: Kind, problems: list[tuple[str, str]]
+) -> Input:
+    """The input of a row; problems (what was found, what was expected) go into `problems`.
 
     A task of kind generate may leave some of several columns empty: those are left out.
     """
@@ -352,27 +354,27 @@ def read_input(row: Row, columns: Sequence[str], kind: Kind, have: list[tuple[st
         if isinstance(cell, Image):
             images.append(cell)
         elif (text := cell_text(cell)) is None:
-            have.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+            problems.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
         elif not text.strip():
             empty.append(name)
         else:
             fields.append((name, text))
     if empty and (kind != "generate" or len(empty) == len(columns)):
-        have += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
+        problems += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
     return Input(tuple(fields), images=tuple(images))
 
 
-def _targets(name: str, cell: Any, kind: Kind, have: list[tuple[str, str]]) -> tuple[str, ...]:
+def _targets(name: str, cell: Any, kind: Kind, problems: list[tuple[str, str]]) -> tuple[str, ...]:
     """The label, or all references."""
     if isinstance(cell, list) and kind == "classify":
-        have.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
+        problems.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
         return ()
     texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
     if None in texts:
-        have.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
+        problems.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
     elif not texts or not all(text and text.strip() for text in texts):
         word = "label" if kind == "classify" else "text"
-        have.append((f"'{name}' is missing", f"a {word} in every row"))
+        problems.append((f"'{name}' is missing", f"a {word} in every row"))
     return tuple(text for text in texts if text)
 
 
@@ -386,8 +388,8 @@ def _check(
     """What can only be judged over all rows, and words for fields that are not there."""
     for name, _ in task_file.field_words:
         if name not in columns.text:
-            have = f"prompt.fields names '{name}', which is no text column"
-            faults.add(Fault(have, do=nearest(name, columns.text), where=str(task_file.path)))
+            problem = f"prompt.fields names '{name}', which is no text column"
+            faults.add(Fault(problem, do=nearest(name, columns.text), where=str(task_file.path)))
     sizes = () if shots is None or shots == "all" else shots
     if columns.kind == "classify":
         train, *tests = (part.labelled for part in parts)

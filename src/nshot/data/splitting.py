@@ -117,11 +117,11 @@ def _limited(rows: Sequence[Example], limit: int, stratum: _Stratum, seed: int) 
 
 def _apart(train: Sequence[Example], test: Sequence[Example], notes: list[str]) -> list[Example]:
     """The train rows that neither repeat a test row nor belong to one of its groups."""
-    sentence = {sameness(row.input) for row in test}
+    test_contents = {sameness(row.input) for row in test}
     groups = {row.group for row in test if row.group is not None}
-    if copies := len(test) - len(sentence):
+    if copies := len(test) - len(test_contents):
         notes.append(f"test rows that say the same as another test row: {copies}, kept")
-    repeated = {row.id for row in train if sameness(row.input) in sentence}
+    repeated = {row.id for row in train if sameness(row.input) in test_contents}
     if repeated:
         first = next(row for row in train if row.id in repeated)
         notes.append(

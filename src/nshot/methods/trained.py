@@ -16,6 +16,7 @@ from nshot.models.base import Ability
 from nshot.predictors.base import Predictor
 from nshot.prompts.render import Format
 from nshot.training.data.answers import Answers
+from nshot.training.learned import CHECKED_ROWS
 from nshot.training.recipe import Data, Part, Recipe
 from nshot.training.rows import Row, Schedule
 
@@ -23,8 +24,6 @@ _PROMPT = 8
 """Tokens that field names and the answer's name add to an input in the plain format."""
 _ANSWER = 3
 """Tokens of an answer."""
-_CHECKED = 64
-"""Training rows that are looked at before and after; see `nshot.training.learned`."""
 
 
 class Trained(Writing, Method):
@@ -98,7 +97,7 @@ class Trained(Writing, Method):
         steps = self.schedule(0).steps(rows)
         trained = min(steps * self.batch_size, self.epochs * rows)
         trained_tokens = trained * (brief.tokens + _PROMPT + _ANSWER)
-        checked_tokens = 2 * min(rows, _CHECKED) * _tokens_to_ask(brief)
+        checked_tokens = 2 * min(rows, CHECKED_ROWS) * _tokens_to_ask(brief)
         share = part.share(brief.layers, self.epochs)
         seconds = share * trained_tokens / brief.rates.train_tokens
         seconds += checked_tokens / brief.rates.lm_tokens

@@ -15,7 +15,7 @@ from nshot.predictors.base import Predictor
 from nshot.predictors.scores import log_softmax
 from nshot.prompts.render import Format, answer_text, label_answers, render
 
-_ROWS = 64
+CHECKED_ROWS = 64
 """Rows looked at, at most, evenly spaced: enough to see learning, cheap beside it."""
 _NOTICED = 1e-4
 """Nats by which the loss must fall; less is rounding."""
@@ -70,7 +70,7 @@ def chance(task: Task) -> Fit:
 
 
 def _sample(examples: Sequence[Example]) -> Sequence[Example]:
-    return examples[:: max(1, -(-len(examples) // _ROWS))]
+    return examples[:: max(1, -(-len(examples) // CHECKED_ROWS))]
 
 
 def require_learned(before: Fit, after: Fit) -> None:
