@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nshot.bench.store import Store
-from nshot.cli.main import in_words, main
+from nshot.cli.main import main
 from nshot.methods import STANDARD, TABLE
 from nshot.predictors.folder import ARRAYS
 from spine import FAKES, board_of, jsonl, points_of, rows_of, stay_here, tickets
@@ -202,13 +202,6 @@ def test_a_folder_of_pickles_is_no_model(typed: Typed, place: Path, tmp_path: Pa
     assert code == 2
     assert "can run code" in err
     assert not (tmp_path / "run").exists()
-
-
-def test_an_error_of_a_library_is_said_in_its_own_words() -> None:
-    assert in_words(OSError("no config.json in this folder")) == "no config.json in this folder"
-    assert in_words(OSError()) == "OSError"
-    assert in_words(OSError(28, "No space left on device")) == "No space left on device"
-    assert in_words(FileNotFoundError(2, "No such file", "a.csv")) == "No such file: a.csv"
 
 
 # ---------------------------------------------------------------- compare

@@ -33,3 +33,12 @@ def test_the_exit_codes_in_the_docstring_are_those_of_the_classes() -> None:
         name: int(code) for name, code in named
     }
     assert len(named) == 4
+
+
+def test_an_error_of_a_library_is_said_in_its_own_words() -> None:
+    assert (
+        errors.in_words(OSError("no config.json in this folder")) == "no config.json in this folder"
+    )
+    assert errors.in_words(OSError()) == "OSError"
+    assert errors.in_words(OSError(28, "No space left on device")) == "No space left on device"
+    assert errors.in_words(FileNotFoundError(2, "No such file", "a.csv")) == "No such file: a.csv"

@@ -26,11 +26,10 @@ from nshot.board.words import cost_of, frontier, give_up_of, reasons
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json
-from nshot.core.types import Form, Kind, Rung
+from nshot.core.types import Form, Kind, Rung, Trains
 
 SCHEMA: Literal[2] = 2
 Status: TypeAlias = Literal["ok", "skipped", "failed"]
-Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 Preference: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
 Shots: TypeAlias = int | Literal["all"]
 P = TypeVar("P", bound="Part")

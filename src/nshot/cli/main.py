@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from nshot.cli.parser import parser
-from nshot.core.errors import NshotError
+from nshot.core.errors import NshotError, in_words
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,10 +34,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.write("nshot: interrupted\n")
         code = 130
     raise SystemExit(code)
-
-
-def in_words(error: OSError) -> str:
-    """What the system says and of which file; of an error that a library made, its own words."""
-    if error.strerror is None:
-        return str(error) or type(error).__name__
-    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

@@ -107,3 +107,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return "leave it out: there are none"
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(names)}"
+
+
+def in_words(error: OSError) -> str:
+    """What the system says and of which file; of an error that a library made, its own words."""
+    if error.strerror is None:
+        return str(error) or type(error).__name__
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["classify", "generate", "rank"]
 Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
+Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
+"""What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
 Form: TypeAlias = str
 """``trained``, ``deployed``, ``merged``, ``gguf:Q4_0``: in which form a method was measured."""
 

@@ -27,13 +27,11 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trains, digest
 from nshot.models.base import Ability, Models
 from nshot.predictors.base import Predictor
 
 T = TypeVar("T")
-Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
-"""What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
 Taken: TypeAlias = Literal["text", "pictures"]
 """What an input may be made of."""
 

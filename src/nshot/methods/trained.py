@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task
-from nshot.methods.contract import Brief, Method, Trains, Workbench
+from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trains
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted
 from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing

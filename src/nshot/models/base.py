@@ -376,13 +376,17 @@ def is_tokens(prompt: Prompt | Tokens) -> TypeIs[Tokens]:
     return not isinstance(prompt, str) and bool(prompt) and isinstance(prompt[0], int)
 
 
+def stop_at(text: str, stops: Sequence[str]) -> int | None:
+    """Where the first stop string in a text begins; None where there is none."""
+    return min((at for stop in stops if stop and (at := text.find(stop)) >= 0), default=None)
+
+
 def settled(text: str, stops: Sequence[str]) -> str:
     """As much of a text as stays whatever follows: before the first stop string, or its beginning.
 
     A stream shows no more than this.
     """
-    ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    text = text[: min(ends)] if ends else text
+    text = text[: stop_at(text, stops)]
     longest = max((len(stop) for stop in stops), default=0)
     for at in range(max(0, len(text) - longest + 1), len(text)):
         if any(stop.startswith(text[at:]) for stop in stops):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from nshot.core import machine
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
-from nshot.core.types import ModelRef
-from nshot.methods.contract import Method, Trains
+from nshot.core.types import ModelRef, Trains
+from nshot.methods.contract import Method
 from nshot.models.catalog import locate
 
 MOST = 4

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, PositiveFloat, PositiveInt
 
-from nshot.core.types import Cost, Rung, Shots, Task
-from nshot.methods.contract import Brief, Method, Trains, Workbench
+from nshot.core.types import Cost, Rung, Shots, Task, Trains
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import ABSENT, encoded, encoder_of, targets
 from nshot.methods.fewshot.episodic import Episodic, Phase
 from nshot.models.base import Floats

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.core.types import Rung, Task
-from nshot.methods.contract import Brief, Method, Trains, Workbench
+from nshot.core.types import Rung, Task, Trains
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoder_of
 from nshot.methods.fewshot.baseline import HeadOnFeatures, batch_of_one, scattered
 from nshot.methods.fewshot.episodic import Episodic, Phase

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from nshot.core.types import Rung, Shots, Task
-from nshot.methods.contract import Trains
+from nshot.core.types import Rung, Shots, Task, Trains
 from nshot.methods.trained import Trained
 from nshot.models.base import ModelFacts
 from nshot.training.parts.weights import Weights

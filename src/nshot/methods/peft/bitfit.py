@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import Shots, Task
-from nshot.methods.contract import Trains
+from nshot.core.types import Shots, Task, Trains
 from nshot.methods.trained import Trained
 from nshot.models.base import ModelFacts
 from nshot.training.parts.weights import Weights

@@ -34,6 +34,7 @@ from nshot.models.base import (
     Tokens,
     View,
     is_tokens,
+    stop_at,
 )
 
 WIDTH = 64
@@ -132,8 +133,7 @@ class FakeLanguageModel(LanguageModel):
         if how.temperature > 0:
             random.Random(digest(str(how.seed), text)).shuffle(words)
         answer = " ".join(words[: how.max_tokens])
-        for stop in how.stop:
-            answer = answer.split(stop)[0] if stop else answer
+        answer = answer[: stop_at(answer, how.stop)]
         tokens_out = len(_words(answer))
         return Completion(answer, len(_words(text)), tokens_out, len(words) <= how.max_tokens)
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from nshot.core.types import digest
-from nshot.models.base import Completion, Decoding, Tokens, settled
+from nshot.models.base import Completion, Decoding, Tokens, settled, stop_at
 from nshot.models.hf.cache import CachedPrefix, kinds, read
 from nshot.models.hf.grammar import Compiled, Place, compiled
 from nshot.models.hf.room import position_bytes, roomy
@@ -52,8 +52,8 @@ class Rules:
     def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
         """The text of `tokens` before the first stop string, and whether there was one."""
         text = self._decoded(tokens)
-        starts = [at for stop in self.how.stop if stop and (at := text.find(stop)) >= 0]
-        return (text[: min(starts)], True) if starts else (text, False)
+        end = stop_at(text, self.how.stop)
+        return text[:end], end is not None
 
     def settled(self, tokens: Sequence[int]) -> str:
         """What no later token can change of the text: no half characters, no half stop string."""

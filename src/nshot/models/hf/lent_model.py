@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nshot.core.errors import CannotAdapt, Fault, InputError, nearest
+from nshot.core.machine import seeded
 from nshot.core.types import Delta, ModelRef
 from nshot.models.base import Lent, LentModel
 from nshot.models.hf.cache import NOTHING
@@ -52,8 +53,7 @@ class HFLent(HFLanguageModel, LentModel):
         from peft import get_peft_model
 
         self._require_new(name)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             try:
                 if self._peft is None:
                     self._peft = get_peft_model(self.module, config, adapter_name=name)

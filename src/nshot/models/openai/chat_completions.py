@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused, Fault
 from nshot.core.network import SECONDS
 from nshot.core.types import ModelRef, Prompt, Turn
-from nshot.models.base import Completion, Decoding, LanguageModel, ModelFacts, settled
+from nshot.models.base import Completion, Decoding, LanguageModel, ModelFacts, settled, stop_at
 from nshot.models.openai.endpoint import CURES, USUAL, Limits, headers, key, model_and_address
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class RemoteLanguageModel(LanguageModel):
             if len(certain) > shown:
                 yield certain[shown:]
                 shown = len(certain)
-            if _stop(text, how) is not None:
+            if stop_at(text, how.stop) is not None:
                 return
         if len(text) > shown:
             yield text[shown:]
@@ -344,18 +344,13 @@ def _completion(
         raise _Passing(f"no chat completion: {response.text[:200]!r}") from None
     used = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
     prompt_tokens = sum(_guess(message["content"]) for message in messages)
-    end = _stop(text, how)
+    end = stop_at(text, how.stop)
     return Completion(
         text[:end],
         _counted(used.get("prompt_tokens"), prompt_tokens),
         _counted(used.get("completion_tokens"), _guess(text)),
         end is not None or choice.get("finish_reason") != "length",
     )
-
-
-def _stop(text: str, how: Decoding) -> int | None:
-    """Where the first stop string begins."""
-    return min((at for stop in how.stop if stop and (at := text.find(stop)) >= 0), default=None)
 
 
 def _chunk(data: str) -> str:
