@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from glyphs import glyph_file, glyphs
-from nshot.bench.episodes import require_gain
+from nshot.bench.jobs.episodes import require_gain
 from nshot.cli.main import main
 from nshot.core.errors import DidNotLearn
 
@@ -201,3 +201,22 @@ def test_a_killed_run_ends_as_if_it_had_not_been(letters: Path, tmp_path: Path) 
     assert (killed / name).read_bytes() == (whole / name).read_bytes()
     told = [[score["correct"] for score in row["scores"]] for row in (again, once)]
     assert told[0] == told[1]
+
+
+def test_a_worker_that_dies_is_a_failed_row_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(10), 6)
+    vectors = rng.normal(size=(10, 12))[ids] + 0.3 * rng.normal(size=(60, 12))
+    np.savez(tmp_path / "given.npz", features=vectors, class_id=ids)
+    words = ["episodes", "--data", str(tmp_path / "given.npz"), "--queries", "3",
+             "--episodes", "50", "--out", str(tmp_path / "run")]  # fmt: skip
+    sabotage = str(Path(__file__).parents[1] / "sabotage")
+    environment = {**os.environ, "SABOTAGE": "kill:worker:put:2", "PYTHONPATH": sabotage}
+    done = subprocess.run(
+        [sys.executable, "-m", "nshot.cli", *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    (row,) = result(tmp_path / "run")["methods"]
+    assert "killed by SIGKILL" in row["reason"]
+    assert nshot(*words) == 0
+    assert result(tmp_path / "run")["methods"][0]["status"] == "ok"

@@ -236,7 +236,7 @@ def test_a_run_measures_and_delivers_it(
     shutil.rmtree(taught)
     saved = json.loads((result.folder / "winner" / "nshot.json").read_text())
     assert saved["settings"]["ref"]["deltas"][0]["folder"] == "delta-0"
-    (delivered,) = [r for r in board_of(result.folder)["methods"] if r["form"] == "deployed"]
+    (delivered,) = [r for r in board_of(result.folder)["rows"] if r["form"] == "deployed"]
     assert delivered["parent"] == "adapter:adapter"
     assert delivered["score"] == rows["adapter:adapter"]["score"]
     answers = load(result.folder / "winner", HFModels()).predict([Input((("text", "refund"),))])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from glyphs import glyph_file
-from nshot.bench.episodes import validation_split
+from nshot.bench.jobs.episodes import validation_split
 from nshot.core import machine
 from nshot.core.errors import Diverged
 from nshot.data.collections import Collection, load

@@ -108,14 +108,21 @@ class _Running:
 class LocalProcesses:
     """`workers` processes on the folder `root`, each with `threads` threads (None: all cores).
 
-    They are started when there is something to do, and end with this process; `lock` is the
-    descriptor of the folder's lock, which they hold too.
+    `fingerprint` is that of the data, where it is not of the rows in ``data/``; `lock` is the
+    descriptor of the folder's lock, which they hold too. They are started when there is something
+    to do, and end with this process.
     """
 
     def __init__(
-        self, root: Path, workers: int = 1, threads: int | None = None, lock: int | None = None
+        self,
+        root: Path,
+        workers: int = 1,
+        threads: int | None = None,
+        lock: int | None = None,
+        fingerprint: str = "",
     ) -> None:
         self._root, self._lock, self._threads = root, lock, threads
+        self._command = [sys.executable, "-m", "nshot.bench.execute.worker", str(root), fingerprint]
         self._heard: Heard = queue.Queue()
         self._slots: list[Process | None] = [None] * workers
         self._running: dict[Process, _Running] = {}
@@ -171,8 +178,7 @@ class LocalProcesses:
         """The worker of a slot, a fresh one where none lives."""
         process = self._slots[slot]
         if process is None or not process.alive:
-            command = [sys.executable, "-m", "nshot.bench.execute.worker", str(self._root)]
-            process = Process(command, self._heard, self._root, self._lock, self._threads)
+            process = Process(self._command, self._heard, self._root, self._lock, self._threads)
             self._slots[slot] = process
         return process
 

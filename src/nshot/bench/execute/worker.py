@@ -25,12 +25,12 @@ from nshot.core.errors import in_words
 
 
 def main() -> None:
-    """``python -m nshot.bench.execute.worker DIR``: started by the parent, never by hand."""
+    """``python -m nshot.bench.execute.worker DIR [FINGERPRINT]``: started by the parent alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), *sys.argv[2:])
 
 
-def _serve(root: Path) -> None:
+def _serve(root: Path, fingerprint: str = "") -> None:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to the log, not between the events
 
@@ -47,7 +47,7 @@ def _serve(root: Path) -> None:
 
     def opened() -> Workplace:
         nonlocal place
-        place = place or Workplace(root, progress)
+        place = place or Workplace(root, progress, fingerprint)
         return place
 
     while True:

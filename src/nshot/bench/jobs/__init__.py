@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     JobKind: TypeAlias = Callable[[Job, Workplace], Body]
 
 KINDS: Mapping[str, str] = {
-    kind: f"nshot.bench.jobs.{kind}" for kind in ("rates", "search", "measure", "deliver", "judge")
+    kind: f"nshot.bench.jobs.{kind}"
+    for kind in ("rates", "search", "measure", "deliver", "judge", "episodes")
 }
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""
 

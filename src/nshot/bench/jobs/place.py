@@ -30,15 +30,28 @@ def _nobody(done: int, total: int, what: str) -> None:
 
 
 class Workplace:
-    """What the jobs of a process share; `progress` hears (done, total, what) of the one running."""
+    """What the jobs of a process share; `progress` hears (done, total, what) of the one running.
 
-    def __init__(self, root: Path, progress: Callable[[int, int, str], None] = _nobody) -> None:
+    `fingerprint` is that of the data; "": of the rows that the run has written.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        progress: Callable[[int, int, str], None] = _nobody,
+        fingerprint: str = "",
+    ) -> None:
         self.store = Store(root)
-        self.setting = Setting.read(self.store.root)
         self.progress = progress
         self.shelf = Shelf()
         self.identity = identity()
-        self.context = context(self.setting.split.fingerprint, self.identity)
+        rows = fingerprint or self.setting.split.fingerprint
+        self.context = context(rows, self.identity)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """Task and rows, as the run has written them."""
+        return Setting.read(self.store.root)
 
     @cached_property
     def models(self) -> Models:
