@@ -64,7 +64,7 @@ from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import answer_text, render, shown_answer
 from table import data_folder
-from workbench import Workbench
+from workbench import Shelf, Workbench
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Measuring:
     base: ModelRef
     records: Records
     models: Models
-    shelf: dict[str, tuple[object, float, float]]
+    shelf: Shelf
 
     def group(self, board: Board, variant: str) -> None:
         """All cells of a variant on a board; of LoRA also the other ranks."""
@@ -228,7 +228,7 @@ def run(folder: Path, only: Sequence[str], data: Path) -> None:
     """Measure what is missing and what no other process measures now."""
     torch.set_num_threads(1)
     base, boards = resolve(None, "lm"), dict[str, Board]()
-    shelf: dict[str, tuple[object, float, float]] = {}
+    shelf = Shelf()
     (folder / "locks").mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "machine.json", json.dumps(machine.describe()))
     for name, variant in groups(only):

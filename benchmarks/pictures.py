@@ -34,7 +34,7 @@ from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.report import charts
 from table import ROOT, data_folder, line, read, write
-from workbench import Workbench
+from workbench import Shelf, Workbench
 
 RUNS = ROOT / "runs" / "pictures"
 PAGE = ROOT / "docs" / "results" / "fewshot.md"
@@ -288,7 +288,7 @@ def _measure(
 
 def measured(bench: Workbench, method: Method, draw: Draw) -> dict[str, Any]:
     """One draw: accuracy, and the mean of the classes' accuracies."""
-    bench.shelf.clear()
+    bench.shelf = Shelf()
     bench.notes.clear()
     machine.seed_everything(0)
     start = time.perf_counter()

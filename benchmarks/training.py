@@ -49,7 +49,7 @@ from nshot.training.loop import optimise
 from nshot.training.objectives.nll import AnswerTokens
 from nshot.training.rows import Row, Schedule
 from table import data_folder, line, read, write
-from workbench import Workbench
+from workbench import Shelf, Workbench
 
 Took: TypeAlias = tuple[float, float]
 ROWS, BATCH, RATE, GOAL = 64, 8, 5e-4, 1.8
@@ -285,7 +285,7 @@ def measure_methods(
     data: Path, steps: int, repeats: int, models: Models, base: ModelRef
 ) -> dict[str, list[float] | str]:
     """Seconds a step of each repeat, the methods taking turns; a sentence where one cannot."""
-    shelf: dict[str, tuple[object, float, float]] = {}
+    shelf = Shelf()
     clock = time.process_time if machine.device() == "cpu" else time.perf_counter
     task, shots = one_batch(data, models.open(base))
     found: dict[str, list[float] | str] = {}

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, ClassVar
 import pytest
 
 import nshot
-from nshot.bench.execute.base import Hello
+from nshot.bench import schedule
+from nshot.bench.execute.base import Hello, Outcome
+from nshot.bench.plan import Ladder
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, prepare
 from nshot.bench.request import Request
 from nshot.bench.run import Result, adapt_one, carry_out, plan
@@ -632,6 +635,39 @@ def test_what_came_from_the_store_teaches_the_budget_nothing(
     row = rows_of(result.board)["slow"]
     assert len(row["per_seed"]) == 3, "draw 0 and the two fresh ones were kept, no other begun"
     assert "forecast 60 min" in row["notes"][0]
+
+
+class Searched(Moody):
+    """Has a setting to search, and takes a tenth of a second to adapt."""
+
+    name: ClassVar = "searched"
+    space: ClassVar = {"size": (1, 2)}
+
+    size: int = 1
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        time.sleep(0.1)
+        return super().adapt(task, shots, bench)
+
+
+def test_a_search_that_was_taken_up_again_teaches_the_budget_its_whole_time(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    """Its first fold is in the store: what is left of it goes by in half the time or less."""
+    prepared = setting_of(prepare(request(files, tmp_path / "run", seeds=1)), Searched())
+    carry_out(prepared, ignore)
+    store = Store(tmp_path / "run")
+    whole = next(store.get(job) for job, kind, _ in store.jobs() if kind == "search")
+    with sqlite3.connect(tmp_path / "run" / "store.sqlite") as db:
+        db.execute("delete from results where kind in ('search', 'measure')")
+    carry_out(prepared, ignore)
+    again = next(store.get(job) for job, kind, _ in store.jobs() if kind == "search")
+    assert whole
+    assert again
+    assert again[1]["spent_seconds"] == pytest.approx(whole[1]["spent_seconds"])
+    draw = Ladder.of(prepared).draws[0]
+    outcome = Outcome(draw.contender.search(4, 0, None), "ok", again[1], seconds=0.001)
+    assert schedule._spent(draw, outcome)[1] == again[1]["spent_seconds"] >= 0.1
 
 
 # ---------------------------------------------------------------- adapt

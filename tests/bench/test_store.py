@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nshot.bench.store import FORMAT, Store, locked
+from nshot.bench.store import FORMAT, Store, locked, sweep
 from nshot.core.errors import Locked
 from nshot.core.files import folder_bytes, write_atomic, write_folder
 
@@ -158,3 +158,14 @@ def test_a_lock_goes_with_its_last_holder(tmp_path: Path) -> None:
     with locked(tmp_path, wait=20.0):
         child.wait()
     child.stdin.close()  # type: ignore[union-attr]
+
+
+def test_what_a_killed_run_left_half_written_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    half = (".report.html.123.tmp", ".report.html.77", "data/.train.jsonl.9.tmp", "jobs/.a.9.old/x")
+    whole = ("report.html", "data/train.jsonl", "jobs/a/x", "scratch/b/checkpoint.safetensors")
+    for name in (*half, *whole):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    sweep(tmp_path)
+    left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert left == set(whole)
