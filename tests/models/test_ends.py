@@ -16,7 +16,7 @@ from nshot.models import open_models
 from nshot.models.base import Completion, Decoding
 from nshot.models.hf.generate import ends
 from nshot.models.hf.tokens import end_of_turn
-from nshot.training import sft
+from nshot.training.data import answers
 
 CHAT = (Turn("user", "who is there ?"),)
 
@@ -186,7 +186,7 @@ def test_what_is_trained_ends_where_generation_stops(opened: Any, family: Family
     tokenizer = opened._base.tokenizer
     row = Example("1", Input(fields=(("text", "who ?"),)), ("me .",))
     for format, end in (("chat", family.closing), ("plain", family.eos)):
-        rows, _ = sft.encode(Task("t", "generate"), format, [row], tokenizer, 512)
+        rows, _ = answers.encode(Task("t", "generate"), format, [row], tokenizer, 512)
         assert rows[0].targets[-1] == tokenizer.convert_tokens_to_ids(end)
         assert rows[0].targets[-1] in ends(opened._base.module, tokenizer)
         assert tokenizer.decode(rows[0].targets[:-1]).strip() == "me ."

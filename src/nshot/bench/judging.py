@@ -37,15 +37,15 @@ def judge_rows(
     base = measured.get(against)
     if base is None:
         return Verdicts(model, reason=f"no {AGAINST} row")
-    verdicts = agreement(ask("pairs", pairs), pairs)
-    if not verdicts.admitted:
-        return Verdicts(model, verdicts, "no admissible judge")
+    admission = agreement(ask("pairs", pairs), pairs)
+    if not admission.admitted:
+        return Verdicts(model, admission, "no admissible judge")
     rows = {against: JudgeCell(reason="the baseline")}
     for name, measurement in measured.items():
         if name != against:
             compared = comparisons(task, measurement, base, known)
             rows[name] = _cell(against, ask(name, compared), compared)
-    return Verdicts(model, verdicts, "", rows)
+    return Verdicts(model, admission, "", rows)
 
 
 def comparisons(

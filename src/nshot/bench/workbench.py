@@ -85,7 +85,7 @@ def bytes_of(value: Any) -> int:
     return 0
 
 
-def _nobody(done: int, total: int, what: str) -> None:
+def no_progress(done: int, total: int, what: str) -> None:
     """Hears no progress."""
 
 
@@ -112,7 +112,7 @@ class Workbench:
     seed: int = 0
     shelf: Shelf = field(default_factory=Shelf)
     account: set[str] = field(default_factory=set)
-    on_progress: Callable[[int, int, str], None] = _nobody
+    on_progress: Callable[[int, int, str], None] = no_progress
     store: Store | None = None
     context: str = ""
     charged: float = field(default=0.0, init=False)

@@ -159,7 +159,7 @@ class Method(BaseModel, ABC):
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """What `tune.py` may try, by field, default first; a field the user sets is pinned."""
+    """What the search may try, by field, default first; a field the user sets is pinned."""
     search_folds: ClassVar[int] = 4
     about: ClassVar[str] = ""
     """Half a line for `nshot methods`."""

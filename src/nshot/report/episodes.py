@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from nshot.core.files import write_atomic
 from nshot.report import charts
 from nshot.report.numbers import say
+from nshot.report.terminal import text_table
 
 _SHOWN_STEPS = 120
 """Points of a loss curve: each is the mean of the steps around it."""
@@ -20,18 +17,11 @@ _SHOWN_STEPS = 120
 
 def table(result: Mapping[str, Any], width: int | None = None) -> str:
     """Each method's accuracy on each set and shape, its untrained self beside it."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    drawn.add_column("method")
-    for column in columns(result):
-        drawn.add_column(column.rpartition(" ")[0] + "\n" + column.rpartition(" ")[2])
-    for heading in ("parameters", "steps", "training", "note"):
-        drawn.add_column(heading, justify="left" if heading == "note" else "right")
-    for row in result["methods"]:
-        drawn.add_row(*map(escape, _cells(row, len(columns(result)))))
-    console = Console(width=width or max(110, Console().width), no_color=True)
-    with console.capture() as captured:
-        console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    measured = [column.rpartition(" ") for column in columns(result)]
+    headings = [("method", False), *((f"{one[0]}\n{one[2]}", False) for one in measured)]
+    headings += [("parameters", True), ("steps", True), ("training", True), ("note", False)]
+    rows = [_cells(row, len(measured)) for row in result["methods"]]
+    return text_table(headings, rows, width, least=110)
 
 
 def columns(result: Mapping[str, Any]) -> list[str]:

@@ -109,24 +109,27 @@ def board_table(board: Board, width: int | None = None) -> str:
     rows = sorted(board.rows, key=lambda row: -(row.score or -1.0))
     named = ("", "method", "rung", "score", "95 % interval")
     headings = (*named, *task.also, *judge, "build", "1000 answers", "note")
-    return _text_table(
+    return text_table(
         [(heading, heading in ("score", "build")) for heading in headings],
         [_cells(row, board) for row in rows],
         width,
     )
 
 
-def _text_table(
-    columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], width: int | None
+def text_table(
+    columns: Sequence[tuple[str, bool]],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    least: int = 100,
 ) -> str:
-    """Rows under (heading, is it set to the right?)."""
+    """Rows under (heading, is it set to the right?), as wide as the terminal; at least `least`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, right in columns:
         justify: JustifyMethod = "right" if right else "left"
         table.add_column(heading, justify=justify, no_wrap=heading == "method")
     for row in rows:
         table.add_row(*map(escape, row))
-    console = Console(width=width or max(100, Console().width), no_color=True)
+    console = Console(width=width or max(least, Console().width), no_color=True)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
@@ -198,18 +201,14 @@ def advice_lines(advice: Advice | None) -> str:
 
 def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """What `--dry-run` prints."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("method", "rung", "candidates", "search", "build", "answer test", "all draws"):
-        table.add_column(heading, justify="left" if heading in ("method", "rung") else "right")
+    headings = ("method", "rung", "candidates", "search", "build", "answer test", "all draws")
+    cells = []
     for row in rows:
         if row["why_not"]:
-            table.add_row(row["name"], row["rung"], escape(f"skipped: {row['why_not']}"))
+            cells.append((row["name"], row["rung"], f"skipped: {row['why_not']}"))
             continue
         numbers = [duration(row[key]) for key in ("search", "build", "use", "total")]
-        table.add_row(row["name"], row["rung"], str(row["candidates"]), *numbers)
+        cells.append((row["name"], row["rung"], str(row["candidates"]), *numbers))
     total = sum(row["total"] for row in rows if not row["why_not"])
-    console = Console(width=max(100, Console().width), no_color=True)
-    with console.capture() as captured:
-        console.print(table)
-        console.print(f"in all about {duration(total)}, from this machine's measured rates")
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    table = text_table([(one, one not in ("method", "rung")) for one in headings], cells)
+    return f"{table}\nin all about {duration(total)}, from this machine's measured rates"

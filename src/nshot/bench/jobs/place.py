@@ -12,7 +12,7 @@ from nshot.bench.jobs import kind_of
 from nshot.bench.jobs.job import Body, Job, context, identity
 from nshot.bench.setting import Setting, cut_rows
 from nshot.bench.store import Store
-from nshot.bench.workbench import Shelf, Workbench
+from nshot.bench.workbench import Shelf, Workbench, no_progress
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
 from nshot.core.types import Example, Image, Shots
@@ -25,10 +25,6 @@ FINDINGS = (CannotAdapt, DidNotLearn, Diverged)
 """Failures that are results: what cannot learn here will not tomorrow."""
 
 
-def _nobody(done: int, total: int, what: str) -> None:
-    """Hears no progress."""
-
-
 class Workplace:
     """What the jobs of a process share; `progress` hears (done, total, what) of the one running.
 
@@ -38,7 +34,7 @@ class Workplace:
     def __init__(
         self,
         root: Path,
-        progress: Callable[[int, int, str], None] = _nobody,
+        progress: Callable[[int, int, str], None] = no_progress,
         fingerprint: str = "",
     ) -> None:
         self.store = Store(root)

@@ -96,8 +96,8 @@ class PictureProbe(Method):
         seen = _seen(bench, source, [example.input for example in shots.labelled])
         layers = bench.models.pictures(bench.encoder).layers
         shown = Shown(seen, targets(task, shots.labelled), len(task.labels))
-        views = self._chosen(families(layers, self.colour), shown, shots, bench)
-        members = tuple(one.fitted(shown) for one in views)
+        candidates = self._chosen(families(layers, self.colour), shown, shots, bench)
+        members = tuple(one.fitted(shown) for one in candidates)
         if self.unlabelled != "ignore" and shots.unlabelled:
             queries = _seen(bench, source, [example.input for example in shots.unlabelled])
             members = refined(members, shown, queries, shift=self.unlabelled == "shift")
@@ -235,12 +235,12 @@ def picked(candidates: Sequence[Candidate], right: NDArray[np.int64], seed: int)
     their chance. The temperature of all together is in the weights; it changes no answer, and
     leaves the doubt of one error in a row more than there were, however easy they were.
     """
-    logits = np.stack([one.log_probs for one in candidates if one.log_probs is not None])
+    log_probs = np.stack([one.log_probs for one in candidates if one.log_probs is not None])
     rng, times = np.random.default_rng(seed), np.zeros(len(candidates))
     for _ in range(BAGS):
         bag = rng.integers(0, len(right), len(right))
-        times += _picks(logits[:, bag], right[bag])
-    mixture = np.tensordot(times, logits, 1) / times.sum()
+        times += _picks(log_probs[:, bag], right[bag])
+    mixture = np.tensordot(times, log_probs, 1) / times.sum()
     doubt = 1 / (len(right) + 1)
     weights = tempered(mixture, right, doubt=doubt)[0] * times / times.sum()
     order = np.argsort(-weights, kind="stable")
@@ -300,7 +300,7 @@ def refined(
     queries: Mapping[str, NDArray[np.float32]],
     shift: bool,
 ) -> tuple[Discriminant, ...]:
-    """The members with prototypes moved by soft k-means over the `asked` rows.
+    """The members with prototypes moved by soft k-means over the rows of `queries`.
 
     Ren et al., "Meta-Learning for Semi-Supervised Few-Shot Classification", 2018, section 3.1.1;
     the shift is that of Liu, Song and Qin, "Prototype Rectification for Few-Shot Learning", 2020,
