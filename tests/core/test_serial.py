@@ -66,7 +66,7 @@ tasks = st.builds(
     anything,
 )
 predictions = st.builds(Prediction, anything, tuples(numbers), counts, counts)
-costs = st.builds(Cost, numbers, numbers, counts, counts, counts, counts, counts, numbers)
+costs = st.builds(Cost, numbers, numbers, counts, counts, counts, counts, counts)
 data = st.dictionaries(anything, st.integers() | anything | st.lists(st.integers()), max_size=3)
 trials = st.builds(Trial, data, st.none() | numbers, st.booleans(), anything)
 measurements = st.builds(

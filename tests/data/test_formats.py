@@ -17,7 +17,7 @@ from nshot.core.types import Example, Input, Turn
 from nshot.data import load, read_inputs, split
 from nshot.data.faults import Faults
 from nshot.data.formats import FORMATS, converted, detect, read
-from nshot.data.formats.base import Format
+from nshot.data.formats.format import Format
 from nshot.data.json_lines import write_rows
 from nshot.data.summary import spoken
 from nshot.data.tables import Table, read_table

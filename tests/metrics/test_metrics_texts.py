@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.metrics import METRICS, metric_of, misfits, points, score
-from nshot.metrics.base import units
 from nshot.metrics.formats import last_number, slots
+from nshot.metrics.metric import units
 from nshot.metrics.texts import common_subsequence
 
 unhurried = settings(deadline=None, max_examples=40)

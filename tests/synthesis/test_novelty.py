@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nshot.metrics.base import units
+from nshot.metrics.metric import units
 from nshot.synthesis.novelty import Earlier, rouge_l
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "가", "나"]), max_size=9)

@@ -10,8 +10,8 @@ from nshot.core.types import Example, Input, Task
 from nshot.data.columns import ID_NAMES, missing_column
 from nshot.data.faults import Faults
 from nshot.data.formats import detect
-from nshot.data.formats.base import Format, Problem
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
+from nshot.data.formats.format import Format, Problem
 from nshot.data.loading import content_ids, read_input
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look

@@ -26,7 +26,7 @@ from nshot.data.columns import (
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
 from nshot.data.formats import COLUMNS, detect, named, read
-from nshot.data.formats.base import Format
+from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.picture_rows import (

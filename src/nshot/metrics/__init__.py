@@ -14,13 +14,13 @@ import numpy as np
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example, Kind, Task
-from nshot.metrics.base import Floats, Metric
 from nshot.metrics.formats import NOT_JSON, IsJson, JsonMatch, Number, Slots
 from nshot.metrics.formats import last_number as _last_number
 from nshot.metrics.formats import parsed as _parsed
 from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
+from nshot.metrics.metric import Floats, Metric
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
 __all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nshot.core.types import Example, Input, Prediction
-from nshot.metrics.base import NUMBER, Floats, Mean, plain_number, units
+from nshot.metrics.metric import NUMBER, Floats, Mean, plain_number, units
 
 _BRACKETED = re.compile(r"([^\W_][\w /-]*)\[([^\[\]]+)\]")
 _SIGNED = re.compile(rf"((?<![\w)\]%])[-−][$€£₩]?)?({NUMBER}|(?<![\w.])\.[0-9]+)")

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Example, Grammar, Prediction, Task
-from nshot.metrics.base import Mean
 from nshot.metrics.formats import NOT_JSON, parsed
+from nshot.metrics.metric import Mean
 
 Check: TypeAlias = Callable[[str], bool]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nshot.core.types import Example, Prediction
-from nshot.metrics.base import Floats, Mean
+from nshot.metrics.metric import Floats, Mean
 
 
 class Accuracy(Mean):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nshot.core.types import Example, Prediction
-from nshot.metrics.base import Floats, Mean, folded, units
+from nshot.metrics.metric import Floats, Mean, folded, units
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacreBleu

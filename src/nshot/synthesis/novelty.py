@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nshot.metrics.base import units
+from nshot.metrics.metric import units
 from nshot.metrics.texts import common_subsequence
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, cast
 
 from nshot.core.types import Example, Input, Turn
-from nshot.data.formats.base import Format, Problem, in_words, listed, one_of
+from nshot.data.formats.format import Format, Problem, in_words, listed, one_of
 from nshot.data.tables import Row
 
 Role: TypeAlias = Literal["system", "user", "assistant"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Example
-from nshot.data.formats.base import Format
+from nshot.data.formats.format import Format
 from nshot.data.formats.instructions import SEEDS
 from nshot.data.tables import Row
 

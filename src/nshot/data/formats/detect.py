@@ -10,8 +10,8 @@ from shlex import quote
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example
 from nshot.data.faults import Faults, Place
-from nshot.data.formats.base import Format, Problem
 from nshot.data.formats.chats import MESSAGES, SHAREGPT
+from nshot.data.formats.format import Format, Problem
 from nshot.data.formats.instructions import ALPACA, PAIR, SEEDS
 from nshot.data.formats.preferences import KTO, PREFERENCE, RANKING
 from nshot.data.tables import Row, Table

@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from nshot.core.types import Example, Input, Turn
-from nshot.data.formats.base import Format, Problem, listed, one_of
 from nshot.data.formats.chats import check_order, messages, questions_of, transcript, turns_of
+from nshot.data.formats.format import Format, Problem, listed, one_of
 from nshot.data.formats.instructions import (
     answer_cell,
     answer_of,
