@@ -24,7 +24,6 @@ from nshot.core.types import (
     Prediction,
     Shots,
     Task,
-    Trial,
     Turn,
 )
 from nshot.data import load
@@ -68,7 +67,6 @@ tasks = st.builds(
 predictions = st.builds(Prediction, anything, tuples(numbers), counts, counts)
 costs = st.builds(Cost, numbers, numbers, counts, counts, counts, counts, counts)
 data = st.dictionaries(anything, st.integers() | anything | st.lists(st.integers()), max_size=3)
-trials = st.builds(Trial, data, st.none() | numbers, st.booleans(), anything)
 measurements = st.builds(
     Measurement,
     job=anything,
@@ -87,7 +85,6 @@ measurements = st.builds(
     build=costs,
     use=costs,
     train_score=st.none() | numbers,
-    tried=tuples(trials),
     notes=tuples(anything),
     extra=data,
 )

@@ -380,7 +380,6 @@ class Measurement:
     build: Cost
     use: Cost
     train_score: float | None = None
-    tried: tuple[Trial, ...] = ()
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
