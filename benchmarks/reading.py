@@ -5,12 +5,12 @@
 Counted are whole files, by the same rule on every commit:
 
 1. the file of a thing of that kind that is there already, which the reader copies: where LoRA,
-   PromptTuning, Accuracy, ALPACA and the models of an engine are defined; for an engine's folder,
-   all of its files;
+   PromptTuning, Accuracy, ALPACA, JsonNgrams and the models of an engine are defined; for an
+   engine's folder, all of its files;
 2. the files of the base classes of what is defined there, and of their bases, up to the contract;
 3. the files of what 1 takes from nshot to run, one step far: names in annotations do not count;
-4. for a metric, a format and an engine, the table in which it is entered (a method needs no table);
-   for an engine the contract too, which it does not inherit.
+4. for a metric, a format, an engine and an export, the table in which it is entered (a method needs
+   no table); for an engine and an export the contract too, which it does not inherit.
 
 Not counted is the ground, which one reads once for everything: `core`, and the rows of a table.
 """
@@ -172,6 +172,7 @@ class Kind:
 
 
 _ENGINE = (("ENGINES", "models"), ("Models", "models.base"), ("LanguageModel", "models.base"))
+_EXPORT = (("EXPORTS", "use.export"), ("Export", "use.export.base"))
 KINDS = (
     Kind("a PEFT method (LoRA)", "methods", ("LoRA",)),
     Kind("a soft prompt (prompt tuning)", "methods", ("PromptTuning",)),
@@ -179,8 +180,8 @@ KINDS = (
     Kind("a data format (Alpaca)", "data.formats", ("ALPACA",), (("FORMATS", "data.formats"),)),
     Kind("an engine (fake)", "models", ("FakeModels",), _ENGINE, folder=True),
     Kind("an engine (OpenAI's protocol)", "models", ("RemoteModels",), _ENGINE, folder=True),
+    Kind("an export (JSON n-grams)", "use.export", ("JsonNgrams",), _EXPORT),
 )
-EXPORTS = "use.export"
 
 
 def files(package: Package, kind: Kind) -> list[Module]:
@@ -208,15 +209,8 @@ def _ground(module: Module) -> bool:
 
 def reading(package: Package) -> dict[str, list[Module]]:
     """What is added -> the files to read; none where there is no room for it yet."""
-    listed = {kind.adds: files(package, kind) for kind in KINDS}
-    exports = [m for m in package.modules.values() if m.name.startswith(f"{EXPORTS}.")]
-    if exports:
-        first = min(exports, key=lambda m: m.lines)
-        every = {first} | package.bases(first) | package.helpers(first)
-        listed["an export"] = sorted((m for m in every if not _ground(m)), key=lambda m: m.name)
-    else:
-        listed["an export"] = []
-    return listed
+    rooms = {kind.room for kind in KINDS if kind.room in package.modules}
+    return {kind.adds: files(package, kind) if kind.room in rooms else [] for kind in KINDS}
 
 
 def size(package: Package) -> dict[str, int]:

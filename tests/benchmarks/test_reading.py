@@ -71,7 +71,7 @@ def test_it_runs_on_nshot_and_the_page_has_its_block(
     monkeypatch.setattr(sys, "argv", ["reading.py", "--at", "HEAD"])
     reading.main()
     printed = capsys.readouterr().out
-    for kind in (*reading.KINDS, reading.Kind("an export", "", ())):
+    for kind in reading.KINDS:
         assert f"\n| {kind.adds} | " in printed
     assert "now: a metric (accuracy): metrics " in printed
     page = reading.PAGE.read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["compare", "adapt", "predict", "advise", "methods", "check", "models"]
+    "verb", ["compare", "adapt", "predict", "export", "advise", "methods", "check", "models"]
 )
 def test_every_verb_has_help(typed: Typed, verb: str) -> None:
     code, out, _ = typed(verb, "--help")
@@ -672,3 +673,55 @@ def test_asked_to_stop_it_says_so_and_leaves_130(place: Path, tmp_path: Path) ->
     assert "interrupted" in rest
     assert "Traceback" not in rest
     assert rows_of(board_of(tmp_path / "run"))["majority"]["status"] == "ok"
+
+
+# ---------------------------------------------------------------- export
+
+
+@pytest.fixture(scope="module")
+def counted(place: Path) -> Path:
+    """A run whose winner is tfidf_lr."""
+    words = ["compare", str(place / "train.jsonl"), "--test", str(place / "test.jsonl")]
+    words += ["--methods", "tfidf_lr", "--shots", "4", "--seeds", "1", *FAKES]
+    with pytest.MonkeyPatch.context() as patch:
+        stay_here(patch)
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--out", str(place / "counted")])
+    assert ended.value.code == 0
+    return place / "counted"
+
+
+def test_a_run_is_exported_and_its_own_checks_are_answered(typed: Typed, counted: Path) -> None:
+    code, out, _ = typed("export", str(counted), "--to", "json-ngrams", "--out", "plain")
+    assert (code, out) == (0, "50 of 50 answers as delivered\nsaved in plain\n")
+    assert [path.name for path in Path("plain").iterdir()] == ["ngrams.json"]
+    again = typed("export", str(counted), "--to", "json-ngrams", "--out", "plain")
+    assert again[0] == 2
+    assert "--out plain is there already" in again[2]
+
+
+def test_answers_that_an_export_changes_are_counted(typed: Typed, counted: Path) -> None:
+    shutil.copytree(counted / "winner", "copy")
+    first, *rest = Path("copy/check.jsonl").read_text(encoding="utf-8").splitlines()
+    wrong = json.dumps({**json.loads(first), "answer": "other"})
+    Path("copy/check.jsonl").write_text("\n".join([wrong, *rest]) + "\n", encoding="utf-8")
+    code, out, _ = typed("export", "copy", "--to", "json-ngrams", "--out", "plain")
+    assert code == 3
+    assert out.startswith("was 'other', is ")
+    assert "49 of 50 answers as delivered" in out
+    Path("copy/check.jsonl").unlink()
+    code, _, err = typed("export", "copy", "--to", "json-ngrams", "--out", "unchecked")
+    assert (code, err) == (0, "note: no check.jsonl in copy: no answers were compared\n")
+
+
+def test_what_cannot_be_exported_is_refused_with_what_can(typed: Typed, place: Path) -> None:
+    words = (str(place / "train.jsonl"), "--method", "majority", "--out", "adapted")
+    assert typed("adapt", *words)[0] == 0
+    code, _, err = typed("export", "adapted", "--to", "json-ngrams", "--out", "plain")
+    assert code == 2
+    assert "a predictor of kind constant: json-ngrams takes a linear head over counted" in err
+    assert not Path("plain").exists()
+    code, _, err = typed("export", "adapted", "--to", "json-ngram", "--out", "plain")
+    assert code == 2
+    assert "unknown form 'json-ngram'" in err
+    assert "json-ngrams" in err.partition("try:")[2]

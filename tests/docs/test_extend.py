@@ -10,11 +10,16 @@ import pytest
 
 from nshot import metrics
 from nshot.core.errors import InputError
-from nshot.core.types import Prediction
+from nshot.core.types import Input, Label, Prediction, Task
 from nshot.data import load
 from nshot.data.faults import Faults
 from nshot.data.formats import FORMATS, detect, read
 from nshot.data.tables import Table
+from nshot.models import open_models
+from nshot.predictors.checks import write_checks
+from nshot.predictors.constant import Constant
+from nshot.use import export as forms
+from nshot.use.exporting import export
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,3 +76,23 @@ def test_the_format_is_told_from_its_keys_and_read_and_written(
     assert not read(table, form, faults)
     assert isinstance(faults.error(), InputError)
     assert "'answer_index' is no place in 'choices'" in str(faults.error())
+
+
+def test_the_export_keeps_the_contract_and_is_written_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, check, entry = blocks("export.md", "python")
+    (tmp_path / "json_constant.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    inputs = [Input((("text", text),)) for text in ("", "a refund", "환불")]
+    model = Constant(Task("t", "classify", (Label("yes"), Label("아니요"))), (-1.2, -0.4))
+    model.save(tmp_path / "saved")
+    write_checks(tmp_path / "saved", model, inputs)
+    exec(check, {"folder": tmp_path / "saved", "into": tmp_path / "into", "inputs": inputs})
+
+    monkeypatch.setattr(forms, "EXPORTS", {**forms.EXPORTS, **eval("{" + entry + "}")})
+    exported = export(tmp_path / "saved", "json-constant", tmp_path / "out", open_models())
+    assert exported == (3, [])
+    with pytest.raises(InputError, match="kind constant"):
+        export(tmp_path / "saved", "json-ngrams", tmp_path / "none", open_models())
+    assert not (tmp_path / "none").exists()

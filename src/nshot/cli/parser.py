@@ -17,6 +17,7 @@ from nshot.cli import (
     data_show,
     data_translate,
     episodes,
+    export,
     extend,
     methods,
     models,
@@ -25,7 +26,7 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, predict, extend, advise, episodes, methods, check, models,
+    compare, adapt, predict, extend, export, advise, episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)

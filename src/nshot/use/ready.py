@@ -63,16 +63,17 @@ class Ready:
     def check(self) -> list[str]:
         """Where this copy's answers differ from those it was delivered with, a line each."""
         answers = self._predictor.predict([input for input, _ in self._checks])
-        wrong = []
-        for (_, then), now in zip(self._checks, answers, strict=True):
-            moved = max(
-                (abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0
-            )
-            if now.answer != then.answer or moved > TOLERANCE:
-                wrong.append(
-                    f"was {then.answer!r}, is {now.answer!r} (scores moved by {moved:.2g})"
-                )
-        return wrong
+        return differences([then for _, then in self._checks], answers)
+
+
+def differences(before: Sequence[Prediction], after: Sequence[Prediction]) -> list[str]:
+    """A line for each answer that is another now, or whose scores moved beyond `TOLERANCE`."""
+    lines = []
+    for then, now in zip(before, after, strict=True):
+        moved = max((abs(a - b) for a, b in zip(then.scores, now.scores, strict=True)), default=0)
+        if now.answer != then.answer or moved > TOLERANCE:
+            lines.append(f"was {then.answer!r}, is {now.answer!r} (scores moved by {moved:.2g})")
+    return lines
 
 
 def ready(folder: str | Path, models: Models | None = None) -> Ready:

@@ -1,0 +1,32 @@
+"""Forms in which a delivered folder leaves nshot, each with a runtime of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nshot.core.errors import Fault, InputError, nearest
+
+if TYPE_CHECKING:
+    from nshot.use.export.base import Export
+
+EXPORTS: Mapping[str, str] = {
+    "json-ngrams": "nshot.use.export.ngrams:JsonNgrams",
+}
+"""Form -> module and class: a closed table."""
+
+
+def export_of(form: str) -> Export:
+    """The export of that form; `InputError` for an unknown one."""
+    if form not in EXPORTS:
+        raise InputError(
+            Fault(
+                f"unknown form '{form}'",
+                expected=f"one of: {', '.join(EXPORTS)}",
+                do=nearest(form, EXPORTS),
+            )
+        )
+    module, name = EXPORTS[form].split(":")
+    export: Export = getattr(import_module(module), name)()
+    return export

@@ -1,0 +1,41 @@
+"""A delivered folder in another form, whose answers are compared with those it came with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from nshot.core.errors import Fault, InputError
+from nshot.core.files import write_folder
+from nshot.models.base import Models
+from nshot.predictors.checks import read_checks
+from nshot.predictors.folder import Saved, read
+from nshot.use.export import EXPORTS, export_of
+from nshot.use.ready import differences
+
+
+class Exported(NamedTuple):
+    """How many answers were compared, and a line for each that differs."""
+
+    checks: int
+    differences: list[str]
+
+
+def export(folder: Path, form: str, into: Path, models: Models) -> Exported:
+    """Write the delivered `folder` as `form`, and answer its check inputs from `into`.
+
+    Raises `InputError` where the form is unknown or cannot hold this folder.
+    """
+    exporter, saved = export_of(form), read(folder)
+    if reason := exporter.why_not(saved):
+        raise InputError(Fault(reason, expected=_instead(saved), where=str(folder)))
+    write_folder(into, lambda draft: exporter.write(saved, models, draft))
+    checks = read_checks(folder)
+    answers = exporter.answer(into, [input for input, _ in checks])
+    return Exported(len(checks), differences([then for _, then in checks], answers))
+
+
+def _instead(saved: Saved) -> str:
+    """The forms that can hold it."""
+    forms = [form for form in EXPORTS if export_of(form).why_not(saved) is None]
+    return f"--to {' or '.join(forms)}" if forms else "no form can hold it: use it as it is"
