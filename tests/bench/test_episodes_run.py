@@ -105,6 +105,32 @@ def test_vectors_need_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (out / "learning.svg").exists()
 
 
+def test_data_that_changes_under_its_name_is_measured_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(10), 6)
+    vectors = rng.normal(size=(10, 12))[ids] + 0.3 * rng.normal(size=(60, 12))
+    other, out = tmp_path / "other.npz", tmp_path / "run"
+    np.savez(tmp_path / "given.npz", features=vectors, class_id=ids)
+    np.savez(other, features=vectors, class_id=ids)
+    words = (
+        "episodes",
+        "--data",
+        str(tmp_path / "given.npz"),
+        "--queries",
+        "3",
+        "--episodes",
+        "50",
+    )
+    words = (*words, "--across", str(other), "--out", str(out))
+    assert nshot(*words) == 0
+    given, before = result(out)["methods"][0]["scores"]
+    np.savez(other, features=rng.normal(size=(60, 12)), class_id=ids)
+    assert nshot(*words) == 0
+    again, after = result(out)["methods"][0]["scores"]
+    assert again == given
+    assert after["mean"] < before["mean"] - 0.3
+
+
 def test_other_data_is_measured_with_the_same_embedding(letters: Path, tmp_path: Path) -> None:
     large = np.kron(glyphs(8, 8, seed=9), np.ones((2, 2), dtype=np.uint8))
     colours = np.repeat(large[..., None], 3, axis=3)

@@ -34,6 +34,7 @@ from nshot.core import machine
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import to_data
+from nshot.core.types import digest
 from nshot.data.collections import SIDE, Collection, Cut, load
 from nshot.data.episodes import EpisodeShape, draw, fitting
 from nshot.methods.contract import spec, spec_hash
@@ -100,6 +101,12 @@ class Prepared:
     def shape(self) -> tuple[int, ...]:
         """Of an item."""
         return self.cut.evaluation.shape
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all data that a row depends on: what is learned from, and every set."""
+        sets = (one.fingerprint for one in self.sets)
+        return digest(self.cut.background.fingerprint, self.cut.evaluation.fingerprint, *sets)
 
 
 def prepare(request: Request) -> Prepared:
@@ -223,7 +230,7 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
 
     Raises `Locked` where another run writes to the same folder.
     """
-    request, fingerprint = prepared.request, prepared.cut.evaluation.fingerprint
+    request, fingerprint = prepared.request, prepared.fingerprint
     with locked(request.out) as lock:
         sweep(request.out)
         executor = LocalProcesses(request.out, workers, lock=lock, fingerprint=fingerprint)
