@@ -102,6 +102,9 @@ def test_vectors_need_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[
     rows = result(out)["methods"]
     assert [row["training"] for row in rows] == [None, None]
     assert all(row["scores"][0]["mean"] > 0.8 for row in rows)
+    progress = capsys.readouterr().err
+    for row in rows:
+        assert f"{row['name']}: {100 * row['scores'][0]['mean']:.1f} in " in progress
     assert not (out / "learning.svg").exists()
 
 

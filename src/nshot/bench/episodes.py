@@ -26,7 +26,7 @@ from nshot.bench.execute.base import Outcome
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.job import Job, context
-from nshot.bench.plan import Known, Piece, Single
+from nshot.bench.plan import Known, Piece, Single, Work
 from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Subscriber
@@ -213,6 +213,18 @@ def _set(
 
 
 @dataclass(frozen=True)
+class _Method(Single):
+    """One method; where it went well its accuracies are said, else why it has none."""
+
+    def outcome(self, work: Work) -> str:
+        """See `nshot.bench.plan.Piece`."""
+        row = work.done[0].body
+        if row["status"] != "ok":
+            return f"{row['status']}: {row['reason']}"
+        return ", ".join(f"{100 * score['mean']:.1f}" for score in row["scores"])
+
+
+@dataclass(frozen=True)
 class _Methods:
     """The plan: each method is a piece, and waits for no other."""
 
@@ -259,7 +271,7 @@ def _piece(request: Request, method: Episodic, place: tuple[int, int]) -> Single
     """Train and measure one method: all but the folder to write stands in the job."""
     body = to_data(replace(request, methods=(), out=Path()))
     job = Job("episodes", {"method": spec(method), "request": body}, version=spec_hash(method))
-    return Single(method.called, job, place, optional=True)
+    return _Method(method.called, job, place, optional=True)
 
 
 def _row(method: Episodic, outcome: Outcome) -> dict[str, Any]:
