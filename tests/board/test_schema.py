@@ -87,6 +87,16 @@ def test_a_board_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert Details.read(tmp_path / "nowhere") == Details()
 
 
+def test_a_board_whose_points_are_gone_says_so(tmp_path: Path) -> None:
+    board().write(tmp_path)
+    (tmp_path / "points.json").unlink()
+    with pytest.raises(InputError, match=r"points\.json is not there"):
+        Board.read(tmp_path)
+    Board(fingerprint="f", task=TASK, rows=()).write(tmp_path)
+    (tmp_path / "points.json").unlink()
+    assert Board.read(tmp_path).rows == (), "nothing was measured: none are missed"
+
+
 def test_a_board_is_frozen_and_knows_its_rows() -> None:
     there = board()
     assert [r.name for r in there.contest] == ["dear", "cheap", "prompt", "none"]

@@ -101,6 +101,13 @@ def test_every_method_with_a_wrong_setting_is_refused(name: str) -> None:
         TABLE.build({"method": name, "no_such": 1})
 
 
+@pytest.mark.parametrize("C", [0, -1, float("nan")])
+@pytest.mark.parametrize("name", [name for name in TABLE if "C" in TABLE[name].model_fields])
+def test_a_penalty_that_no_fit_takes_is_refused_before_anything_runs(name: str, C: float) -> None:
+    with pytest.raises(InputError, match="C = "):
+        TABLE.build({"method": name, "C": C})
+
+
 def test_ctrl_c_in_the_middle_of_a_serializer_stays_ctrl_c() -> None:
     class Struck(Leaf):
         """Asked for its size, it is interrupted."""

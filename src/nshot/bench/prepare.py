@@ -241,7 +241,7 @@ def _number_faults(request: Request) -> list[Fault]:
     ]
     if request.shots == ():
         faults.append(Fault("no shots are named", do="--shots 4,8"))
-    if request.give_up is not None and not request.give_up >= 0:
+    if request.give_up is not None and not 0 <= request.give_up < float("inf"):
         faults.append(Fault(f"--give-up {request.give_up:g}", expected="points, 0 or more"))
     return faults
 

@@ -465,8 +465,9 @@ class Board(Part):
         Raises `InputError` for files that are not there or broken, or of another schema.
         """
         board = read_part(cls, folder / "leaderboard.json")
+        measured = any(row.status == "ok" for row in board.contest)
         points = folder / "points.json"
-        return board.having(read_part(Points, points)) if points.exists() else board
+        return board.having(read_part(Points, points)) if measured or points.exists() else board
 
     def write(self, folder: Path) -> None:
         """Write points.json and leaderboard.json."""

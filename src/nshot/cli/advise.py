@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.report.terminal import advice_lines
 
     request = flags.read(Request, arguments, task=arguments.folder)
-    if request.give_up is not None and not request.give_up >= 0:
+    if request.give_up is not None and not 0 <= request.give_up < float("inf"):
         raise InputError(Fault(f"--give-up {request.give_up}", expected="points, 0 or more"))
     limits = {"training": not arguments.no_training, "change_base": not arguments.keep_base}
     advice = Board.read(Path(arguments.folder)).decide(request.wish.model_copy(update=limits))

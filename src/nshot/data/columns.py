@@ -95,7 +95,7 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     label = given.label or _label(table, kind, taken)
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
     if label is None or not text:
-        faults.add(_unsafe(table, label, text, taken))
+        faults.add(_unsafe(table, given, label, text, taken))
         return None
     _tell(table, given, Columns(kind, text, label, group, id_), notes)
     return Columns(kind, text, label, group, id_)
@@ -209,7 +209,9 @@ def _looks_like_text(table: Table, column: str) -> bool:
     return len(set(values)) > 0.5 * len(values) and spaced > 0.5 * len(values)
 
 
-def _unsafe(table: Table, label: str | None, text: Sequence[str], taken: Sequence[str]) -> Fault:
+def _unsafe(
+    table: Table, given: Given, label: str | None, text: Sequence[str], taken: Sequence[str]
+) -> Fault:
     """Names the columns and the command to type, with likely columns filled in."""
     free = [c for c in table.columns if c not in taken]
     texts = list(text) or [c for c in free if c != label and _looks_like_text(table, c)]
@@ -220,7 +222,7 @@ def _unsafe(table: Table, label: str | None, text: Sequence[str], taken: Sequenc
     command = (
         f"nshot compare {quote(str(table.path))} --text {quote(','.join(texts) or 'COLUMN')} "
         f"--label {quote(labels[0] if labels else 'COLUMN')}"
-    )
+    ) + f" --kind {given.kind}" * (given.kind is not None)
     one = f" (one column only: is '{table.columns[0]}' parted by commas?)"
     return Fault(
         f"it is not clear which column holds {missing}" + one * (len(table.columns) == 1),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pydantic import PositiveFloat
+
 from nshot.core.types import Cost, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import logistic, targets
@@ -30,7 +32,7 @@ class TfIdfLR(Method):
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
     about: ClassVar = "word and character n-grams with logistic regression; no model"
 
-    C: float = 10.0
+    C: PositiveFloat = 10.0
 
     def forecast(self, brief: Brief) -> Cost:
         """Some milliseconds a row and label."""
