@@ -85,7 +85,7 @@ class Collector:
         collected = Collected([self._entry(c) for c in self.ladder.contenders])
         self._add_fallback(collected)
         if self.ladder.prepared.setting.judge:
-            collected.verdicts = self._judged(collected)
+            collected.verdicts = self._judged()
         if self.finishing:
             self._add_fresh(collected, self.finishing)
             self._add_delivered(collected, self.finishing.pick)
@@ -234,7 +234,7 @@ class Collector:
         entry.measurements[None] = [outcome.measurement]
         return self._named(entry, contender)
 
-    def _judged(self, collected: Collected) -> Verdicts:
+    def _judged(self) -> Verdicts:
         ref = self.ladder.prepared.setting.judge
         name = ref.name if ref else ""
         if self.finishing is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nshot.core.errors import CannotAdapt
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
-from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models
+from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models, Scores
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json, write
@@ -139,7 +139,7 @@ class Prompted:
         vote = Vote(self.task, shown.encoder, shown.vectors, targets, shown.k)
         return {"the k-NN vote of the same demonstrations": vote}
 
-    def _scored(self, model: LanguageModel, inputs: Sequence[Input]) -> tuple[Floats, list[int]]:
+    def _scored(self, model: Scores, inputs: Sequence[Input]) -> tuple[Floats, list[int]]:
         """(inputs, labels) log-likelihoods, and the length of each request."""
         prompts = self.prompts(inputs)
         different = list(dict.fromkeys(prompts))

@@ -10,7 +10,7 @@ import numpy as np
 
 from nshot.core.errors import DidNotLearn
 from nshot.core.types import Example, Task
-from nshot.models.base import LanguageModel
+from nshot.models.base import Scores
 from nshot.predictors.base import Predictor
 from nshot.predictors.scores import log_softmax
 from nshot.prompts.render import Format, answer_text, label_answers, render
@@ -37,7 +37,7 @@ class Fit:
         return f"loss {self.nll:.3f}{right}"
 
 
-def fit(model: LanguageModel, task: Task, format: Format, examples: Sequence[Example]) -> Fit:
+def fit(model: Scores, task: Task, format: Format, examples: Sequence[Example]) -> Fit:
     """How `model` does on (an evenly spaced sample of) the rows it is taught."""
     rows = _sample(examples)
     prompts = [render(task, format, example.input) for example in rows]
