@@ -32,6 +32,7 @@ from nshot.board.reduce import row_outside
 from nshot.board.schema import Board, Machine, Row
 from nshot.core.errors import Fault, InputError, RunFailed
 from nshot.core.files import write_atomic
+from nshot.models.catalog import needs_conversion
 from nshot.report import write as write_report
 
 
@@ -117,6 +118,9 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
         prepared.setting.write(prepared.out)
         setting, methods = prepared.setting, prepared.methods
         models = (*setting.bases, *setting.encoders, setting.judge)
+        for ref in models:
+            if ref and needs_conversion(ref):
+                on(Message(f"{ref.name} is converted, once on this machine: about a minute"))
         count, threads, reason = crew(prepared.out, prepared.request.workers, models, methods)
         on(Message(reason))
         executor = LocalProcesses(prepared.out, count, threads, lock)

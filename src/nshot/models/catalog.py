@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -180,6 +182,11 @@ def locate(ref: ModelRef) -> Path:
     return Path(cached)
 
 
+def needs_conversion(ref: ModelRef) -> bool:
+    """Whether `locate` will convert an embedded model first: once on a machine, for a minute."""
+    return ref.name in _CONVERSIONS and not _converted_folder(EMBEDDED[ref.name]).is_dir()
+
+
 def listing() -> list[Listed]:
     """What is at hand, for `nshot models`: embedded models, then the local Hub cache."""
     return [_listed(e) for e in EMBEDDED.values()] + _hub_cache()
@@ -338,12 +345,13 @@ def _convert_gguf(gguf: Path, folder: Path, name: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
-    model.hf_quantizer = None  # de-quantised, but transformers refuses to save what came from GGUF
-    model.config.__dict__.pop("quantization_config", None)
-    model.config.name_or_path = name
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+    with redirect_stderr(io.StringIO()):  # bars of three kinds, on a screen that is the display's
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
+        model.hf_quantizer = None  # transformers refuses to save what came from GGUF
+        model.config.__dict__.pop("quantization_config", None)
+        model.config.name_or_path = name
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
 
 
 def _convert_smollm2(gguf: Path, folder: Path) -> None:
