@@ -123,3 +123,29 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     train = jsonl(tmp_path / "t.jsonl", tickets(12))
     with pytest.raises(InputError, match="2 methods called 'mine'"):
         nshot.compare(train, methods=[Mine(), Mine()], out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("nowhere:X", "No module named 'nowhere'"),
+        ("json:X", "no attribute 'X'"),
+        ("json", "cannot be read"),
+        ("json:JSONDecoder", "is no method"),
+    ],
+)
+def test_a_package_that_is_broken_is_named_and_the_others_are_listed(
+    tmp_path: Path, place: str, problem: str
+) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[nshot.methods]\nbroken = {place}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nshot.cli", "methods"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "setfit" in done.stdout

@@ -13,12 +13,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each with its settings and what the search tries of them."""
+    from nshot.core.errors import Fault, InputError
     from nshot.core.types import Kind
     from nshot.methods import PICTURES, STANDARD, TABLE
 
     marks: dict[Kind, str] = {"classify": "*", "generate": "+"}
+    faults: list[Fault] = []
     for name in TABLE:
-        method = TABLE[name]
+        try:
+            method = TABLE[name]
+        except InputError as error:
+            faults += error.faults
+            continue
         star = "".join(mark for kind, mark in marks.items() if name in STANDARD[kind])
         star += "°" * (name in PICTURES)
         print(f"{name:18} {method.rung:9} {method.about} {star}".rstrip())
@@ -32,4 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{'':28} {'; '.join(settings)}")
     meaning = "* to choose labels, + to write answers, ° on pictures"
     print(f"\ncompared where --methods is not given: {meaning}")
+    if faults:
+        raise InputError(faults)
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 
+from nshot.core.errors import Fault, InputError
 from nshot.core.types import Kind
 from nshot.methods.contract import Method, Table
 
@@ -74,11 +75,19 @@ PICTURES: tuple[str, ...] = (
 
 
 def loader(where: str) -> Callable[[], type[Method]]:
-    """Reads ``module:Class`` when it is called."""
-    module, name = where.split(":")
+    """Reads ``module:Class`` when it is called; `InputError` where there is no method there."""
+    module, _, name = where.partition(":")
 
     def load() -> type[Method]:
-        cls: type[Method] = getattr(import_module(module), name)
+        try:
+            cls = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            do = f"mend or uninstall the package that names {where} as a method"
+            raise InputError(
+                Fault(f"the method at {where} cannot be read: {error}", do=do)
+            ) from error
+        if not (isinstance(cls, type) and issubclass(cls, Method)):
+            raise InputError(Fault(f"{where} is no method", "a class that inherits from Method"))
         return cls
 
     return load
