@@ -119,6 +119,12 @@ def test_where_a_worker_could_not_import_it_the_fault_says_so() -> None:
     assert "is named 'knn', as another method is" in said
 
 
+def test_a_class_where_a_method_belongs_is_told_with_its_cure(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "t.jsonl", tickets(12))
+    with pytest.raises(InputError, match=r"holds the class Mine(.|\n)*Mine\(\)"):
+        nshot.compare(train, methods=["majority", Mine], out=tmp_path / "run")  # type: ignore[list-item]
+
+
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     train = jsonl(tmp_path / "t.jsonl", tickets(12))
     with pytest.raises(InputError, match="2 methods called 'mine'"):

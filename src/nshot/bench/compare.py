@@ -11,6 +11,7 @@ from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.board.events import Subscriber, ignore
 from nshot.board.schema import Preference
+from nshot.core.errors import Fault, InputError
 from nshot.core.serial import from_data
 from nshot.methods.contract import Method
 
@@ -52,6 +53,9 @@ def compare(
     arguments = dict(locals())
     del arguments["on"]
     several = [methods] if isinstance(methods, str | Method) else methods or ()
+    if classes := [method for method in several if isinstance(method, type)]:
+        name = classes[0].__name__
+        raise InputError(Fault(f"methods holds the class {name}", "a method", f"{name}()"))
     own = tuple(method for method in several if isinstance(method, Method))
     if own:
         arguments["methods"] = [name for name in several if isinstance(name, str)]
