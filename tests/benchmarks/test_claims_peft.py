@@ -21,6 +21,7 @@ from claims_results import Labelled, difference, in_points
 from nshot.audit.forgetting import General
 from nshot.core.types import Example, Input, Label, ModelRef, Task
 from nshot.models import open_models
+from workbench import Shelf
 
 LABELS = ("negative", "positive")
 
@@ -49,7 +50,7 @@ def shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def measuring(base: ModelRef, folder: Path) -> claims_peft.Measuring:
-    return claims_peft.Measuring(base, Records(folder), open_models(), {})
+    return claims_peft.Measuring(base, Records(folder), open_models(), Shelf())
 
 
 def stamps(folder: Path) -> dict[str, int]:

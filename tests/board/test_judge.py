@@ -29,6 +29,10 @@ class Scripted:
     can: frozenset[str] = frozenset({"score", "generate"})
     mute: bool = False
 
+    @property
+    def facts(self) -> Any:
+        return SimpleNamespace(can=self.can)
+
     def _odds(self, prompt: Any) -> float:
         text = prompt[0].text
         a = text.partition("[Answer A]\n")[2].partition("\n")[0]

@@ -91,7 +91,7 @@ def test_a_board_whose_points_are_gone_says_so(tmp_path: Path) -> None:
     board().write(tmp_path)
     (tmp_path / "points.json").unlink()
     with pytest.raises(InputError, match=r"points\.json is not there"):
-        Board.read(tmp_path)
+        Board.read(tmp_path).decide(Wish())
     Board(fingerprint="f", task=TASK, rows=()).write(tmp_path)
     (tmp_path / "points.json").unlink()
     assert Board.read(tmp_path).rows == (), "nothing was measured: none are missed"

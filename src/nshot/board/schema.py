@@ -402,6 +402,12 @@ class Board(Part):
         The one way from measurements to advice: ``compare`` and ``advise`` take it. Raises
         `InputError` where nothing was measured, or the wish leaves nothing to choose from.
         """
+        if not self._points.rows and any(row.status == "ok" for row in self.contest):
+            raise InputError(
+                Fault(
+                    "points.json is not there", "it beside leaderboard.json", "nshot compare TASK"
+                )
+            )
         columns = [
             Column(
                 name,
@@ -460,14 +466,13 @@ class Board(Part):
 
     @classmethod
     def read(cls, folder: Path) -> Board:
-        """The board of a run's folder, with its points.
+        """The board of a run's folder, with its points where they are there: a page needs none.
 
         Raises `InputError` for files that are not there or broken, or of another schema.
         """
         board = read_part(cls, folder / "leaderboard.json")
-        measured = any(row.status == "ok" for row in board.contest)
         points = folder / "points.json"
-        return board.having(read_part(Points, points)) if measured or points.exists() else board
+        return board.having(read_part(Points, points)) if points.exists() else board
 
     def write(self, folder: Path) -> None:
         """Write points.json and leaderboard.json."""
