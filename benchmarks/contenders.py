@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "support-tickets"
+ROOT = Path(__file__).parents[1]
+EXAMPLE = "examples/support-tickets"
 TOPICS = {
     "refund": "refund money back paid credited 환불 입금",
     "return": "return swap exchange size colour fit 반품 교환 사이즈",
@@ -83,12 +84,13 @@ def endpoint() -> Iterator[str]:
 
 
 def main() -> None:
-    run = sys.argv[1]
+    run = str(Path(sys.argv[1]).resolve())
     with endpoint() as name:
         models = [word for model in (*LOCAL, name) for word in ("--model", model)]
-        words = ["compare", str(EXAMPLE), *models, "--methods", METHODS, "--shots", "4"]
+        words = ["compare", EXAMPLE, *models, "--methods", METHODS, "--shots", "4"]
         words += ["--seeds", "1", "--test-limit", "80", "--set", "lora.learning_rate=0.001"]
-        subprocess.run([sys.executable, "-m", "nshot.cli", *words, "--out", run], check=True)
+        command = [sys.executable, "-m", "nshot.cli", *words, "--out", run]
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
