@@ -6,6 +6,7 @@ Nothing here imports torch; the engines do, late.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class Reads(Protocol):
         ...
 
 
-class LanguageModel:
+class LanguageModel(ABC):
     """A language model, ready to be asked. Read-only: nothing asked of it changes it.
 
     It is `Scores`, `Writes` and `Reads` as far as its facts say (`ModelFacts.can`). An engine's
@@ -164,13 +165,13 @@ class LanguageModel:
     """
 
     @property
+    @abstractmethod
     def facts(self) -> ModelFacts:
         """What is known of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
-        raise NotImplementedError
 
     def logprobs(
         self,
@@ -282,31 +283,31 @@ class LentModel(Lent, LanguageModel):
     deltas of its ref are always in use, except in `bare`.
     """
 
+    @abstractmethod
     def add(self, name: str, config: Any, seed: int) -> Any:
         """A fresh adapter that learns, of a PEFT configuration; PEFT's model, the adapter in use.
 
         Raises `CannotAdapt` where PEFT cannot put it on this model, or beside what is on it.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, name: str, delta: Delta, trainable: bool = False) -> Any:
         """The adapter of a ``peft`` delta; frozen, or `trainable` to go on with it. As `add`.
 
         Raises `InputError` for one of another model.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def use(self, *names: str) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked; to none of them without a name. Nothing is copied.
 
         Holds until the next switch, or, as ``with lent.use(...)``, until the block ends.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def bare(self) -> AbstractContextManager[None]:
         """The base alone while the block runs, as a reference: no adapter, no delta, and freed
         weights as they were before training. By reference: nothing is copied."""
-        raise NotImplementedError
 
 
 class Lends(Protocol):
