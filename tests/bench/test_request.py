@@ -19,7 +19,7 @@ from nshot.bench.request import Request, is_request, read_request
 from nshot.bench.setting import cut_rows
 from nshot.core.errors import InputError
 from nshot.methods import STANDARD, TABLE
-from nshot.models import catalog
+from nshot.models.embedded.packages import EMBEDDED
 from spine import jsonl, rows_of, tickets
 
 
@@ -299,7 +299,7 @@ def test_without_a_model_at_hand_only_the_methods_that_need_one_are_left_out(
     train: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSHOT_CACHE", str(tmp_path / "cache"))
-    for embedded in catalog.EMBEDDED.values():
+    for embedded in EMBEDDED.values():
         monkeypatch.setitem(sys.modules, embedded.package, None)
     free = asked(train, model=(), encoder=(), methods=("majority", "knn", "zero_shot"), seeds=1)
     assert (prepare(free).setting.base, prepare(free).setting.encoder) == (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import socket
@@ -19,8 +20,10 @@ from nshot.core import network
 from nshot.core.errors import InputError, ModelNotFound
 from nshot.core.files import UNSAFE
 from nshot.core.types import ModelRef
-from nshot.models import catalog, open_models
+from nshot.models import open_models
 from nshot.models.catalog import listing, locate, resolve
+from nshot.models.embedded.conversion import converted_folder
+from nshot.models.embedded.packages import DEFAULTS, EMBEDDED, GEMMA, LM
 from tiny import tiny_llama
 
 
@@ -40,8 +43,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_none_is_the_embedded_default(no_network: list[Any]) -> None:
     for role in ("lm", "encoder", "features"):
-        name = catalog.DEFAULTS[role]
-        if catalog.EMBEDDED[name].source is None:
+        name = DEFAULTS[role]
+        if not EMBEDDED[name].pieces:
             with pytest.raises(ModelNotFound, match="pip install"):
                 resolve(None, role)
         else:
@@ -69,8 +72,8 @@ def test_fakes_have_their_roles() -> None:
 
 @pytest.mark.parametrize("role", ["lm", "encoder"])
 def test_a_model_in_the_wrong_role_is_refused(role: Any) -> None:
-    other = catalog.DEFAULTS["encoder" if role == "lm" else "lm"]
-    with pytest.raises(InputError, match=catalog.DEFAULTS[role]):
+    other = DEFAULTS["encoder" if role == "lm" else "lm"]
+    with pytest.raises(InputError, match=DEFAULTS[role]):
         resolve(other, role)
 
 
@@ -175,11 +178,11 @@ def test_a_cached_hub_model_is_pinned_and_found_offline(
 
 
 def test_the_listing_says_how_to_install_what_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("NSHOT_CACHE", "/nonexistent")
     listed = {line.name: line for line in listing()}
-    assert set(catalog.EMBEDDED) <= set(listed)
-    for name in catalog.EMBEDDED:
+    assert set(EMBEDDED) <= set(listed)
+    for name in EMBEDDED:
         assert not listed[name].ready
         assert listed[name].install.startswith("pip install")
 
@@ -187,18 +190,18 @@ def test_the_listing_says_how_to_install_what_is_absent(monkeypatch: pytest.Monk
 CONVERT = """
 import sys, time
 from pathlib import Path
-from nshot.models import catalog
+from nshot.models.embedded import conversion
+from nshot.models.embedded.packages import LM
 
-def convert(gguf, folder):
+def convert(folder):
     (Path(folder) / "config.json").write_text("{")
     time.sleep(0.5)
     (Path(folder) / "config.json").write_text("{}")
     with open(sys.argv[1], "a") as log:
         log.write("converted\\n")
 
-catalog._CONVERSIONS[catalog.LM.name] = convert
-catalog._source = lambda _: Path("model.gguf")
-print((catalog._converted(catalog.LM) / "config.json").read_text())
+conversion.CONVERSIONS[LM.name] = convert
+print((conversion.converted(LM) / "config.json").read_text())
 """
 
 
@@ -208,7 +211,7 @@ def test_a_model_cut_over_packages_is_there_only_whole(
     """Pieces that are not the published file are refused, and no folder is left."""
     monkeypatch.setenv("NSHOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    gemma = catalog.GEMMA
+    gemma = GEMMA
     places = ((gemma.package, gemma.file), *gemma.more)
     for package, file in places:
         path = tmp_path / package / file
@@ -218,11 +221,11 @@ def test_a_model_cut_over_packages_is_there_only_whole(
     (tmp_path / places[3][0] / places[3][1]).unlink()
     assert gemma.pieces == ()
     with pytest.raises(ModelNotFound, match="pip install gemma3-270m"):
-        catalog.resolve("gemma3-270m", "lm")
+        resolve("gemma3-270m", "lm")
     (tmp_path / places[3][0] / places[3][1]).write_bytes(b"piece")
     assert [path.read_bytes() for path in gemma.pieces] == [b"piece"] * 4
     with pytest.raises(ModelNotFound, match="not the published file"):
-        catalog.locate(catalog.resolve("gemma3-270m", "lm"))
+        locate(resolve("gemma3-270m", "lm"))
     assert not any((tmp_path / "cache").rglob("*.gguf"))
 
 
@@ -230,7 +233,7 @@ def test_two_processes_convert_once_and_both_see_it_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSHOT_CACHE", str(tmp_path))
-    folder = catalog._converted_folder(catalog.LM)
+    folder = converted_folder(LM)
     stale = folder.parent / f".{folder.name}.1.tmp"
     stale.mkdir(parents=True)
     log = tmp_path / "log"

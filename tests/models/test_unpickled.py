@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from nshot.models.catalog import FEATURES, LITE0_TENSORS
+from nshot.models.embedded.lite0 import TENSORS
+from nshot.models.embedded.packages import FEATURES
 from nshot.models.hf.unpickled import tensors
 
 WEIGHT, BIAS = np.arange(6, dtype="<f4"), np.array([1.5, -2.0], "<f4")
@@ -52,8 +53,7 @@ def test_a_file_that_is_laid_out_otherwise_is_refused() -> None:
 
 @pytest.mark.embedded
 def test_the_embedded_file_is_read_as_torch_reads_it() -> None:
-    assert FEATURES.source is not None
-    found = tensors(FEATURES.source.read_bytes(), LITE0_TENSORS)
+    found = tensors(FEATURES.read(), TENSORS)
     seen = hashlib.sha256()
     for name in sorted(found):
         seen.update(name.encode() + found[name].tobytes())

@@ -16,7 +16,9 @@ from nshot.core.machine import Meter
 from nshot.core.types import Image, ModelRef
 from nshot.models import open_models
 from nshot.models.base import PictureEncoder
-from nshot.models.catalog import FEATURES, LITE0_TENSORS, locate, resolve
+from nshot.models.catalog import locate, resolve
+from nshot.models.embedded.lite0 import TENSORS
+from nshot.models.embedded.packages import FEATURES
 from nshot.models.hf.unpickled import tensors
 
 Draw = Callable[[int], Image]
@@ -91,8 +93,7 @@ def check_rows(encoder: PictureEncoder, images: list[Image]) -> None:
 
 def load_published(network: Any) -> None:
     """Put the published numbers, whose weights are in TensorFlow's order, into `network`."""
-    assert FEATURES.source is not None
-    read = tensors(FEATURES.source.read_bytes(), LITE0_TENSORS)
+    read = tensors(FEATURES.read(), TENSORS)
     for name, parameter in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue

@@ -25,7 +25,8 @@ from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
 from nshot.methods.writing import CONSTRAINED, Writing
 from nshot.metrics import misfits
-from nshot.models.catalog import Role, resolve
+from nshot.models.catalog import resolve
+from nshot.models.embedded.packages import Role
 from nshot.models.hf.grammar import fault
 
 MANY = 16

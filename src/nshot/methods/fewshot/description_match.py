@@ -16,6 +16,7 @@ from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import encoded, encoder_of
 from nshot.models import catalog
 from nshot.models.base import Floats
+from nshot.models.embedded.packages import DEFAULTS
 from nshot.predictors.base import Predictor
 from nshot.predictors.described import Described, LinearMap, label_text
 from nshot.predictors.features import Encoded
@@ -66,7 +67,7 @@ class DescriptionMatch(Method):
     trains: ClassVar = "head"
     about: ClassVar = "pictures of unseen classes, by the nearest description"
 
-    sentence_encoder: str = catalog.DEFAULTS["encoder"]
+    sentence_encoder: str = DEFAULTS["encoder"]
 
     def why_not(self, brief: Brief) -> str | None:
         """Also where no other classes are known, or those asked for are not described."""

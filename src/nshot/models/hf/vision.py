@@ -26,6 +26,9 @@ from nshot.data.fitted import fitted
 from nshot.data.pictures import read_picture
 from nshot.models import catalog
 from nshot.models.base import View
+from nshot.models.embedded.conversion import cache_folder
+from nshot.models.embedded.lite0 import WEIGHTS
+from nshot.models.embedded.packages import FEATURES
 from nshot.models.hf.views import colours, pooled, seen
 from nshot.models.wrap.kept_features import Kept, KeptFeatures
 from nshot.nets import learners
@@ -62,7 +65,7 @@ class Lite0:
         from safetensors.torch import load_file
 
         module = EfficientNetLite0()
-        module.load_state_dict(load_file(folder / catalog.WEIGHTS))
+        module.load_state_dict(load_file(folder / WEIGHTS))
         self.module = _frozen(module)
 
     @torch.inference_mode()
@@ -203,12 +206,12 @@ class VisionEncoder:
         folder = catalog.locate(ref)
         self._ref = ref
         self._network: Network
-        if ref.name == catalog.FEATURES.name:
+        if ref.name == FEATURES.name:
             self._network = Lite0(folder)
         else:
             self._network = Taught(folder) if learners.is_learner(folder) else Backbone(folder)
         engine = digest(str(VERSION), _weights(folder), repr(self.layers), machine.device())
-        self._kept = KeptFeatures(catalog.cache_folder() / "pictures", engine)
+        self._kept = KeptFeatures(cache_folder() / "pictures", engine)
         self._times: dict[View, list[float]] = {}
 
     @property
