@@ -142,3 +142,33 @@ def test_what_a_cache_saved_is_in_the_cost_and_not_in_the_time_spent() -> None:
     start = machine.cold_clock()
     machine.saved(10.0)
     assert 10 < machine.cold_clock() - start < 11
+
+
+def test_what_is_the_same_for_all_is_charged_to_nobody() -> None:
+    outer, inner = machine.Meter(), machine.Meter()
+    start = machine.cold_clock()
+    with outer.running(), inner.running():
+        with machine.unmetered():
+            time.sleep(0.2)
+            with machine.unmetered():
+                time.sleep(0.2)
+            machine.saved(100.0)
+        machine.saved(10.0)
+    assert 10 <= inner.seconds <= outer.seconds < 10.1
+    assert outer.spent_seconds < 0.1
+    assert machine.cold_clock() - start < 10.1
+
+
+@needs_reset
+def test_memory_that_stays_with_what_nobody_is_charged_for_counts_as_taken_before() -> None:
+    meter = machine.Meter()
+    with meter.running():
+        touch(32)
+        with machine.unmetered():
+            touch(128)
+            pages = mmap.mmap(-1, 64 * MB)
+            for _ in range(64):
+                pages.write(b"\1" * MB)
+        touch(8)
+    pages.close()
+    assert 28 * MB < meter.grown_bytes < 60 * MB

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +200,52 @@ def saved(seconds: float) -> None:
 
 
 def cold_clock() -> float:
-    """Seconds of a clock that goes on as if no cache on disk had helped."""
-    return time.perf_counter() + _saved
+    """Seconds of a clock that goes on as if no cache on disk had helped.
+
+    It stands still where nobody is charged: see `unmetered`.
+    """
+    return _clock() + _saved
+
+
+def _clock() -> float:
+    """Seconds of a clock that stands still where nobody is charged."""
+    return time.perf_counter() - _unmetered
+
+
+@contextmanager
+def unmetered() -> Iterator[None]:
+    """Charge what happens inside to nobody: what is the same for all, or only waits.
+
+    Models and libraries load inside, another process's work is waited for. Of running meters the
+    clocks stand still, and memory that stays taken counts as taken before they began.
+    """
+    global _unmetered, _saved
+    _note_peak()
+    _reset_peak()
+    before, start, kept = resident_bytes(), time.perf_counter(), (_unmetered, _saved)
+    try:
+        yield
+    finally:
+        _reset_peak()
+        grown = max(0, resident_bytes() - before)
+        for stretch in _stretches:
+            stretch.before += grown
+            stretch.peak += grown
+        _unmetered, _saved = kept[0] + time.perf_counter() - start, kept[1]
 
 
 _saved = 0.0
 """Seconds that caches on disk have saved this process."""
+_unmetered = 0.0
+"""Seconds of this process that nobody is charged."""
+
+
+@dataclass
+class _Stretch:
+    """Memory of a stretch of work: when it began, and its peak so far."""
+
+    before: int
+    peak: int
 
 
 class Meter:
@@ -224,26 +265,26 @@ class Meter:
         """Measure what happens inside: `peak_bytes`, and `grown_bytes` above where it began."""
         _note_peak()
         _reset_peak()
-        before, start, helped = resident_bytes(), time.perf_counter(), _saved
-        peak = [before]
-        _peaks.append(peak)
+        start, helped, held = _clock(), _saved, resident_bytes()
+        stretch = _Stretch(held, held)
+        _stretches.append(stretch)
         try:
             yield self
         finally:
-            spent = time.perf_counter() - start
+            spent = _clock() - start
             self.spent_seconds += spent
             self.seconds += spent + (_saved - helped)
             _note_peak()
-            _peaks.pop()
-            self.peak_bytes = max(self.peak_bytes, *peak)
-            self.grown_bytes = max(self.grown_bytes, peak[0] - before)
+            _stretches.pop()
+            self.peak_bytes = max(self.peak_bytes, stretch.peak)
+            self.grown_bytes = max(self.grown_bytes, stretch.peak - stretch.before)
 
 
-_peaks: list[list[int]] = []
-"""The peak so far of each running meter, the outermost first."""
+_stretches: list[_Stretch] = []
+"""What each running meter measures, the outermost first."""
 
 
 def _note_peak() -> None:
     """Tell every running meter: the process has one high-water mark, and an inner one resets it."""
-    for peak in _peaks:
-        peak[0] = max(peak[0], _peak_bytes())
+    for stretch in _stretches:
+        stretch.peak = max(stretch.peak, _peak_bytes())

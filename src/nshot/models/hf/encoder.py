@@ -16,7 +16,7 @@ from nshot.models import catalog
 from nshot.models.base import Lent
 
 BATCH = 32
-"""Texts encoded at once, of like length."""
+"""Texts encoded at once, of one length."""
 
 
 class SentenceEncoder:
@@ -61,13 +61,23 @@ class SentenceEncoder:
         return Lent(self._ref, module, module.tokenizer, str(module.device))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(texts, width), unit length rows. sentence-transformers sorts the batches by length."""
-        if not texts:
-            width = int(self._model.get_embedding_dimension() or 0)
-            return np.zeros((0, width), np.float32)
+        """(texts, width), unit length rows.
+
+        Those of a batch have the same number of tokens: without padding a text's vector is the
+        same bytes whatever it is asked with, and no time goes into tokens that are none.
+        """
+        width = int(self._model.get_embedding_dimension() or 0)
+        vectors = np.zeros((len(texts), width), np.float32)
+        counts = np.array(self.count(texts))
+        for length in np.unique(counts):
+            places = np.flatnonzero(counts == length).tolist()
+            vectors[places] = self._encoded([texts[place] for place in places])
+        return vectors
+
+    def _encoded(self, texts: list[str]) -> NDArray[np.float32]:
         with self._lock:
             vectors = self._model.encode(
-                list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+                texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
             )
         return np.asarray(vectors, np.float32)
 
