@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/support-tickets
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Demo and tests start hundreds of processes: without bytecode each compiles the package for half a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo check test test-full peers bench bench-gpu clean
 

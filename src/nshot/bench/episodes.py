@@ -253,16 +253,18 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
                 _piece(request, method, (i, count)) for i, method in enumerate(request.methods)
             ]
 
-            def write(piece: Piece) -> None:
-                write_atomic(request.out / RESULT, _json(_result(prepared, rows(), command)))
+            def write() -> dict[str, Any]:
+                result = _result(prepared, rows(), command)
+                write_atomic(request.out / RESULT, _json(result))
+                return result
 
             def rows() -> list[dict[str, Any]]:
                 ended = [(m, known.of(p.job)) for m, p in zip(request.methods, pieces, strict=True)]
                 return [_row(method, outcome) for method, outcome in ended if outcome]
 
             store, budget = Store(request.out), Budget(None)
-            Schedule(known, store, executor, on, budget, write).do(_Methods(pieces))
-            return _result(prepared, rows(), command)
+            Schedule(known, store, executor, on, budget, lambda piece: write()).do(_Methods(pieces))
+            return write()
         finally:
             executor.stop()
 

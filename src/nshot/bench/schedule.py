@@ -25,16 +25,20 @@ from nshot.core.errors import RunFailed
 
 @dataclass
 class Schedule:
-    """Carries out plans on an executor. `on_settled` is called after each piece that has ended."""
+    """Carries out plans on an executor.
+
+    `on_settled` is called after each piece that has ended, but for those that the store had whole.
+    """
 
     known: Known
     store: Store
     executor: Executor
     on: Subscriber
     budget: Budget
-    on_settled: Callable[[Piece], None]
+    on_settled: Callable[[Piece], object]
     _running: dict[str, Piece] = field(default_factory=dict)
     _absent: set[str] = field(default_factory=set)
+    _worked_at: set[str] = field(default_factory=set)
     _started: dict[str, float] = field(default_factory=dict)
     _spent: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -44,6 +48,7 @@ class Schedule:
         for outcome in self.executor.run(partial(self._take, plan, failures), self._progress):
             self.known.add(outcome)
             piece = self._running.pop(self._name(outcome.job))
+            self._worked_at.add(piece.title)
             if isinstance(piece, Draw):
                 self._spent[piece.title].append(_spent(piece, outcome))
         if failures:
@@ -126,7 +131,8 @@ class Schedule:
         if isinstance(piece, Draw) and state == "ok" and (spent := self._spent[piece.title]):
             forecast, actual = (sum(column) for column in zip(*spent, strict=True))
             self.budget.learn(piece.contender.name, forecast, actual)
-        self.on_settled(piece)
+        if piece.title in self._worked_at:
+            self.on_settled(piece)
 
     def _words(self, piece: Piece, work: Work) -> str:
         seconds = duration(time.monotonic() - self._started[piece.title])

@@ -5,11 +5,9 @@ Pictures are the same by their bytes, or to the eye.
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from nshot.core.types import Example, Input, digest
@@ -34,13 +32,19 @@ def fold(text: str) -> str:
     Symbols (``+``, ``$``, emoji) stay. A text of nothing but punctuation keeps it.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(plain.translate(_punctuation()).split()) or " ".join(plain.split())
+    return " ".join(plain.translate(_SPACED).split()) or " ".join(plain.split())
 
 
-@lru_cache(maxsize=1)
-def _punctuation() -> dict[int, str]:
-    points = range(sys.maxunicode + 1)
-    return {point: " " for point in points if unicodedata.category(chr(point))[0] == "P"}
+class _Spaced(dict[int, str]):
+    """For `str.translate`: punctuation as a space. Filled as characters come: all take a second."""
+
+    def __missing__(self, point: int) -> str:
+        char = chr(point)
+        self[point] = " " if unicodedata.category(char)[0] == "P" else char
+        return self[point]
+
+
+_SPACED = _Spaced()
 
 
 def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
