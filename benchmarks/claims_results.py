@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from claims_cells import RANKS, UNTRAINED, VARIANTS_OF, Record, chosen
-from nshot.board import decide
+from nshot.board.contest import Contest, estimate
+from nshot.board.decide import Column
+from nshot.board.score import CONFIDENCE, intervals
 from nshot.report.numbers import say
 from texts import bleu, bleu_counts, coverage, rouge_l
 
 Floats = NDArray[np.float64]
-_Z = NormalDist().inv_cdf(0.5 + decide.CONFIDENCE / 2)
+_Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 _RESAMPLES = 2000
 MEASURES = ("BLEU", "ROUGE-L", "slot coverage")
 
@@ -82,36 +84,37 @@ class Labelled:
         return {variant: one for variant, one in found.items() if one is not None}
 
     @cached_property
-    def numbers(self) -> decide.Contest:
+    def numbers(self) -> Contest:
         """All rows with their draws."""
-        return decide.estimate(
+        return estimate(
             [
-                decide.Column(name, one.points, 0.0, deterministic=name == UNTRAINED)
+                Column(name, one.points, 0.0, deterministic=name == UNTRAINED)
                 for name, one in self.rows.items()
-            ]
+            ],
+            question=2,
         )
 
     @cached_property
-    def ranks(self) -> decide.Contest:
+    def ranks(self) -> Contest:
         """LoRA's ranks on the first draw: nothing is said of other draws."""
         of_rank = {f"lora-rank{rank}": row(f"lora-rank{rank}", self.records) for rank in RANKS}
         columns = {name: one.first for name, one in of_rank.items() if one is not None}
         if "lora" in self.rows:
             columns["lora"] = self.rows["lora"].first
-        return decide.estimate(
+        return estimate(
             [
-                decide.Column(name, np.array([one.points]), 0.0, deterministic=True)
+                Column(name, np.array([one.points]), 0.0, deterministic=True)
                 for name, one in columns.items()
             ]
         )
 
     def interval(self, variant: str) -> tuple[float, float]:
         """The 95 % interval of a row's score."""
-        low, high = decide.intervals(self.numbers)[self.numbers.names.index(variant)]
+        low, high = intervals(self.numbers)[self.numbers.names.index(variant)]
         return float(low), float(high)
 
 
-def difference(numbers: decide.Contest, a: str, b: str) -> tuple[float, float, float]:
+def difference(numbers: Contest, a: str, b: str) -> tuple[float, float, float]:
     """Score of a minus score of b, with its 95 % interval."""
     i, j = numbers.names.index(a), numbers.names.index(b)
     gap, half = float(numbers.p[i] - numbers.p[j]), _Z * float(numbers.se[i, j])

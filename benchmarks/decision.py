@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from nshot.board.decide import (
-    Column,
+from decision_before import (
     Contest,
     corrected,
     could_be_best,
@@ -36,6 +35,7 @@ from nshot.board.decide import (
     picks,
     settled_to,
 )
+from nshot.board.decide import Column
 
 Floats = NDArray[np.float64]
 PAGE = Path(__file__).parents[1] / "docs" / "decision.md"
@@ -198,7 +198,7 @@ def forecast_and_fact(boards: int, factor: int = 5, delta: float = 0.08) -> tupl
 
 def visible(boards: int, n: int, draws: int) -> float:
     """Mean difference that a board of 12 *normal* methods sees four times in five."""
-    seen = [decide(w.columns).mdd or 0.0 for w in worlds(boards, "normal", 12, n, draws)]
+    seen = [decide(w.columns).seen or 0.0 for w in worlds(boards, "normal", 12, n, draws)]
     return float(np.mean(seen))
 
 

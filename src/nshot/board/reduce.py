@@ -217,7 +217,7 @@ def _still(entry: Entry, size: Size, task: Task) -> bool:
 def _ends(columns: Sequence[Column]) -> Ends:
     if not columns:
         return {}
-    contest = estimate(columns)
+    contest = estimate(columns, question=2)
     ends = intervals(contest).tolist()
     return {name: (low, high) for name, (low, high) in zip(contest.names, ends, strict=True)}
 
@@ -237,7 +237,8 @@ def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimat
                     deterministic=_still(e, size, task),
                 )
                 for e in present
-            ]
+            ],
+            question=2,
         )
         means, ends = contest.p.tolist(), intervals(contest).tolist()
         for name, mean, (low, high) in zip(contest.names, means, ends, strict=True):

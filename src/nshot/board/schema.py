@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from nshot.board.decide import Column, Decision, Floats, Verdict, decide
-from nshot.board.words import cost_of, frontier, give_up_of, reasons
+from nshot.board.words import Scope, cost_of, frontier, give_up_of, reasons
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json
@@ -298,14 +298,21 @@ class Advice(Part):
     give_up: FiniteFloat = Field(description="how much score is given up for less cost")
     delta: FiniteFloat = Field(description="the difference that has to be ruled out to be settled")
     top: str = Field(description="the row with the highest measured score")
-    settled_to: FiniteFloat | None = Field(description="how much better another could still be")
+    settled_to: FiniteFloat | None = Field(
+        description="how much better another could still be, at 19 in 20; null without another"
+    )
+    leaning_to: FiniteFloat | None = Field(None, description="the same at 3 in 4")
     mdd: FiniteFloat | None = Field(description="the smallest difference this board sees reliably")
     test_rows: int = Field(description="test rows that the decision counted")
-    draws: int = Field(description="draws that it counted")
+    groups: int | None = Field(
+        None, description="of how many groups they are; null where rows are not grouped"
+    )
+    draws: int = Field(description="draws of the pick that it counted")
     contenders: int = Field(
         description="contenders that ever saw the test rows, failed ones included"
     )
     look: int = Field(description="the how-manyth look at these test rows")
+    alpha: FiniteFloat = Field(0.05, description="the error that this look allowed itself")
     versus_pick: Mapping[str, Estimate] = Field(
         description="for each row: its measured score minus the pick's, and the two ends of what"
         " it could be"
@@ -415,14 +422,15 @@ class Board(Part):
                 cost_of(self.row(name), wish.prefer),
                 deterministic=row.deterministic,
                 allowed=wish.allows(self.row(name)),
+                folds=5 if self.task.mode == "folds" else 0,
             )
             for name, row in self._points.rows.items()
         ]
         give_up = give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
-        fresh, contenders = self._points.fresh, self._points.contenders
-        decision = decide(columns, give_up=give_up, contenders=contenders)
+        fresh, tried = self._points.fresh, self._points.contenders
+        decision = decide(columns, question=2, give_up=give_up, tried=tried)
         if fresh and fresh.pick == decision.pick:
-            decision = decide(columns, give_up=give_up, contenders=contenders, fresh=fresh.array)
+            decision = decide(columns, question=2, give_up=give_up, tried=tried, fresh=fresh.array)
         return self._advice(decision, columns, wish)
 
     def _advice(self, d: Decision, columns: Sequence[Column], wish: Wish) -> Advice:
@@ -430,15 +438,7 @@ class Board(Part):
         costs = {column.name: column.cost for column in columns}
         return Advice(
             pick=d.pick,
-            reasons=reasons(
-                d,
-                columns,
-                rows,
-                wish.prefer,
-                missing=sum(row.status != "ok" for row in self.contest),
-                folds=self.task.mode == "folds",
-                metric=self.task.metric,
-            ),
+            reasons=reasons(d, columns, rows, wish.prefer, self._scope()),
             could_be_best=d.could_be_best,
             verdict=d.verdict,
             corrected_score=d.corrected_score,
@@ -446,22 +446,35 @@ class Board(Part):
             corrected_high=d.corrected_high,
             optimism=d.optimism,
             confirmed=d.confirmed,
-            more_test_labels=d.more_test_labels,
-            more_draws_settle=d.more_draws_settle,
+            more_test_labels=d.outlook.rows,
+            more_draws_settle=d.outlook.draws,
             frontier=frontier(d.mean, costs),
             wish=wish,
             give_up=d.give_up,
             delta=d.delta,
             top=d.top,
             settled_to=d.settled_to,
+            leaning_to=d.leaning_to,
             mdd=d.mdd,
             test_rows=d.rows,
+            groups=d.groups,
             draws=d.draws,
             contenders=d.contenders,
             look=d.look,
+            alpha=d.alpha,
             versus_pick={
                 n: Estimate(score=d.gap[n], low=d.gap_low[n], high=d.gap_high[n]) for n in d.gap
             },
+        )
+
+    def _scope(self) -> Scope:
+        """What the scores of this board are of."""
+        shots = self.task.shots[-1]
+        return Scope(
+            labelled=self.task.train,
+            shots=None if shots == "all" else shots,
+            missing=sum(row.status != "ok" for row in self.contest),
+            metric=self.task.metric,
         )
 
     @classmethod

@@ -1,17 +1,25 @@
-"""The decision in words: costs under a wish, and the sentences that a report begins with."""
+"""The decision in words: costs under a wish, and the sentences that a report begins with.
+
+Every score is said with what it is of: which fitted model, on how many rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nshot.board.decide import FEWEST_ROWS, TINY, Column, Decision, in_points
+from nshot.board.contest import FEW_GROUPS
+from nshot.board.critical import TINY
+from nshot.board.decide import FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
     from nshot.board.schema import Preference, Row
 
 REQUESTS = 10_000
 """How many answers the balanced wish weighs against building."""
+FEW_A_LABEL = 8
+"""Below so many rows of a label, a score from folds reads low: they learn from fewer still."""
 _PER = {
     "balanced": f"to build and answer {REQUESTS:,} requests",
     "accuracy": f"to build and answer {REQUESTS:,} requests",
@@ -25,6 +33,24 @@ _TRAINS = {
     "adapter": "It trains an adapter; the base model's own weights stay as they are.",
     "weights": "It changes the weights of the base model.",
 }
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the scores of a board are of.
+
+    `labelled` rows were there to learn from, `shots` of each label were learned from (None: all),
+    `fewest` is how many rows the rarest label has. `missing` rows of the board have no score;
+    `aside` are those that were put aside before any test row, with the reason. `metric`: accuracy
+    is said in percent, any other as points of 100.
+    """
+
+    labelled: int
+    shots: int | None = None
+    fewest: int | None = None
+    missing: int = 0
+    aside: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "accuracy"
 
 
 def cost_of(row: Row, prefer: Preference) -> float:
@@ -66,51 +92,109 @@ def reasons(
     columns: Sequence[Column],
     rows: Mapping[str, Row],
     prefer: Preference,
-    *,
-    missing: int = 0,
-    folds: bool = False,
-    metric: str = "accuracy",
+    scope: Scope,
 ) -> tuple[str, ...]:
-    """The sentences that explain a decision.
+    """The sentences that explain a decision, that of the pick first.
 
     Args:
         d: the decision.
         columns: what it was made of.
         rows: by name, for every column.
         prefer: what `cost` of the columns was taken from.
-        missing: how many rows have no score (skipped, failed): they are not ruled out.
-        folds: the scores are out-of-fold, from training on 80% of the rows.
-        metric: its name; accuracy is said in percent, any other as points of 100.
+        scope: what the scores are of.
     """
+    by_name = {column.name: column for column in columns}
     sentences = [
-        _say_pick(d, metric, folds),
+        _say_pick(d, by_name[d.pick], scope),
+        _say_groups(d),
         _say_why(columns, d, rows, prefer),
         _say_cost(rows[d.pick]),
         _say_verdict(d),
-        _say_set(d, missing),
+        _say_set(d, scope.missing),
+        _say_aside(columns, d, scope),
         _say_cheapest(columns, d, rows, prefer),
         _say_sight(d),
-        _say_draws(columns, d),
+        _say_draws(d),
+        _say_look(d),
         _say_more_tests(d),
         _say_more_training(d, rows[d.pick]),
-        _say_folds() if folds else "",
+        _say_folds(columns, by_name[d.pick], scope),
     ]
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _say_pick(d: Decision, metric: str, folds: bool) -> str:
-    percent = "%" if metric == "accuracy" else f" of 100 ({metric})"
-    about = "about " if folds else ""
-    score = f"{about}{100 * d.corrected_score:.0f}{percent}"
-    ends = f"{about}{100 * d.corrected_low:.0f}-{100 * d.corrected_high:.0f}"
-    how = " measured on fresh draws of the shots that it was not chosen on," if d.confirmed else ""
+# ------------------------------------------------------------------------------------- the pick
+
+
+def _say_pick(d: Decision, pick: Column, scope: Scope) -> str:
+    percent = " %" if scope.metric == "accuracy" else f" of 100 ({scope.metric})"
+    ends = f"{100 * d.corrected_low:.0f}-{100 * d.corrected_high:.0f}"
+    score = f"{100 * d.corrected_score:.0f}{percent} ({ends})"
     lowered = (
-        f" already lowered by {in_points(d.optimism)} because it won a contest of {d.contenders}"
+        f", already lowered by {in_points(d.optimism)} because it won a contest of {d.contenders}"
         if d.optimism >= 0.0005 and d.contenders > 1
         else ""
     )
-    end = f",{how}{lowered}".rstrip(",")
-    return f"Pick: {d.pick}, {score} ({ends}) on new inputs{end}."
+    start = f"Pick: {d.pick}."
+    if pick.folds:
+        return f"{start} {_from_folds(pick, score + lowered, scope)}"
+    if d.question == 1:
+        return (
+            f"{start} The delivered model, fitted on all {scope.labelled:,} labelled rows, scored "
+            f"{score} on {d.rows:,} test rows it never saw{lowered}."
+        )
+    return f"{start} {_from_draws(d, pick, score, scope)}{lowered}. {_delivered(scope)}".rstrip()
+
+
+def _from_folds(pick: Column, score: str, scope: Scope) -> str:
+    learned = f"with {scope.shots} examples of each label" if scope.shots else ""
+    learned = learned or f"fitted on {_share(pick)} of the {scope.labelled:,} labelled rows"
+    return (
+        f"Models of it, {learned} at a time and asked about the rest, scored about {score}. The "
+        f"delivered model learns from all {scope.labelled:,} rows, so this is if anything a little "
+        "low."
+    )
+
+
+def _share(column: Column) -> str:
+    """The share of the rows that a fold learned from."""
+    return f"{100 - 100 / column.folds:.0f} %"
+
+
+def _from_draws(d: Decision, pick: Column, score: str, scope: Scope) -> str:
+    learned = f"With {scope.shots} examples of each label" if scope.shots else "Fitted on all rows"
+    on = f"on {d.rows:,} test rows"
+    if d.confirmed:
+        fresh = "measured on fresh draws of the shots that it was not chosen on"
+        return f"{learned} it scored {score} {on}, {fresh}"
+    if pick.deterministic or d.draws == 1:
+        return f"{learned} it scored {score} {on}"
+    return f"{learned} it scored {score} {on}, the mean of {d.draws} draws"
+
+
+def _delivered(scope: Scope) -> str:
+    if scope.shots is None:
+        return ""
+    return (
+        f"That is not the delivered model's score: it learns from all {scope.labelled:,} labelled "
+        "rows."
+    )
+
+
+def _say_groups(d: Decision) -> str:
+    if d.groups is None or d.groups == d.rows:
+        return ""
+    if d.groups <= FEW_GROUPS:
+        groups = "one group" if d.groups == 1 else f"{d.groups} groups"
+        these = "this one group" if d.groups == 1 else f"these {d.groups} groups"
+        return (
+            f"The {d.rows:,} test rows are of {groups} only: the interval is for more rows of "
+            f"{these}, not for rows of others."
+        )
+    return (
+        f"The {d.rows:,} test rows are of {d.groups} groups, whose rows share their luck: the "
+        "interval is for rows of other groups."
+    )
 
 
 def _say_why(
@@ -168,25 +252,39 @@ def _say_cost(row: Row) -> str:
     return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[row.trains]}"
 
 
+# ---------------------------------------------------------------------------------- how sure it is
+
+
 def _say_verdict(d: Decision) -> str:
-    if d.rows < FEWEST_ROWS:
+    if d.outlook.why == "few rows":
         return (
-            f"Cannot tell: {d.rows} test examples are too few for a verdict; "
+            f"Cannot tell: {d.rows} test rows are too few for a verdict; "
             f"from {FEWEST_ROWS} on there is one."
         )
-    if d.settled_to is None:
-        return "Cannot tell: there is no other method to compare it with."
-    could = in_points(max(d.settled_to, 0.0))
-    bound = f"to count as settled it may be at most {in_points(d.delta)}"
-    if d.verdict == "settled":
+    if d.outlook.why == "few groups":
         return (
-            f"Settled to within {in_points(d.delta)}: no other method open to you is more than "
-            f"{could} better."
+            f"Cannot tell: rows of {d.groups} groups are too few for a verdict; from "
+            f"{FEWEST_GROUPS} groups of much the same size on there is one."
+        )
+    if d.settled_to is None or d.leaning_to is None:
+        return "Cannot tell: there is no other method to compare it with."
+    could, within = in_points(d.settled_to), in_points(d.delta)
+    if d.verdict == "settled":
+        better = f"more than {could} better" if d.settled_to > TINY else "better"
+        return f"Settled to within {within}: no other method open to you is {better}."
+    if d.verdict == "leaning" and d.settled_to <= d.delta + TINY:
+        return "Leaning: on one draw of the shots nothing is called settled."
+    if d.verdict == "leaning":
+        return (
+            f"Leaning: no other method is more than {within} better at 3 in 4; at 19 in 20 one "
+            f"could still be up to {could} better."
         )
     if d.settled_to <= d.delta + TINY:
-        return "Leaning: on one draw of the shots nothing is called settled."
-    word = "Leaning" if d.verdict == "leaning" else "Cannot tell"
-    return f"{word}: another method could still be up to {could} better; {bound}."
+        return "Cannot tell: the pick itself is not measured to the end."
+    return (
+        f"Cannot tell: another method could still be up to {could} better; to count as settled it "
+        f"may be at most {within}."
+    )
 
 
 def _say_set(d: Decision, missing: int) -> str:
@@ -200,6 +298,23 @@ def _say_set(d: Decision, missing: int) -> str:
         return unseen.strip()
     ruled = f"; {out} {'is' if out == 1 else 'are'} ruled out" if out else "; none is ruled out"
     return f"{inside} of {measured} methods could still be the best{ruled}.{unseen}"
+
+
+def _say_aside(columns: Sequence[Column], d: Decision, scope: Scope) -> str:
+    """Who stopped before the end: that rules nobody out."""
+    stopped = []
+    for c in sorted(columns, key=lambda c: c.name):
+        of_rows = f"after {c.rows:,} of {d.rows:,} test rows" if c.rows < d.rows else ""
+        settings = "" if c.searched else "with default settings"
+        if of_rows or settings:
+            stopped.append(f"{c.name} ({', '.join(filter(None, (of_rows, settings)))})")
+    stopped += [f"{name} ({reason})" for name, reason in scope.aside.items()]
+    if not stopped:
+        return ""
+    return (
+        f"Put aside, not ruled out: {', '.join(stopped)}. Going on was not worth its time; a "
+        "contender without a search counts as if it brought 5 points more."
+    )
 
 
 def _say_cheapest(
@@ -233,34 +348,68 @@ def _range(low: float, high: float) -> str:
 def _say_sight(d: Decision) -> str:
     if d.mdd is None:
         return ""
-    draws = "1 draw" if d.draws == 1 else f"{d.draws} draws"
+    draws = "" if d.question == 1 else f" and {d.draws} {'draw' if d.draws == 1 else 'draws'}"
     return (
-        f"With {d.rows:,} test rows and {draws} this board reliably sees differences of about "
+        f"With {d.rows:,} test rows{draws} this board reliably sees differences of about "
         f"{100 * d.mdd:.0f} points or more."
     )
 
 
-def _say_draws(columns: Sequence[Column], d: Decision) -> str:
-    """The caveat of one draw, for the pick or else for the contender that moves most."""
+def _say_draws(d: Decision) -> str:
     if not d.assumed:
         return ""
-    once = {c.name for c in columns if len(c.points) == 1 and not c.deterministic}
-    name = d.pick if d.pick in once else max(once, key=lambda n: (d.draw_sd[n], n))
-    who = "this method" if name == d.pick else name
     return (
-        f"One draw only: how much {who} moves with other shots was assumed "
-        f"(sd {in_points(round(d.draw_sd[name], 3))}), not measured."
+        f"One draw only: how much {d.pick} moves with other shots was assumed "
+        f"(sd {in_points(round(d.draw_sd[d.pick], 3))}), not measured."
     )
+
+
+def _say_look(d: Decision) -> str:
+    if d.look == 1:
+        return ""
+    return (
+        f"This is look {d.look} at these test rows: it allowed itself an error of "
+        f"{100 * d.alpha:.3g} %."
+    )
+
+
+# ------------------------------------------------------------------------------ what would help
 
 
 def _say_more_tests(d: Decision) -> str:
-    if d.more_test_labels is None:
-        return d.outlook
-    again = d.alpha / 2**d.look
-    return (
-        f"{d.outlook} Looking again is a further test: the next look allows itself an error of "
-        f"{100 * again:.3g}%, so that all looks together stay under {100 * 2 * d.alpha:.3g}%."
-    )
+    within, sight = f"to within {in_points(d.delta)}", d.outlook
+    draws = f"{sight.draw_share:.0%} of the doubt is from the draws of the shots"
+    from_where = "the same source" if d.groups is None else "the same source, of other groups"
+    if sight.rows is not None:
+        also = " So would two more draws of the shots." if sight.draws else ""
+        return (
+            f"About {sight.rows:,} test rows in all ({sight.rows - d.rows:,} more, from "
+            f"{from_where}) would settle it {within}: so it ended in at least 8 of 10 simulated "
+            f"futures.{also} Looking again is a further test: the next look allows itself an error "
+            f"of {50 * d.alpha:.3g} %, so that all looks together stay under "
+            f"{200 * d.alpha * 2 ** (d.look - 1):.3g} %."
+        )
+    if sight.why == "draws" and sight.draws:
+        return (
+            "More test rows alone will not settle this; two more draws of the shots would: "
+            f"{draws}."
+        )
+    if sight.why == "draws":
+        return (
+            f"More test rows will not settle this: {draws}. More draws (--seeds) are the lever, "
+            "and two more are not enough."
+        )
+    return {
+        "one contender": "There is nothing to settle with one method.",
+        "few rows": f"With {d.rows} test rows no forecast is made: bring at least {FEWEST_ROWS}.",
+        "few groups": "No forecast is made from so few groups: bring rows of others.",
+        "settled": f"No more test labels are needed to settle this {within}.",
+        "one draw": "One draw of the shots gives no forecast: measure 3 draws (--seeds 3) first.",
+        "gap": (
+            "More test rows will not settle this, not ten times as many: the gap is smaller than "
+            "you asked to see."
+        ),
+    }[sight.why]
 
 
 def _say_more_training(d: Decision, pick: Row) -> str:
@@ -283,9 +432,29 @@ def _say_more_training(d: Decision, pick: Row) -> str:
     )
 
 
-def _say_folds() -> str:
-    return (
-        "The scores are estimated by training on 80% of your rows and testing on the rest, in "
-        "turn; the delivered model saw all of them, so they are if anything a little low. Folds "
-        "share rows, so the interval holds the truth in nearer 85-90 than 95 of 100 cases."
+def _say_folds(columns: Sequence[Column], pick: Column, scope: Scope) -> str:
+    """At which share of the rows folds learned, where it is not the pick's, and what that does."""
+    if not pick.folds:
+        return ""
+    others: dict[str, list[str]] = {}
+    for c in columns:
+        if c.folds and c.folds != pick.folds and not c.deterministic:
+            others.setdefault(_share(c), []).append(c.name)
+    unlike = [
+        f"{', '.join(sorted(names))} learned from {share} of the rows"
+        for share, names in sorted(others.items())
+    ]
+    few = (
+        f"The rarest label has {scope.fewest} rows: below {FEW_A_LABEL} a score from folds reads "
+        "low."
+        if scope.fewest is not None and scope.fewest < FEW_A_LABEL
+        else ""
     )
+    first = f"Not all scores are at {_share(pick)}: {'; '.join(unlike)}." if unlike else ""
+    return f"{first} {few}".strip()
+
+
+def in_points(fraction: float) -> str:
+    """A difference of scores in words: ``1.4 points``."""
+    value = f"{100 * abs(fraction):.1f}".removesuffix(".0")
+    return f"{value} point" if value == "1" else f"{value} points"
