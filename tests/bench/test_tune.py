@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from nshot.bench.prepare import Prepared
 from nshot.bench.request import Request
 from nshot.bench.run import carry_out
-from nshot.bench.search import open_settings, search, trials
+from nshot.bench.search import Tuned, open_settings, search, trials
 from nshot.bench.setting import Setting
 from nshot.board.events import ignore
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError, WorkerLost
+from nshot.core.serial import from_data
 from nshot.core.types import Example, Fold, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.data import split
 from nshot.methods.contract import Method, Workbench
 from nshot.predictors.base import Predictor
+from nshot.predictors.calibration import Calibration
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
 from spine import setting_of, stay_here
@@ -251,6 +253,82 @@ def test_equal_scores_are_parted_by_how_sure_the_right_answers_were() -> None:
         ]
 
     assert search(Knobs(), TASK, SHOTS, sure).method.a == 1  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------- what the chosen settings answered unlearned
+
+
+class Asked(Knobs):
+    """Reads a language model, trains nothing."""
+
+    name: ClassVar = "asked"
+    needs: ClassVar = frozenset({"score"})
+
+
+class Taught(Asked):
+    """Trains it."""
+
+    name: ClassVar = "taught"
+    trains: ClassVar = "adapter"
+
+
+def validated(tuned: Tuned) -> list[str]:
+    return sorted(example.id for example, _ in tuned.validation)
+
+
+LABELLED = Shots(rows(20, "v"))
+IDS = sorted(e.id for e in LABELLED.labelled)
+
+
+def test_the_chosen_settings_answered_every_row_out_of_its_fold() -> None:
+    tuned = search(Knobs(), TASK, LABELLED, Spy({(2, "y"): 1.0, (2, "x"): 0.5}))
+    assert tuned.method == Knobs(a=2, b="y")
+    assert validated(tuned) == IDS
+    assert all(one.answer == example.label for example, one in tuned.validation), "and its own"
+
+
+def test_a_dear_candidate_is_not_asked_for_more_than_its_race() -> None:
+    for kind in (Asked, Taught):
+        spy = Spy({(0, "x"): 1.0})
+        tuned = search(kind(), TASK, LABELLED, spy)
+        assert len(tuned.validation) == 10, "all others fell behind on the first of four folds"
+        assert [t.note for t in tuned.tried] == ["on 1 of 4 folds"] * 4
+
+
+@pytest.mark.parametrize(
+    ("method", "count", "answered"),
+    [(Knobs, 20, 40), (Knobs, 14, 0), (Asked, 100, 100), (Asked, 20, 20), (Taught, 100, 0)],
+)
+def test_nothing_to_search_is_validated_where_that_costs_little(
+    method: type[Knobs], count: int, answered: int
+) -> None:
+    """A head on all folds, a model as it is on about 100 rows, a training not; nor too few rows."""
+    shots = Shots(rows(count, "v"))
+    tuned = search(method(a=0, b="x"), TASK, shots, Spy({(0, "x"): 0.5}))
+    assert tuned.tried == ()
+    assert len(tuned.validation) == answered
+    assert len(set(validated(tuned))) == answered
+
+
+def test_a_method_that_falls_on_a_fold_has_no_validation_and_no_error() -> None:
+    tuned = search(Knobs(a=0, b="x"), TASK, LABELLED, Spy({(0, "x"): None}))
+    assert (tuned.method, tuned.validation) == (Knobs(a=0, b="x"), ())
+
+
+def test_the_search_hands_on_what_it_calibrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nshot.bench.store import Store
+
+    stay_here(monkeypatch)
+    setting = Setting(TASK, split(TASK, rows(40, "a"), rows(30, "t")), (), (ENCODER,))
+    prepared = Prepared(Request("toy", seeds=1), setting, (Descent(),), (40,), tmp_path / "run")
+    carry_out(setting_of(prepared, Descent()), ignore)
+    store = Store(tmp_path / "run")
+    (body,) = (store.get(job)[1] for job, kind, _ in store.jobs() if kind == "search")  # type: ignore[index]
+    fitted = from_data(Calibration, body["calibration"])
+    assert (fitted.kind, fitted.rows) == ("temperature", 80)
+    assert 0.02 <= fitted.temperature <= 50
 
 
 def test_scores_that_are_minus_infinity_do_not_upset_the_search() -> None:

@@ -98,7 +98,10 @@ class Collector:
         by_name = {c.name: c for c in (fallback.contender, *self.ladder.contenders)}
         table = self.ladder.prepared.setting.table
         chosen = table.build(entry.spec) if entry.spec else entry.method
-        return Pick(by_name[name], chosen, fallback.title in self.known.states)
+        draw = self.ladder.draw(by_name[name], self.ladder.prepared.largest, 0)
+        bodies = [outcome.body for outcome in draw.searches(self.known)[:1]]
+        calibration = bodies[0]["calibration"] if bodies else None
+        return Pick(by_name[name], chosen, fallback.title in self.known.states, calibration)
 
     def _entry(self, contender: Contender) -> Entry:
         entry = self._fresh(contender)
@@ -256,8 +259,10 @@ def out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         for what in parts[0].extra.get("beside", {})
     }
     near = {key: name for p in parts for key, name in p.extra.get("near", {}).items()}
+    calibration = [one for p in parts for one in p.extra.get("calibration", ())]
     extra: Mapping[str, Any] = {
         **parts[0].extra,
+        **({"calibration": calibration} if calibration else {}),
         **({"beside": beside} if beside else {}),
         **({"near": near} if near else {}),
     }

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from nshot.bench.jobs.job import Cut, Job
-from nshot.bench.search import open_settings
+from nshot.bench.search import open_settings, validates
 from nshot.core.types import Kind, ModelRef
 from nshot.methods.contract import Method, parts, spec
 
@@ -26,8 +26,8 @@ class Contender:
     name: str
 
     def is_open(self, kind: Kind) -> bool:
-        """Has it settings to search on a task of this kind?"""
-        return bool(open_settings(self.method, kind))
+        """Has it something to search on a task of this kind, or folds to answer (`validates`)?"""
+        return bool(open_settings(self.method, kind)) or validates(self.method, kind)
 
     def search(self, shots: int | None, draw: int, cut: Cut | None) -> Job:
         """The search behind a draw: on draw 0 for all draws, or inside each training fold.

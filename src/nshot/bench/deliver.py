@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Job
@@ -26,6 +27,8 @@ class Pick:
     chosen: Method
     fallback: bool = False
     """It is measured because nothing else could be: no budget holds it back."""
+    calibration: Mapping[str, Any] | None = None
+    """As the search of its first draw fitted it."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,16 @@ class Finishing:
     @property
     def delivery(self) -> Single:
         """The pick refitted on all labelled rows and saved."""
-        return delivery(self.pick.contender, self.pick.chosen, None)
+        return delivery(self.pick.contender, self.pick.chosen, None, self.pick.calibration)
 
 
-def delivery(contender: Contender, chosen: Method, size: Size) -> Single:
+def delivery(
+    contender: Contender, chosen: Method, size: Size, calibration: Mapping[str, Any] | None
+) -> Single:
     """A contender adapted on `size` shots as chosen, saved as ``winner/``, measured as saved."""
     title = f"{contender.name} · adapt on {shown(size)} shots and save"
-    return Single(title, contender.job("deliver", chosen, size, 0), words="saved in winner/")
+    job = replace(contender.job("deliver", chosen, size, 0), calibration=calibration)
+    return Single(title, job, words="saved in winner/")
 
 
 @dataclass(frozen=True)
@@ -90,14 +96,15 @@ class Adapting:
     def piece(self, known: Known) -> Single:
         """The search where settings are open, then the delivery."""
         (contender, *_), size = self.ladder.contenders, self.ladder.prepared.largest
-        chosen = contender.method
+        chosen, calibration = contender.method, None
         if contender.is_open(self.ladder.prepared.task.kind):
             search = Single(f"{contender.name} · search", contender.search(size, 0, None))
             outcome = known.of(search.job)
             if outcome is None or outcome.state != "ok":
                 return search
             chosen = self.ladder.prepared.setting.table.build(outcome.body["spec"])
-        return delivery(contender, chosen, size)
+            calibration = outcome.body["calibration"]
+        return delivery(contender, chosen, size, calibration)
 
 
 # ------------------------------------------------------------------ the judge

@@ -4,7 +4,7 @@ first did. Time decides only which draws are begun (`nshot.bench.run`)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -201,7 +201,7 @@ class Draw:
         done: list[Outcome] = []
         prepared = self.ladder.prepared
         for cut in self.ladder.forecasts.cuts(self.contender.method):
-            chosen = self.contender.method
+            chosen, calibration = self.contender.method, None
             if self.contender.is_open(prepared.task.kind):
                 search = self.contender.search(self.size, self.number, cut)
                 outcome = known.of(search)
@@ -211,7 +211,9 @@ class Draw:
                 if outcome.state != "ok":
                     return Work([], done, outcome)
                 chosen = prepared.setting.table.build(outcome.body["spec"])
+                calibration = outcome.body["calibration"]
             measure = self.contender.job("measure", chosen, self.size, self.number, cut)
+            measure = replace(measure, calibration=calibration)
             outcome = known.of(measure)
             if outcome is None:
                 ready.append(measure)

@@ -12,14 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
 from nshot.core.types import Example, Fold, Kind, Prediction, Shots, Task, Trial
-from nshot.methods.contract import Method, spec
+from nshot.methods.contract import Method, parts, spec
 from nshot.metrics import metric_of, score
+from nshot.predictors.calibration import LEAST
+
+ASKED = 100
+"""Rows that a language model without open settings answers for its calibration, about: by so many a
+temperature is known to a fifth, and they are a third of a usual test."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,22 @@ class Look:
         return not behind and leader.score - self.score <= 1 / self.rows + 1e-9
 
 
+Answered: TypeAlias = tuple[Example, Prediction]
+"""A validation row, and what was answered without having learned from it."""
+
+
 @dataclass(frozen=True)
 class Tuned:
-    """The method with its chosen settings, and all that was tried."""
+    """The method with its chosen settings, all that was tried, and how the method then answers.
+
+    `validation` are the rows of the folds that the chosen settings were asked on: fewer than all
+    where the race ended early and a fold costs much.
+    """
 
     method: Method
     tried: tuple[Trial, ...]
     note: str = ""
+    validation: tuple[Answered, ...] = ()
 
 
 Answer = Callable[[Method, Fold, int], Sequence[Prediction]]
@@ -68,6 +82,20 @@ def trials(method: Method, kind: Kind) -> int:
     return 1 + sum(len(values) - 1 for values in open_settings(method, kind).values())
 
 
+def validates(method: Method, kind: Kind) -> bool:
+    """Are folds of it answered though nothing is open, for its calibration? Where they cost little.
+
+    That is where no language model is read and at most a head is trained, and where nothing is
+    trained at all: a model that is asked as it is answers one fold of `ASKED` rows.
+    """
+    return kind == "classify" and (_is_cheap(method) or method.trains == "nothing")
+
+
+def _is_cheap(method: Method) -> bool:
+    inside = parts(method)
+    return not any(p.needs for p in inside) and all(p.trains in ("nothing", "head") for p in inside)
+
+
 def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     """The best settings on the folds of `shots`; the defaults, with a note, where there are none.
 
@@ -76,7 +104,7 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     """
     space = open_settings(method, task.kind)
     if not space:
-        return Tuned(method, ())
+        return Tuned(method, (), validation=_validation(method, task, shots, answer))
     folds = shots.folds(method.search_folds, labels=task.kind == "classify")
     if len(folds) < 2:
         return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
@@ -84,7 +112,24 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     best = _with(method, {name: values[0] for name, values in space.items()})
     for name, values in space.items():
         best = race.winner([best, *_line(best, name, values)]) or best
-    return Tuned(best, race.tried(best, tuple(space)))
+    tried = race.tried(best, tuple(space))
+    whole = _is_cheap(best) and len(shots.labelled) >= LEAST
+    return Tuned(best, tried, validation=race.validation(best, whole))
+
+
+def _validation(method: Method, task: Task, shots: Shots, answer: Answer) -> tuple[Answered, ...]:
+    """The answers to the folds of a method without open settings; () where they would cost much.
+
+    Nothing is asked where the rows are too few to calibrate by. A method that fails on a fold has
+    no answers: its own job will say why.
+    """
+    rows = len(shots.labelled)
+    if rows < LEAST or not validates(method, task.kind):
+        return ()
+    cheap = _is_cheap(method)
+    folds = shots.folds(method.search_folds if cheap else max(2, rows // ASKED))
+    race = _Race(task, folds if cheap else folds[:1], answer)
+    return race.validation(method, whole=True)
 
 
 def _with(method: Method, settings: dict[str, Any]) -> Method:
@@ -104,9 +149,10 @@ def _key(method: Method) -> str:
 
 @dataclass
 class _Runner:
-    """A candidate in the race: its statistics and fits, fold by fold, or why it fell."""
+    """A candidate in the race: its answers, statistics and fits, fold by fold, or why it fell."""
 
     method: Method
+    answers: list[list[Answered]] = field(default_factory=list)
     statistics: list[list[tuple[float, ...]]] = field(default_factory=list)
     fits: list[list[float]] = field(default_factory=list)
     fell: str = ""
@@ -149,6 +195,18 @@ class _Race:
             for key, runner in self._runners.items()
         )
 
+    def validation(self, chosen: Method, whole: bool) -> tuple[Answered, ...]:
+        """What it answered on the folds it was asked on; `whole`: on those it was not, as well.
+
+        () of a candidate that fell.
+        """
+        if whole:
+            self._look(chosen, len(self._folds))
+        runner = self._runners.get(_key(chosen))
+        if runner is None or runner.fell:
+            return ()
+        return tuple(pair for fold in runner.answers for pair in fold)
+
     def _seen(self, runner: _Runner) -> str:
         count, folds = len(runner.statistics), len(self._folds)
         return "" if count == folds else f"on {count} of {folds} folds"
@@ -169,6 +227,7 @@ class _Race:
         fold = self._folds[index]
         predictions = self._answer(runner.method, fold, index)
         pairs = list(zip(fold.dev, predictions, strict=True))
+        runner.answers.append(pairs)
         runner.statistics.append([self._metric.statistics(e, p) for e, p in pairs])
         runner.fits.append([_fit(self._task, e, p) for e, p in pairs])
 

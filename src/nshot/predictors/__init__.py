@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "from_support": "nshot.predictors.from_support:FromSupport",
     "prompted": "nshot.predictors.prompted:Prompted",
     "ranker": "nshot.predictors.ranker:Ranker",
+    "calibrated": "nshot.predictors.calibrated:Calibrated",
 }
 """Kind -> module and class: a closed table."""
 

@@ -12,6 +12,7 @@ from nshot.core.types import Example, Task
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Extends, Predictor
+from nshot.predictors.calibrated import bare
 from nshot.predictors.checks import read_checks, write_checks
 
 METHOD = "method.json"
@@ -61,7 +62,7 @@ def extend(folder: Path, examples: Sequence[Example], models: Models) -> Extende
     Raises `InputError` where its method cannot, or has one of the labels already.
     """
     predictor = load(folder, models)
-    if not isinstance(predictor, Extends):
+    if not isinstance(predictor, Extends) or not isinstance(bare(predictor), Extends):
         raise InputError(
             Fault(
                 "its method cannot learn classes later",

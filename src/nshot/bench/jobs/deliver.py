@@ -11,6 +11,7 @@ from nshot.bench.jobs.measure import adapted, body
 from nshot.bench.jobs.place import Workplace
 from nshot.core.files import folder_bytes, write_atomic, write_folder
 from nshot.methods.contract import spec
+from nshot.predictors.calibrated import calibrated
 from nshot.predictors.checks import PICTURES, write_checks
 from nshot.predictors.measure import answer
 
@@ -22,6 +23,7 @@ def do(job: Job, place: Workplace) -> Body:
     method, split = place.method(job), place.setting.split
     shots = place.drawn(split.train, job)
     predictor, build, bench = adapted(job, method, place, shots)
+    predictor = calibrated(predictor, job.calibration)
 
     def fill(folder: Path) -> None:
         predictor.save(folder)

@@ -39,6 +39,7 @@ class Job:
         cut: shots are drawn from the rows outside it, and the rows inside are answered.
         base, encoder: the models it needs, and no others.
         version: of the code behind `spec`: a method's versions, or the kind's own.
+        calibration: how the predictor's scores become probabilities, as its search found.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Job:
     base: ModelRef | None = None
     encoder: ModelRef | None = None
     version: str = ""
+    calibration: Mapping[str, Any] | None = None
 
     @staticmethod
     def of(

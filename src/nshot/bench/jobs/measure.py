@@ -16,6 +16,7 @@ from nshot.core.serial import to_data
 from nshot.core.types import Cost, Example, Form, Measurement, Shots
 from nshot.methods.contract import Method, spec
 from nshot.predictors.base import Predictor
+from nshot.predictors.calibrated import calibrated
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.nearest import cosines
 
@@ -26,6 +27,7 @@ def do(job: Job, place: Workplace) -> Body:
     name = job.name(place.context)
     shots, test = place.shots(job)
     predictor, build, bench = adapted(job, method, place, shots)
+    predictor = calibrated(predictor, job.calibration)
     build = replace(build, disk_bytes=_saved_bytes(predictor, place, name))
     answered = answer(predictor, task, test)
     train = None
@@ -37,6 +39,8 @@ def do(job: Job, place: Workplace) -> Body:
             what: value(task, answer(other, task, test).statistics)
             for what, other in predictor.beside.items()
         }
+    if job.calibration:
+        extra["calibration"] = [[len(test), job.calibration]]
     if job.draw == 0 and task.pictures:
         extra |= _similar(job, method, place, shots.labelled, test)
     notes = [*bench.notes, *_truncations(job, method, place, test)]

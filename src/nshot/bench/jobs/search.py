@@ -13,10 +13,11 @@ from nshot.core.serial import from_data, to_data
 from nshot.core.types import Fold, Prediction, digest
 from nshot.methods.contract import Method, spec, spec_hash
 from nshot.models.wrap.cached import CachedModels
+from nshot.predictors.calibration import calibration_of
 
 
 def do(job: Job, place: Workplace) -> Body:
-    """The chosen specification, what was tried, and the seconds of all trials.
+    """The chosen specification, what was tried, its calibration, and the seconds of all trials.
 
     `spent_seconds` are those of all its trials when they were done, though some came from the
     store: what a search takes, whether or not it was interrupted.
@@ -29,6 +30,7 @@ def do(job: Job, place: Workplace) -> Body:
         "spec": spec(tuned.method),
         "tried": [asdict(trial) for trial in tuned.tried],
         "note": tuned.note,
+        "calibration": to_data(calibration_of(place.setting.task, tuned.validation)),
         "seconds": ledger.seconds,
         "spent_seconds": ledger.spent_seconds,
     }
