@@ -626,7 +626,8 @@ def test_a_large_board_is_decided_within_a_second(question: Question) -> None:
 
 def test_importing_the_decision_loads_neither_scipy_nor_torch() -> None:
     code = (
-        "import sys, nshot.board.decide\nprint([m for m in ('scipy', 'torch') if m in sys.modules])"
+        "import sys, nshot.board.decide, nshot.board.racing\n"
+        "print([m for m in ('scipy', 'torch') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -201,7 +201,7 @@ def _named(contest: Contest, values: Floats) -> dict[str, float]:
     return {name: float(value) for name, value in zip(contest.names, values, strict=True)}
 
 
-def _too_few(contest: Contest) -> Why | None:
+def too_few(contest: Contest) -> Why | None:
     """Why there can be no verdict on these rows, however they fell out."""
     if contest.wished.sum() < 2:
         return "one contender"
@@ -213,7 +213,7 @@ def _too_few(contest: Contest) -> Why | None:
 
 def _verdict(contest: Contest, pick: int, settled: bool, leaning: bool, assumed: bool) -> Verdict:
     """Settled, leaning, or not; one assumed draw never settles, nor does an unfinished pick."""
-    if _too_few(contest) or not contest.ready[pick]:
+    if too_few(contest) or not contest.ready[pick]:
         return "cannot_tell"
     if settled and not assumed:
         return "settled"
@@ -221,8 +221,8 @@ def _verdict(contest: Contest, pick: int, settled: bool, leaning: bool, assumed:
 
 
 def _no_forecast(contest: Contest, settled: bool, assumed: bool) -> Why | None:
-    if too_few := _too_few(contest):
-        return too_few
+    if reason := too_few(contest):
+        return reason
     if assumed:
         return "one draw"
     return "settled" if settled else None

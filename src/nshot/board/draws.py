@@ -62,12 +62,23 @@ def crossed_variance(tables: Floats) -> Floats:
     if len(tables) == 0:
         return np.zeros((0, 0))
     _, draws, n = tables.shape
+    of_draw = tables.mean(axis=2)
+    level = of_draw - of_draw.mean(axis=1, keepdims=True)
+    return np.asarray(level @ level.T / (draws - 1) - _residuals(tables) / n)
+
+
+def residual_variance(points: Floats) -> float:
+    """Variance of what is new of a row in every draw, of (S, n) points."""
+    return float(_residuals(points[None])[0, 0])
+
+
+def _residuals(tables: Floats) -> Floats:
+    """(T, T) mean squares and products of what neither draw nor row explains."""
+    _, draws, n = tables.shape
     of_draw, of_row = tables.mean(axis=2, keepdims=True), tables.mean(axis=1, keepdims=True)
-    mean = of_draw.mean(axis=1, keepdims=True)
-    rest = (tables - of_draw - of_row + mean).reshape(len(tables), -1)
-    level = (of_draw - mean)[:, :, 0]
-    residual = rest @ rest.T / ((draws - 1) * (n - 1))
-    return np.asarray(level @ level.T / (draws - 1) - residual / n)
+    rest = tables - of_draw - of_row + of_draw.mean(axis=1, keepdims=True)
+    rest = rest.reshape(len(tables), -1)
+    return np.asarray(rest @ rest.T / ((draws - 1) * (n - 1)))
 
 
 def _together(points: Sequence[Floats], eligible: Bools) -> Ints:
