@@ -44,6 +44,21 @@ def stopped(endpoint: Endpoint, after: int, how: signal.Signals, *words: str) ->
     return process.returncode, said
 
 
+def with_a_dead_worker(endpoint: Endpoint, after: int, *words: str) -> tuple[int, str]:
+    """Start the command and kill its worker when the endpoint has heard `after` requests more."""
+    until = len(endpoint.bodies) + after
+    process = subprocess.Popen(
+        command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment(),
+    )  # fmt: skip
+    while len(endpoint.bodies) < until and process.poll() is None:
+        time.sleep(0.005)
+    (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

@@ -101,12 +101,12 @@ def test_killed_and_gone_on_with_nothing_is_paid_twice(tmp_path: Path) -> None:
         needed = len(endpoint.bodies)
         endpoint.bodies.clear()
         endpoint.delay = 0.03
-        for after in (2, 9, 7):
+        for after in (2, 16):
             code, _ = stopped(endpoint, after, signal.SIGKILL, *words, str(out))
             assert code == -signal.SIGKILL
             assert not out.exists()
         assert run(*words, str(out)).returncode == 0
-        assert asked_again(endpoint) <= 3 * 4, "no more than was under way at each kill"
+        assert asked_again(endpoint) <= 2 * 4, "no more than was under way at each kill"
         assert len(endpoint.bodies) == needed + asked_again(endpoint)
         before = len(endpoint.bodies)
         assert run(*words, str(out)).returncode == 0
@@ -129,12 +129,17 @@ def test_more_tasks_begin_with_those_of_fewer(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_there_is(tmp_path: Path) -> None:
     source, out = seeds(tmp_path / "s.jsonl"), tmp_path / "made.jsonl"
     with serving(scripted, delay=0.03) as endpoint:
-        words = ("generate", source, "--model", endpoint.name, "--target", "40", "-o", str(out))
+        words = ("generate", source, "--model", endpoint.name, "--target", "20", "-o", str(out))
         code, said = stopped(endpoint, 45, signal.SIGINT, *words)
-    assert code == 130
-    assert "the same command goes on from there" in said
-    assert rows(out)
-    assert json.loads((tmp_path / "made.report.json").read_text())["stopped"] == "interrupted"
+        assert code == 130
+        assert "the same command goes on from there" in said
+        kept = rows(out)
+        report = json.loads((tmp_path / "made.report.json").read_text())
+        assert report["stopped"] == "interrupted"
+        endpoint.delay = 0.0
+        assert run(*words).returncode == 0
+    assert 0 < len(kept) < len(rows(out))
+    assert rows(out)[: len(kept)] == kept
 
 
 def test_a_model_that_brings_nothing_new_ends_with_code_3(tmp_path: Path) -> None:

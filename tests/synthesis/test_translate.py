@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import asked_again, no_key_in, rows, run, stopped
+from commands import asked_again, no_key_in, rows, run, stopped, with_a_dead_worker
 
 from endpoint import Reply, completion, serving
+from nshot.core.types import ModelRef
 from nshot.synthesis import translate
+from nshot.synthesis.files import make
+from nshot.synthesis.requests import DROPPED, REPORT, Translation, beside
 from spine import jsonl
 
 SOURCE: list[dict[str, Any]] = [
@@ -114,10 +117,10 @@ def test_killed_and_gone_on_with_nothing_is_paid_twice(tmp_path: Path) -> None:
         needed = len(endpoint.bodies)
         endpoint.bodies.clear()
         endpoint.delay = 0.03
-        for after in (10, 30):
-            code, _ = stopped(endpoint, after, signal.SIGKILL, *words, str(out))
-            assert code == -signal.SIGKILL
-        assert run(*words, str(out)).returncode == 0
+        code, _ = stopped(endpoint, 10, signal.SIGKILL, *words, str(out))
+        assert code == -signal.SIGKILL
+        code, said = with_a_dead_worker(endpoint, 30, *words, str(out))
+        assert code == 0, said
         assert asked_again(endpoint) <= 2 * 4, "no more than was under way at each kill"
         assert len(endpoint.bodies) == needed + asked_again(endpoint)
     for name in ("jsonl", "dropped.jsonl", "report.json"):
@@ -150,6 +153,20 @@ def test_a_refusal_ends_it_and_a_row_that_is_refused_is_dropped(tmp_path: Path) 
         assert done.returncode == code, done.stderr
         told = done.stderr if code else (tmp_path / "400.dropped.jsonl").read_text()
         assert "not this one" in told
+    _made_again_of_the_ledger(Path(source), out, endpoint.name)
+
+
+def _made_again_of_the_ledger(source: Path, out: Path, model: str) -> None:
+    """As after a Ctrl-C: no model is asked, and what was refused is known."""
+    names = [beside(out, what) for what in (DROPPED, REPORT)]
+    before = [path.read_bytes() for path in (out, *names)]
+    for path in (out, *names):
+        path.unlink()
+    ref = ModelRef("openai", model.removeprefix("openai:"))
+    request = Translation(out=out, rows=source, model=model, to="ko")
+    done = make(request, ref, None, lambda *heard: None, "interrupted")
+    assert done.stopped == "", "the ledger has all of it"
+    assert [path.read_bytes() for path in (out, *names)] == before
 
 
 def test_an_answer_that_was_cut_off_is_no_translation(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ Killed and started again, the same command goes on where it was and ends with th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Subscriber
 from nshot.core import machine
-from nshot.core.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError, collected
 from nshot.core.files import write_atomic
 from nshot.core.serial import to_data
 from nshot.core.types import digest
@@ -112,7 +112,7 @@ class Prepared:
 def prepare(request: Request) -> Prepared:
     """Read the data and draw the episodes. Raises `InputError` with every fault there is."""
     faults: list[Fault] = []
-    cut = _kept(
+    cut = collected(
         faults,
         lambda: load(
             request.data,
@@ -124,20 +124,11 @@ def prepare(request: Request) -> Prepared:
     if cut is None:
         raise InputError(faults)
     faults += _faults(request, cut)
-    sets = [_kept(faults, lambda: _set(request.data, cut.evaluation, request.shapes, request))]
-    sets += [_kept(faults, partial(_other, path, cut, request)) for path in request.across]
+    sets = [collected(faults, lambda: _set(request.data, cut.evaluation, request.shapes, request))]
+    sets += [collected(faults, partial(_other, path, cut, request)) for path in request.across]
     if faults:
         raise InputError(faults)
     return Prepared(request, cut, tuple(one for one in sets if one is not None))
-
-
-def _kept(faults: list[Fault], make: Callable[[], Any]) -> Any:
-    """What `make` makes, or None and its faults with the others."""
-    try:
-        return make()
-    except InputError as error:
-        faults += error.faults
-        return None
 
 
 def _faults(request: Request, cut: Cut) -> list[Fault]:

@@ -12,7 +12,6 @@ DIR/
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import Fault, Locked
+from nshot.core.files import hold
 
 FORMAT = 1
 
@@ -93,15 +93,16 @@ class Store:
 
 
 @contextmanager
-def locked(root: Path, wait: float = 5.0) -> Iterator[int]:
+def locked(root: Path) -> Iterator[int]:
     """Hold the run folder; yields the lock's descriptor, for the worker to share.
 
-    A killed run's worker dies a moment after it, so `wait` seconds are granted. Raises `Locked`.
+    Raises `Locked` where another run holds it.
     """
     root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _acquire(descriptor, root, wait)
+        if not hold(descriptor):
+            raise Locked(_in_use(root, os.pread(descriptor, 32, 0).decode().strip() or "?"))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
@@ -109,24 +110,12 @@ def locked(root: Path, wait: float = 5.0) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, root: Path, wait: float) -> None:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                holder = os.pread(descriptor, 32, 0).decode().strip() or "?"
-                raise Locked(
-                    Fault(
-                        f"{root} is in use by process {holder}",
-                        expected="one run at a time in a folder",
-                        do="wait for it, or give another --out",
-                    )
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
+def _in_use(root: Path, holder: str) -> Fault:
+    return Fault(
+        f"{root} is in use by process {holder}",
+        expected="one run at a time in a folder",
+        do="wait for it, or give another --out",
+    )
 
 
 def sweep(root: Path) -> None:

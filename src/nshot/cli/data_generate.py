@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nshot.cli import flags, output
 
 if TYPE_CHECKING:
-    from nshot.synthesis.files import Done
+    from nshot.synthesis.requests import Generation, Translation
 
 ABOUT = "have a model write new tasks after the pattern of a few"
 
@@ -23,20 +23,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the rows, the ledger and the report."""
-    from nshot.synthesis.files import generate_file
     from nshot.synthesis.requests import Generation
 
-    request = flags.read(Generation, arguments)
-    with output.display() as shown:
-        made, done = generate_file(request, shown)
-    print(f"{len(made.tasks)} new tasks of {request.target} wanted, {made.proposed} proposed")
-    return say(done)
+    return carried_out(flags.read(Generation, arguments))
 
 
-def say(done: Done) -> int:
+def carried_out(request: Generation | Translation) -> int:
     """Say what was made, what it took, and why it is not all."""
-    for line in done.lines():
+    from nshot.bench.data import carry_out
+
+    with output.display() as shown:
+        made = carry_out(request, shown)
+    for line in made.lines():
         print(line)
-    if done.stopped:
-        sys.stderr.write(f"nshot: stopped: {done.stopped}\n")
-    return 3 if done.stopped else 0
+    if made.done.stopped:
+        sys.stderr.write(f"nshot: stopped: {made.done.stopped}\n")
+    return 3 if made.done.stopped else 0

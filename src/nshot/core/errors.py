@@ -16,8 +16,11 @@ NshotError                  exit 1
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class NshotError(Exception):
@@ -98,6 +101,15 @@ class EndpointFailed(RunFailed):
 
 class CannotAdapt(NshotError):
     """A method that cannot work on this task, model or machine; the row carries the sentence."""
+
+
+def collected(faults: list[Fault], make: Callable[[], T]) -> T | None:
+    """What `make` gives, or None with its faults put to the others."""
+    try:
+        return make()
+    except InputError as error:
+        faults += error.faults
+        return None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

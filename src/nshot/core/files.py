@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +60,23 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
             os.replace(old, folder)
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def hold(descriptor: int, seconds: float = 2.0) -> bool:
+    """Lock an open file for this process; False where another still holds it after `seconds`.
+
+    The worker of a killed process dies a moment after it.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def folder_bytes(folder: Path) -> int:

@@ -151,11 +151,12 @@ def _fields(kind: Any) -> Mapping[str, Any]:
     return {name: field.annotation for name, field in known.items()}
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
+def dumps(value: Any, indent: int | None = None, canonical: bool = True) -> str:
     """Strict JSON, Unicode as it is: one canonical line (keys sorted, no spaces), or indented.
 
-    Raises `ValueError` for a number that is not finite and stands in no typed value. Half a
-    surrogate pair, which UTF-8 cannot hold, is escaped.
+    A line that is not `canonical` keeps its keys in order, for people. Raises `ValueError` for a
+    number that is not finite and stands in no typed value. Half a surrogate pair, which UTF-8
+    cannot hold, is escaped.
     """
     line = json.dumps(
         value,
@@ -163,8 +164,8 @@ def dumps(value: Any, indent: int | None = None) -> str:
         allow_nan=False,
         default=_typed,
         indent=indent,
-        sort_keys=indent is None,
-        separators=(",", ":") if indent is None else None,
+        sort_keys=indent is None and canonical,
+        separators=(",", ":") if indent is None and canonical else None,
     )
     if line.isascii() or not any("\ud800" <= char <= "\udfff" for char in line):
         return line

@@ -13,8 +13,8 @@ from nshot.core.serial import dumps
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object per line, UTF-8: the whole file or none of it."""
-    write_atomic(Path(path), "".join(dumps(row) + "\n" for row in rows))
+    """Write one JSON object per line, UTF-8, keys in their order: the whole file or none of it."""
+    write_atomic(Path(path), "".join(dumps(row, canonical=False) + "\n" for row in rows))
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:

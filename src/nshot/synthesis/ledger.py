@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
-from nshot.core.errors import Fault, InputError, Locked
+from nshot.core.errors import EndpointRefused, Fault, InputError, Locked
+from nshot.core.files import hold
 from nshot.models.base import Completion
+
+Answer: TypeAlias = Completion | EndpointRefused
+"""An answer, or why the endpoint will not answer this prompt."""
+
+
+@dataclass
+class Used:
+    """What was used: requests and their tokens, whoever paid for them and when."""
+
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def add(self, answer: Completion) -> None:
+        """One more."""
+        self.requests += 1
+        self.tokens_in += answer.tokens_in
+        self.tokens_out += answer.tokens_out
+
+    def since(self, earlier: Used) -> Used:
+        """What came after `earlier`."""
+        return Used(
+            self.requests - earlier.requests,
+            self.tokens_in - earlier.tokens_in,
+            self.tokens_out - earlier.tokens_out,
+        )
 
 
 class Ledger:
-    """Completions by the name of their request. One process holds it at a time.
+    """Answers by the name of their request. One process holds it at a time.
 
-    Lines are appended and synced. A last line that a kill cut short is taken off when the file is
-    opened; any other line that no ledger has is a fault.
+    Of a request that is asked again the last answer counts. Lines are appended and synced. A last
+    line that a kill cut short is taken off when the file is opened; any other line that no ledger
+    has is a fault.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: dict[str, Completion] = {}
+        self._known: dict[str, Answer] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -46,21 +74,33 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, key: str) -> Completion | None:
+    def get(self, key: str) -> Answer | None:
         """The answer to a request, None where it was never answered."""
         return self._known.get(key)
 
-    def put(self, key: str, answer: Completion) -> None:
+    def put(self, key: str, answer: Answer) -> None:
         """Keep an answer. When this returns it is on disk."""
-        line = {
-            "key": key,
-            "text": answer.text,
-            "tokens_in": answer.tokens_in,
-            "tokens_out": answer.tokens_out,
-            "finished": answer.finished,
-        }
+        if isinstance(answer, EndpointRefused):
+            line: dict[str, Any] = {"key": key, "refused": answer.faults[0].found}
+        else:
+            line = {
+                "key": key,
+                "text": answer.text,
+                "tokens_in": answer.tokens_in,
+                "tokens_out": answer.tokens_out,
+                "finished": answer.finished,
+            }
         self._append((json.dumps(line) + "\n").encode())
         self._known[key] = answer
+
+    @property
+    def used(self) -> Used:
+        """All completions together."""
+        used = Used()
+        for answer in self._known.values():
+            if isinstance(answer, Completion):
+                used.add(answer)
+        return used
 
     def close(self) -> None:
         """Let another process have it. A ledger without a line is taken away."""
@@ -74,11 +114,9 @@ class Ledger:
         os.fsync(self._file)
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not hold(self._file):
             problem = f"{self.path} is in use by another process"
-            raise Locked(Fault(problem, do="wait for it, or give another -o")) from None
+            raise Locked(Fault(problem, do="wait for it, or give another -o"))
 
     def _read(self) -> None:
         *lines, last = self.path.read_bytes().split(b"\n")
@@ -106,9 +144,11 @@ class Ledger:
             os.ftruncate(self._file, os.fstat(self._file).st_size - len(last))
 
 
-def _entry(line: bytes) -> tuple[str, Completion] | None:
+def _entry(line: bytes) -> tuple[str, Answer] | None:
     try:
         body: dict[str, Any] = json.loads(line)
+        if "refused" in body:
+            return str(body["key"]), EndpointRefused(str(body["refused"]), of_one_prompt=True)
         answer = Completion(body["text"], body["tokens_in"], body["tokens_out"], body["finished"])
         return str(body["key"]), answer
     except (ValueError, LookupError, TypeError):

@@ -36,6 +36,10 @@ class Asking:
     price_in: Annotated[float, Flag(_PRICE.format("read"), "P")] = 0.0
     price_out: Annotated[float, Flag(_PRICE.format("written"), "P")] = 0.0
 
+    def money(self, tokens_in: int, tokens_out: int) -> float:
+        """What so many tokens cost."""
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+
     def faults(self) -> list[Fault]:
         """Numbers that cannot be, and a file that may not be written over."""
         return [

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nshot.board.events import Finished, Started
 from nshot.core.errors import EndpointRefused
 from nshot.models.base import Completion, Decoding
 from nshot.synthesis import prompts
-from nshot.synthesis.generator import Generator, Heard
+from nshot.synthesis.generator import Generator
 from nshot.synthesis.heuristics import instruction_fault, sound_instances
+from nshot.synthesis.ledger import Answer
 from nshot.synthesis.novelty import Earlier, Nearest
 from nshot.synthesis.seeds import SeedTask
 
@@ -100,11 +99,11 @@ class SelfInstruct:
         while len(self.made.tasks) < target and barren < PATIENCE:
             before = len(self.made.tasks)
             self.made.rounds += 1
-            with self._piece("new instructions", target):
-                waiting = self._instructions()
+            self._begin("new instructions", target)
+            waiting = self._instructions()
             while waiting and (missing := target - len(self.made.tasks)):
-                with self._piece("instances", target):
-                    self._instances(waiting[:missing])
+                self._begin("instances", target)
+                self._instances(waiting[:missing])
                 waiting = waiting[missing:]
             self.made.spare = len(waiting)
             barren = 0 if len(self.made.tasks) > before else barren + 1
@@ -112,12 +111,9 @@ class SelfInstruct:
             self.made.stopped = f"{PATIENCE} rounds in a row brought no new task"
         return self.made
 
-    @contextmanager
-    def _piece(self, what: str, target: int) -> Iterator[None]:
-        piece = f"round {self.made.rounds}: {what}"
-        self._generator.on(Started(piece, len(self.made.tasks), target))
-        yield
-        self._generator.on(Finished(piece, ""))
+    def _begin(self, what: str, target: int) -> None:
+        done = len(self.made.tasks)
+        self._generator.begin(f"round {self.made.rounds}: {what}", done, target)
 
     def _instructions(self) -> list[_New]:
         """The instructions of a round that pass the filters."""
@@ -129,7 +125,7 @@ class SelfInstruct:
             self._seed + self.made.rounds,
             prompts.stop_after(len(shown[0])),
         )
-        heard = self._generator.ask(requests, how, "new instructions")
+        heard = self._generator.ask(requests, how)
         new: list[_New] = []
         for prompt, answer in zip(requests, heard, strict=True):
             new += self._novel(answer, self._generator.key(prompt, how))
@@ -143,7 +139,7 @@ class SelfInstruct:
         seeds = [task.instruction for task in rng.sample(self._seeds, human)]
         return rng.sample([*seeds, *own], human + len(own))
 
-    def _novel(self, answer: Heard, request: str) -> list[_New]:
+    def _novel(self, answer: Answer, request: str) -> list[_New]:
         """The instructions of one answer that are kept; they are earlier ones from now on."""
         if isinstance(answer, EndpointRefused):
             self.made.rejected["refused by the endpoint"] += 1
@@ -174,7 +170,7 @@ class SelfInstruct:
             else prompts.input_first(one.instruction, self._with_instances(False))
             for one, is_one in zip(new, classification, strict=True)
         ]
-        heard = self._generator.ask(requests, how, "instances")
+        heard = self._generator.ask(requests, how)
         for one, is_one, answer in zip(new, classification, heard, strict=True):
             if pairs := self._sound(answer, is_one):
                 self.made.tasks.append(
@@ -190,7 +186,7 @@ class SelfInstruct:
             else:
                 self.made.rejected["no sound instance"] += 1
 
-    def _sound(self, answer: Heard, classification: bool) -> list[tuple[str, str]]:
+    def _sound(self, answer: Answer, classification: bool) -> list[tuple[str, str]]:
         """The instances in an answer that are kept: all of a classification, else the first."""
         if isinstance(answer, EndpointRefused):
             self.made.rejected_instances["refused by the endpoint"] += 1
@@ -212,7 +208,7 @@ class SelfInstruct:
             return [kinds == {True}] * len(instructions)
         how = Decoding(_YES_NO_TOKENS, 0.0, self._seed, ("\n",))
         requests = [prompts.is_classification(text, shown) for text in instructions]
-        heard = self._generator.ask(requests, how, "classification or not")
+        heard = self._generator.ask(requests, how)
         return [
             isinstance(answer, Completion) and prompts.read_yes_no(answer.text) is True
             for answer in heard

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[str, str] = {
     kind: f"nshot.bench.jobs.{kind}"
-    for kind in ("rates", "search", "measure", "deliver", "judge", "episodes")
+    for kind in ("rates", "search", "measure", "deliver", "judge", "episodes", "data")
 }
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""
 
