@@ -240,7 +240,7 @@ def test_a_worker_that_dies_is_a_failed_row_and_the_next_run_goes_on(tmp_path: P
     words = ["episodes", "--data", str(tmp_path / "given.npz"), "--queries", "3",
              "--episodes", "50", "--out", str(tmp_path / "run")]  # fmt: skip
     sabotage = str(Path(__file__).parents[1] / "sabotage")
-    environment = {**os.environ, "SABOTAGE": "kill:worker:put:2", "PYTHONPATH": sabotage}
+    environment = {**os.environ, "SABOTAGE": "kill:worker:put:1", "PYTHONPATH": sabotage}
     done = subprocess.run(
         [sys.executable, "-m", "nshot.cli", *words], env=environment, capture_output=True, text=True
     )

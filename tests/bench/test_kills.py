@@ -85,28 +85,39 @@ def points(out: Path) -> Any:
 
 
 MOMENTS = [
-    *(f"kill:worker:put:{n}" for n in (1, 3, 9, 17, 30)),
-    *(f"kill:worker:replace:{n}" for n in (1, 2, 5, 9)),
     *(f"kill:main:replace:{n}" for n in (1, 2, 4, 6)),
     *(f"kill:main:fsync:{n}" for n in (3, 7)),
     *(f"after:{seconds:.2f}" for seconds in (random.Random(s).uniform(0.6, 4) for s in range(5))),
 ]
 
 
-def test_killed_at_twenty_moments_it_ends_like_the_run_that_was_not(
+def test_killed_at_many_moments_it_ends_like_the_run_that_was_not(
     rows: Path, whole: Path, tmp_path: Path
 ) -> None:
     out, kept, killed = tmp_path / "run", {}, 0
-    assert len(MOMENTS) == 20
     for moment in MOMENTS:
         killed += _strike(rows, out, moment)
         now = written(out)
         again = {job for job, when in kept.items() if now.get(job) != when}
         assert not again, f"{moment}: finished jobs were run again: {again}"
         kept = now
-    assert killed >= 10, "most of the moments lie inside the run"
+    assert killed >= 6, "most of the moments lie inside the run"
     last = run(rows, out)
     assert last.returncode == 0, last.stderr
+    _equal(out, whole)
+
+
+@pytest.mark.parametrize("moment", ["put:14", "replace:8"])
+def test_a_run_whose_workers_are_killed_again_and_again_ends_like_one_whose_were_not(
+    rows: Path, whole: Path, tmp_path: Path, moment: str
+) -> None:
+    """Each worker dies at its nth write, the next one is given the job: nobody notices."""
+    done = run(rows, tmp_path / "run", f"kill:worker:{moment}")
+    assert done.returncode == 0, done.stderr
+    _equal(tmp_path / "run", whole)
+
+
+def _equal(out: Path, whole: Path) -> None:
     assert points(out) == points(whole)
     assert {j[0] for j in Store(out).jobs()} >= {
         job for job, kind, _ in Store(whole).jobs() if kind in ("search", "trial")
@@ -138,7 +149,6 @@ def _strike(rows: Path, out: Path, moment: str, two: bool = False) -> bool:
 
 WITH_TWO = [
     *(f"kill:main:replace:{n}" for n in (1, 3, 8)),
-    *(f"kill:worker:put:{n}" for n in (2, 7, 12)),
     *(f"after:{seconds:.2f}" for seconds in (random.Random(s).uniform(2, 6) for s in range(3))),
 ]
 
@@ -153,8 +163,8 @@ def test_two_workers_killed_at_many_moments_end_like_one_that_was_not(
         again = {job for job, when in kept.items() if now.get(job) != when}
         assert not again, f"{moment}: finished jobs were run again: {again}"
         kept = now
-    assert killed >= 4, "most of the moments lie inside the run"
-    last = run(rows, out, two=True)
+    assert killed >= 3, "most of the moments lie inside the run"
+    last = run(rows, out, "kill:worker:put:14", two=True)
     assert last.returncode == 0, last.stderr
     assert "2 workers of 1 thread: 1 core" in last.stderr
     assert points(out) == points(whole), "the same numbers from any number of workers"
@@ -186,7 +196,7 @@ def test_a_worker_that_dies_costs_one_row_and_exit_code_3(rows: Path, tmp_path: 
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     by_name = {row["name"]: row for row in board["rows"] if row["form"] == "trained"}
     assert by_name["knn"]["status"] == "failed"
-    assert "SIGKILL" in by_name["knn"]["reason"]
+    assert "twice: the worker process was killed by SIGKILL" in by_name["knn"]["reason"]
     assert all(by_name[name]["status"] == "ok" for name in by_name if name != "knn")
     assert board["advice"]["pick"] in by_name
     mended = run(rows, tmp_path / "run")

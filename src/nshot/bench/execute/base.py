@@ -54,7 +54,7 @@ class Executor(Protocol):
         """Ask `take` for a job whenever one can be begun; yield each outcome as it comes.
 
         `take` is asked again after each outcome; all is done when it has no job and none runs.
-        A worker that dies is the end of its job alone: ``broken``, with the cause.
+        A job that its worker dies of, twice, is ``broken``, with the cause; the others go on.
         """
         ...
 

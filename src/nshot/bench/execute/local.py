@@ -17,12 +17,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from nshot.bench.execute.base import Hello, OnProgress, Outcome, Take
 from nshot.bench.jobs.job import Job
+from nshot.bench.store import sweep
 from nshot.core import machine
 from nshot.core.errors import RunFailed
 
@@ -101,8 +102,11 @@ class Process:
 
 @dataclass(frozen=True)
 class _Running:
+    """`again`: a worker has died of it before."""
+
     job: Job
     start: float
+    again: bool = False
 
 
 class LocalProcesses:
@@ -110,7 +114,7 @@ class LocalProcesses:
 
     `fingerprint` is that of the data, where it is not of the rows in ``data/``; `lock` is the
     descriptor of the folder's lock, which they hold too. They are started when there is something
-    to do, and end with this process.
+    to do, and end with this process. A job whose worker dies is given to another one, once.
     """
 
     def __init__(
@@ -126,6 +130,7 @@ class LocalProcesses:
         self._heard: Heard = queue.Queue()
         self._slots: list[Process | None] = [None] * workers
         self._running: dict[Process, _Running] = {}
+        self._lost: list[_Running] = []
 
     @property
     def pids(self) -> list[int]:
@@ -159,7 +164,11 @@ class LocalProcesses:
                 on_progress(running.job, event["done"], event["total"], event["what"])
                 continue
             del self._running[process]
-            yield _outcome(process, running, event)
+            if event is None and not running.again:
+                process.stop()  # its output has ended, and it may not have: it is given nothing
+                self._lost.append(replace(running, again=True))
+            else:
+                yield _outcome(process, running, event)
 
     def _feed(self, take: Take) -> None:
         """Give each worker that waits a job, as long as there are any."""
@@ -167,12 +176,12 @@ class LocalProcesses:
             current = self._slots[slot]
             if current is not None and current in self._running:
                 continue
-            job = take()
-            if job is None:
+            running = self._lost.pop() if self._lost else _begun(take())
+            if running is None:
                 return
             process = self._at(slot)
-            self._running[process] = _Running(job, time.monotonic())
-            process.say({"ask": "job", "job": asdict(job)})
+            self._running[process] = running
+            process.say({"ask": "job", "job": asdict(running.job)})
 
     def _at(self, slot: int) -> Process:
         """The worker of a slot, a fresh one where none lives."""
@@ -189,12 +198,17 @@ class LocalProcesses:
                 process.stop()
         self._slots = [None] * len(self._slots)
         self._running.clear()
+        sweep(self._root)  # what those left that were killed while they wrote
+
+
+def _begun(job: Job | None) -> _Running | None:
+    return None if job is None else _Running(job, time.monotonic())
 
 
 def _outcome(process: Process, running: _Running, event: dict[str, Any] | None) -> Outcome:
     seconds = time.monotonic() - running.start
     if event is None:
-        return Outcome(running.job, "broken", {}, process.epitaph(), seconds)
+        return Outcome(running.job, "broken", {}, f"twice: {process.epitaph()}", seconds)
     if event["event"] == "done":
         return Outcome(running.job, "ok", event["body"], seconds=seconds)
     state = "failed" if event["final"] else "broken"
