@@ -216,7 +216,7 @@ def test_a_method_that_raises_is_a_failed_row(rows: Path, tmp_path: Path) -> Non
 
 
 def test_a_full_disk_keeps_the_partial_board(rows: Path, tmp_path: Path) -> None:
-    done = run(rows, tmp_path / "run", "full:4", "majority,nearest_mean,knn")
+    done = run(rows, tmp_path / "run", "full:12", "majority,nearest_mean,knn")
     assert done.returncode == 3
     assert "No space left on device" in done.stdout + done.stderr
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())

@@ -17,7 +17,7 @@ from nshot.bench.prepare import FOLDS, SLOW_FOLDS
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
-from nshot.board.schema import Board
+from nshot.board.schema import Board, CalibrationCell
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split, Trial
 from nshot.methods.contract import Method
@@ -53,6 +53,7 @@ class Collector:
     """Once the pick is made."""
     _statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
     """By metrics that do not decide: a board is written often."""
+    _calibrations: dict[str, CalibrationCell | None] = field(default_factory=dict)
     _measurements: dict[str, Measurement] = field(default_factory=dict)
 
     @cached_property
@@ -113,7 +114,10 @@ class Collector:
         return entry
 
     def _fresh(self, contender: Contender) -> Entry:
-        return self._named(Entry(contender.method, statistics=self._statistics), contender)
+        entry = Entry(
+            contender.method, statistics=self._statistics, calibrations=self._calibrations
+        )
+        return self._named(entry, contender)
 
     def _named(self, entry: Entry, contender: Contender) -> Entry:
         """The entry with its contender's name and models, these where several take part."""

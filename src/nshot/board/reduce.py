@@ -8,10 +8,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from nshot.board.calibration import calibration_cell
 from nshot.board.decide import Column, Floats, estimate, intervals
 from nshot.board.judge import Verdicts
 from nshot.board.schema import (
     Board,
+    CalibrationCell,
     CurvePoint,
     Estimate,
     FreshPoints,
@@ -47,8 +49,9 @@ class Entry:
     `base` and `encoder` are named where several take part, `parameters` are those of its language
     model (0 without one). `measurements` has the draws for each size of shots, `spec` the settings
     that the search chose, `search_seconds` what each size's search took (charged once).
-    `statistics` keeps those of metrics that do not decide, by job and metric: a board is written
-    often. `failed` by raising (`broken`) is a fault of the run, a finding (did not learn) is none.
+    `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
+    how far probabilities came true, by job: a board is written often. `failed` by raising
+    (`broken`) is a fault of the run, a finding (did not learn) is none.
     """
 
     method: Method
@@ -68,6 +71,7 @@ class Entry:
     form: Form = "trained"
     parent: str | None = None
     statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    calibrations: dict[str, CalibrationCell | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.method.called
@@ -126,7 +130,8 @@ def reduce(
     for entry in entries:
         measured = verdicts and entry.measurements.get(facts.largest)
         judge = verdicts.cell(entry.name) if verdicts and measured else None
-        rows.append(row_of(entry, task, facts.sizes, ends, also[entry.name], judge))
+        row = row_of(entry, task, facts.sizes, ends, also[entry.name], judge)
+        rows.append(_with_calibration(facts, entry, facts.largest, row))
     columns = _columns(entries, facts.largest, task)
     board = Board(
         fingerprint=facts.split.fingerprint,
@@ -322,7 +327,19 @@ def row_outside(facts: Facts, entry: Entry) -> Row:
     for name in facts.also:
         mean = further_matrix(entry, None, task, name, facts.examples).mean()
         also[name] = Estimate(score=float(mean))
-    return row_of(entry, task, [None], also=also)
+    return _with_calibration(facts, entry, None, row_of(entry, task, [None], also=also))
+
+
+def _with_calibration(facts: Facts, entry: Entry, size: Size, row: Row) -> Row:
+    """The row with how far the probabilities of its first draw came true."""
+    measurements = entry.measurements.get(size)
+    if not measurements:
+        return row
+    first = measurements[0]
+    if first.job not in entry.calibrations:
+        cell = calibration_cell(facts.task, first, facts.examples)
+        entry.calibrations[first.job] = cell
+    return row.model_copy(update={"calibration": entry.calibrations[first.job]})
 
 
 def _settings(entry: Entry) -> dict[str, Any]:

@@ -166,6 +166,66 @@ class Trial(Part):
     note: str = Field("", description="what happened")
 
 
+class Proportion(Part):
+    """A share or a mean with its 95 % interval, over whole groups of test rows."""
+
+    value: FiniteFloat = Field(description="as measured on the test rows")
+    low: FiniteFloat = Field(description="lower end of its 95 % interval")
+    high: FiniteFloat = Field(description="upper end")
+
+
+class ReliabilityBin(Part):
+    """Test rows whose answers were about equally probable."""
+
+    rows: int = Field(description="how many")
+    probability: FiniteFloat = Field(description="mean probability of their answers")
+    right: Proportion = Field(description="share that is right")
+
+
+class Threshold(Part):
+    """What is left answered where answers under a threshold are held back."""
+
+    accuracy: FiniteFloat = Field(
+        description="of the validation rows over the threshold, so many were right"
+    )
+    threshold: FiniteFloat = Field(
+        description="the probability that an answer must have; chosen on validation rows, never on"
+        " test (of folds, their mean)"
+    )
+    answered: Proportion = Field(description="share of the test rows over it")
+    right: Proportion | None = Field(
+        description="share of those that is right; null where none is over it"
+    )
+
+
+class CalibrationCell(Part):
+    """How far a row's probabilities came true on the test rows, first draw."""
+
+    kind: Literal["none", "temperature", "isotonic"] = Field(
+        description="how its scores were calibrated before they were measured"
+    )
+    temperature: FiniteFloat = Field(
+        description="by which log-probabilities were divided: over 1 they were too sure, under 1"
+        " not sure enough (of folds, their mean)"
+    )
+    rows: int = Field(description="validation rows that it was fitted on")
+    reason: str = Field("", description="why it is not calibrated, where it is not")
+    error: Proportion | None = Field(
+        description="calibration error: root mean square gap between the probability of an answer"
+        " and how often such answers were right, less what chance alone puts there; null below 20"
+        " rows"
+    )
+    brier: Proportion = Field(
+        description="Brier score: mean sum over the labels of (probability - truth) squared, 0 to 2"
+    )
+    bins: tuple[ReliabilityBin, ...] = Field(
+        (), description="what the calibration error is made of"
+    )
+    thresholds: tuple[Threshold, ...] = Field(
+        (), description="what abstaining would buy, the lowest accuracy first"
+    )
+
+
 class Row(Part):
     """A contender as it was measured, or why it was not."""
 
@@ -253,6 +313,11 @@ class Row(Part):
         " outside the choice",
     )
     parent: str | None = Field(None, description="for such a row, what it was made from")
+    calibration: CalibrationCell | None = Field(
+        None,
+        description="how far its probabilities come true ([calibration](calibration.md)); null"
+        " where its answers have none, and where nothing was measured",
+    )
     beside: Mapping[str, FiniteFloat] = Field(
         default_factory=dict,
         description="scores of plain stand-ins by name, such as the k-NN vote of a prompt's own"
