@@ -16,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.models.catalog import listing
 
     for row in listing():
-        state = "ready" if row.ready else f"to install: {row.install}"
+        absent = f"to install: {row.install}" if row.install else "not for this machine"
+        state = "ready" if row.ready else absent
         print(f"{row.name:26} {row.role:9} {row.bytes / 1e6:6.0f} MB  {state}  {row.where}")
     return 0

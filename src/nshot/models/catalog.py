@@ -35,7 +35,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of `nshot models`: `install` is what to type where it is not `ready`."""
+    """One line of `nshot models`: `install` is what to type where it is not `ready`, "" in vain."""
 
     name: str
     role: Role
@@ -105,7 +105,8 @@ def listing() -> list[Listed]:
 
 def _listed(e: Embedded) -> Listed:
     if not e.pieces and not is_converted(e):
-        return Listed(e.name, e.role, f"package {e.package}", 0, False, e.install)
+        install = e.install if e.installs else ""
+        return Listed(e.name, e.role, e.origin, 0, False, install)
     places = e.pieces or (converted_folder(e),)
     return Listed(e.name, e.role, str(places[0]), sum(map(_size, places)), True)
 

@@ -139,18 +139,19 @@ class SetFit(Method):
 
     def _pairs(self, shots: Shots, bench: Workbench, lent: Lent) -> list[Pair]:
         """What is trained on; no more pairs are made than `max_steps` will take."""
+        from nshot.models.hf.encoder import lengths
         from nshot.training.data.pairs import pairs
 
         texts = [example.input.text for example in shots.labelled]
         labels = [example.label for example in shots.labelled]
         if len(set(labels)) < 2:
             raise CannotAdapt("all shots have one label: there is nothing to tell apart")
-        lengths = [len(tokens) for tokens in lent.tokenizer(texts, verbose=False)["input_ids"]]
-        limit = lent.module.max_seq_length or max(lengths)
-        if cut := sum(length > limit for length in lengths):
+        counts = lengths(lent.module, texts)
+        limit = lent.module.max_seq_length or max(counts)
+        if cut := sum(count > limit for count in counts):
             bench.note(f"{cut} training texts longer than {limit} tokens lost their end")
         each = min(self.iterations * len(texts), math.ceil(self.max_steps * self.batch_size / 2))
-        return pairs(texts, labels, [min(n, limit) for n in lengths], each, bench.seed)
+        return pairs(texts, labels, [min(n, limit) for n in counts], each, bench.seed)
 
 
 def _keep(lent: Lent, bench: Workbench) -> Delta:

