@@ -140,12 +140,13 @@ def test_labels_of_two_rows_keep_all_folds(tmp_path: Path) -> None:
         assert len(learned) >= 0.75 * len(prepared.split.train)
 
 
-def test_shots_are_chosen_where_the_user_names_none(tmp_path: Path) -> None:
-    many = jsonl(tmp_path / "many.jsonl", tickets(60))
-    assert prepare(asked(many)).sizes == (16,)
-    assert prepare(asked(jsonl(tmp_path / "few.jsonl", tickets(10)))).sizes == (None,)
-    uneven = [*tickets(30)[:60], *tickets(6, "x")]
-    assert prepare(asked(jsonl(tmp_path / "uneven.jsonl", uneven))).sizes == (4,)
+def test_all_rows_are_learned_from_where_no_shots_are_named(tmp_path: Path) -> None:
+    many = prepare(asked(jsonl(tmp_path / "many.jsonl", tickets(150))))
+    assert (many.question, many.sizes, many.draws) == (1, (None,), 1)
+    few = prepare(asked(jsonl(tmp_path / "few.jsonl", tickets(10))))
+    assert (few.question, few.sizes, few.draws) == (1, (None,), 3), "repeats of the folds"
+    named = prepare(asked(jsonl(tmp_path / "many.jsonl", tickets(60)), shots=(8, 4)))
+    assert (named.question, named.sizes, named.draws) == (2, (4, 8), 3)
 
 
 def test_a_limit_on_test_rows_without_any_is_told(train: str) -> None:
@@ -156,7 +157,7 @@ def test_a_limit_on_test_rows_without_any_is_told(train: str) -> None:
 def test_many_rows_are_held_out(tmp_path: Path) -> None:
     prepared = prepare(asked(jsonl(tmp_path / "many.jsonl", tickets(150))))
     assert prepared.split.mode == "holdout"
-    assert len(prepared.split.test) == 200
+    assert len(prepared.split.test) == 180
 
 
 # ---------------------------------------------------------------- the folder

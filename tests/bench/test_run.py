@@ -17,7 +17,7 @@ import pytest
 import nshot
 from nshot.bench import schedule
 from nshot.bench.execute.base import Hello, Outcome
-from nshot.bench.plan import Ladder
+from nshot.bench.ladder import Ladder
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, prepare
 from nshot.bench.request import Request
 from nshot.bench.run import Result, adapt_one, carry_out, plan

@@ -88,16 +88,21 @@ def test_the_learning_curve_is_of_the_first_draw_in_few_points() -> None:
     assert untrained.learning_curve is None
 
 
+def facts_of(task: Task = TASK, count: int = 2) -> Facts:
+    rows = tuple(Example(f"r{i}", Input(), ("ab"[i % 2],)) for i in range(count))
+    return Facts(task, Split((), rows, "file", "f"), (4,), 1)
+
+
 def test_points_are_in_one_order_whatever_order_they_were_answered_in() -> None:
     one, other = measured("10"), measured("01", 1)
     turned = replace(other, ids=other.ids[::-1], statistics=other.statistics[::-1])
-    points = matrix(Entry(KNN, measurements={4: [one, turned]}), 4, TASK)
+    points = matrix(Entry(KNN, measurements={4: [one, turned]}), 4, facts_of())
     assert points.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_draws_that_are_the_same_to_the_row_are_one_draw() -> None:
     same = Entry(KNN, measurements={4: [measured("10", 0), measured("10", 1)]})
-    assert matrix(same, 4, TASK).shape == (1, 2)
+    assert matrix(same, 4, facts_of()).shape == (1, 2)
     assert draw_scores(same, 4, TASK) == [0.5, 0.5]
 
 
@@ -106,7 +111,9 @@ def test_macro_f1_points_average_to_the_score() -> None:
     two = measured("11")
     statistics = ((1.0, 0.0, 1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
     entry = Entry(KNN, measurements={4: [replace(two, statistics=statistics)]})
-    assert np.mean(matrix(entry, 4, task)) == pytest.approx(draw_scores(entry, 4, task)[0])
+    assert np.mean(matrix(entry, 4, facts_of(task))) == pytest.approx(
+        draw_scores(entry, 4, task)[0]
+    )
 
 
 def test_what_stands_beside_is_the_mean_over_draws() -> None:

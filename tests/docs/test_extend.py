@@ -87,7 +87,7 @@ def test_the_export_keeps_the_contract_and_is_written_by_its_name(
     inputs = [Input((("text", text),)) for text in ("", "a refund", "환불")]
     model = Constant(Task("t", "classify", (Label("yes"), Label("아니요"))), (-1.2, -0.4))
     model.save(tmp_path / "saved")
-    write_checks(tmp_path / "saved", model, inputs)
+    write_checks(tmp_path / "saved", model.predict, inputs)
     exec(check, {"folder": tmp_path / "saved", "into": tmp_path / "into", "inputs": inputs})
 
     monkeypatch.setattr(forms, "EXPORTS", {**forms.EXPORTS, **eval("{" + entry + "}")})

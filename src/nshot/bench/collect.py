@@ -12,15 +12,18 @@ import numpy as np
 from nshot.bench.contenders import Contender, unique_names
 from nshot.bench.deliver import Finishing, Pick, judge
 from nshot.bench.execute.base import Outcome
-from nshot.bench.plan import Draw, Known, Ladder, Single
+from nshot.bench.ladder import Draw, Ladder
+from nshot.bench.plan import Known, Single
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS
+from nshot.bench.race import Racing, Rounds, Runner, Step
+from nshot.bench.setting import in_order
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split, Trial
-from nshot.methods.contract import Method
+from nshot.methods.contract import Method, spec
 from nshot.predictors.measure import Answered, joined
 
 
@@ -67,7 +70,9 @@ class Collector:
             task=prepared.task,
             split=prepared.split,
             sizes=prepared.sizes,
-            seeds=request.seeds,
+            seeds=prepared.draws,
+            test=setting.test or in_order(prepared.split.train),
+            question=prepared.question,
             models={
                 use: ", ".join(ref.name for ref in refs) or None for use, refs in models.items()
             },
@@ -83,7 +88,8 @@ class Collector:
 
     def collect(self) -> Collected:
         """All as it stands."""
-        collected = Collected([self._entry(c) for c in self.ladder.contenders])
+        rounds = Racing(self.ladder).rounds(self.known) if self._races else None
+        collected = Collected([self._entry(c, rounds) for c in self.ladder.contenders])
         self._add_fallback(collected)
         if self.ladder.prepared.setting.judge:
             collected.verdicts = self._judged()
@@ -102,11 +108,23 @@ class Collector:
         draw = self.ladder.draw(by_name[name], self.ladder.prepared.largest, 0)
         bodies = [outcome.body for outcome in draw.searches(self.known)[:1]]
         calibration = bodies[0]["calibration"] if bodies else None
-        return Pick(by_name[name], chosen, fallback.title in self.known.states, calibration)
+        source = ""
+        if self._races and self.ladder.rows and entry.measurements.get(None):
+            source = entry.measurements[None][0].job
+        return Pick(by_name[name], chosen, source, calibration, fallback.title in self.known.states)
 
-    def _entry(self, contender: Contender) -> Entry:
+    @property
+    def _races(self) -> bool:
+        return self.ladder.prepared.question == 1
+
+    def _entry(self, contender: Contender, rounds: Rounds | None) -> Entry:
         entry = self._fresh(contender)
         prepared = self.ladder.prepared
+        if prepared.split.mode == "folds":
+            entry.folds = FOLDS if contender.method.fast else SLOW_FOLDS
+        if rounds:
+            self._add_race(entry, rounds.runners[contender.name])
+            return entry
         for size in reversed(prepared.sizes):
             for draw in self.ladder.draws:
                 if draw.contender is contender and draw.size == size:
@@ -147,7 +165,39 @@ class Collector:
         elif state == "ok":
             entry.measurements.setdefault(draw.size, []).append(self.measurement(draw))
 
-    def _add_searches(self, entry: Entry, draw: Draw) -> None:
+    def _add_race(self, entry: Entry, runner: Runner) -> None:
+        """What the pieces of a race have brought, and why it ended where it did."""
+        entry.aside, entry.chance = runner.aside, runner.gain
+        entry.searched = runner.searched
+        for piece in runner.pieces:
+            if isinstance(piece, Draw):
+                self._add(entry, piece)
+            else:
+                self._add_step(entry, piece)
+        if runner.parts and isinstance(runner.pieces[-1], Step) and not entry.failed:
+            entry.measurements[None] = [in_parts([part.measurement for part in runner.parts])]
+            entry.spec = spec(runner.chosen)
+
+    def _add_step(self, entry: Entry, step: Step) -> None:
+        state = self.known.states.get(step.title)
+        if step.decides and state and step.why_not is None:
+            entry.forecast_seconds = self.ladder.forecasts.of(step.contender, None).total
+        self._add_searches(entry, step)
+        if state == "left":
+            reason = self.known.reasons[step.title]
+            if step.decides:
+                entry.reason = reason
+                entry.broken = self.ladder.forecasts.failure(step.contender) is not None
+            else:
+                entry.notes.append(f"stopped after its first test rows: {reason}")
+        elif state == "failed" and (failure := step.work(self.known).failure):
+            if step.stage == "trial" and failure.state == "failed":
+                entry.notes.append(f"trial on labelled rows: {failure.reason}")
+                return
+            entry.failed, entry.reason = True, failure.reason
+            entry.broken = entry.broken or failure.state == "broken"
+
+    def _add_searches(self, entry: Entry, draw: Draw | Step) -> None:
         if draw.number:
             return
         for place, outcome in enumerate(draw.searches(self.known)):
@@ -218,14 +268,14 @@ class Collector:
                 return
             fresh.measurements.setdefault(draw.size, []).append(self.measurement(draw))
         if fresh.measurements:
-            points = matrix(fresh, prepared.largest, prepared.task)
+            points = matrix(fresh, prepared.largest, self.facts)
             shape = (len(finishing.confirmations), points.shape[1])
             collected.fresh = name, np.broadcast_to(points, shape)
 
     def _add_delivered(self, collected: Collected, pick: Pick) -> None:
         finishing = self.finishing
-        outcome = self.known.of(finishing.delivery.job) if finishing else None
-        if outcome and outcome.state == "ok":
+        outcome = self.known.of(finishing.delivery(self.known).job) if finishing else None
+        if outcome and outcome.state == "ok" and outcome.job.kind == "deliver" and outcome.body:
             collected.outside.append(self._delivered(pick.contender, pick.chosen, outcome))
 
     def adapted(self, delivery: Single) -> Entry:
@@ -251,6 +301,18 @@ class Collector:
             return verdict
         broken = verdict is not None and self.known.states.get(verdict.title) == "failed"
         return Verdicts(name, reason="the judge did not answer" if broken else "not asked")
+
+
+def in_parts(parts: Sequence[Measurement]) -> Measurement:
+    """The first answers of a predictor and its further ones as one measurement."""
+    whole = joined([Answered(p.ids, p.predictions, p.statistics, p.use) for p in parts])
+    return replace(
+        parts[0],
+        ids=whole.ids,
+        predictions=whole.predictions,
+        statistics=whole.statistics,
+        use=whole.use,
+    )
 
 
 def out_of_fold(parts: Sequence[Measurement]) -> Measurement:

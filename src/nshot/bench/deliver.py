@@ -9,7 +9,8 @@ from typing import Any
 from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Job
 from nshot.bench.judging import judge_rows
-from nshot.bench.plan import Draw, Known, Ladder, Piece, Single
+from nshot.bench.ladder import Draw, Ladder
+from nshot.bench.plan import Known, Piece, Single
 from nshot.board.judge import Comparison, Verdicts
 from nshot.board.reduce import Size, shown
 from nshot.core.types import Measurement
@@ -25,10 +26,12 @@ class Pick:
 
     contender: Contender
     chosen: Method
-    fallback: bool = False
-    """It is measured because nothing else could be: no budget holds it back."""
+    source: str = ""
+    """The job that has saved what was measured, where that is what is delivered."""
     calibration: Mapping[str, Any] | None = None
     """As the search of its first draw fitted it."""
+    fallback: bool = False
+    """It is measured because nothing else could be: no budget holds it back."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Finishing:
 
     def next(self, known: Known) -> Iterator[Piece]:
         """See `Plan`."""
-        pieces: list[Piece] = [*self.confirmations, self.delivery]
+        pieces: list[Piece] = [*self.confirmations, self.delivery(known)]
         for piece in pieces:
             if piece.title not in known.states:
                 yield piece
@@ -59,25 +62,50 @@ class Finishing:
         folds = prepared.split.mode == "folds"
         if folds or prepared.largest is None or not contender.method.learns:
             return []
-        first = prepared.request.seeds
+        first = prepared.draws
         return [
             Draw(self.ladder, contender, prepared.largest, first + number,
                  (number, CONFIRMATIONS), self.pick.fallback, fresh=True)
             for number in range(CONFIRMATIONS)
         ]  # fmt: skip
 
-    @property
-    def delivery(self) -> Single:
-        """The pick refitted on all labelled rows and saved."""
-        return delivery(self.pick.contender, self.pick.chosen, None, self.pick.calibration)
+    def delivery(self, known: Known) -> Single:
+        """What was measured; or the pick adapted anew: after folds or draws, or as it is wished."""
+        pick, prepared = self.pick, self.ladder.prepared
+        if pick.source and not prepared.request.refit_on_all:
+            title = f"{pick.contender.name} · deliver as measured"
+            job = replace(pick.contender.job("deliver", pick.chosen, None, 0), source=pick.source)
+            return Single(title, job, words="saved in winner/")
+        held_out = prepared.request.refit_on_all and prepared.split.mode == "holdout"
+        return refit(
+            self.ladder, pick.contender, pick.chosen, None, known, pick.calibration,
+            0 if held_out else None,
+        )  # fmt: skip
 
 
-def delivery(
-    contender: Contender, chosen: Method, size: Size, calibration: Mapping[str, Any] | None
+def refit(
+    ladder: Ladder,
+    contender: Contender,
+    chosen: Method,
+    size: Size,
+    known: Known,
+    calibration: Mapping[str, Any] | None = None,
+    stop: int | None = None,
 ) -> Single:
-    """A contender adapted on `size` shots as chosen, saved as ``winner/``, measured as saved."""
-    title = f"{contender.name} · adapt on {shown(size)} shots and save"
-    job = replace(contender.job("deliver", chosen, size, 0), calibration=calibration)
+    """A contender adapted on `size` shots, saved as ``winner/`` and measured on the test rows.
+
+    Without test rows its settings come from a search on all rows, which comes first; `stop` 0: it
+    learns from the test rows too, and is not measured.
+    """
+    if ladder.prepared.split.mode == "folds" and contender.is_open(ladder.prepared.task.kind):
+        search = Single(f"{contender.name} · search on all rows", contender.search(size, 0, None))
+        outcome = known.of(search.job)
+        if outcome is None or outcome.state != "ok":
+            return search
+        chosen, calibration = ladder.chosen(known, search.job)
+    title = f"{contender.name} · adapt on {shown(size)} rows and save"
+    job = contender.job("deliver", chosen, size, 0)
+    job = replace(job, stop=stop, calibration=calibration)
     return Single(title, job, words="saved in winner/")
 
 
@@ -102,9 +130,8 @@ class Adapting:
             outcome = known.of(search.job)
             if outcome is None or outcome.state != "ok":
                 return search
-            chosen = self.ladder.prepared.setting.table.build(outcome.body["spec"])
-            calibration = outcome.body["calibration"]
-        return delivery(contender, chosen, size, calibration)
+            chosen, calibration = self.ladder.chosen(known, search.job)
+        return refit(self.ladder, contender, chosen, size, known, calibration)
 
 
 # ------------------------------------------------------------------ the judge

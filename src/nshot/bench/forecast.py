@@ -9,6 +9,7 @@ from typing import Any
 
 from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Body, Cut
+from nshot.bench.jobs.search import search_rows
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Prepared
 from nshot.bench.search import trials
 from nshot.board.reduce import Size
@@ -18,6 +19,8 @@ from nshot.methods.contract import Brief, Method, Rates
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
+NOMINAL = Rates(lm_tokens=500.0, train_tokens=500.0 / 3, encoder_tokens=3000.0)
+"""About what two cores do with models of 135 million parameters and of 22 million."""
 _UNMEASURED: Mapping[str, Any] = {
     "lm_tokens": 1.0, "encoder_tokens": 1.0, "tokens": 1.0, "longest": 1.0, "context": 0,
     "layers": 0, "parameters": 0, "architecture": "", "abilities": (),
@@ -105,16 +108,34 @@ class Forecasts:
         method, brief = contender.method, self.brief(contender, size)
         cuts, repeats = self.cuts(method), self.repeats(method)
         build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
-        count = trials(method, self.prepared.task.kind) if brief.per_label > 1 else 1
-        search = 0.0
-        if count > 1:
-            k = min(method.search_folds, brief.per_label)
-            part = replace(brief, labelled=brief.labelled * (k - 1) // k, test=brief.labelled // k)
-            one = method.forecast(part).seconds + method.use_forecast(part).seconds
-            search = count * k * one
+        search = self._search(method, brief)
         if cuts[0] is None:
             return Forecast(search, build, use, repeats)
         return Forecast(search * len(cuts) * repeats, build * len(cuts), use, repeats)
+
+    def nominal(self, contender: Contender) -> Forecast:
+        """Seconds of one search and one fit on a machine of `NOMINAL` rates, whatever runs here.
+
+        What must be decided alike on every machine, and again when a run is taken up, weighs these.
+        """
+        method, brief = contender.method, replace(self.brief(contender, None), rates=NOMINAL)
+        search = self._search(method, brief)
+        return Forecast(
+            search, method.forecast(brief).seconds, method.use_forecast(brief).seconds, 1
+        )
+
+    def _search(self, method: Method, brief: Brief) -> float:
+        """Seconds of all trials of a search."""
+        count = trials(method, self.prepared.task.kind) if brief.per_label > 1 else 1
+        if count == 1:
+            return 0.0
+        rows = brief.labelled
+        if not method.fast:
+            rows = min(rows, search_rows(brief.task.label_names))
+        k = min(method.search_folds, brief.per_label)
+        part = replace(brief, labelled=rows * (k - 1) // k, test=rows // k)
+        one = method.forecast(part).seconds + method.use_forecast(part).seconds
+        return count * k * one
 
     def of_job(self, contender: Contender, size: Size, kind: str) -> float:
         """Seconds of one search or one measurement, on one cut."""
@@ -128,21 +149,17 @@ class Forecasts:
         """No cut where test rows exist; else the folds, fewer for methods of minutes."""
         if self.prepared.split.mode != "folds":
             return [None]
-        folds = SLOW_FOLDS if is_slow(method) else FOLDS
+        folds = FOLDS if method.fast else SLOW_FOLDS
         return [Cut(folds, index) for index in range(folds)]
 
     def repeats(self, method: Method) -> int:
         """Draws of a method: one where no shot and no seed matters."""
         if not method.learns:
             return 1
-        seeds = self.prepared.request.seeds
-        folds = self.prepared.split.mode == "folds"
-        return min(seeds, SLOW_REPEATS) if folds and is_slow(method) else seeds
-
-
-def is_slow(method: Method) -> bool:
-    """Methods of minutes: those that score or train the language model for every row."""
-    return bool(method.needs & {"score", "train", "generate"})
+        draws, prepared = self.prepared.draws, self.prepared
+        if prepared.split.mode != "folds":
+            return draws
+        return draws if method.fast else min(draws, SLOW_REPEATS)
 
 
 class Budget:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -29,8 +29,8 @@ from nshot.models.catalog import resolve
 from nshot.models.embedded.packages import Role
 from nshot.models.hf.grammar import fault
 
-MANY = 16
-"""Shots per label when the user names no number and has more rows than that."""
+DRAWS = 3
+"""Draws of the shots, or repeats of the folds, where the user names no number."""
 FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
 """Without test rows: folds for every method, and folds and repeats for methods of minutes."""
 
@@ -57,6 +57,18 @@ class Prepared:
     def split(self) -> Split:
         """The rows."""
         return self.setting.split
+
+    @property
+    def question(self) -> Literal[1, 2]:
+        """1: what shall I deliver, with all rows; 2: how does it go with so many per label?"""
+        return 1 if self.request.shots is None else 2
+
+    @property
+    def draws(self) -> int:
+        """Draws of the shots; of question 1 one fit, or the repeats of the folds."""
+        if self.question == 1 and self.split.mode != "folds":
+            return 1
+        return self.request.seeds or DRAWS
 
     @property
     def largest(self) -> Size:
@@ -96,8 +108,7 @@ def prepare(request: Request, hold_out: bool = True, own: Sequence[Method] = ())
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
     setting = Setting(task, rows, bases, encoders, judge, places)
-    sizes = _sizes(request, task, rows)
-    return Prepared(request, setting, methods, sizes, out.resolve(), also, pairs)
+    return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
 
 
 def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
@@ -278,12 +289,9 @@ def _unresolved(name: str, role: Role) -> list[Fault]:
     return []
 
 
-def _sizes(request: Request, task: Task, rows: Split) -> tuple[Size, ...]:
-    if request.shots is not None:
-        return tuple(sorted(set(request.shots), key=lambda n: float("inf") if n is None else n))
-    if task.kind != "classify" or len(rows.train) <= MANY * len(task.labels):
-        return (None,)
-    return (min(MANY, *_drawable(request, task, rows)) or None,)
+def _sizes(request: Request) -> tuple[Size, ...]:
+    sizes = {None} if request.shots is None else set(request.shots)
+    return tuple(sorted(sizes, key=lambda n: float("inf") if n is None else n))
 
 
 def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
@@ -295,7 +303,7 @@ def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
             cut_rows(setting, Cut(folds, index), repeat)[0]
             for folds in (FOLDS, SLOW_FOLDS)
             for index in range(folds)
-            for repeat in range(max(1, request.seeds))
+            for repeat in range(max(1, request.seeds or DRAWS))
         ]
     if task.kind != "classify":
         return [min(map(len, pools))]
@@ -397,7 +405,8 @@ def request_yaml(prepared: Prepared) -> str:
             body[key] = [_relative(name, out) for name in body[key]]
     if request.adapters:
         body["adapters"] = [_relative(folder, out, True) for folder in request.adapters]
-    body["shots"] = [shown(size) for size in prepared.sizes]
+    if prepared.question == 2:
+        body["shots"] = [shown(size) for size in prepared.sizes]
     body["methods"] = [m.called if isinstance(m, Writing) and m.constrained else m.name
                        for m in prepared.methods
                        if m.name != "adapter" or not request.adapters]  # fmt: skip

@@ -94,13 +94,21 @@ class Request:
     shots: Annotated[
         tuple[Size, ...] | None,
         Flag(
-            "labelled rows per label (default: up to 16); several give a curve",
+            "how does it go with so many rows per label? (default: all rows, as delivered)",
             "4,8,16|all",
             several=",",
         ),
     ] = None
-    seeds: Annotated[int, Flag("draws of the shots", "N")] = 3
+    seeds: Annotated[
+        int | None, Flag("draws of the shots, or repeats of the folds (default 3)", "N")
+    ] = None
     test_limit: Annotated[int | None, Flag("at most N test rows", "N")] = None
+    thorough: Annotated[
+        bool, Flag("measure every method on all test rows; nothing is put aside early")
+    ] = False
+    refit_on_all: Annotated[
+        bool, Flag("deliver the pick adapted anew on all rows, the held-out ones too")
+    ] = False
     minutes: Annotated[float | None, Flag("time to spend; what would not fit is skipped", "M")] = (
         None
     )

@@ -16,13 +16,16 @@ from typing import Any
 
 from nshot.bench.collect import Collector
 from nshot.bench.deliver import Adapting, Finishing
+from nshot.bench.draws import Measuring
 from nshot.bench.execute.base import Executor
 from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.job import context
-from nshot.bench.plan import Draw, Known, Ladder, Measuring, Piece, Rating
+from nshot.bench.ladder import Draw, Ladder, Rating
+from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
+from nshot.bench.race import Racing, Step
 from nshot.bench.schedule import Schedule
 from nshot.bench.search import trials
 from nshot.bench.store import Store, locked, sweep
@@ -69,12 +72,13 @@ class Run:
         self.collector = Collector(self.ladder, self.known)
 
     def _settled(self, piece: Piece) -> None:
-        if isinstance(piece, Draw):
+        if isinstance(piece, Draw | Step):
             self.write()
 
     def go(self) -> None:
         """Measure all, choose, and finish the pick. Raises `RunFailed`."""
-        self.schedule.do(Measuring(self.ladder))
+        races = self.prepared.question == 1
+        self.schedule.do(Racing(self.ladder) if races else Measuring(self.ladder))
         collected = self.collector.collect()
         first = collected.first(self.prepared.largest)
         advice = self.collector.board(collected).advice

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from nshot.bench.jobs.job import Cut
 from nshot.bench.own import extended
 from nshot.core.files import write_atomic
 from nshot.core.serial import from_data, to_data
-from nshot.core.types import Example, ModelRef, Split, Task, stratified_folds
+from nshot.core.types import Example, ModelRef, Split, Task, digest, group_of, stratified_folds
 from nshot.data.json_lines import read_rows, write_rows
 from nshot.methods.contract import Table
 
@@ -46,6 +48,11 @@ class Setting:
     def table(self) -> Table:
         """The methods that a job of this run may name."""
         return extended(self.methods)
+
+    @cached_property
+    def test(self) -> tuple[Example, ...]:
+        """The test rows in the order in which they are answered."""
+        return in_order(self.split.test)
 
     def write(self, root: Path) -> None:
         """Put all of it under ``root/data``."""
@@ -89,12 +96,26 @@ class Setting:
         return Setting(task, split, bases, encoders, judge, body["methods"])
 
 
+def in_order(rows: Sequence[Example]) -> tuple[Example, ...]:
+    """The rows shuffled by what they are, those of a group one after the other.
+
+    A contender may answer only the first of them: a file that is sorted, by label say, must not
+    decide which those are, nor must its name.
+    """
+    groups: dict[str, list[Example]] = {}
+    for row in sorted(rows, key=lambda row: row.id):
+        groups.setdefault(group_of(row), []).append(row)
+    names = sorted(groups)
+    random.Random(f"order:{digest(*names)}").shuffle(names)
+    return tuple(row for name in names for row in groups[name])
+
+
 def cut_rows(
     setting: Setting, cut: Cut | None, repeat: int
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """(rows to draw from, rows to answer)."""
+    """(rows to draw from, rows to answer, in order)."""
     if cut is None:
-        return setting.split.train, setting.split.test
+        return setting.split.train, setting.test
     fold_of = stratified_folds(
         setting.split.train, cut.folds, repeat, setting.task.kind == "classify"
     )

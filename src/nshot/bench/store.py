@@ -4,7 +4,7 @@ DIR/
   nshot.yaml  lock             the request; who is writing
   data/                        task and rows in canonical form
   store.sqlite                 results by job id (JSON)
-  jobs/<id>/                   predictors that other jobs build on
+  jobs/<id>/                   predictors that may be delivered, or that other jobs build on
   scratch/<id>/                checkpoints of a job that is not finished
   logs/<id>.log                what a job printed
   leaderboard.json details.json report.html winner/
@@ -24,6 +24,8 @@ from typing import Any
 
 from nshot.core.errors import Fault, Locked
 from nshot.core.files import hold
+from nshot.core.serial import from_data
+from nshot.core.types import Measurement
 
 FORMAT = 1
 
@@ -61,6 +63,13 @@ class Store:
         with self._open() as db:
             row = db.execute("select state, body from results where id = ?", (job,)).fetchone()
         return (row[0], json.loads(row[1])) if row else None
+
+    def measurement(self, job: str) -> Measurement:
+        """Of a finished job that measures. Raises `KeyError` where there is none."""
+        stored = self.get(job)
+        if stored is None:
+            raise KeyError(job)
+        return from_data(Measurement, stored[1])
 
     def put(self, job: str, kind: str, state: str, body: Mapping[str, Any]) -> None:
         """Keep a result; the last thing a job does."""

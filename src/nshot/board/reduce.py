@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from nshot.board.calibration import calibration_cell
-from nshot.board.decide import Column, Floats, estimate, intervals
+from nshot.board.decide import Column, Floats, Question, estimate, intervals
 from nshot.board.judge import Verdicts
 from nshot.board.schema import (
     Board,
@@ -29,7 +30,7 @@ from nshot.board.schema import (
     Trial,
     Wish,
 )
-from nshot.core.types import Example, Form, Measurement, Split, Task
+from nshot.core.types import Example, Form, Measurement, Split, Task, group_numbers
 from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
@@ -52,6 +53,8 @@ class Entry:
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
     how far probabilities came true, by job: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
+    `aside` says why a race put it aside, with its `chance` of being the pick; `searched` is False
+    where its settings are open and were not searched. `folds` are those of its points.
     """
 
     method: Method
@@ -67,6 +70,10 @@ class Entry:
     reason: str | None = None
     failed: bool = False
     broken: bool = False
+    aside: str = ""
+    chance: float | None = None
+    searched: bool = True
+    folds: int = 0
     forecast_seconds: float | None = None
     form: Form = "trained"
     parent: str | None = None
@@ -78,6 +85,10 @@ class Entry:
 
     def status(self, size: Size) -> Status:
         """``ok`` with a measurement at `size`."""
+        if self.failed:
+            return "failed"
+        if self.aside:
+            return "aside"
         if self.measurements.get(size):
             return "ok"
         return "failed" if self.failed else "skipped"
@@ -87,14 +98,19 @@ class Entry:
 class Facts:
     """What a board must know of its run besides the measurements.
 
-    `sizes` rise, the board stands at the last. `models` are names by what they are for, `also` the
-    metrics that do not decide, `fold_plan` says how rows were held out.
+    `sizes` rise, the board stands at the last. `test` are the rows that are answered, in that
+    order (by default that of the split), `look` is the how-manyth at them. `models` are names by
+    what they are for, `also` the metrics that do not decide, `fold_plan` says how rows were held
+    out.
     """
 
     task: Task
     split: Split
     sizes: Sequence[Size]
     seeds: int
+    test: Sequence[Example] = ()
+    question: Question = 2
+    look: int = 1
     models: Mapping[str, str | None] = field(default_factory=dict)
     also: Sequence[str] = ()
     fold_plan: str = ""
@@ -105,10 +121,21 @@ class Facts:
         """Where the board stands."""
         return self.sizes[-1]
 
-    @property
+    @cached_property
     def examples(self) -> dict[str, Example]:
-        """What every method answered, by id."""
-        return {example.id: example for example in (self.split.test or self.split.train)}
+        """What every method answers, by id, in the order of answering."""
+        rows = self.test or self.split.test or self.split.train
+        return {example.id: example for example in rows}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each test row in that order."""
+        return {name: place for place, name in enumerate(self.examples)}
+
+    @cached_property
+    def groups(self) -> list[int] | None:
+        """The number of each test row's group."""
+        return group_numbers(tuple(self.examples.values()))
 
 
 def reduce(
@@ -125,14 +152,14 @@ def reduce(
     examples) points there.
     """
     task, also = facts.task, _also(facts, entries)
-    ends = {size: _ends(_columns(entries, size, task)) for size in facts.sizes}
+    ends = {size: _ends(_columns(entries, size, facts), facts) for size in facts.sizes}
     rows = []
     for entry in entries:
         measured = verdicts and entry.measurements.get(facts.largest)
         judge = verdicts.cell(entry.name) if verdicts and measured else None
         row = row_of(entry, task, facts.sizes, ends, also[entry.name], judge)
         rows.append(_with_calibration(facts, entry, facts.largest, row))
-    columns = _columns(entries, facts.largest, task)
+    columns = _columns(entries, facts.largest, facts)
     board = Board(
         fingerprint=facts.split.fingerprint,
         task=_task_summary(facts, verdicts),
@@ -140,10 +167,24 @@ def reduce(
     ).having(
         Points(
             rows={
-                c.name: RowPoints(points=c.points.tolist(), deterministic=c.deterministic)
+                c.name: RowPoints(
+                    points=c.points.tolist(),
+                    deterministic=c.deterministic,
+                    fast=c.fast,
+                    searched=c.searched,
+                    folds=c.folds,
+                    without=None if c.without is None else c.without.tolist(),
+                )
                 for c in columns
             },
-            contenders=sum(bool(e.measurements.get(facts.largest)) or e.failed for e in entries),
+            question=facts.question,
+            ids=tuple(facts.examples),
+            groups=facts.groups,
+            contenders=sum(
+                bool(e.measurements.get(facts.largest)) or e.failed or bool(e.aside)
+                for e in entries
+            ),
+            look=facts.look,
             fresh=fresh and FreshPoints(pick=fresh[0], points=fresh[1].tolist()),
         )
     )
@@ -161,34 +202,37 @@ def _reached(row: Row) -> Row:
 # ---------------------------------------------------------------------------------------- points
 
 
-def matrix(entry: Entry, size: Size, task: Task) -> Floats:
-    """(draws, examples) points, examples in the order of the ids.
+def matrix(entry: Entry, size: Size, facts: Facts) -> Floats:
+    """(draws, rows) points, in the order of answering.
 
     Draws with the very same points are one draw.
     """
     measurements = entry.measurements[size]
     drawn = [np.array(m.statistics, dtype=np.float64) for m in measurements]
-    return _matrix(metric_of(task), measurements, drawn)
+    return _matrix(metric_of(facts.task), measurements, drawn, facts.places)
 
 
-def further_matrix(
-    entry: Entry, size: Size, task: Task, name: str, examples: Mapping[str, Example]
-) -> Floats:
-    """What `matrix` is, by the metric `name`; `examples` are those of the test by id."""
-    metric, drawn = metric_of(task, name), []
+def further_matrix(entry: Entry, size: Size, facts: Facts, name: str) -> Floats:
+    """What `matrix` is, by the metric `name`."""
+    metric, drawn, examples = metric_of(facts.task, name), [], facts.examples
     for m in entry.measurements[size]:
         if (m.job, name) not in entry.statistics:
             answers = zip(m.ids, m.predictions, strict=True)
             rows = [metric.statistics(examples[key], answer) for key, answer in answers]
             entry.statistics[m.job, name] = np.array(rows)
         drawn.append(entry.statistics[m.job, name])
-    return _matrix(metric, entry.measurements[size], drawn)
+    return _matrix(metric, entry.measurements[size], drawn, facts.places)
 
 
-def _matrix(metric: Metric, measurements: Sequence[Measurement], drawn: Sequence[Floats]) -> Floats:
+def _matrix(
+    metric: Metric,
+    measurements: Sequence[Measurement],
+    drawn: Sequence[Floats],
+    places: Mapping[str, int],
+) -> Floats:
     rows = []
     for measurement, statistics in zip(measurements, drawn, strict=True):
-        order = np.argsort(np.array(measurement.ids))
+        order = np.argsort([places[name] for name in measurement.ids])
         rows.append(points(metric, statistics[order]))
     stacked = np.stack(rows)
     same = (stacked == stacked[0]).all()
@@ -204,47 +248,66 @@ def draw_scores(entry: Entry, size: Size, task: Task) -> list[float]:
     ]
 
 
-def _columns(entries: Sequence[Entry], size: Size, task: Task) -> list[Column]:
-    """The rows measured at a size, their costs left out."""
-    return [
-        Column(e.name, matrix(e, size, task), 0.0, deterministic=_still(e, size, task))
-        for e in entries
-        if e.measurements.get(size)
-    ]
+def _columns(entries: Sequence[Entry], size: Size, facts: Facts, metric: str = "") -> list[Column]:
+    """The rows measured at a size, by the task's metric or another; their costs left out."""
+    columns = []
+    for e in entries:
+        if not e.measurements.get(size):
+            continue
+        values = further_matrix(e, size, facts, metric) if metric else matrix(e, size, facts)
+        columns.append(
+            Column(
+                e.name,
+                values,
+                0.0,
+                deterministic=_still(e, size, facts),
+                fast=e.method.fast,
+                searched=e.searched,
+                folds=e.folds,
+                without=None if metric else _without_groups(e, size, facts),
+            )
+        )
+    return columns
 
 
-def _still(entry: Entry, size: Size, task: Task) -> bool:
+def _without_groups(entry: Entry, size: Size, facts: Facts) -> Floats | None:
+    """(groups,) score without each group, of a metric that is no mean; None where none is needed.
+
+    Means over the draws.
+    """
+    metric = metric_of(facts.task)
+    if facts.groups is None or metric.mean:
+        return None
+    scores = []
+    for m in entry.measurements[size]:
+        statistics = np.array(m.statistics, dtype=np.float64)
+        numbers = np.array([facts.groups[facts.places[name]] for name in m.ids])
+        scores.append([score(metric, statistics[numbers != g]) for g in np.unique(numbers)])
+    return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+
+
+def _still(entry: Entry, size: Size, facts: Facts) -> bool:
     """No shot and no seed moves its answers: by what it is, or as several draws have shown."""
     draws = len(entry.measurements[size])
-    return not entry.method.learns or (draws > 1 and len(matrix(entry, size, task)) == 1)
+    return not entry.method.learns or (draws > 1 and len(matrix(entry, size, facts)) == 1)
 
 
-def _ends(columns: Sequence[Column]) -> Ends:
+def _ends(columns: Sequence[Column], facts: Facts) -> Ends:
     if not columns:
         return {}
-    contest = estimate(columns, question=2)
+    contest = estimate(columns, question=facts.question, groups=facts.groups)
     ends = intervals(contest).tolist()
     return {name: (low, high) for name, (low, high) in zip(contest.names, ends, strict=True)}
 
 
 def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimate]]:
     """The estimate of each row by each metric that does not decide."""
-    size, task, examples = facts.largest, facts.task, facts.examples
+    size = facts.largest
     cells: dict[str, dict[str, Estimate]] = {entry.name: {} for entry in entries}
     present = [entry for entry in entries if entry.measurements.get(size)]
     for metric in facts.also if present else ():
-        contest = estimate(
-            [
-                Column(
-                    e.name,
-                    further_matrix(e, size, task, metric, examples),
-                    0.0,
-                    deterministic=_still(e, size, task),
-                )
-                for e in present
-            ],
-            question=2,
-        )
+        columns = _columns(present, size, facts, metric)
+        contest = estimate(columns, question=facts.question, groups=facts.groups)
         means, ends = contest.p.tolist(), intervals(contest).tolist()
         for name, mean, (low, high) in zip(contest.names, means, ends, strict=True):
             cells[name][metric] = Estimate(score=mean, low=low, high=high)
@@ -286,7 +349,10 @@ def row_of(
         trains=entry.method.trains,
         settings=_settings(entry),
         status=entry.status(largest),
-        reason=entry.reason,
+        reason=entry.aside or entry.reason,
+        test_rows=len(measurements[0].ids) if measurements else None,
+        searched=entry.searched,
+        chance=entry.chance if entry.aside else None,
         score=float(np.mean(scores)) if scores else None,
         low=low,
         high=high,
@@ -325,7 +391,7 @@ def row_outside(facts: Facts, entry: Entry) -> Row:
         )
     also = {}
     for name in facts.also:
-        mean = further_matrix(entry, None, task, name, facts.examples).mean()
+        mean = further_matrix(entry, None, facts, name).mean()
         also[name] = Estimate(score=float(mean))
     return _with_calibration(facts, entry, None, row_of(entry, task, [None], also=also))
 

@@ -8,6 +8,7 @@ None is "not measured", never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
 
@@ -29,7 +30,7 @@ from nshot.core.serial import dumps, from_data, read_json
 from nshot.core.types import Form, Kind, Rung, Trains
 
 SCHEMA: Literal[2] = 2
-Status: TypeAlias = Literal["ok", "skipped", "failed"]
+Status: TypeAlias = Literal["ok", "aside", "skipped", "failed"]
 Preference: TypeAlias = Literal["balanced", "accuracy", "serving", "building", "memory"]
 Shots: TypeAlias = int | Literal["all"]
 P = TypeVar("P", bound="Part")
@@ -253,8 +254,18 @@ class Row(Part):
         default_factory=dict,
         description="the settings it was measured with, those the search chose included",
     )
-    status: Status = Field(description="`ok`, `skipped` or `failed`")
+    status: Status = Field(
+        description="`ok`; `aside`: put aside in the race before it had answered all test rows, its"
+        " score (where it has one) is of the first of them; `skipped`; `failed`"
+    )
     reason: str | None = Field(None, description="why, where it is not `ok`")
+    test_rows: int | None = Field(None, description="test rows that it answered")
+    searched: bool = Field(
+        True, description="whether its settings were chosen by a search (or none are open)"
+    )
+    chance: FiniteFloat | None = Field(
+        None, description="of a row put aside: the chance that it would have been the pick"
+    )
     score: FiniteFloat | None = Field(None, description="mean over the draws, on the test rows")
     low: FiniteFloat | None = Field(
         None, description="lower end of the 95 % interval for other test rows and other draws"
@@ -328,6 +339,11 @@ class Row(Part):
     )
 
     @property
+    def is_measured(self) -> bool:
+        """Has it answered test rows, be it the first of them?"""
+        return self.status == "ok" or (self.status == "aside" and self.score is not None)
+
+    @property
     def in_contest(self) -> bool:
         """Takes part in the choice, measured or not."""
         return self.form == "trained"
@@ -388,8 +404,9 @@ class DrawPoints(Part):
     """What a score is the mean of."""
 
     points: tuple[tuple[FiniteFloat, ...], ...] = Field(
-        description="one list for each draw: a point for each test example, in the order of their"
-        " ids, whose mean is the score; draws that are the same stand once"
+        description="one list for each draw: a point for each test row, in the order of `ids`,"
+        " whose mean is the score; of a row that was put aside the first of them; draws that are"
+        " the same stand once"
     )
 
     @property
@@ -403,6 +420,14 @@ class RowPoints(DrawPoints):
 
     deterministic: bool = Field(
         False, description="whether neither shots nor seed change its answers"
+    )
+    fast: bool = Field(True, description="whether its method answers at once and so never races")
+    searched: bool = Field(True, description="as in the row")
+    folds: int = Field(0, description="folds that the points are out of; 0: of held-out rows")
+    without: tuple[FiniteFloat, ...] | None = Field(
+        None,
+        description="of a metric that is no mean, where rows are of groups: the score without each"
+        " group",
     )
 
 
@@ -418,7 +443,15 @@ class Points(Part):
     rows: Mapping[str, RowPoints] = Field(
         default_factory=dict, description="of each measured row of form `trained`, by name"
     )
-    contenders: int = Field(0, description="contenders that ever saw the test rows")
+    question: Literal[1, 2] = Field(
+        2, description="1: all rows, as delivered; 2: so many examples of each label (`--shots`)"
+    )
+    ids: tuple[str, ...] = Field((), description="of the test rows, in the order of answering")
+    groups: tuple[int, ...] | None = Field(
+        None, description="the number of each test row's group; null without groups"
+    )
+    contenders: int = Field(0, description="contenders that were tried")
+    look: int = Field(1, description="the how-manyth look at these test rows")
     fresh: FreshPoints | None = Field(
         None, description="the pick on fresh draws; null where it was not confirmed"
     )
@@ -487,15 +520,27 @@ class Board(Part):
                 cost_of(self.row(name), wish.prefer),
                 deterministic=row.deterministic,
                 allowed=wish.allows(self.row(name)),
-                folds=5 if self.task.mode == "folds" else 0,
+                fast=row.fast,
+                searched=row.searched,
+                folds=row.folds,
+                without=None if row.without is None else np.array(row.without),
             )
             for name, row in self._points.rows.items()
         ]
         give_up = give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
         fresh, tried = self._points.fresh, self._points.contenders
-        decision = decide(columns, question=2, give_up=give_up, tried=tried)
+        again = partial(
+            decide,
+            columns,
+            question=self._points.question,
+            groups=self._points.groups,
+            give_up=give_up,
+            tried=tried,
+            look=self._points.look,
+        )
+        decision = again()
         if fresh and fresh.pick == decision.pick:
-            decision = decide(columns, question=2, give_up=give_up, tried=tried, fresh=fresh.array)
+            decision = again(fresh=fresh.array)
         return self._advice(decision, columns, wish)
 
     def _advice(self, d: Decision, columns: Sequence[Column], wish: Wish) -> Advice:
@@ -538,7 +583,12 @@ class Board(Part):
         return Scope(
             labelled=self.task.train,
             shots=None if shots == "all" else shots,
-            missing=sum(row.status != "ok" for row in self.contest),
+            missing=sum(row.status in ("skipped", "failed") for row in self.contest),
+            aside={
+                row.name: row.reason or ""
+                for row in self.contest
+                if row.status == "aside" and not row.is_measured
+            },
             metric=self.task.metric,
         )
 

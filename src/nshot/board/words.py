@@ -55,14 +55,16 @@ class Scope:
 
 def cost_of(row: Row, prefer: Preference) -> float:
     """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only."""
-    build, use = row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0
-    if prefer == "serving":
-        return use
-    if prefer == "building":
-        return build
     if prefer == "memory":
         return float(row.build_peak_bytes or 0)
-    return build + use * REQUESTS / 1000
+    return cost_in_seconds(prefer, row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0)
+
+
+def cost_in_seconds(prefer: Preference, build: float, use: float) -> float:
+    """What a wish weighs of the seconds to build, and to `use` it for 1,000 answers."""
+    if prefer == "serving":
+        return use
+    return build if prefer == "building" else build + use * REQUESTS / 1000
 
 
 def give_up_of(prefer: Preference) -> float:

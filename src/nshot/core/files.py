@@ -79,6 +79,14 @@ def hold(descriptor: int, seconds: float = 2.0) -> bool:
             return True
 
 
+def link(path: Path, copy: Path) -> None:
+    """The file under a second name, without its bytes a second time where the disk can do that."""
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)
+
+
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -171,14 +171,15 @@ class Shots:
     background: tuple[Example, ...] = ()
 
     def folds(self, k: int = 4, seed: int = 0, labels: bool = True) -> tuple[Fold, ...]:
-        """`k` cuts, stratified by label, never through a group; () where some label has one shot.
+        """`k` cuts, stratified by label, never through a group; () where every label has one shot.
 
         Without `labels` (kinds generate and rank) there are no strata.
 
-        Each labelled example is in exactly one `dev`. With fewer than `k` groups of the rarest
-        label there are as many folds as that. Where groups hold several labels (a photograph of
-        many things), an example whose label is in no group outside its fold is in no `dev`; there
-        are no folds where some label would be in none at all.
+        Each labelled example is in at most one `dev`: one whose label is in no group outside its
+        fold (a label of one row; the only photograph of a thing) is in none. With fewer than `k`
+        groups of the commonest label there are as many folds as that: a rare label must not take
+        most rows away from all others. There are no folds where a label of several groups would
+        be in no `dev`.
         Preferences (no labels) are cut the same way.
         """
         if not self.labelled:
@@ -198,9 +199,9 @@ def _cuts(
     """(kept, held out) pairs of a stratified, grouped cut into `k` folds at most."""
     groups: dict[str, set[str]] = {}
     for example in examples:
-        groups.setdefault(_stratum(example, labels), set()).add(_group_of(example))
-    rarest = min(map(len, groups.values()), default=1)
-    fold_of = stratified_folds(examples, min(k, rarest), seed, labels)
+        groups.setdefault(_stratum(example, labels), set()).add(group_of(example))
+    commonest = max(map(len, groups.values()), default=1)
+    fold_of = stratified_folds(examples, min(k, commonest), seed, labels)
     cuts = []
     answered = set[str]()
     for fold in range(max(fold_of.values(), default=0) + 1):
@@ -210,7 +211,8 @@ def _cuts(
         if dev and kept:
             cuts.append((kept, dev))
             answered.update(_stratum(e, labels) for e in dev)
-    return cuts if answered == set(groups) else []
+    shared = {label for label, members in groups.items() if len(members) > 1}
+    return cuts if shared and answered >= shared else []
 
 
 def stratified_folds(
@@ -241,15 +243,24 @@ def _grouped(
     """The members of each group, and the groups of each label (of their first member)."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
-        groups.setdefault(_group_of(example), []).append(example)
+        groups.setdefault(group_of(example), []).append(example)
     by_label: dict[str, list[str]] = {}
     for name, members in groups.items():
         by_label.setdefault(_stratum(members[0], labels), []).append(name)
     return groups, by_label
 
 
-def _group_of(example: Example) -> str:
+def group_of(example: Example) -> str:
+    """What stands or falls together: the example's group, or the example alone."""
     return example.group or f"id:{example.id}"
+
+
+def group_numbers(examples: Sequence[Example]) -> list[int] | None:
+    """The number of each one's group, in order of appearance; None where none has a group."""
+    if all(example.group is None for example in examples):
+        return None
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(group_of(example), len(numbers)) for example in examples]
 
 
 def _stratum(example: Example, labels: bool) -> str:

@@ -1,8 +1,17 @@
 """Data in: files, guesses and checks, the split, the draws, and rows as JSON."""
 
-from nshot.data.drawing import draw
+from nshot.data.drawing import draw, sample
 from nshot.data.inputs import read_inputs, read_mixed
 from nshot.data.loading import Loaded, load
 from nshot.data.splitting import split, with_background
 
-__all__ = ["Loaded", "draw", "load", "read_inputs", "read_mixed", "split", "with_background"]
+__all__ = [
+    "Loaded",
+    "draw",
+    "load",
+    "read_inputs",
+    "read_mixed",
+    "sample",
+    "split",
+    "with_background",
+]

@@ -33,6 +33,22 @@ def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str
     return Shots(labelled, tuple(replace(row, targets=(), grades=()) for row in rest))
 
 
+def sample(
+    rows: Sequence[Example], count: int, seed: int, labels: Sequence[str]
+) -> tuple[Example, ...]:
+    """`count` of the rows, each label by its share but two of each first where it has them.
+
+    A smaller sample under one seed is the beginning of a larger one. Rows of one group count as
+    one source, as in `draw`.
+    """
+    places: list[tuple[float, str, Example]] = []
+    for label in labels or ("",):
+        queue = _queue(rows, label, seed, labels)
+        places += [((i - 2 if i < 2 else i / len(queue)), row.id, row)
+                   for i, row in enumerate(queue)]  # fmt: skip
+    return tuple(row for _, _, row in sorted(places, key=lambda place: place[:2])[:count])
+
+
 def too_few(counts: Counter[str], n: int, labels: Sequence[str]) -> list[Fault]:
     """One fault for each label with fewer than `n` rows in `counts`."""
     least = min(counts[name] for name in labels or ("",))

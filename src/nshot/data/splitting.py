@@ -16,7 +16,8 @@ from nshot.data.same import alike_in, pair_shown, sameness, shown, without_copie
 HOLD_OUT_FROM = 400
 """Rows from which some are held out when there is no test file; below it, folds measure."""
 HELD_OUT_SHARE = 0.4
-HELD_OUT_ROWS = 200
+HELD_OUT_ROWS = 1000
+"""Rows that are held out at most."""
 
 _REQUESTS = frozenset({"instruction", "prompt"})
 """Fields of instruction data."""
@@ -40,7 +41,7 @@ def split(
     that look the same as one of the test (see `data.pictures`). Conversations
     and instruction data are also dropped from train where they only overlap with a test row (see
     `data.overlap`), the test being a file or held out. Without: from
-    400 rows on the larger of 40 % and 200 rows is held out, stratified by label, groups whole;
+    400 rows on 40 %, at most 1,000 rows, are held out, stratified by label, groups whole;
     below, `test` stays empty and the mode is ``folds``. `test_limit` keeps a seeded part of the
     test, stratified by label. The fingerprint depends on the task and the content of the rows, not
     on their order or place on disk.
@@ -196,7 +197,7 @@ def _hold_out(
     by_label: dict[str, list[str]] = {}
     for name in sorted(units):
         by_label.setdefault(stratum(units[name][0]), []).append(name)
-    size = max(round(HELD_OUT_SHARE * len(rows)), HELD_OUT_ROWS)
+    size = min(round(HELD_OUT_SHARE * len(rows)), HELD_OUT_ROWS)
     counts = {label: sum(len(units[n]) for n in names) for label, names in by_label.items()}
     held: set[str] = set()
     for label, room in sorted(_shares(counts, size).items()):

@@ -154,6 +154,11 @@ class Method(BaseModel, ABC):
     needs: ClassVar[frozenset[Ability]] = frozenset()
     needs_encoder: ClassVar[bool] = False
     trains: ClassVar[Trains] = "nothing"
+    fast: ClassVar[bool] = True
+    """False: takes seconds a row or minutes to build, so that a comparison lets it race."""
+    after: ClassVar[str] = ""
+    """A method whose trial speaks for this one too: it measured no lower wherever both were
+    compared (``docs/results/peft.md``)."""
     learns: ClassVar[bool] = True
     """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
     version: ClassVar[int] = 1

@@ -40,6 +40,7 @@ class Prompting(Writing, Method):
     rung: ClassVar[Rung] = "prompt"
     kinds: ClassVar = frozenset({"classify", "generate"})
     needs: ClassVar = frozenset({"generate"})
+    fast: ClassVar = False
     search_folds: ClassVar = 2
     """Every fold reads the demonstrations anew: two are half the price of four."""
 

@@ -44,6 +44,7 @@ class Trained(Writing, Method):
     kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})
     needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
     trains: ClassVar[Trains] = "adapter"
+    fast: ClassVar[bool] = False
     search_folds: ClassVar[int] = 2
     version: ClassVar[int] = 2
 

@@ -81,6 +81,15 @@ def calibrated(
     return predictor if calibration.kind == "none" else Calibrated(predictor, calibration)
 
 
+def recalibrated(
+    task: Task, predictions: Sequence[Prediction], calibration: Mapping[str, Any] | None
+) -> list[Prediction]:
+    """What `calibrated` would have answered, from what the predictor inside has."""
+    if calibration is None:
+        return list(predictions)
+    return from_data(Calibration, calibration).of(task, predictions)
+
+
 def bare(predictor: Predictor) -> Predictor:
     """The predictor inside, however often it is calibrated."""
     while isinstance(predictor, Calibrated):

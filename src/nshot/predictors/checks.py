@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Image, Input, Prediction
 from nshot.data.json_lines import read_rows, write_rows
-from nshot.predictors.base import Predictor
 
+Answer: TypeAlias = Callable[[Sequence[Input]], Sequence[Prediction]]
 CHECKED = 50
 """Inputs that are kept, spread over all there are."""
 CHECKS = "check.jsonl"
@@ -21,11 +22,11 @@ PICTURE_BYTES = 5_000_000
 """Bytes of pictures that are kept, but for the first, which always is."""
 
 
-def write_checks(folder: Path, predictor: Predictor, inputs: Sequence[Input]) -> None:
-    """Answer up to `CHECKED` of the inputs and keep both in `folder`."""
+def write_checks(folder: Path, answer: Answer, inputs: Sequence[Input]) -> None:
+    """Ask for up to `CHECKED` of the inputs and keep them with their answers in `folder`."""
     count = min(CHECKED, len(inputs))
     sample = _affordable([inputs[i * len(inputs) // count] for i in range(count)])
-    answers = predictor.predict(sample)
+    answers = answer(sample)
     rows = [
         {"input": to_data(_carried(one, folder)), **to_data(answer)}
         for one, answer in zip(sample, answers, strict=True)

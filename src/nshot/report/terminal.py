@@ -139,7 +139,7 @@ def _cells(row: Row, board: Board) -> Sequence[str]:
     further = [_estimate(row.also.get(metric)) for metric in board.task.also]
     further += [_judge(row.judge)] if board.task.judge else []
     start = (_arrow(row, board.advice), row.name, row.rung)
-    if row.status != "ok" and row.in_contest:
+    if row.in_contest and not row.is_measured:
         return (*start, "-", "", *further, "", "", f"{row.status}: {row.reason}")
     form = "" if row.in_contest else f"{row.form}, refitted on all rows"
     beside = "; ".join(f"{what} {100 * score:.1f}" for what, score in row.beside.items())
@@ -152,8 +152,13 @@ def _cells(row: Row, board: Board) -> Sequence[str]:
         *further,
         _seconds(row.build_seconds),
         _seconds(row.use_seconds_per_1000),
-        "; ".join(part for part in (form, beside, _params(row)) if part),
+        "; ".join(part for part in (form, _aside(row), beside, _params(row)) if part),
     )
+
+
+def _aside(row: Row) -> str:
+    """Why a race stopped before the row had answered everything."""
+    return row.reason or "" if row.status == "aside" else ""
 
 
 def _arrow(row: Row, advice: Advice | None) -> str:

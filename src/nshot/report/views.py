@@ -48,8 +48,8 @@ def views(board: Board) -> list[View]:
 
 
 def contest(board: Board) -> list[View]:
-    """The rows of the contest that were measured, best score first, without a score last."""
-    rows = [view for view in views(board) if view.row.in_contest and view.row.status == "ok"]
+    """The rows of the contest with a score or a measurement, best score first, none last."""
+    rows = [view for view in views(board) if view.row.in_contest and view.row.is_measured]
     return sorted(rows, key=lambda view: (view.row.score is None, -(view.row.score or 0.0)))
 
 
@@ -59,8 +59,8 @@ def outside(board: Board) -> list[View]:
 
 
 def missing(board: Board) -> list[View]:
-    """Rows that were skipped or failed."""
-    return [view for view in views(board) if view.row.in_contest and view.row.status != "ok"]
+    """Rows that were skipped, put aside before any test row, or failed."""
+    return [view for view in views(board) if view.row.in_contest and not view.row.is_measured]
 
 
 def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mark]:

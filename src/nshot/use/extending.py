@@ -48,7 +48,7 @@ class Extended:
         self.predictor.save(place)
         inputs = [input for input, _ in read_checks(self.folder)]
         fresh = [example.input for example in self.examples]
-        write_checks(place, self.predictor, [*inputs, *fresh[: max(1, len(inputs))]])
+        write_checks(place, self.predictor.predict, [*inputs, *fresh[: max(1, len(inputs))]])
         if (self.folder / METHOD).exists():
             body = json.loads((self.folder / METHOD).read_text(encoding="utf-8"))
             body["extended"] = [*body.get("extended", ()), self.added]

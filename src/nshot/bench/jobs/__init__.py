@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[str, str] = {
     kind: f"nshot.bench.jobs.{kind}"
-    for kind in ("rates", "search", "measure", "deliver", "judge", "episodes", "data")
+    for kind in (
+        "rates",
+        "trial",
+        "search",
+        "measure",
+        "answer",
+        "deliver",
+        "judge",
+        "episodes",
+        "data",
+    )  # fmt: skip
 }
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""
 

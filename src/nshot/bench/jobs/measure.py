@@ -1,4 +1,4 @@
-"""Measure a method on a draw: adapt it, and let it answer the rows it has not seen."""
+"""Measure a method: adapt it, save it, and let what was saved answer rows it has not seen."""
 
 from __future__ import annotations
 
@@ -15,20 +15,28 @@ from nshot.core.files import folder_bytes, write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import Cost, Example, Form, Measurement, Shots
 from nshot.methods.contract import Method, spec
+from nshot.metrics import metric_of
 from nshot.predictors.base import Predictor
-from nshot.predictors.calibrated import calibrated
+from nshot.predictors.calibrated import calibrated, recalibrated
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.nearest import cosines
 
 
 def do(job: Job, place: Workplace) -> Body:
-    """Its measurement as JSON."""
+    """Its measurement as JSON.
+
+    What learned from all rows may be delivered: its folder stays, and it is that folder, loaded
+    again, that answers.
+    """
+    if job.source:
+        return _calibrated_later(job, place)
     method, task = place.method(job), place.setting.task
-    name = job.name(place.context)
-    shots, test = place.shots(job)
+    shots, rows = place.shots(job)
+    test = rows[job.start : job.stop]
     predictor, build, bench = adapted(job, method, place, shots)
     predictor = calibrated(predictor, job.calibration)
-    build = replace(build, disk_bytes=_saved_bytes(predictor, place, name))
+    predictor, size = _saved(predictor, job, place)
+    build = replace(build, disk_bytes=size)
     answered = answer(predictor, task, test)
     train = None
     if job.draw == 0 and method.trains != "nothing":  # nothing learned, nothing overfitted
@@ -45,6 +53,31 @@ def do(job: Job, place: Workplace) -> Body:
         extra |= _similar(job, method, place, shots.labelled, test)
     notes = [*bench.notes, *_truncations(job, method, place, test)]
     return body(job, method, place, answered, build, notes, train=train, extra=extra)
+
+
+def _calibrated_later(job: Job, place: Workplace) -> Body:
+    """The measurement of what `job.source` has adapted, its scores calibrated; nothing is asked.
+
+    A search after the measurement kept the settings, and brought the calibration.
+    """
+    earlier, task = place.store.measurement(job.source), place.setting.task
+    predictor = place.load(place.store.predictor_folder(job.source))
+    _, size = _saved(calibrated(predictor, job.calibration), job, place)
+    answers = recalibrated(task, earlier.predictions, job.calibration)
+    rows, metric = {e.id: e for e in place.setting.test}, metric_of(task)
+    measurement = replace(
+        earlier,
+        job=job.name(place.context),
+        predictions=tuple(answers),
+        statistics=tuple(
+            metric.statistics(rows[name], one)
+            for name, one in zip(earlier.ids, answers, strict=True)
+        ),
+        build=replace(earlier.build, disk_bytes=size),
+        extra={**earlier.extra, "calibration": [[len(answers), job.calibration]]},
+    )
+    body: dict[str, Any] = to_data(measurement)
+    return body
 
 
 def adapted(
@@ -110,12 +143,17 @@ def _model_bytes(job: Job, method: Method, place: Workplace) -> int:
     return sum(held.get(name, 0) for name in names)
 
 
-def _saved_bytes(predictor: Predictor, place: Workplace, name: str) -> int:
-    folder = place.store.scratch(name) / "size"
+def _saved(predictor: Predictor, job: Job, place: Workplace) -> tuple[Predictor, int]:
+    """What is to answer, and the bytes that it takes on the disk."""
+    name = job.name(place.context)
+    keep = job.shots is None and job.cut is None
+    folder = place.store.predictor_folder(name) if keep else place.store.scratch(name) / "size"
     write_folder(folder, predictor.save)
     size = folder_bytes(folder)
+    if keep:
+        return place.load(folder), size
     shutil.rmtree(folder)
-    return size
+    return predictor, size
 
 
 def _truncations(job: Job, method: Method, place: Workplace, test: Sequence[Example]) -> list[str]:

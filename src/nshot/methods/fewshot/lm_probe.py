@@ -36,6 +36,7 @@ class LMProbe(Method):
     name: ClassVar = "lm_probe"
     rung: ClassVar = "fewshot"
     needs: ClassVar = frozenset({"hidden"})
+    fast: ClassVar = False
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "depth": (1.0, 0.67),

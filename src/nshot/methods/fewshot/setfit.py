@@ -53,6 +53,7 @@ class SetFit(Method):
     name: ClassVar = "setfit"
     rung: ClassVar = "fewshot"
     needs_encoder: ClassVar = True
+    fast: ClassVar = False
     trains: ClassVar = "weights"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (2e-5, 1e-4),

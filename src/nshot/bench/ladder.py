@@ -1,0 +1,225 @@
+"""The contenders of a request, and what there is to measure of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nshot.bench.contenders import Contender, contenders, unique_names
+from nshot.bench.execute.base import Outcome
+from nshot.bench.forecast import Forecast, Forecasts
+from nshot.bench.jobs import rates
+from nshot.bench.jobs.job import Job
+from nshot.bench.plan import Known, Piece, Single, Work
+from nshot.bench.prepare import Prepared
+from nshot.board.racing import blocks
+from nshot.board.reduce import Size, shown
+from nshot.board.words import cost_in_seconds, give_up_of
+from nshot.core.types import ModelRef, group_numbers
+from nshot.methods import TABLE
+from nshot.methods.contract import Method
+from nshot.metrics import metric_of, score
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The contenders of a request, and what their draws consist of."""
+
+    prepared: Prepared
+    contenders: tuple[Contender, ...]
+    forecasts: Forecasts
+
+    @staticmethod
+    def of(prepared: Prepared, forecasts: Forecasts | None = None) -> Ladder:
+        """The ladder of a request."""
+        setting = prepared.setting
+        rows = contenders(prepared.methods, setting.bases, setting.encoders)
+        return Ladder(prepared, rows, forecasts or Forecasts(prepared))
+
+    @cached_property
+    def draws(self) -> list[Draw]:
+        """The largest size first, draw by draw, cheap methods first; then the smaller sizes."""
+        prepared = self.prepared
+        stages = [
+            (size, number) for size in reversed(prepared.sizes) for number in range(prepared.draws)
+        ]
+        cells = [(c, size, number) for size, number in stages for c in self.contenders]
+        return [
+            Draw(self, contender, size, number, (place, len(cells)))
+            for place, (contender, size, number) in enumerate(cells)
+            if number < self.forecasts.repeats(contender.method)
+        ]
+
+    @property
+    def rows(self) -> int:
+        """Test rows; 0 where folds measure."""
+        return len(self.prepared.split.test)
+
+    @cached_property
+    def groups(self) -> list[int] | None:
+        """The number of each test row's group, in the order of answering; None without groups."""
+        return group_numbers(self.prepared.setting.test)
+
+    @cached_property
+    def blocks(self) -> list[int | None]:
+        """After how many test rows a slow contender is looked at; None: at the end."""
+        return [*blocks(self.rows, self.groups)[:-1], None]
+
+    def chosen(self, known: Known, search: Job) -> tuple[Method, Mapping[str, Any] | None]:
+        """The method with the settings that a search has chosen, and its calibration."""
+        outcome = known.of(search)
+        if outcome is None:
+            raise KeyError(search.spec["method"])
+        table = self.prepared.setting.table
+        return table.build(outcome.body["spec"]), outcome.body["calibration"]
+
+    def nominal(self, contender: Contender) -> Forecast:
+        """Seconds on a fixed machine; see `Forecasts.nominal`."""
+        return self.forecasts.nominal(contender)
+
+    def cost(self, contender: Contender) -> float:
+        """What a wish would weigh, on that machine."""
+        nominal, rows = self.nominal(contender), self.rows or len(self.prepared.split.train)
+        return cost_in_seconds(
+            self.prepared.request.prefer, nominal.build + nominal.search, 1000 * nominal.use / rows
+        )
+
+    @property
+    def give_up(self) -> float:
+        """Score given up for less cost."""
+        wish = self.prepared.request.wish
+        return give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
+
+    def draw(self, contender: Contender, size: Size, number: int) -> Draw:
+        """A draw by what it is of; it is equal to that of `draws` in all but its place."""
+        return Draw(self, contender, size, number)
+
+    @cached_property
+    def fallback(self) -> Draw:
+        """What is measured when nothing else could be: the trivial method takes a moment."""
+        prepared = self.prepared
+        name = "nearest_answer" if prepared.task.kind == "generate" else "majority"
+        setting = prepared.setting
+        models = setting.bases[:1], setting.encoders[:1]
+        one = [c for c in self.contenders if c.method.name == name]
+        (contender, *_) = one or contenders([TABLE.build({"method": name})], *models)
+        return Draw(self, contender, prepared.largest, 0, fallback=True)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One contender on one draw of the shots: search and measure, on every cut."""
+
+    ladder: Ladder
+    contender: Contender
+    size: Size
+    number: int
+    place: tuple[int, int] = (0, 1)
+    fallback: bool = False
+    fresh: bool = False
+    """A draw on which the pick was not chosen."""
+
+    @property
+    def title(self) -> str:
+        """See `Piece`."""
+        if self.fresh:
+            return f"{self.contender.name} · fresh draw {self.number}"
+        if self.fallback:
+            return f"{self.contender.name} · because nothing else could be measured"
+        return f"{self.contender.name} · {shown(self.size)} shots · draw {self.number}"
+
+    @property
+    def why_not(self) -> str | None:
+        """One sentence where the contender cannot work on this."""
+        return self.ladder.forecasts.why_not(self.contender, self.size)
+
+    def work(self, known: Known) -> Work:
+        """See `Piece`."""
+        ready: list[Job] = []
+        done: list[Outcome] = []
+        prepared = self.ladder.prepared
+        for cut in self.ladder.forecasts.cuts(self.contender.method):
+            chosen, calibration = self.contender.method, None
+            if self.contender.is_open(prepared.task.kind):
+                search = self.contender.search(self.size, self.number, cut)
+                outcome = known.of(search)
+                if outcome is None:
+                    ready.append(search)
+                    continue
+                if outcome.state != "ok":
+                    return Work([], done, outcome)
+                chosen, calibration = self.ladder.chosen(known, search)
+            measure = self.contender.job("measure", chosen, self.size, self.number, cut)
+            measure = replace(measure, calibration=calibration)
+            outcome = known.of(measure)
+            if outcome is None:
+                ready.append(measure)
+            elif outcome.state != "ok":
+                return Work([], done, outcome)
+            else:
+                done.append(outcome)
+        return Work(ready, done)
+
+    @property
+    def decides(self) -> bool:
+        """Is its contender a row without a score where this is left?"""
+        return self.size == self.ladder.prepared.largest and self.number == 0
+
+    def outcome(self, work: Work) -> str:
+        """Its score."""
+        metric = metric_of(self.ladder.prepared.task)
+        rows = [row for outcome in work.done for row in outcome.measurement.statistics]
+        return f"{100 * score(metric, np.array(rows, dtype=np.float64)):.1f} %"
+
+    def searches(self, known: Known) -> list[Outcome]:
+        """The searches behind it that went well, cut by cut."""
+        if not self.contender.is_open(self.ladder.prepared.task.kind):
+            return []
+        cuts = self.ladder.forecasts.cuts(self.contender.method)
+        jobs = [self.contender.search(self.size, self.number, cut) for cut in cuts]
+        outcomes = [known.of(job) for job in jobs]
+        return [outcome for outcome in outcomes if outcome and outcome.state == "ok"]
+
+    def seconds(self, known: Known) -> float:
+        """The forecast of what is left to do for it."""
+        forecasts, work = self.ladder.forecasts, self.work(known)
+        kinds = [job.kind for job in work.ready]
+        kinds += ["measure"] * kinds.count("search")
+        return sum(forecasts.of_job(self.contender, self.size, kind) for kind in kinds)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Measure what this machine does with each model: the ground of the forecasts."""
+
+    prepared: Prepared
+
+    def next(self, known: Known) -> Iterator[Piece]:
+        """See `Plan`."""
+        for piece in self.pieces.values():
+            if piece.title not in known.states:
+                yield piece
+
+    @property
+    def pieces(self) -> dict[ModelRef, Single]:
+        """One of each model."""
+        setting = self.prepared.setting
+        version = rates.VERSION
+        jobs = {ref: Job("rates", base=ref, version=version) for ref in setting.bases}
+        jobs |= {ref: Job("rates", encoder=ref, version=version) for ref in setting.encoders}
+        names = unique_names(list(jobs))
+        return {
+            ref: Single(f"rates · {names[ref]}", job, (0, 0), optional=True)
+            for ref, job in jobs.items()
+        }
+
+    def forecasts(self, known: Known) -> Forecasts:
+        """What was measured, and which models could not be."""
+        outcomes = {ref: known.of(piece.job) for ref, piece in self.pieces.items()}
+        bodies = {ref: o.body for ref, o in outcomes.items() if o and o.state == "ok"}
+        failures = {ref: o.reason for ref, o in outcomes.items() if o and o.state != "ok"}
+        return Forecasts(self.prepared, bodies, failures)

@@ -1,0 +1,438 @@
+"""Question 1: every contender once on all labelled rows, the slow ones only as far as they may win.
+
+The rounds are computed from the outcomes alone, so that a resumed run goes through the same ones:
+first everything fast, a trial of each dear method on some labelled rows and the first test rows of
+each of the others; then, round by round, who may still be the pick goes on. The costs that are
+weighed are those of a fixed machine (`Forecasts.nominal`): no clock decides who is put aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+from nshot.bench.contenders import Contender
+from nshot.bench.execute.base import Outcome
+from nshot.bench.jobs.job import Job
+from nshot.bench.jobs.trial import trial_fold
+from nshot.bench.ladder import Draw, Ladder
+from nshot.bench.plan import Known, Piece, Work
+from nshot.board.decide import Column, Floats
+from nshot.board.racing import chance_before_test, race
+from nshot.board.words import in_points
+from nshot.methods.contract import Method, spec_hash
+from nshot.metrics import Metric, metric_of, points, score
+from nshot.predictors.measure import Answered, joined
+
+DEAR = 60.0
+"""Seconds to build and search, on a fixed machine, from which a trial comes before a test row."""
+LEAST_ASKED = 30
+"""Labelled rows that a trial must be able to ask."""
+LEAST_CHANCE = 0.05
+Stage: TypeAlias = Literal["trial", "first", "search", "more"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A piece of one contender's race: see `Runner.take` for what each stage brings."""
+
+    ladder: Ladder
+    contender: Contender
+    stage: Stage
+    start: int = 0
+    stop: int | None = None
+    """Test rows from `start` to `stop`; None: to the last."""
+    chosen: Method | None = None
+    """With these settings; None: with the defaults."""
+    source: str = ""
+    """The job that has adapted it."""
+    place: tuple[int, int] = (0, 1)
+    fallback: ClassVar[bool] = False
+    number: ClassVar[int] = 0
+    size: ClassVar[None] = None
+
+    @property
+    def title(self) -> str:
+        """See `Piece`."""
+        if self.stage == "trial":
+            return f"{self.contender.name} · trial on labelled rows"
+        rows = f"test rows {self.start + 1} to {self.stop or self.ladder.rows}"
+        return f"{self.contender.name} · {'search and ' * (self.stage == 'search')}{rows}"
+
+    @property
+    def why_not(self) -> str | None:
+        """One sentence where the contender cannot work on this."""
+        return self.ladder.forecasts.why_not(self.contender, None)
+
+    @property
+    def decides(self) -> bool:
+        """Is its contender a row without a score where this is left?"""
+        return self.stage in ("trial", "first")
+
+    @property
+    def method(self) -> Method:
+        """With its settings, before any search of this piece."""
+        return self.chosen or self.contender.method
+
+    def work(self, known: Known) -> Work:
+        """See `Piece`."""
+        done: list[Outcome] = []
+        for job in self._jobs(known):
+            outcome = known.of(job)
+            if outcome is None:
+                return Work([job], done)
+            if outcome.state != "ok":
+                return Work([], done, outcome)
+            done.append(outcome)
+        return Work([], done)
+
+    def _jobs(self, known: Known) -> Iterator[Job]:
+        """One after the other, as far as the outcomes of those before say what they are."""
+        contender = self.contender
+        if self.stage == "trial":
+            yield contender.job("trial", self.method, None, 0)
+        elif self.stage == "more":
+            job = contender.job("answer", self.method, None, 0)
+            yield replace(job, start=self.start, stop=self.stop, source=self.source)
+        else:
+            chosen, calibration, source = self.method, None, ""
+            if self.stage == "search":
+                search = contender.search(None, 0, None)
+                yield search
+                chosen, calibration = self.ladder.chosen(known, search)
+                source = self.source if same(chosen, self.method) else ""
+            job = contender.job("measure", chosen, None, 0)
+            yield replace(job, stop=self.stop, source=source, calibration=calibration)
+
+    def outcome(self, work: Work) -> str:
+        """Its score, on the rows that this piece asked."""
+        bodies = [outcome.body for outcome in work.done if "statistics" in outcome.body]
+        rows = [row for body in bodies for row in body["statistics"]]
+        if not rows:
+            return "the settings it had"
+        value = score(metric_of(self.ladder.prepared.task), np.array(rows, dtype=np.float64))
+        on = " of labelled rows it had not seen" if self.stage == "trial" else ""
+        return f"{100 * value:.1f} %{on}"
+
+    def seconds(self, known: Known) -> float:
+        """The forecast of what it takes."""
+        whole = self.ladder.forecasts.of(self.contender, None)
+        asked = (self.stop or self.ladder.rows) - self.start
+        use = whole.use * asked / max(self.ladder.rows, 1)
+        return {
+            "trial": min(whole.build, whole.search),
+            "first": whole.build + use,
+            "search": whole.search,
+            "more": use,
+        }[self.stage]
+
+    def searches(self, known: Known) -> list[Outcome]:
+        """The search behind it, where it went well."""
+        outcome = known.of(self.contender.search(None, 0, None)) if self.stage == "search" else None
+        return [outcome] if outcome and outcome.state == "ok" else []
+
+
+def same(one: Method, other: Method) -> bool:
+    """Are these one method with the same settings?"""
+    return spec_hash(one) == spec_hash(other)
+
+
+@dataclass
+class Runner:
+    """How far a contender has come."""
+
+    contender: Contender
+    chosen: Method
+    searched: bool
+    fast: bool
+    parts: list[Outcome] = field(default_factory=list)
+    """The measurement and further answers of one adapted predictor."""
+    source: str = ""
+    """The job that has adapted it."""
+    rows: int = 0
+    trial: Outcome | None = None
+    waits_for: str = ""
+    """The contender whose trial speaks for this one too."""
+    aside: str = ""
+    """Why it does not go on."""
+    ended: bool = False
+    """It failed, or could not be measured."""
+    pieces: list[Step | Draw] = field(default_factory=list)
+    """What it was given to do so far."""
+    gain: float | None = None
+    """Its chance of being the pick when it was put aside."""
+
+    @property
+    def alive(self) -> bool:
+        """May it still go on?"""
+        return not self.aside and not self.ended
+
+    def take(self, step: Step | Draw, known: Known) -> None:
+        """What a settled piece has brought."""
+        if known.states[step.title] != "ok":
+            self.ended = not _no_verdict(step, known)
+            return
+        work = step.work(known)
+        if isinstance(step, Draw):
+            self.parts, self.rows, self.searched = list(work.done), step.ladder.rows, True
+            return
+        if step.stage == "trial":
+            self.trial = work.done[0]
+            return
+        if step.stage == "search":
+            self.searched = True
+            self.chosen, _ = step.ladder.chosen(known, work.done[0].job)
+        measured = [outcome for outcome in work.done if outcome.job.kind in ("measure", "answer")]
+        if step.stage == "more":
+            self.parts += measured
+        elif measured:
+            self.parts, self.source = measured, measured[0].job.name(known.context)
+        self.rows = step.stop or step.ladder.rows
+
+    @property
+    def answered(self) -> Answered:
+        """All its answers to test rows."""
+        measured = [outcome.measurement for outcome in self.parts]
+        return joined([Answered(m.ids, m.predictions, m.statistics, m.use) for m in measured])
+
+
+def _no_verdict(step: Step | Draw, known: Known) -> bool:
+    """A trial that did not learn says nothing of all rows: it had few. One that broke does."""
+    failure = step.work(known).failure
+    tried = isinstance(step, Step) and step.stage == "trial"
+    return tried and failure is not None and failure.state == "failed"
+
+
+@dataclass
+class Rounds:
+    """Where a race stands: what can be done now, and how far each contender has come."""
+
+    runners: dict[str, Runner]
+    pending: list[Step | Draw]
+    settled: int = 0
+
+
+@dataclass(frozen=True)
+class Racing:
+    """The plan of question 1; with `thorough` nothing is put aside."""
+
+    ladder: Ladder
+
+    def next(self, known: Known) -> Iterator[Piece]:
+        """See `Plan`."""
+        rounds = self.rounds(known)
+        total = rounds.settled + len(rounds.pending)
+        for number, piece in enumerate(rounds.pending):
+            yield replace(piece, place=(rounds.settled + number, total))
+        fallback, runners = self.ladder.fallback, rounds.runners.values()
+        nothing = not rounds.pending and not any(runner.parts for runner in runners)
+        if nothing and fallback.title not in known.states:
+            yield fallback
+
+    def rounds(self, known: Known) -> Rounds:
+        """All rounds so far, computed from the outcomes."""
+        runners = {c.name: self._runner(c) for c in self.ladder.contenders}
+        rounds = Rounds(runners, [])
+        steps = self._first(runners)
+        while steps:
+            for step in steps:
+                runners[step.contender.name].pieces.append(step)
+            settled = [step for step in steps if step.title in known.states]
+            for step in settled:
+                runners[step.contender.name].take(step, known)
+            rounds.settled += len(settled)
+            rounds.pending = [step for step in steps if step.title not in known.states]
+            if rounds.pending:
+                return rounds
+            steps = self._following(runners)
+        return rounds
+
+    def _runner(self, contender: Contender) -> Runner:
+        is_open = contender.is_open(self.ladder.prepared.task.kind)
+        return Runner(contender, contender.method, not is_open, contender.method.fast)
+
+    # ------------------------------------------------------------------------------- first round
+
+    def _first(self, runners: dict[str, Runner]) -> list[Step | Draw]:
+        """Everything fast; a trial of what is dear; of all others the first rows."""
+        steps: list[Step | Draw] = []
+        trials = False
+        for runner in runners.values():
+            contender = runner.contender
+            if runner.fast or self.ladder.prepared.request.thorough:
+                steps += self._whole(contender)
+            elif not self._is_dear(contender):
+                steps += self._begin(runner)
+            elif leader := self._leader(runner, runners):
+                runner.waits_for = leader
+            else:
+                trials = True
+                steps.append(Step(self.ladder, contender, "trial"))
+        if trials:
+            heads = [r.contender for r in runners.values() if r.fast]
+            steps += [Step(self.ladder, c, "trial") for c in heads if c.method.trains != "nothing"]
+        return sorted(steps, key=self._cheapness)
+
+    def _whole(self, contender: Contender) -> list[Step | Draw]:
+        repeats = self.ladder.forecasts.repeats(contender.method)
+        return [Draw(self.ladder, contender, None, number) for number in range(repeats)]
+
+    def _cheapness(self, step: Step | Draw) -> tuple[bool, float]:
+        nominal = self.ladder.nominal(step.contender)
+        return not step.contender.method.fast, nominal.build + nominal.use
+
+    def _is_dear(self, contender: Contender) -> bool:
+        """Does it cost minutes, and are there rows to try it on before?"""
+        nominal = self.ladder.nominal(contender)
+        return self._can_try and nominal.build + nominal.search > DEAR
+
+    @cached_property
+    def _can_try(self) -> bool:
+        prepared = self.ladder.prepared
+        fold = trial_fold(prepared.split.train, prepared.task.label_names)
+        return fold is not None and len(fold.dev) >= LEAST_ASKED
+
+    def _leader(self, runner: Runner, runners: dict[str, Runner]) -> str:
+        """The contender, on the same model, that measured no lower wherever both were compared."""
+        name, base = runner.contender.method.after, runner.contender.base
+        leaders = [
+            r.contender.name
+            for r in runners.values()
+            if r.contender.method.name == name and r.contender.base == base
+        ]
+        return leaders[0] if leaders and name else ""
+
+    def _begin(self, runner: Runner) -> list[Step | Draw]:
+        """Adapt it and let it answer the first rows, after its search where that costs less.
+
+        Without test rows: the folds.
+        """
+        if not self.ladder.rows:
+            return self._whole(runner.contender)
+        nominal = self.ladder.nominal(runner.contender)
+        search = not runner.searched and nominal.build > nominal.search
+        stage: Stage = "search" if search else "first"
+        return [Step(self.ladder, runner.contender, stage, 0, self.ladder.blocks[0])]
+
+    # --------------------------------------------------------------------------- further rounds
+
+    def _following(self, runners: dict[str, Runner]) -> list[Step | Draw]:
+        """Those whose trial went well begin; then those go on that may be the pick."""
+        if steps := self._after_trials(runners):
+            return steps
+        if not self.ladder.rows or self.ladder.prepared.request.thorough:
+            return []
+        return self._going_on(runners)
+
+    def _after_trials(self, runners: dict[str, Runner]) -> list[Step | Draw]:
+        steps: list[Step | Draw] = []
+        head = self._best_head(runners)
+        for runner in runners.values():
+            if runner.fast or not runner.alive or runner.parts:
+                continue
+            if leader := runners.get(runner.waits_for):
+                steps += self._after_leader(runner, leader)
+            elif runner.trial is None or head is None:
+                steps += self._begin(runner)
+            else:
+                steps += self._judged(runner, *head)
+        return steps
+
+    def _after_leader(self, runner: Runner, leader: Runner) -> list[Step | Draw]:
+        """Put aside with its leader, else tried itself."""
+        if leader.aside and not leader.parts:
+            runner.aside = (
+                f"put aside untried: {leader.contender.name}, which measured no lower wherever both"
+                f" were compared, was {leader.aside.removeprefix('put aside: ')}"
+            )
+            runner.gain = leader.gain
+            return []
+        runner.waits_for = ""
+        return [Step(self.ladder, runner.contender, "trial")]
+
+    def _judged(self, runner: Runner, head: str, best: Floats) -> list[Step | Draw]:
+        own = self._trial_points(runner)
+        chance = chance_before_test(own, best)
+        if chance >= LEAST_CHANCE:
+            return self._begin(runner)
+        behind = in_points(float(best.mean() - own.mean()))
+        runner.gain = chance
+        runner.aside = (
+            f"put aside: {behind} behind {head} on {len(own)} labelled rows that neither had seen"
+        )
+        return []
+
+    def _best_head(self, runners: dict[str, Runner]) -> tuple[str, Floats] | None:
+        """(name, points) of the fast contender that did best in its trial."""
+        tried = {n: self._trial_points(r) for n, r in runners.items() if r.fast and r.trial}
+        if not tried:
+            return None
+        name = max(sorted(tried), key=lambda name: float(tried[name].mean()))
+        return name, tried[name]
+
+    def _trial_points(self, runner: Runner) -> Floats:
+        statistics = runner.trial.body["statistics"] if runner.trial else []
+        return points(self._metric, np.array(statistics, dtype=np.float64))
+
+    @property
+    def _metric(self) -> Metric:
+        return metric_of(self.ladder.prepared.task)
+
+    def _going_on(self, runners: dict[str, Runner]) -> list[Step | Draw]:
+        """The next step of each that may be the pick, or whose rows would settle it."""
+        open_ = [r for r in runners.values() if r.alive and r.parts and self._unfinished(r)]
+        if not open_:
+            return []
+        standing = race(
+            self.columns(runners),
+            groups=self.ladder.groups,
+            rows=self.ladder.rows,
+            give_up=self.ladder.give_up,
+            tried=len(runners),
+        )
+        going = {*standing.go, *standing.blockers}
+        for runner in open_:
+            if runner.contender.name not in going:
+                runner.gain = standing.chance.get(runner.contender.name)
+                runner.aside = self._why_aside(runner, standing.pick)
+        return sorted((self._next(runner) for runner in open_ if runner.alive), key=self._cheapness)
+
+    def _unfinished(self, runner: Runner) -> bool:
+        return not runner.searched or runner.rows < self.ladder.rows
+
+    def _why_aside(self, runner: Runner, pick: str) -> str:
+        settings = "" if runner.searched else " with default settings"
+        return (
+            f"put aside after {runner.rows} of {self.ladder.rows} test rows{settings}: under"
+            f" {LEAST_CHANCE:.0%} that it would be taken instead of {pick}"
+        )
+
+    def _next(self, runner: Runner) -> Step | Draw:
+        """Its search, where it has had none; else the next rows."""
+        stage: Stage
+        rows = self.ladder.rows
+        if not runner.searched:
+            stage, start = "search", 0
+            stop = runner.rows if runner.rows < rows else None
+        else:
+            stage, start = "more", runner.rows
+            stop = next(end for end in self.ladder.blocks if (end or rows) > runner.rows)
+        return Step(self.ladder, runner.contender, stage, start, stop, runner.chosen, runner.source)
+
+    def columns(self, runners: dict[str, Runner]) -> list[Column]:
+        """What each has answered, with the cost of a fixed machine."""
+        return [
+            Column(
+                name,
+                points(self._metric, np.array(runner.answered.statistics, dtype=np.float64))[None],
+                self.ladder.cost(runner.contender),
+                fast=runner.fast,
+                searched=runner.searched,
+            )
+            for name, runner in runners.items()
+            if runner.parts and not runner.ended
+        ]

@@ -1,0 +1,241 @@
+"""Question 1: who runs how far, the same rounds after a kill, and what is delivered."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from nshot.bench.prepare import Prepared, prepare
+from nshot.bench.request import Request
+from nshot.bench.run import Result, carry_out
+from nshot.bench.store import Store
+from nshot.board.events import Event, Started, ignore
+from nshot.core.types import Cost, Input, Prediction, Shots, Task
+from nshot.methods.contract import Brief, Method, Workbench
+from nshot.models.base import Models
+from nshot.predictors import KINDS, load
+from nshot.predictors.base import Predictor
+from nshot.predictors.folder import Saved, write
+from spine import jsonl, rows_of, setting_of, stay_here
+
+LABELS = ("refund", "parcel", "로그인")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Knows the right label of a text, and says it for a share `quality` of them."""
+
+    task: Task
+    quality: float
+    salt: str
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        return [Prediction(self._answer(one.text)) for one in inputs]
+
+    def _answer(self, text: str) -> str:
+        right = text.split()[0]
+        number = int(hashlib.sha256(f"{self.salt}{text}".encode()).hexdigest()[:8], 16) / 16**8
+        return right if number < self.quality else LABELS[LABELS.index(right) - 1]
+
+    def save(self, folder: Path) -> None:
+        write(folder, "drawn", self.task, {"quality": self.quality, "salt": self.salt})
+
+    @classmethod
+    def restore(cls, saved: Saved, models: Models) -> Drawn:
+        return cls(saved.task, saved.settings["quality"], saved.settings["salt"])
+
+
+class Head(Method):
+    """Answers at once."""
+
+    name: ClassVar = "head"
+    rung: ClassVar = "fewshot"
+    trains: ClassVar = "head"
+
+    quality: float = 0.8
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        return Drawn(task, self.quality, self.name)
+
+
+class Dear(Head):
+    """Costs minutes, by its forecast."""
+
+    name: ClassVar = "dear"
+    fast: ClassVar = False
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"quality": (0.8, 0.9)}
+    search_folds: ClassVar = 2
+
+    def forecast(self, brief: Brief) -> Cost:
+        return Cost(seconds=50 + brief.labelled / 10)
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        return Cost(seconds=brief.test / 10)
+
+
+class Worse(Dear):
+    """So far behind that a trial shows it."""
+
+    name: ClassVar = "worse"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"quality": (0.35, 0.3)}
+    quality: float = 0.35
+
+
+class Cousin(Worse):
+    """No better than `worse`, wherever both were compared."""
+
+    name: ClassVar = "cousin"
+    after: ClassVar = "worse"
+
+
+class Behind(Head):
+    """Slow, not dear: it begins with some test rows, and they show that it is behind."""
+
+    name: ClassVar = "behind"
+    fast: ClassVar = False
+    quality: float = 0.55
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        return Cost(seconds=brief.test / 10)
+
+
+METHODS = (Head(), Dear(), Worse(), Cousin(), Behind())
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    stay_here(monkeypatch)
+    monkeypatch.setitem(KINDS, "drawn", f"{__name__}:Drawn")  # type: ignore[arg-type]
+
+
+def rows(count: int, salt: str = "") -> list[dict[str, str]]:
+    """`count` rows of each label, sorted by it: the worst order to look at the first of."""
+    return [{"text": f"{x} number {salt}{i}", "label": x} for x in LABELS for i in range(count)]
+
+
+def prepared(tmp_path: Path, name: str = "run", **more: Any) -> Prepared:
+    train = jsonl(tmp_path / "train.jsonl", rows(60))
+    test = jsonl(tmp_path / "test.jsonl", rows(200, "t"))
+    request = Request(train, test=test, methods=("majority",), out=str(tmp_path / name), **more)
+    return setting_of(prepare(request), *METHODS)
+
+
+def run(tmp_path: Path, name: str = "run", **more: Any) -> Result:
+    return carry_out(prepared(tmp_path, name, **more), ignore)
+
+
+def test_the_slow_ones_go_only_as_far_as_they_may_win(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    board = rows_of(result.board)
+    assert board["head"]["test_rows"] == 600
+    assert board["dear"]["test_rows"] == 600
+    assert board["dear"]["searched"]
+    assert board["dear"]["settings"] == {"quality": 0.9}
+    assert board["worse"]["status"] == "aside"
+    assert board["worse"]["score"] is None
+    assert "behind head on 40 labelled rows" in board["worse"]["reason"]
+    assert board["cousin"]["status"] == "aside"
+    assert "untried" in board["cousin"]["reason"]
+    assert board["behind"]["status"] == "aside"
+    assert board["behind"]["test_rows"] == 100
+    assert "100 of 600 test rows" in board["behind"]["reason"]
+    assert result.pick == "dear"
+    assert result.board.points.contenders == 5
+
+
+def test_the_measured_folder_is_what_is_delivered(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    winner = result.folder / "winner"
+    points = result.board.points
+    texts = {e.id: e for e in prepared(tmp_path).split.test}
+    saved = load(winner, None)  # type: ignore[arg-type]
+    answers = saved.predict([texts[name].input for name in points.ids])
+    right = [a.answer == texts[name].label for a, name in zip(answers, points.ids, strict=True)]
+    assert right == [bool(x) for x in points.rows["dear"].points[0]]
+    assert not result.board.outside, "nothing was adapted a second time"
+    kinds = [kind for _, kind, _ in Store(result.folder).jobs()]
+    assert kinds.count("deliver") == 1
+
+
+def test_thorough_measures_everything(tmp_path: Path) -> None:
+    board = rows_of(run(tmp_path, thorough=True).board)
+    assert {row["status"] for row in board.values()} == {"ok"}
+    assert {row["test_rows"] for row in board.values()} == {600}
+    assert board["worse"]["settings"] == {"quality": 0.35}
+
+
+@pytest.mark.parametrize("moment", [1, 3, 5, 7, 9])
+def test_a_resumed_race_has_the_same_rounds(tmp_path: Path, moment: int) -> None:
+    whole = run(tmp_path, "whole")
+    heard = 0
+
+    def stop(event: Event) -> None:
+        nonlocal heard
+        heard += isinstance(event, Started)
+        if heard == moment:
+            raise KeyboardInterrupt
+
+    half = prepared(tmp_path, "half")
+    with contextlib.suppress(KeyboardInterrupt):
+        assert carry_out(half, stop).exit_code == 130
+    again = carry_out(half, ignore)
+    assert again.board.points == whole.board.points
+    was, now = (
+        [(r.name, r.status, r.reason, r.test_rows, r.chance) for r in result.board.contest]
+        for result in (whole, again)
+    )
+    assert now == was
+    assert sorted(Store(half.out).jobs())[0][1:] == sorted(Store(whole.folder).jobs())[0][1:]
+
+
+def test_the_order_of_the_file_changes_nothing(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    body = (tmp_path / "test.jsonl").read_text().splitlines()
+    random.Random(1).shuffle(body)
+    (tmp_path / "test.jsonl").write_text("\n".join(body) + "\n")
+    again = carry_out(replace(prepared(tmp_path), out=tmp_path / "again"), ignore)
+    texts = [
+        {e.id: e.input.text for e in p.split.test}
+        for p in (prepared(tmp_path), prepared(tmp_path, "x"))
+    ]
+    assert [texts[0].get(i) for i in again.board.points.ids] == [
+        texts[1].get(i) for i in again.board.points.ids
+    ]
+    assert again.board.advice is not None
+    assert first.board.advice is not None
+    assert again.board.advice.verdict == first.board.advice.verdict
+    assert again.pick == first.pick
+
+
+def test_rows_of_a_group_are_answered_together(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "train.jsonl", [{**row, "who": "me"} for row in rows(60)])
+    grouped = [{**row, "who": f"w{i // 7}"} for i, row in enumerate(rows(200, "t"))]
+    test = jsonl(tmp_path / "test.jsonl", grouped)
+    request = Request(train, test=test, group="who", methods=("majority",), out=str(tmp_path / "g"))
+    result = carry_out(setting_of(prepare(request), Head(), Behind()), ignore)
+    points = result.board.points
+    assert points.groups is not None
+    count = len(points.rows["behind"].points[0])
+    assert 100 <= count < 107
+    assert points.groups[count] != points.groups[count - 1]
+    assert result.board.advice is not None
+    assert result.board.advice.groups == 86
+
+
+def test_without_test_rows_folds_measure_and_all_rows_are_delivered(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "train.jsonl", rows(40))
+    request = Request(train, methods=("majority",), out=str(tmp_path / "folds"))
+    result = carry_out(setting_of(prepare(request), Head(), Dear(), Worse()), ignore)
+    points = result.board.points
+    assert {name: (row.folds, len(row.points)) for name, row in points.rows.items()}["head"][0] == 5
+    assert rows_of(result.board)["worse"]["status"] == "aside"
+    assert json.loads((result.folder / "winner" / "method.json").read_text())["spec"]["method"]
+    assert load(result.folder / "winner", None)  # type: ignore[arg-type]
