@@ -78,7 +78,9 @@ class Descent(Method):
 def run_on_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method) -> dict[str, Any]:
     stay_here(monkeypatch)
     setting = Setting(TASK, split(TASK, rows(12, "a"), rows(30, "t")), (), (ENCODER,))
-    prepared = Prepared(Request("toy", seeds=3), setting, (method,), (4,), tmp_path / "run")
+    prepared = Prepared(
+        Request("toy", shots=(4,), seeds=3), setting, (method,), (4,), tmp_path / "run"
+    )
     board = carry_out(setting_of(prepared, method), ignore).board
     return board.model_dump(mode="json", by_alias=True)
 

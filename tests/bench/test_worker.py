@@ -169,7 +169,7 @@ def test_a_deployed_predictor_is_measured_as_it_was_saved(tmp_path: Path) -> Non
     found = from_data(Measurement, body)
     assert (found.form, found.parent) == ("deployed", "nearest_mean")
     assert found.build.disk_bytes == sum(p.stat().st_size for p in (tmp_path / "winner").iterdir())
-    again = there.load(tmp_path / "winner").predict([e.input for e in there.setting.split.test])
+    again = there.load(tmp_path / "winner").predict([e.input for e in there.setting.test])
     assert tuple(again) == found.predictions
     told = json.loads((tmp_path / "winner" / "method.json").read_text())
     assert told == {"job": body["job"], "spec": {"method": "nearest_mean"}}
