@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
         "judge",
         "episodes",
         "data",
-    )  # fmt: skip
+    )
 }
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""
 
