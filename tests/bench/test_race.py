@@ -18,6 +18,7 @@ from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.bench.store import Store
 from nshot.board.events import Event, Started, ignore
+from nshot.core.errors import InputError
 from nshot.core.types import Cost, Input, Prediction, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.models.base import Models
@@ -239,3 +240,33 @@ def test_without_test_rows_folds_measure_and_all_rows_are_delivered(tmp_path: Pa
     assert rows_of(result.board)["worse"]["status"] == "aside"
     assert json.loads((result.folder / "winner" / "method.json").read_text())["spec"]["method"]
     assert load(result.folder / "winner", None)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------- looks
+
+
+def test_new_rows_are_answered_by_what_was_measured(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    measures = [job for job, kind, _ in Store(first.folder).jobs() if kind == "measure"]
+    more = jsonl(tmp_path / "more.jsonl", [*rows(100, "m"), *rows(5, "t")])
+    again = prepared(tmp_path, more_test=(more,))
+    result = carry_out(again, ignore)
+    points = result.board.points
+    assert len(points.ids) == result.board.task.test == 900, "rows of the run are not counted twice"
+    assert points.ids[:600] == first.board.points.ids
+    assert points.rows["dear"].points[0][:600] == first.board.points.rows["dear"].points[0]
+    assert len(points.rows["behind"].points[0]) == 100, "what was put aside stays aside"
+    assert [job for job, kind, _ in Store(first.folder).jobs() if kind == "measure"] == measures
+    advice = result.board.advice
+    assert advice is not None
+    assert (advice.look, advice.alpha) == (2, 0.025)
+    assert result.board.fingerprint != first.board.fingerprint
+
+
+def test_what_was_not_kept_cannot_be_looked_at_again(tmp_path: Path) -> None:
+    more = jsonl(tmp_path / "more.jsonl", rows(10, "m"))
+    with pytest.raises(InputError, match="its draws are not kept"):
+        prepared(tmp_path, shots=(4,), more_test=(more,))
+    train = jsonl(tmp_path / "few.jsonl", rows(20))
+    with pytest.raises(InputError, match="without test rows"):
+        prepare(Request(train, methods=("majority",), more_test=(more,)))

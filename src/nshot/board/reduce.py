@@ -30,7 +30,7 @@ from nshot.board.schema import (
     Trial,
     Wish,
 )
-from nshot.core.types import Example, Form, Measurement, Split, Task, group_numbers
+from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
 from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
@@ -121,6 +121,12 @@ class Facts:
         """Where the board stands."""
         return self.sizes[-1]
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all rows, the test rows that came later too."""
+        before = self.split.fingerprint
+        return before if self.look == 1 else digest(before, *self.examples)
+
     @cached_property
     def examples(self) -> dict[str, Example]:
         """What every method answers, by id, in the order of answering."""
@@ -161,7 +167,7 @@ def reduce(
         rows.append(_with_calibration(facts, entry, facts.largest, row))
     columns = _columns(entries, facts.largest, facts)
     board = Board(
-        fingerprint=facts.split.fingerprint,
+        fingerprint=facts.fingerprint,
         task=_task_summary(facts, verdicts),
         rows=(*map(_reached, rows), *(row_outside(facts, entry) for entry in outside)),
     ).having(
@@ -490,7 +496,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         judge=verdicts and verdicts.summary(),
         labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),
         train=len(rows.train),
-        test=len(rows.test) or len(rows.train),
+        test=len(facts.examples),
         mode=rows.mode,
         shots=tuple(map(shown, facts.sizes)),
         seeds=facts.seeds,
