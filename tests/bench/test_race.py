@@ -270,3 +270,34 @@ def test_what_was_not_kept_cannot_be_looked_at_again(tmp_path: Path) -> None:
     train = jsonl(tmp_path / "few.jsonl", rows(20))
     with pytest.raises(InputError, match="without test rows"):
         prepare(Request(train, methods=("majority",), more_test=(more,)))
+
+
+# ------------------------------------------------------------------------------- more labels
+
+
+class Learner(Head):
+    """The more rows, the better."""
+
+    name: ClassVar = "learner"
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        return Drawn(task, 1 - 4 / len(shots.labelled) ** 0.5, f"{self.name}{bench.seed}")
+
+
+def test_fast_methods_say_what_more_labels_brought(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "train.jsonl", rows(60))
+    test = jsonl(tmp_path / "test.jsonl", rows(200, "t"))
+    request = Request(train, test=test, methods=("majority",), out=str(tmp_path / "run"))
+    result = carry_out(setting_of(prepare(request), Learner(), Behind()), ignore)
+    row = result.board.row("learner")
+    assert [(point.rows, point.shots) for point in row.curve][:2] == [(45, "all"), (90, "all")]
+    expected = 4 / 90**0.5 - 4 / 180**0.5
+    assert row.gain is not None
+    assert row.gain.low is not None
+    assert row.gain.high is not None
+    assert row.gain.low < expected < row.gain.high
+    assert row.gain.low > 0
+    assert result.board.advice is not None
+    assert any("last doubling brought" in reason for reason in result.board.advice.reasons)
+    assert result.board.row("behind").gain is None, "a slow one is not measured for that"
+    assert len(list((tmp_path / "run" / "jobs").iterdir())) == 2, "only what may be delivered stays"
