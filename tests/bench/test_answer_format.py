@@ -221,7 +221,7 @@ def test_a_model_that_can_keep_no_format_is_asked_as_before() -> None:
 def test_what_to_type_is_shown_in_the_terminal_with_its_brackets(tmp_path: Path) -> None:
     from nshot.board.schema import Board
     from nshot.cli.main import main
-    from nshot.report.terminal import board_table
+    from nshot.report.board_text import board_table
 
     file = written(tmp_path, "answer_format: {regex: '[0-9]+'}")
     words = f"compare {file} --methods nearest_answer,zero_shot:constrained --seeds 1"

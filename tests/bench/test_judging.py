@@ -27,7 +27,7 @@ from nshot.bench.store import Store
 from nshot.board.judge import Comparison, Judge, share_of
 from nshot.core.errors import InputError
 from nshot.core.types import Cost, Example, Input, Measurement, Prediction, Task, Turn
-from nshot.report.terminal import board_table
+from nshot.report.board_text import board_table
 from spine import board_of, jsonl, rows_of, stay_here, tickets
 
 HERE = Path(__file__).parents[1]

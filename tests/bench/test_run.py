@@ -31,7 +31,7 @@ from nshot.methods.contract import Brief, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.base import Predictor
-from nshot.report.terminal import board_table
+from nshot.report.board_text import board_table
 from spine import Here, board_of, jsonl, points_of, rows_of, setting_of, stay_here, tickets
 from tiny import tiny_llama
 

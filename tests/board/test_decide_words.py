@@ -214,6 +214,16 @@ def test_put_aside_is_not_ruled_out() -> None:
     assert not [s for s in words(usual()) if "aside" in s]
 
 
+def test_who_stopped_early_is_not_counted_as_ruled_out() -> None:
+    far = coins("far", 0.2, 500, seed=7)
+    before = [s for s in words([*usual(), far]) if "could still be the best" in s]
+    early = replace(far, points=far.points[:, :100], fast=False)
+    after = [s for s in words([*usual(), early]) if "could still be the best" in s]
+    assert "ruled out" in before[0]
+    out = int(before[0].split("; ")[1].split()[0])
+    assert after[0].split("; ")[1].startswith(f"{out - 1} " if out > 1 else "none ")
+
+
 def test_the_cheapest_contender_is_named_beside_the_pick() -> None:
     columns = [exactly("dear", 80, 100, cost=9.0), exactly("cheap", 70, 100, cost=0.0)]
     columns[1] = replace(columns[1], points=columns[1].points[:, ::-1])

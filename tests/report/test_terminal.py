@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from typing import Any
 
 import pytest
 import sample_board
@@ -10,7 +12,9 @@ from rich.console import Console
 
 from nshot.board.events import Finished, Message, Progress, Started
 from nshot.board.schema import Board
-from nshot.report.terminal import Bars, Lines, advice_lines, board_table
+from nshot.report.board_text import advice_lines, board_table, result
+from nshot.report.headings import question
+from nshot.report.terminal import Bars, Lines
 
 
 def test_lines_say_what_begins_and_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,8 +60,72 @@ def test_a_name_with_its_model_is_whole_in_the_table() -> None:
     assert "skipped:" in table
 
 
-def test_advice_is_a_head_and_a_line_for_each_reason() -> None:
+def test_advice_begins_with_the_pick_and_the_verdict_and_has_every_reason_once() -> None:
     board = Board.model_validate(sample_board.board())
     lines = advice_lines(board.advice).splitlines()
-    assert lines[0] == "Pick: linear_probe   verdict: leaning"
-    assert len(lines) == 1 + len(sample_board.REASONS)
+    assert lines[0] == sample_board.REASONS[0]
+    assert lines[1].startswith("Leaning: another method")
+    assert lines[2] == f"  - {sample_board.REASONS[1]}"
+    assert len(lines) == len(sample_board.REASONS)
+
+
+def all_rows(**task: Any) -> Board:
+    body = sample_board.board_of_all_rows()
+    body["task"] |= task
+    return Board.model_validate(body)
+
+
+def test_a_board_of_all_rows_says_rows_and_settings_and_no_draws() -> None:
+    text = result(all_rows(), width=160)
+    lines = text.splitlines()
+    assert lines[0].startswith("Pick: linear_probe. The delivered model")
+    assert "all 239 labelled rows, one fit a method, as delivered; 80 test rows:" in lines
+    for name, rows, settings in (
+        ("tfidf_lr", "80", "fixed"),
+        ("linear_probe", "80", "searched"),
+        ("full", "30 of 80", "default"),
+        ("lora", "none", "default"),
+    ):
+        (line,) = [one for one in lines if one[2:].split()[:1] == [name]]
+        assert f" {rows}  {settings}" in line
+    without = text.replace("few_shot", "").replace("retrieved_shots", "")
+    assert not re.search(r"\bshots?\b|\bdraws?\b", without)
+
+
+def test_put_aside_stands_apart_with_its_reason_and_is_never_called_ruled_out() -> None:
+    parts = board_table(all_rows(), width=200).split("\n\n")
+    assert [part.splitlines()[0] for part in parts[1:]] == [
+        "put aside, which is not ruled out:",
+        "not measured:",
+    ]
+    whole, aside, missing = parts
+    assert " full " not in whole
+    assert "lora" not in whole
+    assert "12 points behind linear_probe on 40 labelled rows" in aside
+    assert "under 5 % that it would be taken instead of linear_probe" in aside
+    assert "put aside: put aside" not in aside
+    assert "skipped: forecast" in missing
+    assert "did not learn" in missing
+
+
+def test_the_row_outside_the_contest_says_that_it_was_fitted_anew() -> None:
+    text = board_table(Board.model_validate(sample_board.board()), width=200)
+    part = text.split("as delivered:\n")[1]
+    assert "linear_probe" in part
+    assert "fitted anew" in part
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({}, "all 239 labelled rows, one fit a method, as delivered"),
+        (
+            {"mode": "folds", "seeds": 3},
+            "all 239 labelled rows in folds, 3 repeats; delivered: fitted on all",
+        ),
+        ({"question": 2, "shots": [4, 16], "seeds": 3}, "16 examples a label, 3 draws"),
+        ({"question": 2, "shots": [4], "seeds": 1, "labels": []}, "4 examples, 1 draw"),
+    ],
+)
+def test_the_head_says_which_question_is_answered(task: dict[str, Any], words: str) -> None:
+    assert question(all_rows(**task).task) == words

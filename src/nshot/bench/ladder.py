@@ -130,7 +130,11 @@ class Draw:
             return f"{self.contender.name} · fresh draw {self.number}"
         if self.fallback:
             return f"{self.contender.name} · because nothing else could be measured"
-        return f"{self.contender.name} · {shown(self.size)} shots · draw {self.number}"
+        if self.ladder.prepared.question == 2:
+            return f"{self.contender.name} · {shown(self.size)} shots · draw {self.number}"
+        folds = self.ladder.prepared.split.mode == "folds"
+        repeat = f" · repeat {self.number + 1}" * folds
+        return f"{self.contender.name} · all rows{repeat}"
 
     @property
     def why_not(self) -> str | None:

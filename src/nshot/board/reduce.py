@@ -536,6 +536,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         name=task.name,
         kind=task.kind,
         metric=task.metric,
+        question=facts.question,
         also=tuple(facts.also),
         judge=verdicts and verdicts.summary(),
         labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),

@@ -121,8 +121,13 @@ class TaskSummary(Part):
     labels: tuple[LabelNote, ...] = Field(
         (), description="labels, in the order of every score vector"
     )
-    train: int = Field(description="rows to draw shots from")
-    test: int = Field(description="rows that every method answered")
+    question: Literal[1, 2] = Field(
+        2,
+        description="1: what shall be delivered, everything fitted on all labelled rows; 2: how it"
+        " goes with so many examples of each label (`--shots`)",
+    )
+    train: int = Field(description="labelled rows to learn from")
+    test: int = Field(description="test rows; a row that was put aside answered fewer")
     mode: Literal["file", "holdout", "folds"] = Field(
         description="`file`: a test file of its own; `holdout`: rows held out; `folds`: repeated"
         " folds, every row answered by a model that did not see it"
@@ -131,7 +136,9 @@ class TaskSummary(Part):
         description='sizes measured, examples of each label, or `"all"`; the board stands at the'
         " last"
     )
-    seeds: int = Field(description="draws of the shots")
+    seeds: int = Field(
+        description="draws of the shots; of question 1 the repeats of the folds, else 1"
+    )
     notes: tuple[str, ...] = Field(
         (),
         description="what was wrong in the input and repaired; what the judge's word is worth",

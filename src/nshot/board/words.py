@@ -112,7 +112,7 @@ def reasons(
         _say_why(columns, d, rows, prefer),
         _say_cost(rows[d.pick]),
         _say_verdict(d),
-        _say_set(d, scope.missing),
+        _say_set(columns, d, scope.missing),
         _say_aside(columns, d, scope),
         _say_cheapest(columns, d, rows, prefer),
         _say_sight(d),
@@ -289,9 +289,11 @@ def _say_verdict(d: Decision) -> str:
     )
 
 
-def _say_set(d: Decision, missing: int) -> str:
+def _say_set(columns: Sequence[Column], d: Decision, missing: int) -> str:
+    """Who stopped before the end is not counted as ruled out."""
     measured, inside = len(d.mean), len(d.could_be_best)
-    out = measured - inside
+    whole = [c for c in columns if _is_whole(c, d)]
+    out = sum(c.name not in d.could_be_best for c in whole)
     unseen = ""
     if missing:
         have = "method has" if missing == 1 else "methods have"
@@ -302,6 +304,11 @@ def _say_set(d: Decision, missing: int) -> str:
     return f"{inside} of {measured} methods could still be the best{ruled}.{unseen}"
 
 
+def _is_whole(column: Column, d: Decision) -> bool:
+    """Has it answered every test row, with settings that were chosen?"""
+    return column.rows >= d.rows and column.searched
+
+
 def _say_aside(columns: Sequence[Column], d: Decision, scope: Scope) -> str:
     """Who stopped before the end: that rules nobody out."""
     stopped = []
@@ -310,13 +317,17 @@ def _say_aside(columns: Sequence[Column], d: Decision, scope: Scope) -> str:
         settings = "" if c.searched else "with default settings"
         if of_rows or settings:
             stopped.append(f"{c.name} ({', '.join(filter(None, (of_rows, settings)))})")
-    stopped += [f"{name} ({reason})" for name, reason in scope.aside.items()]
+    stopped += [f"{name} ({_why_aside(reason)})" for name, reason in scope.aside.items()]
     if not stopped:
         return ""
     return (
         f"Put aside, not ruled out: {', '.join(stopped)}. Going on was not worth its time; a "
         "contender without a search counts as if it brought 5 points more."
     )
+
+
+def _why_aside(reason: str) -> str:
+    return reason.removeprefix("put aside").lstrip(": ")
 
 
 def _say_cheapest(

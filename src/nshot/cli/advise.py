@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the advice."""
     from nshot.bench.request import Request
     from nshot.board.schema import Board
-    from nshot.report.terminal import advice_lines
+    from nshot.report.board_text import advice_lines
 
     request = flags.read(Request, arguments, task=arguments.folder)
     if request.give_up is not None and not 0 <= request.give_up < float("inf"):

@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Forecast or run it; print the board, the pick and where they are."""
     from nshot.bench.prepare import prepare
     from nshot.bench.run import carry_out, plan
-    from nshot.report.terminal import advice_lines, board_table, forecast_table
+    from nshot.report import board_text
+    from nshot.report.terminal import forecast_table
 
     prepared = prepare(_request(arguments))
     output.note(prepared.split.notes)
@@ -39,9 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(forecast_table(rows))
         return 0
-    print(board_table(result.board))
-    print()
-    print(advice_lines(result.board.advice))
+    print(board_text.result(result.board))
     print(f"\nreport: {output.short(result.folder / 'report.html')}")
     if (result.folder / "winner").exists():
         print(f"winner: {output.short(result.folder / 'winner')}")

@@ -1,4 +1,4 @@
-"""The board, the advice and the progress of a run on a terminal; plain lines elsewhere."""
+"""The progress of a run on a terminal, plain lines elsewhere; and tables of text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nshot.board.events import Event, Finished, Message, Progress, Started
-from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row
 from nshot.core.durations import duration
-from nshot.report.numbers import say
 
 
 class Lines:
@@ -102,20 +100,6 @@ def display() -> Lines | Bars:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
-def board_table(board: Board, width: int | None = None) -> str:
-    """The board as a table of text; the pick is marked with an arrow."""
-    task = board.task
-    judge = ("judge",) if task.judge else ()
-    rows = sorted(board.rows, key=lambda row: -(row.score or -1.0))
-    named = ("", "method", "rung", "score", "95 % interval")
-    headings = (*named, *task.also, *judge, "build", "1000 answers", "note")
-    return text_table(
-        [(heading, heading in ("score", "build")) for heading in headings],
-        [_cells(row, board) for row in rows],
-        width,
-    )
-
-
 def text_table(
     columns: Sequence[tuple[str, bool]],
     rows: Sequence[Sequence[str]],
@@ -133,75 +117,6 @@ def text_table(
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-def _cells(row: Row, board: Board) -> Sequence[str]:
-    further = [_estimate(row.also.get(metric)) for metric in board.task.also]
-    further += [_judge(row.judge)] if board.task.judge else []
-    start = (_arrow(row, board.advice), row.name, row.rung)
-    if row.in_contest and not row.is_measured:
-        return (*start, "-", "", *further, "", "", f"{row.status}: {row.reason}")
-    form = "" if row.in_contest else f"{row.form}, refitted on all rows"
-    beside = "; ".join(f"{what} {100 * score:.1f}" for what, score in row.beside.items())
-    return (
-        *start,
-        "-" if row.score is None else f"{100 * row.score:.1f}",
-        ""
-        if row.low is None or row.high is None
-        else f"{100 * row.low:.0f} - {100 * row.high:.0f}",
-        *further,
-        _seconds(row.build_seconds),
-        _seconds(row.use_seconds_per_1000),
-        "; ".join(part for part in (form, _aside(row), beside, _params(row)) if part),
-    )
-
-
-def _aside(row: Row) -> str:
-    """Why a race stopped before the row had answered everything."""
-    return row.reason or "" if row.status == "aside" else ""
-
-
-def _arrow(row: Row, advice: Advice | None) -> str:
-    if advice is None or not row.in_contest:
-        return ""
-    return "->" if row.name == advice.pick else " ~" if row.name in advice.could_be_best else ""
-
-
-def _estimate(cell: Estimate | None) -> str:
-    """A score, and its interval where there is one."""
-    if cell is None or cell.score is None:
-        return ""
-    score = f"{100 * cell.score:.1f}"
-    if cell.low is None or cell.high is None:
-        return score
-    return f"{score} ({100 * cell.low:.0f} - {100 * cell.high:.0f})"
-
-
-def _judge(cell: JudgeCell | None) -> str:
-    """What the judge says, or why it says nothing."""
-    return cell.reason if cell and cell.reason else _estimate(cell)
-
-
-def _params(row: Row) -> str:
-    """Parameters trained, with their share of the language model's where they are part of it."""
-    if not row.trained_params:
-        return ""
-    share = f" ({say(row.trained_share, 'share')})" if row.trained_share is not None else ""
-    return f"trained {row.trained_params:,}{share}"
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds:.1f} s" if seconds < 90 else duration(seconds)
-
-
-def advice_lines(advice: Advice | None) -> str:
-    """The verdict and its reasons, one a line."""
-    if advice is None:
-        return "Nothing was measured."
-    head = f"Pick: {advice.pick}   verdict: {advice.verdict.replace('_', ' ')}"
-    return "\n".join([head, *[f"  - {reason}" for reason in advice.reasons]])
 
 
 def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:
