@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -20,6 +22,7 @@ import pytest
 from nshot.bench.store import Store
 from nshot.cli.main import main
 from nshot.methods import STANDARD, TABLE
+from nshot.predictors.calibrated import INNER
 from nshot.predictors.folder import ARRAYS
 from spine import FAKES, board_of, jsonl, points_of, rows_of, stay_here, tickets
 
@@ -419,7 +422,7 @@ def test_check_fails_where_a_byte_of_the_weights_changed(
     words = ("--method", "nearest_mean", "--out", "run", *FAKES)
     assert typed("adapt", str(place / "train.jsonl"), *words)[0] == 0
     assert typed("check", "run")[:2] == (0, "36 of 36 answers as delivered\n")
-    weights = tmp_path / "run" / "winner" / ARRAYS
+    weights = tmp_path / "run" / "winner" / INNER / ARRAYS
     raw = bytearray(weights.read_bytes())
     start = 8 + int.from_bytes(raw[:8], "little")
     held = json.loads(raw[8:start])["prototypes"]
@@ -727,3 +730,80 @@ def test_what_cannot_be_exported_is_refused_with_what_can(typed: Typed, place: P
     assert code == 2
     assert "unknown form 'json-ngram'" in err
     assert "json-ngrams" in err.partition("try:")[2]
+
+
+# ------------------------------------------------------------------------------- abstaining
+
+
+@pytest.fixture
+def mine(typed: Typed, place: Path) -> str:
+    """A folder of its own: a threshold is kept in it."""
+    words = ("--method", "nearest_mean", "--shots", "4", "--out", "mine", *FAKES)
+    assert typed("adapt", str(place / "train.jsonl"), *words)[0] == 0
+    Path("in.csv").write_text(
+        'id,text\n7,"refund, money"\n8,비밀번호 로그인\n9,?\n', encoding="utf-8"
+    )
+    return "mine"
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_predict_holds_back_what_is_less_probable(typed: Typed, mine: str) -> None:
+    code, out, _ = typed("predict", mine, "in.csv")
+    assert code == 0
+    whole = _lines(out)
+    assert all("abstained" not in line for line in whole)
+    for line in whole:
+        assert line["probability"] == pytest.approx(math.exp(max(line["scores"].values())))
+    threshold = sorted(line["probability"] for line in whole)[1]
+    code, out, _ = typed("predict", mine, "in.csv", "--abstain-below", str(threshold))
+    assert code == 0
+    for before, line in zip(whole, _lines(out), strict=True):
+        back = before["probability"] < threshold
+        assert line["abstained"] is back
+        assert line["answer"] == ("" if back else before["answer"])
+        assert line["scores"] == before["scores"]
+    assert sum(line["abstained"] for line in _lines(out)) == 1
+
+
+def test_predict_writes_a_table_where_the_file_is_one(typed: Typed, mine: str) -> None:
+    code, _, err = typed("predict", mine, "in.csv", "-o", "out.csv", "--abstain-below", "1")
+    assert code == 0
+    assert "3 answers in out.csv, 3 of them held back" in err
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["id"], r["answer"], r["abstained"]) for r in rows] == [
+        ("7", "", "true"), ("8", "", "true"), ("9", "", "true"),
+    ]  # fmt: skip
+    assert all(0 < float(r["probability"]) < 1 for r in rows)
+    assert typed("predict", mine, "in.csv", "-o", "out.tsv")[0] == 0
+    lines = Path("out.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id\tanswer\tprobability"
+    assert lines[2].startswith("8\t로그인\t")
+
+
+def test_predict_keeps_a_threshold_with_the_folder(typed: Typed, mine: str) -> None:
+    words = ("predict", mine, "in.csv")
+    code, _, err = typed(*words, "--abstain-below", "1", "--save-threshold")
+    assert code == 0
+    assert "mine abstains below 1 from now on" in err
+    assert all(line["abstained"] for line in _lines(typed(*words)[1]))
+    assert all("abstained" not in line for line in _lines(typed(*words, "--abstain-below", "0")[1]))
+    assert typed("check", mine)[:2] == (0, "36 of 36 answers as delivered\n")
+    assert typed(*words, "--abstain-below", "0", "--save-threshold")[0] == 0
+    assert all("abstained" not in line for line in _lines(typed(*words)[1]))
+
+
+def test_predict_refuses_thresholds_that_are_none(typed: Typed, mine: str) -> None:
+    for words, said in (
+        (("--abstain-below", "80"), "a threshold of 80"),
+        (("--abstain-below", "high"), "invalid float value: 'high'"),
+        (("--save-threshold", "-o", "."), "--save-threshold without a threshold"),
+        (("--save-threshold", "-o", "."), "-o . is a folder"),
+    ):
+        code, out, err = typed("predict", mine, "in.csv", *words)
+        assert (code, out) == (2, "")
+        assert said in err
+    assert not Path("mine/abstain.json").exists()

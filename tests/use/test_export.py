@@ -19,6 +19,8 @@ from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.predictors import load
+from nshot.predictors.calibrated import calibrated
+from nshot.predictors.calibration import Calibration
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import Saved, read
 from nshot.testing import ContractBroken, check_export
@@ -97,6 +99,26 @@ CHARACTERS = st.one_of(
 )
 WORDS = st.sampled_from([word for texts in TEXTS.values() for one in texts for word in one.split()])
 SHORT = st.one_of(st.text(CHARACTERS, max_size=30), st.lists(WORDS, max_size=8).map(" ".join))
+
+
+STEPS = Calibration("isotonic", 400, 0.7, ((0.4, 0.35), (0.6, 0.5), (0.95, 0.9)))
+
+
+@pytest.mark.parametrize(
+    "calibrations", [(Calibration("temperature", 100, 1.7),), (STEPS,), (STEPS, STEPS)]
+)
+def test_a_calibrated_head_is_exported_with_its_probabilities(
+    calibrations: Sequence[Calibration], saved: Path, tmp_path: Path
+) -> None:
+    predictor = load(saved, open_models())
+    for one in calibrations:
+        predictor = calibrated(predictor, one)
+    predictor.save(tmp_path / "saved")
+    check_export(JsonNgrams(), tmp_path / "saved", open_models(), tmp_path / "into", INPUTS)
+    body = json.loads((tmp_path / "into" / FILE).read_text(encoding="utf-8"))
+    assert [one["temperature"] for one in body["calibration"]] == [
+        one.temperature for one in calibrations
+    ]
 
 
 @given(texts=st.lists(SHORT, min_size=1, max_size=4))

@@ -34,7 +34,7 @@ def delivered(folder: Path) -> Nearest:
     model = Nearest(TASK, source, class_means(vectors, np.array([0, 1]), 2))
     model.save(folder)
     write_checks(
-        folder, model, [asked(f"{text} {i}") for text in TEXTS.values() for i in range(40)]
+        folder, model.predict, [asked(f"{text} {i}") for text in TEXTS.values() for i in range(40)]
     )
     (folder / "method.json").write_text(json.dumps({"job": "j", "spec": {}}))
     return model

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nshot.board.schema import CalibrationCell, Proportion, ReliabilityBin, Threshold
 from nshot.core.serial import from_data
-from nshot.core.types import Example, Measurement, Task
+from nshot.core.types import Example, Measurement, Task, group_numbers
 from nshot.metrics import calibration as measures
 from nshot.metrics.calibration import Bools, Groups, Interval
 from nshot.metrics.metric import Floats
@@ -34,7 +34,8 @@ def calibration_cell(
     scores = np.array([answers[i][1].scores for i in places], dtype=np.float64)
     targets = np.array([task.label_names.index(row.label) for row in rows])
     right = np.array([answers[i][1].answer for i in places]) == np.array([r.label for r in rows])
-    probability, groups = np.exp(scores.max(axis=1)), group_numbers(rows)
+    probability, numbers = np.exp(scores.max(axis=1)), group_numbers(rows)
+    groups = None if numbers is None else np.array(numbers)
     fitted = _fitted(measurement)
     error = measures.calibration_error(probability, right, groups)
     return CalibrationCell(
@@ -52,18 +53,13 @@ def calibration_cell(
     )
 
 
-def group_numbers(rows: Sequence[Example]) -> Groups:
-    """The number of each row's group, None where every row is its own."""
-    names = [row.group or f"id:{row.id}" for row in rows]
-    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return None if len(number) == len(rows) else np.array([number[name] for name in names])
-
-
 def _fitted(measurement: Measurement) -> list[tuple[int, Calibration]]:
     """(answers, the calibration they were given by): one pair, or one for each fold, in order."""
     known = measurement.extra.get("calibration", ())
     pairs = [(int(rows), from_data(Calibration, body)) for rows, body in known]
-    return pairs or [(len(measurement.ids), Calibration(reason=NO_ROWS))]
+    if len(pairs) > 1:
+        return pairs
+    return [(len(measurement.ids), pairs[0][1] if pairs else Calibration(reason=NO_ROWS))]
 
 
 def _thresholds(

@@ -30,7 +30,7 @@ from nshot.board.schema import (
     Trial,
     Wish,
 )
-from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
+from nshot.core.types import Example, Form, Measurement, Split, Task, group_numbers
 from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
@@ -51,12 +51,10 @@ class Entry:
     model (0 without one). `measurements` has the draws for each size of shots, `spec` the settings
     that the search chose, `search_seconds` what each size's search took (charged once).
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
-    how far probabilities came true, by job: a board is written often. `failed` by raising
+    how far probabilities came true, by job and rows: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
-    `parts` are measurements on so many of
-    the labelled rows. `aside` says why a race put it aside, with its `chance` of being the pick;
-    `searched` is False where its settings are open and were not searched. `folds` are those of its
-    points.
+    `aside` says why a race put it aside, with its `chance` of being the pick; `searched` is False
+    where its settings are open and were not searched. `folds` are those of its points.
     """
 
     method: Method
@@ -72,7 +70,6 @@ class Entry:
     reason: str | None = None
     failed: bool = False
     broken: bool = False
-    parts: dict[int, list[Measurement]] = field(default_factory=dict)
     aside: str = ""
     chance: float | None = None
     searched: bool = True
@@ -124,12 +121,6 @@ class Facts:
         """Where the board stands."""
         return self.sizes[-1]
 
-    @property
-    def fingerprint(self) -> str:
-        """Of all rows, the test rows that came later too."""
-        before = self.split.fingerprint
-        return before if self.look == 1 else digest(before, *self.examples)
-
     @cached_property
     def examples(self) -> dict[str, Example]:
         """What every method answers, by id, in the order of answering."""
@@ -170,7 +161,7 @@ def reduce(
         rows.append(_with_calibration(facts, entry, facts.largest, row))
     columns = _columns(entries, facts.largest, facts)
     board = Board(
-        fingerprint=facts.fingerprint,
+        fingerprint=facts.split.fingerprint,
         task=_task_summary(facts, verdicts),
         rows=(*map(_reached, rows), *(row_outside(facts, entry) for entry in outside)),
     ).having(
@@ -225,7 +216,7 @@ def further_matrix(entry: Entry, size: Size, facts: Facts, name: str) -> Floats:
     """What `matrix` is, by the metric `name`."""
     metric, drawn, examples = metric_of(facts.task, name), [], facts.examples
     for m in entry.measurements[size]:
-        if (m.job, name) not in entry.statistics:
+        if len(entry.statistics.get((m.job, name), ())) != len(m.ids):  # a race goes on
             answers = zip(m.ids, m.predictions, strict=True)
             rows = [metric.statistics(examples[key], answer) for key, answer in answers]
             entry.statistics[m.job, name] = np.array(rows)
@@ -368,8 +359,7 @@ def row_of(
         per_seed=tuple(scores),
         also=also or {},
         judge=judge,
-        curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, ends)),
-        gain=_gain(entry, task),
+        curve=_curve(entry, task, sizes, ends),
         learning_curve=_learning_curve(measurements),
         trials=tuple(
             Trial(settings=t.settings, score=t.score, chosen=t.chosen, note=t.note)
@@ -412,10 +402,10 @@ def _with_calibration(facts: Facts, entry: Entry, size: Size, row: Row) -> Row:
     if not measurements:
         return row
     first = measurements[0]
-    if first.job not in entry.calibrations:
-        cell = calibration_cell(facts.task, first, facts.examples)
-        entry.calibrations[first.job] = cell
-    return row.model_copy(update={"calibration": entry.calibrations[first.job]})
+    key = f"{first.job}:{len(first.ids)}"  # a race goes on
+    if key not in entry.calibrations:
+        entry.calibrations[key] = calibration_cell(facts.task, first, facts.examples)
+    return row.model_copy(update={"calibration": entry.calibrations[key]})
 
 
 def _settings(entry: Entry) -> dict[str, Any]:
@@ -432,46 +422,6 @@ def _curve(
             mean = float(np.mean(scores))
             curve.append(CurvePoint(shots=shown(size), score=mean, low=low, high=high))
     return tuple(curve)
-
-
-def _curve_of_parts(entry: Entry, task: Task) -> tuple[CurvePoint, ...]:
-    """The mean score on each part of the labelled rows."""
-    metric = metric_of(task)
-    return tuple(
-        CurvePoint(
-            shots="all",
-            rows=rows,
-            score=float(np.mean([score(metric, np.array(m.statistics)) for m in drawn])),
-        )
-        for rows, drawn in sorted(entry.parts.items())
-    )
-
-
-def _gain(entry: Entry, task: Task) -> Estimate | None:
-    """The score on all labelled rows minus that on the largest part, with its 95 % interval.
-
-    Luck is in the test rows (in pairs) and in which rows the part has: the variance of the mean of
-    the differences, and that of the draws over their number.
-    """
-    if not entry.parts or not entry.measurements.get(None):
-        return None
-    whole, drawn = entry.measurements[None][0], entry.parts[max(entry.parts)]
-    metric = metric_of(task)
-    places = {name: place for place, name in enumerate(whole.ids)}
-    table = np.array(
-        [
-            points(metric, np.array(m.statistics, dtype=np.float64))[
-                np.argsort([places[name] for name in m.ids])
-            ]
-            for m in drawn
-        ]
-    )
-    count = table.shape[1]  # rows that came later were answered by the whole alone
-    own = points(metric, np.array(whole.statistics[:count], dtype=np.float64))
-    difference = own - table.mean(axis=0)
-    variance = difference.var(ddof=1) / count + table.mean(axis=1).var(ddof=1) / len(table)
-    mean, reach = float(difference.mean()), 1.96 * float(variance) ** 0.5
-    return Estimate(score=mean, low=mean - reach, high=mean + reach)
 
 
 def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None:
@@ -541,7 +491,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         judge=verdicts and verdicts.summary(),
         labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),
         train=len(rows.train),
-        test=len(facts.examples),
+        test=len(rows.test) or len(rows.train),
         mode=rows.mode,
         shots=tuple(map(shown, facts.sizes)),
         seeds=facts.seeds,

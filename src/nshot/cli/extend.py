@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.core.files import write_folder
     from nshot.data.loading import load_classes
     from nshot.models import open_models
+    from nshot.predictors.calibrated import Calibrated
     from nshot.predictors.folder import read
     from nshot.use.extending import extend
     from nshot.use.ready import delivered
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out and target.exists():
         raise InputError(Fault(f"--out {target} is there already", expected="a new folder"))
     model = extend(place, examples, open_models())
+    if isinstance(model.predictor, Calibrated):
+        output.note(["probabilities were calibrated without the new classes: docs/calibration.md"])
     changed, checks = model.changed()
     write_folder(target, model.save)
     added = ", ".join(f"{label} ({count})" for label, count in model.added.items())

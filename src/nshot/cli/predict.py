@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -28,26 +30,86 @@ def add(parser: argparse.ArgumentParser) -> None:
         help=".jsonl, .csv, .tsv or .txt (one a line); or pictures, several .txt files, or a folder"
         " of them, each file an input",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE",
+        help="lines of JSON, or a table where it ends in .csv or .tsv (default: standard output)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--abstain-below", metavar="P", type=float,
+        help="hold back answers less probable than P (0 to 1): they are \"\", with \"abstained\":"
+        " true; the report has what a P leaves answered (default: what DIR keeps; 0: answer all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save-threshold", action="store_true",
+        help="let DIR keep --abstain-below P: every later predict and nshot.load holds back so",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One line of JSON for each input."""
+    """A line for each input."""
     from nshot.core.files import write_atomic
 
+    threshold: float | None = arguments.abstain_below
+    faults = []
     if arguments.output and Path(arguments.output).is_dir():
-        raise InputError(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
+        faults.append(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
+    if arguments.save_threshold and threshold is None:
+        problem = "--save-threshold without a threshold"
+        faults.append(Fault(problem, do="--abstain-below .8 --save-threshold"))
     folders, inputs = _folders_and_inputs([*arguments.folders, arguments.inputs])
     if len(folders) > 1 and len(inputs) > 1:
-        raise InputError(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
-    lines = _of_one(folders[0], inputs) if len(folders) == 1 else _of_many(folders, inputs[0])
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    if arguments.output:
-        write_atomic(Path(arguments.output), text)
-        sys.stderr.write(f"{len(lines)} answers in {arguments.output}\n")
+        faults.append(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
+    if faults:
+        raise InputError(faults)
+    several = len(folders) > 1
+    lines = (
+        _of_many(folders, inputs[0], threshold)
+        if several
+        else _of_one(folders[0], inputs, threshold)
+    )
+    output = Path(arguments.output) if arguments.output else None
+    text = _text(lines, output.suffix.lower() if output else "")
+    if output:
+        write_atomic(output, text)
+        sys.stderr.write(f"{len(lines)} answers in {output}{_held_back(lines)}\n")
     else:
         sys.stdout.write(text)
+    if arguments.save_threshold and threshold is not None:
+        _keep(folders, threshold)
     return 0
+
+
+def _text(lines: list[dict[str, Any]], suffix: str) -> str:
+    """Lines of JSON; as .csv or .tsv a table without the scores."""
+    if suffix not in (".csv", ".tsv"):
+        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    names = dict.fromkeys(key for line in lines for key in line if key != "scores")
+    table = io.StringIO()
+    writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(line.get(key, "")) for key in names] for line in lines)
+    return table.getvalue()
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+def _held_back(lines: list[dict[str, Any]]) -> str:
+    """How many, where a threshold was in force."""
+    if not any("abstained" in line for line in lines):
+        return ""
+    return f", {sum(line.get('abstained', False) for line in lines)} of them held back"
+
+
+def _keep(folders: list[str], threshold: float) -> None:
+    from nshot.use.abstaining import keep_threshold
+    from nshot.use.ready import delivered
+
+    for folder in folders:
+        place = delivered(Path(folder))
+        keep_threshold(place, threshold)
+        sys.stderr.write(f"{folder} abstains below {threshold:g} from now on\n")
 
 
 def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
@@ -65,36 +127,48 @@ def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
     return words[:first], [Path(word) for word in words[first:]]
 
 
-def _of_one(folder: str, files: list[Path]) -> list[dict[str, Any]]:
+def _of_one(folder: str, files: list[Path], threshold: float | None) -> list[dict[str, Any]]:
     """The answers of one folder to a file, or to files that are an input each."""
     from nshot.data import read_inputs
     from nshot.use.many import load
 
-    model = load(folder)
+    model = load(folder, abstain_below=threshold)
     rows = read_inputs(files, model.task)
     predictions = model.predict([input for _, input in rows])
+    abstains = bool(model.abstain_below)
     return [
-        {"id": key, **_answer(model.task, prediction)}
+        {"id": key, **_answer(model.task, prediction, abstains)}
         for (key, _), prediction in zip(rows, predictions, strict=True)
     ]
 
 
-def _of_many(folders: list[str], file: Path) -> list[dict[str, Any]]:
+def _of_many(folders: list[str], file: Path, threshold: float | None) -> list[dict[str, Any]]:
     """The answers of several folders to a file whose rows name them."""
     from nshot.data import read_mixed
     from nshot.use.many import load
 
-    models = load(folders)
+    models = load(folders, abstain_below=threshold)
     rows = read_mixed(file, models.tasks)
     predictions = models.predict([input for *_, input in rows], [name for _, name, _ in rows])
+    abstains = models.abstain_below
     return [
-        {"id": key, "under": name, **_answer(models.tasks[name], prediction)}
+        {
+            "id": key,
+            "under": name,
+            **_answer(models.tasks[name], prediction, bool(abstains[name])),
+        }
         for (key, name, _), prediction in zip(rows, predictions, strict=True)
     ]
 
 
-def _answer(task: Task, prediction: Prediction) -> dict[str, Any]:
+def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any]:
+    """The answer, whether it was held back where any could be, and the scores of labels."""
+    from nshot.use.abstaining import probability
+
     line: dict[str, Any] = {"answer": prediction.answer}
+    if abstains:
+        line["abstained"] = prediction.abstained
     if len(prediction.scores) == len(task.labels) > 0:
+        line["probability"] = probability(prediction)
         line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
     return line

@@ -325,12 +325,14 @@ class Prediction:
 
     `answer`: the label, the text, or the best of the given answers. `scores`: one per label of
     the task (classify) or per given answer (rank), higher is better; empty for generate.
+    `abstained`: the answer was held back, being less probable than a threshold, and is "".
     """
 
     answer: str
     scores: tuple[float, ...] = ()
     tokens_in: int = 0
     tokens_out: int = 0
+    abstained: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Extends, Predictor
 from nshot.predictors.calibration import Calibration
-from nshot.predictors.folder import Saved, write
+from nshot.predictors.folder import Saved, read, write
 
 INNER = "predictor"
 """The folder of the predictor inside, beside the record."""
@@ -60,11 +60,7 @@ class Calibrated:
     @classmethod
     def restore(cls, saved: Saved, models: Models) -> Calibrated:
         """The predictor that `save` wrote."""
-        place = saved.folder / INNER
-        if not place.is_dir():
-            do, where = "copy the whole folder again", str(saved.folder)
-            raise InputError(Fault(f"no folder {INNER}", do=do, where=where))
-        return cls(load(place, models), from_data(Calibration, saved.settings["calibration"]))
+        return cls(load(_inside(saved), models), _calibration(saved))
 
 
 def calibrated(
@@ -95,3 +91,24 @@ def bare(predictor: Predictor) -> Predictor:
     while isinstance(predictor, Calibrated):
         predictor = predictor.predictor
     return predictor
+
+
+def unwrapped(saved: Saved) -> tuple[Saved, tuple[Calibration, ...]]:
+    """The saved predictor inside, and its calibrations in the order in which they apply."""
+    calibrations: list[Calibration] = []
+    while saved.kind == "calibrated":
+        calibrations.insert(0, _calibration(saved))
+        saved = read(_inside(saved))
+    return saved, tuple(calibrations)
+
+
+def _calibration(saved: Saved) -> Calibration:
+    return from_data(Calibration, saved.settings["calibration"], where=str(saved.folder))
+
+
+def _inside(saved: Saved) -> Path:
+    place = saved.folder / INNER
+    if not place.is_dir():
+        do, where = "copy the whole folder again", str(saved.folder)
+        raise InputError(Fault(f"no folder {INNER}", do=do, where=where))
+    return place

@@ -14,6 +14,7 @@ from nshot.predictors import load
 from nshot.predictors.base import Extends, Predictor
 from nshot.predictors.calibrated import bare
 from nshot.predictors.checks import read_checks, write_checks
+from nshot.use.abstaining import keep_threshold, kept_threshold
 
 METHOD = "method.json"
 
@@ -43,12 +44,14 @@ class Extended:
     def save(self, place: Path) -> None:
         """Write the folder anew: old inputs and those of the new classes are answered for checks.
 
-        Of new inputs there are at most as many as of old ones.
+        Of new inputs there are at most as many as of old ones. A threshold that it keeps stays.
         """
         self.predictor.save(place)
         inputs = [input for input, _ in read_checks(self.folder)]
         fresh = [example.input for example in self.examples]
         write_checks(place, self.predictor.predict, [*inputs, *fresh[: max(1, len(inputs))]])
+        if (threshold := kept_threshold(self.folder)) is not None:
+            keep_threshold(place, threshold)
         if (self.folder / METHOD).exists():
             body = json.loads((self.folder / METHOD).read_text(encoding="utf-8"))
             body["extended"] = [*body.get("extended", ()), self.added]

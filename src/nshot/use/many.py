@@ -32,6 +32,11 @@ class Many:
         """What each folder answers, by name."""
         return {name: one.task for name, one in self._folders.items()}
 
+    @property
+    def abstain_below(self) -> dict[str, float]:
+        """Under which probability each folder holds answers back, by name; 0: it answers all."""
+        return {name: one.abstain_below for name, one in self._folders.items()}
+
     def predict(self, inputs: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
         """One prediction per text, mapping or `Input`, in order; ``under[i]`` names its folder.
 
@@ -64,17 +69,25 @@ class Many:
 
 
 @overload
-def load(folder: Place, models: Models | None = None) -> Ready: ...
+def load(
+    folder: Place, models: Models | None = None, abstain_below: float | None = None
+) -> Ready: ...
 @overload
-def load(folder: Places, models: Models | None = None) -> Many: ...
-def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
+def load(
+    folder: Places, models: Models | None = None, abstain_below: float | None = None
+) -> Many: ...
+def load(
+    folder: Place | Places, models: Models | None = None, abstain_below: float | None = None
+) -> Ready | Many:
     """Load a delivered folder, or the winner of a run folder; several, by name, as `Many`.
 
     Folders in a list are named by the last part of their paths, with as many parts before it as
-    tell them apart; a mapping gives the names. Raises `InputError` with the faults of all folders.
+    tell them apart; a mapping gives the names. Answers less probable than `abstain_below` are held
+    back; None: than each folder keeps, if it keeps a threshold. Raises `InputError` with the faults
+    of all folders.
     """
     if isinstance(folder, str | Path):
-        return ready(folder, models)
+        return ready(folder, models, abstain_below)
     places = folder if isinstance(folder, Mapping) else unique_names([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
@@ -83,7 +96,7 @@ def load(folder: Place | Places, models: Models | None = None) -> Ready | Many:
     faults: list[Fault] = []
     for name, place in places.items():
         try:
-            ready_folders[name] = ready(place, shared)
+            ready_folders[name] = ready(place, shared, abstain_below)
         except InputError as error:
             faults += error.faults
     if faults:

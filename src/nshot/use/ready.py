@@ -15,6 +15,7 @@ from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import RECORD
+from nshot.use.abstaining import held_back, kept_threshold, misfit
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
 TOLERANCE = 1e-3
@@ -22,11 +23,21 @@ TOLERANCE = 1e-3
 
 
 class Ready:
-    """A predictor that also takes plain texts, mappings of column to text and pictures' paths."""
+    """A predictor that also takes plain texts, mappings of column to text and pictures' paths.
 
-    def __init__(self, predictor: Predictor, folder: Path) -> None:
+    Answers less probable than `abstain_below` are held back; None: than the folder keeps, if it
+    keeps a threshold. Raises `InputError` for a threshold that the task cannot have.
+    """
+
+    def __init__(
+        self, predictor: Predictor, folder: Path, abstain_below: float | None = None
+    ) -> None:
         self._predictor = predictor
         self._checks = read_checks(folder)
+        kept = kept_threshold(folder) if abstain_below is None else abstain_below
+        self.abstain_below = kept or 0.0
+        if fault := misfit(self.abstain_below, self.task, folder):
+            raise InputError(fault)
 
     @property
     def task(self) -> Task:
@@ -39,8 +50,14 @@ class Ready:
         return len(self._checks)
 
     def predict(self, inputs: Sequence[Asked]) -> list[Prediction]:
-        """One prediction per text, mapping, picture's path or `Input`, in order."""
-        return self._predictor.predict([self.input(one) for one in inputs])
+        """One prediction per text, mapping, picture's path or `Input`, in order.
+
+        One that is held back is `abstained`, its answer ``""``, its scores as they were.
+        """
+        predictions = self._predictor.predict([self.input(one) for one in inputs])
+        if not self.abstain_below:
+            return predictions
+        return held_back(self.task, predictions, self.abstain_below)
 
     def input(self, value: Asked) -> Input:
         """A text, mapping, path or `Input` as an input of the task. Raises `InputError`."""
@@ -76,10 +93,12 @@ def differences(before: Sequence[Prediction], after: Sequence[Prediction]) -> li
     return lines
 
 
-def ready(folder: str | Path, models: Models | None = None) -> Ready:
+def ready(
+    folder: str | Path, models: Models | None = None, abstain_below: float | None = None
+) -> Ready:
     """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
     place = delivered(Path(folder))
-    return Ready(load(place, models or open_models()), place)
+    return Ready(load(place, models or open_models()), place, abstain_below)
 
 
 def delivered(folder: Path) -> Path:

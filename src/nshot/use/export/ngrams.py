@@ -74,13 +74,40 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Scores are divided by `temperature`; then the best label's probability goes by `knots`.
+
+    `knots` (probability, probability instead of it), straight between them, flat beyond. The best
+    label stays it: its new probability is no lower than where the next would be as high. The other
+    labels keep their proportions.
+    """
+
+    temperature: float
+    knots: tuple[tuple[float, float], ...] = ()
+
+    def applied(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(labels,) log-probabilities from (labels,) scores."""
+        best = int(scores.argmax())
+        logprobs = _log_softmax(scores / self.temperature)
+        if not self.knots:
+            return logprobs
+        others = _log_softmax(np.delete(logprobs, best))
+        second = float(np.exp(others.max()))
+        points, heights = zip(*self.knots, strict=True)
+        step = float(np.interp(np.exp(logprobs[best]), points, heights))
+        sure = max(step, second / (1 + second) * (1 + 1e-9))
+        return np.insert(others + np.log1p(-sure), best, np.log(sure))
+
+
+@dataclass(frozen=True)
 class Head:
-    """What the file holds. Scores are log softmax(sum of the parts' logits + bias)."""
+    """What the file holds. Scores are log softmax(sum of the parts' logits + bias), calibrated."""
 
     form: Literal["json-ngrams"]
     labels: tuple[str, ...]
     bias: tuple[float, ...]
     parts: tuple[Part, ...]
+    calibration: tuple[Calibration, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -93,9 +120,16 @@ class Head:
     def answer(self, text: str) -> Prediction:
         """The most probable label, the first of equals; a log-probability for each."""
         logits = sum((part.logits(text) for part in self.parts), np.array(self.bias))
-        logits = logits - logits.max()
-        scores = logits - np.log(np.exp(logits).sum())
-        return Prediction(self.labels[int(scores.argmax())], tuple(scores.tolist()))
+        scores = _log_softmax(logits)
+        best = int(scores.argmax())
+        for step in self.calibration:
+            scores = step.applied(scores)
+        return Prediction(self.labels[best], tuple(scores.tolist()))
+
+
+def _log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted = scores - scores.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
 
 
 class JsonNgrams:
@@ -105,6 +139,9 @@ class JsonNgrams:
 
     def why_not(self, saved: Saved) -> str | None:
         """Only a linear head over TF-IDF is nothing but terms and numbers."""
+        from nshot.predictors.calibrated import unwrapped
+
+        saved, _ = unwrapped(saved)
         takes = f"{self.form} takes a linear head over counted n-grams, as tfidf_lr delivers"
         if saved.kind != "label_head":
             return f"a predictor of kind {saved.kind}: {takes}"
@@ -113,9 +150,11 @@ class JsonNgrams:
 
     def write(self, saved: Saved, models: Models, into: Path) -> None:
         """One file of JSON; numbers are written so that they are read back to the bit."""
+        from nshot.predictors.calibrated import unwrapped
         from nshot.predictors.features import NGRAMS
         from nshot.predictors.folder import array
 
+        saved, calibrations = unwrapped(saved)
         parts, weights = [], array(saved, "weights").tolist()
         for cut, (shortest, longest) in NGRAMS.items():
             terms = saved.settings["source"]["terms"][cut]
@@ -126,6 +165,8 @@ class JsonNgrams:
             )
         labels, bias = saved.task.label_names, array(saved, "bias").tolist()
         body = {"form": self.form, "labels": labels, "bias": bias, "parts": parts}
+        if calibrations:
+            body["calibration"] = [Calibration(one.temperature, one.knots) for one in calibrations]
         write_atomic(into / FILE, dumps(body))
 
     def answer(self, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
