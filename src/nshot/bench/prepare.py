@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from nshot.bench.encoders import default_encoders
 from nshot.bench.jobs.job import Cut
 from nshot.bench.own import places_of
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
@@ -103,7 +104,8 @@ def prepare(request: Request, hold_out: bool = True, own: Sequence[Method] = ())
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
     if faults:
         raise InputError(faults)
-    bases, encoders = _models(request, methods, _encoder_role(task))
+    bases = _named_models(request.model, "lm", any(method.needs for method in methods))
+    encoders, rows = _encoders(request, methods, task, rows, single=not hold_out)
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
@@ -344,14 +346,18 @@ def _lonely(task: Task, rows: Split) -> list[Fault]:
     ]
 
 
-def _models(
-    request: Request, methods: Sequence[Method], role: Role
-) -> tuple[tuple[ModelRef, ...], tuple[ModelRef, ...]]:
-    """The language models and the encoders, if any method needs one or the user named them."""
-    return (
-        _named_models(request.model, "lm", any(method.needs for method in methods)),
-        _named_models(request.encoder, role, any(method.needs_encoder for method in methods)),
-    )
+def _encoders(
+    request: Request, methods: Sequence[Method], task: Task, rows: Split, single: bool
+) -> tuple[tuple[ModelRef, ...], Split]:
+    """The encoders that were named, or those for these texts; the rows, with a note of these.
+
+    With `single` one at most is taken for the texts.
+    """
+    needed = any(method.needs_encoder for method in methods)
+    if request.encoder or task.pictures or not needed:
+        return _named_models(request.encoder, _encoder_role(task), needed), rows
+    encoders, note = default_encoders(rows.train, single)
+    return encoders, replace(rows, notes=(*rows.notes, *([note] if note else [])))
 
 
 def _named_models(names: Sequence[str], role: Role, needed: bool) -> tuple[ModelRef, ...]:

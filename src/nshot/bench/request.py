@@ -66,7 +66,8 @@ class Request:
     encoder: Annotated[
         Names,
         Flag(
-            "encoder of sentences, or of pictures: a folder or a Hub id; repeatable",
+            "encoder of sentences, or of pictures: a folder or a Hub id; repeatable"
+            " (default: by the texts' language)",
             "E",
             several="again",
         ),
