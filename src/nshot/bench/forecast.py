@@ -10,6 +10,7 @@ from typing import Any
 from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Body, Cut
 from nshot.bench.jobs.search import search_rows
+from nshot.bench.jobs.trial import ASKED, LEARNED, LEARNED_OF_EACH
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Prepared
 from nshot.bench.search import trials
 from nshot.board.reduce import Size
@@ -123,6 +124,13 @@ class Forecasts:
         return Forecast(
             search, method.forecast(brief).seconds, method.use_forecast(brief).seconds, 1
         )
+
+    def trial(self, contender: Contender) -> float:
+        """Seconds of a trial on labelled rows."""
+        method, brief = contender.method, self.brief(contender, None)
+        learned = max(LEARNED, LEARNED_OF_EACH * len(brief.task.label_names))
+        part = replace(brief, labelled=min(brief.labelled, learned), test=ASKED)
+        return method.forecast(part).seconds + method.use_forecast(part).seconds
 
     def _search(self, method: Method, brief: Brief) -> float:
         """Seconds of all trials of a search."""

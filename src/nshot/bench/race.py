@@ -30,8 +30,6 @@ from nshot.predictors.measure import Answered, joined
 
 DEAR = 60.0
 """Seconds to build and search, on a fixed machine, from which a trial comes before a test row."""
-LEAST_ASKED = 30
-"""Labelled rows that a trial must be able to ask."""
 LEAST_CHANCE = 0.05
 Stage: TypeAlias = Literal["trial", "first", "search", "more"]
 
@@ -124,7 +122,7 @@ class Step:
         asked = (self.stop or self.ladder.rows) - self.start
         use = whole.use * asked / max(self.ladder.rows, 1)
         return {
-            "trial": min(whole.build, whole.search),
+            "trial": self.ladder.forecasts.trial(self.contender),
             "first": whole.build + use,
             "search": whole.search,
             "more": use,
@@ -293,8 +291,7 @@ class Racing:
     @cached_property
     def _can_try(self) -> bool:
         prepared = self.ladder.prepared
-        fold = trial_fold(prepared.split.train, prepared.task.label_names)
-        return fold is not None and len(fold.dev) >= LEAST_ASKED
+        return trial_fold(prepared.split.train, prepared.task.label_names) is not None
 
     def _leader(self, runner: Runner, runners: dict[str, Runner]) -> str:
         """The contender, on the same model, that measured no lower wherever both were compared."""

@@ -8,15 +8,14 @@ from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Example, Fold, Shots
+from nshot.core.types import Example, Fold, Shots, group_of
 from nshot.data import sample
 from nshot.predictors.measure import answer
 
-ROWS = 120
-"""Labelled rows of a trial; more where that were fewer than `ROWS_OF_EACH` of each label."""
-ROWS_OF_EACH = 3
-FOLDS = 3
-"""Two thirds of them are learned from, a third is asked."""
+LEARNED, LEARNED_OF_EACH = 24, 3
+"""Labelled rows that a trial learns from; more where that were fewer than so many of each label."""
+ASKED = 40
+"""Labelled rows that it asks."""
 
 
 def do(job: Job, place: Workplace) -> Body:
@@ -40,7 +39,17 @@ def do(job: Job, place: Workplace) -> Body:
 
 
 def trial_fold(rows: Sequence[Example], labels: Sequence[str]) -> Fold | None:
-    """What a trial learns from and what it asks, the same for every method; None: too few rows."""
-    chosen = sample(rows, max(ROWS, ROWS_OF_EACH * len(labels)), 0, labels)
-    folds = Shots(labelled=chosen).folds(FOLDS, labels=bool(labels))
-    return folds[0] if folds else None
+    """What a trial learns from and what it asks, the same for every method.
+
+    Each label by its share, no group on both sides. None where too few rows would be left to ask.
+    """
+    count = max(LEARNED, LEARNED_OF_EACH * len(labels))
+    learned = sample(rows, count, 0, labels)
+    groups, known = {group_of(row) for row in learned}, {_label(row, labels) for row in learned}
+    others = [row for row in rows if group_of(row) not in groups and _label(row, labels) in known]
+    asked = sample(others, ASKED, 1, labels)
+    return Fold(Shots(labelled=learned), asked) if len(asked) == ASKED else None
+
+
+def _label(row: Example, labels: Sequence[str]) -> str:
+    return row.label if labels else ""
