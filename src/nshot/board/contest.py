@@ -33,7 +33,8 @@ class Contest:
     of the board, `units` how many groups these are. `df` are degrees of freedom of the luck of a
     score's rows, `freedom` of the differences'. `residual` is the variance of a score that goes
     when its contender answers all rows. `wished`: the user's wish allows it; `ready`: measured on
-    all rows with chosen settings; `fixed`: no draw moves it.
+    all rows with chosen settings; `fixed`: no draw moves it; `twin`: the first that measured the
+    very same.
     """
 
     names: tuple[str, ...]
@@ -55,6 +56,7 @@ class Contest:
     wished: Bools
     ready: Bools
     fixed: Bools
+    twin: Ints
     grain: Floats
 
     @property
@@ -132,6 +134,7 @@ def estimate(
         wished=np.array([c.allowed for c in columns]),
         ready=searched & (rows == n),
         fixed=fixed,
+        twin=_twins(columns),
         grain=grain,
     )
 
@@ -243,6 +246,15 @@ def _at_least(covariance: Floats, floor: Floats) -> Floats:
     lifted = covariance.copy()
     np.fill_diagonal(lifted, np.maximum(np.diag(covariance), floor))
     return lifted
+
+
+def _twins(columns: Sequence[Column]) -> Ints:
+    """(K,) the first column that measured the very same points in the same way."""
+    first: dict[object, int] = {}
+    keys = [
+        (c.points.tobytes(), c.rows, c.deterministic, c.fast, c.searched, c.folds) for c in columns
+    ]
+    return np.array([first.setdefault(key, m) for m, key in enumerate(keys)])
 
 
 def _draws(column: Column, question: Question) -> int:

@@ -39,6 +39,9 @@ def criticals(
             rivals = np.arange(k) != m
             largest = ((errors[:, rivals] - errors[:, [m]]) / sd[rivals, m]).max(axis=1)
             values[:, m] = np.maximum(np.quantile(largest, levels), values[:, m])
+        for m in range(k):  # twins are not told apart by the luck of a simulation
+            alike = contest.twin == contest.twin[m]
+            values[:, alike] = values[:, alike].max(axis=1, keepdims=True)
     return np.asarray(stdtrit(contest.freedom, ndtr(np.minimum(values, 6.0))))
 
 

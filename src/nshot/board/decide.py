@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from nshot.board.column import Column, Floats, Question
+from nshot.board.column import Bools, Column, Floats, Question
 from nshot.board.contest import Contest, estimate
 from nshot.board.critical import (
     TINY,
@@ -24,7 +24,7 @@ from nshot.board.critical import (
     seen_difference,
 )
 from nshot.board.outlook import Margins, Outlook, Why, outlook
-from nshot.board.score import interval, intervals, pick_score
+from nshot.board.score import PickScore, interval, intervals, pick_score
 from nshot.core.errors import Fault, InputError
 
 __all__ = [
@@ -141,20 +141,12 @@ def decide(
     if fresh is not None and (question == 1 or fresh.ndim != 2 or fresh.shape[1] != contest.n):
         raise ValueError(f"fresh must be draws of the shots, (draws, {contest.n})")
     tried, spent = max(tried or 0, contest.k), alpha / 2 ** (look - 1)
-    levels = (spent * NOMINAL[question], max(LEAN * NOMINAL[question], spent))
-    c, c_leaning = criticals(contest, levels, tried)
-    inside = could_be_best(contest.p, contest, contest.se, c)
-    pick = int(picks(contest.p[None], inside[None], contest, give_up)[0])
-    bound = _bound(contest, pick, c)
-    lean = _bound(contest, pick, c_leaning)
-    assumed = bool(contest.draws[pick] == 1 and not contest.fixed[pick])
-    own = next(column.points for column in columns if column.name == contest.names[pick])
-    score = pick_score(contest, pick, c, give_up, own, fresh)
-    settled, leaning = ((b or 0.0) <= delta + TINY for b in (bound, lean))
-    why = _no_forecast(contest, settled, assumed)
+    terms = Terms(question, give_up, delta, spent, tried)
+    points = {column.name: column.points for column in columns}
+    choice = choose(contest, terms, points, fresh)
+    pick, c, score = choice.pick, choice.c, choice.score
     ends, by_score = intervals(contest), np.lexsort((np.arange(contest.k), -contest.p.round(9)))
-    gap, at_pick = contest.p - contest.p[pick], np.arange(contest.k) == pick
-    reach = contest.se[pick] * np.where(at_pick, 0, 1)
+    gap, other = contest.p - contest.p[pick], np.arange(contest.k) != pick
     return Decision(
         question=question,
         mean=_named(contest, np.clip(contest.p, 0, 1)),
@@ -162,9 +154,9 @@ def decide(
         high=_named(contest, ends[:, 1]),
         draw_sd=_named(contest, np.sqrt(contest.s2)),
         gap=_named(contest, gap),
-        gap_low=_named(contest, gap - c[pick] * reach),
-        gap_high=_named(contest, gap + np.where(at_pick, 0, contest.lift) + c * reach),
-        could_be_best=tuple(contest.names[m] for m in by_score if inside[m]),
+        gap_low=_named(contest, gap - other * c[pick] * contest.se[pick]),
+        gap_high=_named(contest, gap + other * (contest.lift + c * contest.se[pick])),
+        could_be_best=tuple(contest.names[m] for m in by_score if choice.inside[m]),
         top=contest.names[by_score[0]],
         pick=contest.names[pick],
         optimism=score.luck,
@@ -172,12 +164,12 @@ def decide(
         corrected_low=score.low,
         corrected_high=score.high,
         confirmed=fresh is not None,
-        verdict=_verdict(contest, pick, settled, leaning, assumed),
-        settled_to=bound,
-        leaning_to=lean,
-        mdd=seen_difference(contest, inside, pick, c),
-        outlook=outlook(contest, pick, c, Margins(give_up, delta), why),
-        assumed=assumed,
+        verdict=choice.verdict,
+        settled_to=choice.settled_to,
+        leaning_to=choice.leaning_to,
+        mdd=seen_difference(contest, choice.inside, pick, c),
+        outlook=outlook(contest, pick, c, Margins(give_up, delta), _no_forecast(contest, choice)),
+        assumed=choice.assumed,
         rows=contest.n,
         groups=None if groups is None else contest.units,
         draws=int(contest.draws[pick]),
@@ -186,6 +178,64 @@ def decide(
         delta=delta,
         alpha=spent,
         look=look,
+    )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under what a contest is decided: as in `decide`, with the alpha that this look spends."""
+
+    question: Question = 1
+    give_up: float = 0.02
+    delta: float = 0.05
+    alpha: float = 0.05
+    tried: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a contest comes to; contenders by their index, `inside` and `c` are (K,)."""
+
+    pick: int
+    inside: Bools
+    c: Floats
+    settled_to: float | None
+    leaning_to: float | None
+    settled: bool
+    assumed: bool
+    score: PickScore
+    verdict: Verdict
+
+
+def choose(
+    contest: Contest,
+    terms: Terms,
+    points: Mapping[str, Floats] | None = None,
+    fresh: Floats | None = None,
+) -> Choice:
+    """The set, the pick, its score and the verdict.
+
+    `points` of every contender by name and `fresh` ones of the pick: see `pick_score`.
+    """
+    share = NOMINAL[terms.question]
+    levels = (terms.alpha * share, max(LEAN * share, terms.alpha))
+    c, c_leaning = criticals(contest, levels, max(terms.tried, contest.k))
+    inside = could_be_best(contest.p, contest, contest.se, c)
+    pick = int(picks(contest.p[None], inside[None], contest, terms.give_up)[0])
+    bound, lean = _bound(contest, pick, c), _bound(contest, pick, c_leaning)
+    settled, leaning = ((b or 0.0) <= terms.delta + TINY for b in (bound, lean))
+    assumed = bool(contest.draws[pick] == 1 and not contest.fixed[pick])
+    own = None if points is None else points[contest.names[pick]]
+    return Choice(
+        pick=pick,
+        inside=inside,
+        c=c,
+        settled_to=bound,
+        leaning_to=lean,
+        settled=settled,
+        assumed=assumed,
+        score=pick_score(contest, pick, c, terms.give_up, own, fresh),
+        verdict=_verdict(contest, pick, settled, leaning, assumed),
     )
 
 
@@ -220,9 +270,9 @@ def _verdict(contest: Contest, pick: int, settled: bool, leaning: bool, assumed:
     return "leaning" if leaning or settled else "cannot_tell"
 
 
-def _no_forecast(contest: Contest, settled: bool, assumed: bool) -> Why | None:
+def _no_forecast(contest: Contest, choice: Choice) -> Why | None:
     if reason := too_few(contest):
         return reason
-    if assumed:
+    if choice.assumed:
         return "one draw"
-    return "settled" if settled else None
+    return "settled" if choice.settled else None

@@ -65,7 +65,12 @@ class PickScore:
 
 
 def pick_score(
-    contest: Contest, pick: int, c: Floats, give_up: float, own: Floats, fresh: Floats | None
+    contest: Contest,
+    pick: int,
+    c: Floats,
+    give_up: float,
+    own: Floats | None = None,
+    fresh: Floats | None = None,
 ) -> PickScore:
     """The score of the pick on new inputs.
 
@@ -77,7 +82,8 @@ def pick_score(
     centre, draws = float(contest.p[pick]), float(contest.draws[pick])
     if fresh is not None:
         luck, centre, draws = luck_of_rows, float(fresh.mean()), float(len(fresh))
-        contest = _with_own_spread(contest, pick, np.concatenate([own, fresh]))
+        drawn = fresh if own is None else np.concatenate([own, fresh])
+        contest = _with_own_spread(contest, pick, drawn)
     low = interval_of(contest, pick, centre - luck, draws)[0]
     high = interval_of(contest, pick, centre, draws)[1]
     return PickScore(luck, min(max(centre - luck, 0.0), 1.0), low, high)
