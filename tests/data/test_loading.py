@@ -33,10 +33,10 @@ def test_the_example_task_says_everything_itself() -> None:
     assert all(label.description for label in loaded.task.labels)
     assert loaded.task.field_names == (("message", "Message"),)
     assert loaded.task.answer_name == "Topic"
-    assert len(loaded.train) == len(loaded.test or ()) == 160
+    assert (len(loaded.train), len(loaded.test or ())) == (240, 400)
     assert loaded.notes == ()
     rows = split(loaded.task, loaded.train, loaded.test)
-    assert (len(rows.train), len(rows.test), rows.notes) == (160, 160, ())
+    assert (len(rows.train), len(rows.test), rows.notes) == (240, 400, ())
 
 
 def test_a_bare_file_is_guessed_and_the_guess_is_told(tmp_path: Path) -> None:

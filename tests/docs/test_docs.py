@@ -175,7 +175,7 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path) -> None:
     told = "\n".join(said)
     for words in (
         "text column 'message', label column 'topic' (guessed",
-        "160 rows to learn from, 160 to test on (file)",
+        "240 rows to learn from, 400 to test on (file)",
         "from this machine's measured rates",
         "Pick: ", "test rows:", "which your wish leaves out", "2 answers in answers.jsonl",
         "50 of 50 answers as delivered", "report: runs/all/report.html", "saved in runs/probe",
