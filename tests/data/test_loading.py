@@ -261,7 +261,7 @@ def test_a_hundred_thousand_rows_in_seconds(tmp_path: Path) -> None:
     loaded = load(path)
     rows = split(loaded.task, loaded.train, None)
     assert time.process_time() - started < 12  # about 5 s here
-    assert (len(rows.train), len(rows.test)) == (60_000, 40_000)
+    assert (len(rows.train), len(rows.test)) == (99_000, 1_000)
 
 
 @pytest.mark.data
