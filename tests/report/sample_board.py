@@ -86,6 +86,31 @@ def _learning(name: str) -> dict[str, Any]:
     return {"train": train, "validation": [list(look) for look in looks] if name == "full" else []}
 
 
+def _calibration(score: float, right: bool) -> dict[str, Any]:
+    """Of a row that is calibrated, or of one that too few rows could."""
+
+    def share(value: float) -> dict[str, float]:
+        return {"value": value, "low": _clip(value - 0.06), "high": _clip(value + 0.05)}
+
+    return {
+        "kind": "temperature" if right else "none",
+        "temperature": 1.62 if right else 1.0,
+        "rows": 128 if right else 12,
+        "reason": "" if right else "at least 30 validation rows are needed, and it has 12",
+        "error": share(0.041),
+        "brier": share(1 - score),
+        "bins": [
+            {"rows": 16, "probability": p, "right": share(_clip(p - 0.02))}
+            for p in (0.35, 0.52, 0.71, 0.86, 0.97)
+        ],
+        "thresholds": [
+            {"accuracy": 0.8, "threshold": 0.0, "answered": share(1.0), "right": share(score)},
+            {"accuracy": 0.95, "threshold": 0.71, "answered": share(0.62), "right": share(0.94)},
+            {"accuracy": 0.99, "threshold": 0.993, "answered": share(0.0), "right": None},
+        ] if right else [],
+    }  # fmt: skip
+
+
 def _trials(rng: random.Random, score: float) -> list[dict[str, Any]]:
     tried: list[dict[str, Any]] = [
         {
@@ -171,6 +196,7 @@ def _full_method(rng: random.Random, entry: Any) -> dict[str, Any]:
         notes=["12 texts were cut at 256 tokens"] if name == "lm_probe" else [],
         beside={"k-NN vote of the same demonstrations": 0.717} if name == "retrieved_shots" else {},
         forecast_seconds=build * 1.2,
+        calibration=_calibration(score, searched),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
 import sample_board
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,3 +163,20 @@ def test_a_name_with_its_model_fits_everywhere() -> None:
         charts.loss_panel(losses),
     ):
         assert f">{name}</text>" in drawn
+
+
+def test_reliability_places_a_mark_for_each_bin_and_its_interval() -> None:
+    bins = [charts.Bin(20, 0.5, 0.5, 0.3, 0.7), charts.Bin(30, 1.0, 0.9, 0.8, 0.95)]
+    drawn = ET.fromstring(charts.standalone(charts.reliability(bins, "Is it true? <로그인>")))
+    stems = [one for one in drawn.iter(f"{SVG}line") if one.get("class") == "c-stem c-pick"]
+    diamonds = list(drawn.iter(f"{SVG}polygon"))
+    assert len(stems) == len(diamonds) == 2
+    (dashed,) = [one for one in drawn.iter(f"{SVG}line") if one.get("class") == "c-frontier"]
+    x1, y1, x2, y2 = (float(dashed.get(key, "")) for key in ("x1", "y1", "x2", "y2"))
+    x, y = (sum(map(float, pair)) for pair in zip(
+        *[one.split(",") for one in diamonds[0].get("points", "").split()], strict=True
+    ))  # fmt: skip
+    assert (x / 4, y / 4) == (pytest.approx((x1 + x2) / 2), pytest.approx((y1 + y2) / 2))
+    assert float(stems[1].get("y1", "")) > float(stems[1].get("y2", "")), "low stands lower"
+    words = [one.text for one in diamonds[1]]
+    assert words == ["30 rows of probability 100.0: 90.0 right (80.0 to 95.0)"]

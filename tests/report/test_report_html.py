@@ -100,8 +100,28 @@ def test_says_what_one_must_know() -> None:
     assert [words for words in said if words not in text] == []
 
 
+def test_calibration_shows_the_picks_thresholds_and_every_rows_error() -> None:
+    board, details = sample_board.board(), sample_board.details()
+    page = render(board, details)
+    text = Reader(page).text
+    shown = {path: words for path, _, words in Reader(page).figures}
+    pick = next(i for i, row in enumerate(board["rows"]) if row["name"] == board["advice"]["pick"])
+    path = f"/rows/{pick}/calibration"
+    assert shown[f"{path}/thresholds/1/threshold"] == "0.71"
+    assert shown[f"{path}/thresholds/1/answered/value"] == "62.0"
+    assert "none answered" in text, "over .993 there is no test row"
+    assert "chart-reliability" in page
+    measured = [i for i, row in enumerate(board["rows"]) if row.get("calibration")]
+    assert len(measured) >= 12
+    assert all(f"/rows/{i}/calibration/brier/value" in shown for i in measured)
+    assert "at least 30 validation rows are needed, and it has 12" in text
+    for row in board["rows"]:
+        row["calibration"] = None
+    assert "chart-reliability" not in render(board, details)
+
+
 KEPT = {"ok", "skipped", "failed", "trained", "leaning", "classify", "deployed", "balanced",
-        "holdout", *RUNGS}  # fmt: skip
+        "holdout", "none", "temperature", *RUNGS}  # fmt: skip
 """Words of which there are only these: another is no board."""
 
 

@@ -16,7 +16,9 @@ from pydantic import BaseModel
 
 from nshot.report.svg import element
 
-Style: TypeAlias = Literal["score", "points", "seconds", "bytes", "count", "tokens", "share"]
+Style: TypeAlias = Literal[
+    "score", "points", "seconds", "bytes", "count", "tokens", "share", "plain"
+]
 
 MISSING = "–"
 
@@ -66,6 +68,8 @@ def say(value: float | None, style: Style) -> str:
         return MISSING
     if style == "score":
         return f"{value * 100:.1f}"
+    if style == "plain":
+        return f"{value:.3f}".rstrip("0").rstrip(".")
     if style == "points":
         return "0.0" if abs(value) < 0.0005 else f"{value * 100:+.1f}".replace("-", "−")
     if style == "seconds":

@@ -19,7 +19,16 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nshot.board.schema import Advice, Board, Confusion, Details, Machine, Mistake, Trial
+from nshot.board.schema import (
+    Advice,
+    Board,
+    Confusion,
+    Details,
+    Machine,
+    Mistake,
+    ReliabilityBin,
+    Trial,
+)
 from nshot.report import charts
 from nshot.report.numbers import Style, figure, number, say, under
 from nshot.report.svg import join, writable
@@ -31,6 +40,7 @@ _PARTS = (
     ("cost", "Cost"),
     ("shots", "Shots"),
     ("losses", "Losses"),
+    ("calibration", "Calibration"),
     ("confusion", "Confusion"),
     ("pictures", "Pictures"),
     ("mistakes", "Mistakes"),
@@ -136,6 +146,7 @@ def _environment() -> Environment:
     )
     script = _asset("report.js")
     environment.globals.update(
+        bins_of=_bins,
         charts=charts,
         columns=_COLUMNS,
         confused=_confused,
@@ -213,6 +224,13 @@ def _costed(rows: Sequence[View]) -> list[tuple[str, str, list[charts.Mark]]]:
 
 def _scored(trials: Sequence[Trial]) -> list[tuple[float, bool]]:
     return [(trial.score, trial.chosen) for trial in trials if trial.score is not None]
+
+
+def _bins(bins: Sequence[ReliabilityBin]) -> list[charts.Bin]:
+    return [
+        charts.Bin(one.rows, one.probability, one.right.value, one.right.low, one.right.high)
+        for one in bins
+    ]
 
 
 def _confused(of: Confusion) -> list[tuple[str, str, int, int]]:
