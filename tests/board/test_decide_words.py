@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -310,8 +311,23 @@ def test_costs_under_each_wish() -> None:
         "building": 100.0,
         "memory": 5e9,
     }
+    for unknown in (None, 0):
+        assert cost_of(row.model_copy(update={"build_peak_bytes": unknown}), "memory") == math.inf
     assert give_up_of("accuracy") == 0
     assert give_up_of("serving") == 0.02
+
+
+def test_memory_that_was_not_measured_is_not_the_least() -> None:
+    few_bytes, many_bytes, unknown = (exactly(n, 160, 200) for n in ("few", "many", "unknown"))
+    shown = board([few_bytes, many_bytes, unknown])
+    peaks = {"few": 1_000_000, "many": 9_000_000, "unknown": 0}
+    rows = tuple(r.model_copy(update={"build_peak_bytes": peaks[r.name]}) for r in shown.rows)
+    advice = shown.model_copy(update={"rows": rows}).decide(Wish(prefer="memory"))
+    assert advice.pick == "few"
+    assert advice.frontier[0] == "few"
+    alone = board([unknown, exactly("also", 100, 200)])
+    rows = tuple(r.model_copy(update={"build_peak_bytes": None}) for r in alone.rows)
+    assert alone.model_copy(update={"rows": rows}).decide(Wish(prefer="memory")).pick == "unknown"
 
 
 def test_frontier_keeps_what_nothing_beats_in_both() -> None:

@@ -5,6 +5,7 @@ Every score is said with what it is of: which fitted model, on how many rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -54,9 +55,13 @@ class Scope:
 
 
 def cost_of(row: Row, prefer: Preference) -> float:
-    """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only."""
+    """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only.
+
+    Memory that was not measured, or did not grow, which is the same where an earlier method had
+    taken more, is dearer than any that was.
+    """
     if prefer == "memory":
-        return float(row.build_peak_bytes or 0)
+        return float(row.build_peak_bytes or math.inf)
     return cost_in_seconds(prefer, row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0)
 
 
@@ -224,7 +229,7 @@ def _say_why(
 def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
     """How much more the dear one costs, as a ratio; in full where the cheap one costs nothing."""
     high, low = cost_of(dear, prefer), cost_of(cheap, prefer)
-    if low <= 0:
+    if low <= 0 or not math.isfinite(high):
         return _amount(dear, prefer)
     ratio = high / low
     if ratio < 1.05:
@@ -236,8 +241,10 @@ def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
 def _amount(row: Row, prefer: Preference) -> str:
     """A cost with its unit: ``12 s to build``, or ``free to build``."""
     value = cost_of(row, prefer)
+    if not math.isfinite(value):
+        return "no memory measured"
     if value <= 0:
-        return "no memory measured" if prefer == "memory" else f"free {_PER[prefer]}"
+        return f"free {_PER[prefer]}"
     amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
     return f"{amount} {_PER[prefer]}"
 
