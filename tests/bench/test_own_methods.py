@@ -14,6 +14,7 @@ import pytest
 
 import nshot
 from nshot.bench.own import places_of
+from nshot.bench.request import read_request
 from nshot.core.errors import InputError
 from nshot.core.types import Shots, Task
 from nshot.methods.contract import Workbench
@@ -84,6 +85,12 @@ def test_from_python_a_value_stands_beside_names(
     assert row["settings"] == {"smoothing": 0.1}
     assert result.pick == "naive_bayes"
     assert nshot.load(result.folder).check() == []
+    with pytest.raises(InputError) as caught:
+        read_request(tmp_path / "run" / "nshot.yaml")
+    (fault,) = caught.value.faults
+    assert fault.found == "method 'naive_bayes' is not one of nshot's: naive_bayes:NaiveBayes"
+    assert "methods=[NaiveBayes(), ...]" in fault.do
+    assert fault.do.endswith(f"out='{tmp_path / 'run'}')")
 
 
 class Mine(Majority):

@@ -17,7 +17,9 @@ from nshot.bench.jobs.job import Cut
 from nshot.bench.prepare import FOLDS, prepare, request_yaml
 from nshot.bench.request import Request, is_request, read_request
 from nshot.bench.setting import cut_rows
+from nshot.cli.main import main
 from nshot.core.errors import InputError
+from nshot.core.serial import from_data
 from nshot.methods import STANDARD, TABLE
 from nshot.models.embedded.packages import EMBEDDED
 from spine import jsonl, rows_of, tickets
@@ -187,6 +189,23 @@ def test_the_order_of_the_rows_does_not_matter(tmp_path: Path, train: str) -> No
     prepare(asked(train))
 
 
+def test_a_row_of_a_board_with_several_models_is_no_method(train: str) -> None:
+    said = refusal(
+        asked(train, methods=("zero_shot @ scorer",), settings={"knn @ encoder": {"k": 1}})
+    )
+    for fragment in (
+        "--methods names a row, 'zero_shot @ scorer'", "--methods zero_shot\n",
+        "--set names a row, 'knn @ encoder'", "--set knn.NAME=VALUE",
+    ):  # fmt: skip
+        assert fragment in f"{said}\n"
+
+
+def test_an_address_alone_is_told_how_an_endpoint_is_named(train: str) -> None:
+    said = refusal(asked(train, model="http://localhost:8000/v1", seeds=0))
+    assert "openai:MODEL@http://localhost:8000/v1" in said
+    assert "--seeds 0" in said
+
+
 # ---------------------------------------------------------------- nshot.yaml
 
 
@@ -224,6 +243,11 @@ def test_a_model_folder_is_found_from_anywhere(
     ("body", "said"),
     [
         ("compare:\n", "is not a mapping"),
+        ("task: a.csv\nmethods: [knn]\n", "line 1: a request without the key `compare`"),
+        ("methods: [knn]\n", "write `compare:` above its keys"),
+        ("compare: {task: a.csv, seeds: true}\n", "line 1: seeds: True"),
+        ("compare: {task: a.csv, minutes: no}\n", "line 1: minutes: False"),
+        ("compare: {task: a.csv, shots: [yes]}\n", "line 1: shots.0: True"),
         ("compare: [1]\n", "is not a mapping"),
         ("compare:\n  seeds: 2\n", "nshot.yaml, line 1: task is missing"),
         ("compare:\n  task: [\n", "not YAML"),
@@ -254,6 +278,34 @@ def test_a_yaml_may_begin_with_a_comment(tmp_path: Path, before: str) -> None:
     assert read_request(path) == Request("a.csv", shots=(4, None))
 
 
+def test_wrong_types_do_not_hide_wrong_numbers_nor_wrong_rows(
+    train: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fragments = ("seeds: 'many'", "--workers -1", "did you mean 'knn'", "no column 'body'")
+    with pytest.raises(InputError) as caught:
+        nshot.compare(train, seeds="many", workers=-1, methods="knnn", text="body")  # type: ignore[arg-type]
+    assert all(fragment in str(caught.value) for fragment in fragments)
+    path = tmp_path / "nshot.yaml"
+    path.write_text(
+        "compare: {task: train.jsonl, seeds: many, workers: -1, methods: knnn, text: body}\n"
+    )
+    typed = ["--seeds", "many", "--workers", "-1", "--methods", "knnn", "--text", "body"]
+    for words in ([str(path)], [train, *typed]):
+        with pytest.raises(SystemExit) as ended:
+            main(["compare", *words])
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert all(fragment in said for fragment in fragments[1:]), said
+        assert "seeds: 'many'" in said
+
+
+def test_a_number_of_shots_alone_is_one_size(train: str) -> None:
+    prepared = prepare(from_data(Request, {**asdict(asked(train)), "shots": 4}))
+    assert prepared.sizes == (4,)
+    with pytest.raises(InputError, match="--shots 0"):
+        nshot.compare(train, methods="majority", shots=0)
+
+
 def test_compare_from_python_has_the_fields_of_the_request_and_their_defaults() -> None:
     given = dict(inspect.signature(nshot.compare).parameters)
     del given["on"]  # who hears of it; no part of what is asked for
@@ -279,6 +331,8 @@ def test_values_of_wrong_types_are_refused_in_words_all_at_once() -> None:
 def test_a_task_file_is_no_request(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text("name: x\ndata: {train: a.csv}\n")
     assert not is_request(tmp_path / "task.yaml")
+    (tmp_path / "other.yaml").write_text("task: a.csv\n")
+    assert is_request(tmp_path / "other.yaml")
     assert not is_request(tmp_path / "no.yaml")
     assert not is_request(tmp_path)
 

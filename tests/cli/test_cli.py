@@ -436,6 +436,18 @@ def test_check_fails_where_a_byte_of_the_weights_changed(
     assert re.search(r"^\d+ of 36 answers as delivered$", out, re.M)
 
 
+def test_a_run_that_was_interrupted_is_checked_and_asked_in_vain(
+    typed: Typed, place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(place / "run", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "winner")
+    for words in (("check", "run"), ("predict", "run", str(place / "test.jsonl"))):
+        code, _, err = typed(*words)
+        assert code == 2
+        assert "no winner yet" in err
+        assert "nshot compare run/nshot.yaml" in err
+
+
 def test_check_of_a_task_says_how_it_is_understood(typed: Typed, place: Path) -> None:
     train, test = str(place / "train.jsonl"), str(place / "test.jsonl")
     code, out, _ = typed("check", train, "--test", test)

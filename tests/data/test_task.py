@@ -87,6 +87,15 @@ def test_what_is_no_task_file_is_refused_by_name(tmp_path: Path, text: str) -> N
     assert all("task.yaml" in fault.where for fault in caught.value.faults)
 
 
+def test_a_key_of_a_part_that_stands_at_the_top_is_told_where_it_belongs(tmp_path: Path) -> None:
+    path = write(tmp_path, "data: {train: train.csv}\nlabel: a\ntext: b\ntest: c\nanswer: d\n")
+    with pytest.raises(InputError) as caught:
+        read_task(path)
+    assert [fault.do for fault in caught.value.faults] == [
+        "data: {label: ...}", "data: {text: ...}", "data: {test: ...}", "prompt: {answer: ...}",
+    ]  # fmt: skip
+
+
 def test_a_task_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_task(tmp_path / "task.yaml")

@@ -71,6 +71,13 @@ def test_all_wrong_settings_are_told_at_once() -> None:
     assert "did you mean 'kind'" in str(caught.value)
 
 
+def test_a_truth_value_is_no_number() -> None:
+    for name, setting in (("lora", "rank"), ("lora", "learning_rate"), ("knn", "k")):
+        with pytest.raises(InputError, match=f"{name}: {setting} = True"):
+            TABLE.build({"method": name, setting: True})
+    assert TABLE.build({"method": "lora", "learning_rate": "1e-4"}).learning_rate == 1e-4
+
+
 def test_an_unknown_method_names_the_nearest_also_inside() -> None:
     with pytest.raises(InputError, match="did you mean 'leaf'"):
         TOYS.build({"method": "leef"})

@@ -72,6 +72,13 @@ def test_an_answer_that_changed_is_told(run: Path, tmp_path: Path) -> None:
     assert wrong.startswith(f"was {first['answer']!r}, is ")
 
 
+def test_a_run_that_was_interrupted_is_told_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "nshot.yaml").write_text("compare: {task: a.csv}\n")
+    with pytest.raises(InputError, match="no winner yet") as caught:
+        nshot.load(tmp_path)
+    assert caught.value.faults[0].do == f"nshot compare {tmp_path / 'nshot.yaml'}"
+
+
 def test_what_is_no_folder_of_ours_is_refused(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(InputError, match=r"nshot\.json"):

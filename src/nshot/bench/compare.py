@@ -30,7 +30,7 @@ def compare(
     also: str | Sequence[str] = (),
     methods: str | Method | Sequence[str | Method] | None = None,
     adapters: Sequence[str | Path] = (),
-    shots: Sequence[int | None] | None = None,
+    shots: int | Sequence[int | None] | None = None,
     seeds: int | None = None,
     test_limit: int | None = None,
     thorough: bool = False,
@@ -61,5 +61,6 @@ def compare(
     own = tuple(method for method in several if isinstance(method, Method))
     if own:
         arguments["methods"] = [name for name in several if isinstance(name, str)]
-    request = from_data(Request, arguments)
-    return carry_out(prepare(request, own=own), on, "nshot.compare(...)")
+    faults: list[Fault] = []
+    request = from_data(Request, arguments, faults=faults)
+    return carry_out(prepare(request, own=own, faults=faults), on, "nshot.compare(...)")

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from nshot.bench.request import PLACE_LISTS, PLACES, Request
 from nshot.bench.setting import Setting, cut_rows
 from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
-from nshot.core.errors import Fault, InputError, ModelNotFound
+from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
 from nshot.core.serial import read_json, to_data
 from nshot.core.types import RUNGS, Kind, ModelRef, Split, Task
 from nshot.data import load, split, with_background
@@ -77,13 +78,18 @@ class Prepared:
         return self.sizes[-1]
 
 
-def prepare(request: Request, hold_out: bool = True, own: Sequence[Method] = ()) -> Prepared:
+def prepare(
+    request: Request,
+    hold_out: bool = True,
+    own: Sequence[Method] = (),
+    faults: Sequence[Fault] = (),
+) -> Prepared:
     """Read and check everything the request names. Raises `InputError` with all faults at once.
 
     Without `hold_out` and without test rows nothing is set apart: all rows are to learn from.
-    `own` are methods beside those that the request names.
+    `own` are methods beside those that the request names; `faults` were found before.
     """
-    faults = _number_faults(request)
+    faults = [*faults, *_number_faults(request)]
     pairs, pair_faults = _pairs(request)
     try:
         task, also, rows = _rows(request, hold_out)
@@ -189,16 +195,20 @@ def chosen_methods(
     if not specs and not own:
         faults.append(Fault("no method is named", do="--methods majority,linear_probe"))
     faults += [
-        Fault(f"a setting for '{name}', which is not among the methods")
+        _row_named(name, "--set")
+        or Fault(
+            f"a setting for '{name}', which is not among the methods",
+            do=nearest(name, (spec["method"] for spec in specs)),
+        )
         for name in request.settings
         if name not in {spec["method"] for spec in specs}
     ]
     built = []
     for spec in specs:
-        try:
-            built.append(TABLE.build(spec))
-        except InputError as error:
-            faults += error.faults
+        if wrong := _row_named(spec["method"], "--methods"):
+            faults.append(wrong)
+        elif method := collected(faults, partial(TABLE.build, spec)):
+            built.append(method)
     counts = Counter(method.called for method in (*built, *own))
     faults += [
         Fault(f"{count} methods called '{name}'", "names of their own")
@@ -209,6 +219,16 @@ def chosen_methods(
         raise InputError(faults)
     order = list(TABLE)
     return (*sorted(built, key=lambda method: order.index(method.name)), *own)
+
+
+def _row_named(name: str, flag: str) -> Fault | None:
+    """A row of a board with several models, named where a method is meant."""
+    if " @ " not in name:
+        return None
+    method = name.split(" @ ")[0]
+    do = f"{flag} {method}.NAME=VALUE" if flag == "--set" else f"{flag} {method}"
+    expected = f"a method's name: {method} is put on every model that --model and --encoder name"
+    return Fault(f"{flag} names a row, '{name}'", expected, do)
 
 
 def _spec(word: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -277,7 +297,7 @@ def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
     ]
     faults: list[Fault] = []
     for name, roles in named:
-        if "/" not in name or Path(name).expanduser().exists():
+        if "/" not in name or "://" in name or Path(name).expanduser().exists():
             wrong = [_unresolved(name, role) for role in roles]
             faults += wrong[0] if all(wrong) else []
     return faults

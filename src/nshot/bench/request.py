@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -11,9 +12,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nshot.board.schema import Preference, Wish
-from nshot.core.errors import InputError
-from nshot.core.fields import Flag, Names, Place, Settings
-from nshot.core.serial import read_yaml
+from nshot.core.errors import Fault, InputError
+from nshot.core.fields import Flag, Names, Number, Place, Settings, Whole
+from nshot.core.serial import read_json, read_yaml
 
 
 def _size(value: Any) -> Any:
@@ -25,7 +26,12 @@ def _size(value: Any) -> Any:
         raise ValueError(f"'{value}' is no number of rows, nor 'all'") from None
 
 
-Size: TypeAlias = Annotated[int | None, BeforeValidator(_size)]
+def _sizes(value: Any) -> Any:
+    """A number alone is one size."""
+    return (value,) if isinstance(value, int | str) else value
+
+
+Size: TypeAlias = Annotated[Whole | None, BeforeValidator(_size)]
 """Rows per label; None (typed ``all``) is all there are."""
 
 
@@ -94,6 +100,7 @@ class Request:
     ] = ()
     shots: Annotated[
         tuple[Size, ...] | None,
+        BeforeValidator(_sizes),
         Flag(
             "how does it go with so many rows per label? (default: all rows, as delivered)",
             "4,8,16|all",
@@ -101,27 +108,27 @@ class Request:
         ),
     ] = None
     seeds: Annotated[
-        int | None, Flag("draws of the shots, or repeats of the folds (default 3)", "N")
+        Whole | None, Flag("draws of the shots, or repeats of the folds (default 3)", "N")
     ] = None
-    test_limit: Annotated[int | None, Flag("at most N test rows", "N")] = None
+    test_limit: Annotated[Whole | None, Flag("at most N test rows", "N")] = None
     thorough: Annotated[
         bool, Flag("measure every method on all test rows; nothing is put aside early")
     ] = False
     refit_on_all: Annotated[
         bool, Flag("deliver the pick adapted anew on all rows, the held-out ones too")
     ] = False
-    minutes: Annotated[float | None, Flag("time to spend; what would not fit is skipped", "M")] = (
+    minutes: Annotated[Number | None, Flag("time to spend; what would not fit is skipped", "M")] = (
         None
     )
     workers: Annotated[
-        int | None,
+        Whole | None,
         Flag("processes that work side by side (default: what cores and memory allow)", "N"),
     ] = None
     prefer: Annotated[
         Preference, Flag("which cost weighs; balanced: building plus 10,000 answers")
     ] = "balanced"
     give_up: Annotated[
-        float | None,
+        Number | None,
         Flag("points of score a cheaper method may measure below the top (default 2)", "POINTS"),
     ] = None
     judge: Annotated[
@@ -162,28 +169,57 @@ PLACE_LISTS = ("model", "encoder")
 
 
 def is_request(path: Path) -> bool:
-    """Is this the nshot.yaml of a run?"""
+    """Is this the nshot.yaml of a run? By its name, or a key that no task file has."""
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
-    return re.search(r"^\ufeff?(['\"]?)compare\1\s*:", text, re.MULTILINE) is not None
+    key = re.search(r"^\ufeff?(['\"]?)(compare|task)\1\s*:", text, re.MULTILINE)
+    return path.name == "nshot.yaml" or key is not None
 
 
-def read_request(path: Path) -> Request:
+def read_request(path: Path, faults: list[Fault] | None = None) -> Request:
     """The request in an ``nshot.yaml``; its paths are read from that file's folder.
 
-    Raises `InputError` with every unknown key and wrong value, each with its line.
+    Raises `InputError` with every unknown key and wrong value, each with its line, or puts them to
+    `faults`.
     """
     content = read_yaml(path, "compare: {task: FILE}")
-    body = content.data.get("compare") if isinstance(content.data, dict) else None
-    request, faults = content.read(Request, body, ("compare",))
-    if faults:
-        raise InputError(faults)
+    if not isinstance(content.data, dict) or "compare" not in content.data:
+        problem = "a request without the key `compare`"
+        do = "write `compare:` above its keys, and those two spaces further in"
+        raise InputError(Fault(problem, "compare: {task: FILE}", do, content.where()))
+    request, wrong = content.read(Request, content.data["compare"], ("compare",))
+    own = _own_methods(path)
+    wrong += [_own_fault(path, name, own[name]) for name in request.methods or () if name in own]
+    if wrong and faults is None:
+        raise InputError(wrong)
+    if faults is not None:
+        faults += wrong
     places: dict[str, Any] = {key: _placed(path, getattr(request, key)) for key in PLACES}
     for key in PLACE_LISTS:
         places[key] = tuple(_placed(path, name) for name in getattr(request, key))
-    adapters = tuple(str((path.parent / name).resolve()) for name in request.adapters)
-    return replace(request, adapters=adapters, **places)
+    places["adapters"] = tuple(str((path.parent / name).resolve()) for name in request.adapters)
+    if request.methods is not None:
+        places["methods"] = tuple(name for name in request.methods if name not in own)
+    return replace(request, **places)
+
+
+def _own_methods(path: Path) -> Mapping[str, str]:
+    """The methods of a run that nshot does not bring, and where they are."""
+    setting = path.parent / "data" / "setting.json"
+    own: Mapping[str, str] = read_json(setting).get("methods", {}) if setting.exists() else {}
+    return own
+
+
+def _own_fault(path: Path, name: str, place: str) -> Fault:
+    """A file does not decide what is imported."""
+    cls = place.rpartition(":")[2]
+    return Fault(
+        f"method '{name}' is not one of nshot's: {place}",
+        "methods that nshot or an installed package brings",
+        f"from Python: nshot.compare(TASK, methods=[{cls}(), ...], out='{path.parent}')",
+        str(path),
+    )
 
 
 def _placed(path: Path, name: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nshot.cli import flags, output
-from nshot.core.errors import Fault, InputError
+from nshot.core.errors import Fault
 
 ABOUT = "adapt one method and save what answers"
 _FIELDS = ("task", "test", "text", "label", "group", "kind", "model", "encoder", "metric", "also",
@@ -35,18 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     method = arguments.method
     typed = flags.given(Request, arguments)
+    faults: list[Fault] = []
     request = flags.read(
         Request,
         arguments,
+        faults,
         methods=[method],
         settings=[f"{method}.{pair}" for pair in typed.get("settings", ())],
         shots=typed.get("shots", ["all"]),
         seeds=1,
     )
-    if len(request.shots or ()) != 1:
+    if request.shots is not None and len(request.shots) != 1:
         problem = f"--shots {','.join(typed['shots'])}"
-        raise InputError(Fault(problem, "one number, or 'all'", "nshot compare measures several"))
-    prepared = prepare(request, hold_out=False)
+        faults.append(Fault(problem, "one number, or 'all'", "nshot compare measures several"))
+    prepared = prepare(request, hold_out=False, faults=faults)
     output.note(prepared.split.notes)
     with output.display() as shown:
         row = adapt_one(prepared, shown)

@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.report import board_text
     from nshot.report.terminal import forecast_table
 
-    prepared = prepare(_request(arguments))
+    faults: list[Fault] = []
+    prepared = prepare(_request(arguments, faults), faults=faults)
     output.note(prepared.split.notes)
     with output.display() as shown:
         if arguments.dry_run:
@@ -47,17 +48,17 @@ def run(arguments: argparse.Namespace) -> int:
     return result.exit_code
 
 
-def _request(arguments: argparse.Namespace) -> Request:
-    """What was typed, or the request in the nshot.yaml that was named."""
+def _request(arguments: argparse.Namespace, faults: list[Fault]) -> Request:
+    """What was typed, or the request in the nshot.yaml that was named; `faults` get its faults."""
     from dataclasses import replace
 
     from nshot.bench.request import Request, is_request, read_request
 
     path = Path(arguments.task)
     if not is_request(path):
-        return flags.read(Request, arguments)
+        return flags.read(Request, arguments, faults)
     typed = flags.given(Request, arguments)
     if typed.keys() - {"task", "out"}:
         expected = "no flags but --out and --dry-run"
         raise InputError(Fault("flags beside an nshot.yaml", expected, f"edit {path}"))
-    return replace(read_request(path), out=typed.get("out"))
+    return replace(read_request(path, faults), out=typed.get("out"))

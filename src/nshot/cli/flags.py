@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
 if TYPE_CHECKING:
+    from nshot.core.errors import Fault
     from nshot.core.fields import Flag
+    from nshot.core.serial import Loc
 
 T = TypeVar("T")
 
@@ -43,16 +45,25 @@ def add(
         parser.add_argument(*words.split(", "), **options)
 
 
-def read(request: type[T], typed: argparse.Namespace, **fixed: Any) -> T:
+def read(
+    request: type[T],
+    typed: argparse.Namespace,
+    faults: list[Fault] | None = None,
+    **fixed: Any,
+) -> T:
     """The request that was typed, with the values of `fixed` fields.
 
-    Raises `InputError` with every value of a wrong type.
+    Raises `InputError` with every value of a wrong type, or puts them to `faults`.
     """
     from nshot.core.serial import from_data
 
     data = given(request, typed) | fixed
     named = {name: _words(name, _flag(field)) for name, field in _fields(request).items()}
-    return from_data(request, data, name=lambda loc: named.get(str(loc[0]), str(loc[0])))
+
+    def called(loc: Loc) -> str:
+        return named.get(str(loc[0]), str(loc[0]))
+
+    return from_data(request, data, name=called, faults=faults)
 
 
 def given(request: type, typed: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError, core_schema
 
 
 class Flag(NamedTuple):
@@ -61,6 +62,25 @@ def _pinned(value: Any) -> Any:
     return pins
 
 
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+def no_truth_values(schema: Any) -> Any:
+    """Pydantic's schema of a type, whose numbers are never True or False."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float"):
+            return core_schema.no_info_before_validator_function(_no_truth, schema)
+        return {name: no_truth_values(part) for name, part in schema.items()}
+    return [no_truth_values(part) for part in schema] if isinstance(schema, list) else schema
+
+
+Whole: TypeAlias = Annotated[int, BeforeValidator(_no_truth)]
+"""A whole number; True is none."""
+Number: TypeAlias = Annotated[float, BeforeValidator(_no_truth)]
+"""A number; True is none."""
 Place: TypeAlias = Annotated[str, BeforeValidator(_text)]
 """A path as it was typed, or a name that may be one."""
 Names: TypeAlias = Annotated[tuple[Place, ...], BeforeValidator(_listed)]

@@ -84,18 +84,30 @@ def from_data(
     data: Any,
     where: str | Callable[[Loc], str] = "",
     name: Callable[[Loc], str] = _dotted,
+    faults: list[Fault] | None = None,
 ) -> T:
     """The value of type `kind` that `to_data` made `data` of, or that a user wrote.
 
-    Raises `InputError` with every fault; `where` says where the data stands, or each place in it,
-    and `name` what a value is called.
+    `where` says where the data stands, or each place in it, and `name` what a value is called.
+    Raises `InputError` with every fault. With `faults` they are put there, what is at fault is
+    left out, so that the rest can be checked too, and it is raised only where nothing is left.
     """
     try:
         made: T = _validator(kind).validate_python(data)  # type: ignore[arg-type]
         return made
     except ValidationError as error:
         places = where if callable(where) else lambda loc: where
-        faults = [_fault(kind, dict(e), places, name) for e in error.errors()]
+        these = [_fault(kind, dict(e), places, name) for e in error.errors()]
+        locs = [e["loc"] for e in error.errors()]
+    if faults is None:
+        raise InputError(these)
+    faults += these
+    left = copy.deepcopy(data)
+    for loc in locs:
+        left = _without(left, loc)
+    try:
+        return from_data(kind, left)
+    except InputError:
         raise InputError(faults) from None
 
 
@@ -108,7 +120,9 @@ def _fault(
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             inside = f" in {'.'.join(map(str, loc[:-1]))}" if loc[:-1] else ""
-            do = nearest(last, _names(kind, loc[:-1]))
+            known = _at(kind, loc[:-1])
+            parts = [part for part, kind in known.items() if last in _fields(kind)]
+            do = f"{parts[0]}: {{{last}: ...}}" if parts else nearest(last, known)
             return Fault(f"unknown key '{last}'{inside}", do=do, where=where(loc))
         case "missing" | "missing_argument":
             return Fault(f"{name} is missing", where=where(loc[:-1]))
@@ -132,15 +146,15 @@ def _fault(
     return Fault(f"{name}: {value!r}", expected, where=where(loc))
 
 
-def _names(kind: Any, loc: Loc) -> list[str]:
-    """The fields of the model at a place in `kind`."""
+def _at(kind: Any, loc: Loc) -> Mapping[str, Any]:
+    """The fields of the model at a place in `kind`, with their types."""
     for part in loc:
         inner = typing.get_args(kind) if not hasattr(kind, "model_fields") else ()
         if isinstance(part, int) and inner:
             kind = inner[0]
         elif part in (known := _fields(kind)):
             kind = known[str(part)]
-    return list(_fields(kind))
+    return _fields(kind)
 
 
 def _fields(kind: Any) -> Mapping[str, Any]:
@@ -216,22 +230,10 @@ class Yaml:
     def read(self, kind: type[T], data: Any, root: Loc = ()) -> tuple[T, list[Fault]]:
         """Data of this file, which stands at `root`, as a value of a type, and all its faults.
 
-        What is at fault is left out, so that the rest can be checked too. Raises `InputError`
-        where without it there is no value.
+        See `from_data`. Raises `InputError` where without what is at fault there is no value.
         """
-        faults, left = list(self.faults), copy.deepcopy(data)
-        try:
-            return _validator(kind).validate_python(data), faults  # type: ignore[arg-type]
-        except ValidationError as error:
-            for one in error.errors():
-                faults.append(
-                    _fault(kind, dict(one), lambda loc: self.where((*root, *loc)), _dotted)
-                )
-                left = _without(left, one["loc"])
-        try:
-            return from_data(kind, left), faults
-        except InputError:
-            raise InputError(faults) from None
+        faults = list(self.faults)
+        return from_data(kind, data, lambda loc: self.where((*root, *loc)), faults=faults), faults
 
     @cached_property
     def texts(self) -> Any:

@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -27,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.fields import no_truth_values
 from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trains, digest
 from nshot.models.base import Ability, Models
 from nshot.predictors.base import Predictor
@@ -215,6 +217,11 @@ class Method(BaseModel, ABC):
         Raises `CannotAdapt`, `DidNotLearn` or `Diverged` with the sentence for the row.
         """
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """A setting that is a number takes no truth value: ``rank=true`` is no rank of 1."""
+        return no_truth_values(handler(source))
+
     @model_serializer(mode="wrap")
     def _with_name(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {"method": self.name, **handler(self)}
@@ -258,7 +265,8 @@ def _fault(cls: type[Method], error: Any) -> Fault:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
-    return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected=str(error["msg"]))
+    expected = str(error["msg"]).removeprefix("Input should be ")
+    return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected)
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Any:

@@ -64,6 +64,9 @@ def resolve(name: str | None, role: Role) -> ModelRef:
     if folder.exists():
         _check_folder(folder)
         return ModelRef("hf", str(folder.resolve()))
+    if re.match("https?://", name):
+        problem, do = f"'{name}' is an address", f"openai:MODEL@{name}"
+        raise InputError(Fault(problem, "a model's name before the address of its endpoint", do))
     if not _HUB_ID.fullmatch(name) or name.startswith(("./", "../")):
         raise ModelNotFound(
             Fault(

@@ -18,6 +18,8 @@ from nshot.predictors.folder import RECORD
 from nshot.use.abstaining import held_back, kept_threshold, misfit
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
+REQUEST = "nshot.yaml"
+"""What a run folder holds from its beginning."""
 TOLERANCE = 1e-3
 """How far a score may move between machines and still be the same answer."""
 
@@ -102,6 +104,15 @@ def ready(
 
 
 def delivered(folder: Path) -> Path:
-    """The folder itself, or the winner of a run folder."""
+    """The folder itself, or the winner of a run folder.
+
+    Raises `InputError` for a run that was interrupted before it had one.
+    """
     inner = folder / "winner"
-    return inner if not (folder / RECORD).exists() and inner.is_dir() else folder
+    if (folder / RECORD).exists() or not (folder / REQUEST).exists():
+        return folder
+    if not inner.is_dir():
+        problem = "a run that has no winner yet"
+        do = f"nshot compare {folder / REQUEST}"
+        raise InputError(Fault(problem, "it to be gone on with to its end", do, str(folder)))
+    return inner
