@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from nshot.bench.forecast import Budget
 from nshot.bench.prepare import Prepared, prepare
 from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
@@ -213,6 +214,19 @@ def test_the_order_of_the_file_changes_nothing(tmp_path: Path) -> None:
     assert first.board.advice is not None
     assert again.board.advice.verdict == first.board.advice.verdict
     assert again.pick == first.pick
+
+
+def test_minutes_leave_rows_out_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refusal(self: Budget, name: str, forecast: float) -> str | None:
+        asked.append(name)
+        return "forecast 9 min, and 2 s were left" if asked.count("dear") > 2 else None
+
+    monkeypatch.setattr(Budget, "refusal", refusal)
+    board = rows_of(run(tmp_path).board)
+    assert board["dear"]["status"] == "aside"
+    assert "stopped after 100 of 600 test rows: forecast 9 min" in board["dear"]["reason"]
 
 
 def test_rows_of_a_group_are_answered_together(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from nshot.bench.jobs.trial import trial_fold
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Piece, Work
 from nshot.board.decide import Column, Floats
-from nshot.board.racing import chance_before_test, race
+from nshot.board.racing import GOES_ON, chance_before_test, race
 from nshot.board.words import in_points
 from nshot.methods.contract import Method, spec_hash
 from nshot.metrics import Metric, metric_of, points, score
@@ -30,7 +30,6 @@ from nshot.predictors.measure import Answered, joined
 
 DEAR = 60.0
 """Seconds to build and search, on a fixed machine, from which a trial comes before a test row."""
-LEAST_CHANCE = 0.05
 Stage: TypeAlias = Literal["trial", "first", "search", "more"]
 
 
@@ -171,7 +170,12 @@ class Runner:
 
     def take(self, step: Step | Draw, known: Known) -> None:
         """What a settled piece has brought."""
-        if known.states[step.title] != "ok":
+        state = known.states[step.title]
+        if state == "left" and self.parts:
+            self.aside = f"stopped after {self.rows} of {step.ladder.rows} test rows: "
+            self.aside += known.reasons[step.title]
+            return
+        if state != "ok":
             self.ended = not _no_verdict(step, known)
             return
         work = step.work(known)
@@ -272,7 +276,7 @@ class Racing:
                 steps.append(Step(self.ladder, contender, "trial"))
         if trials:
             heads = [r.contender for r in runners.values() if r.fast]
-            steps += [Step(self.ladder, c, "trial") for c in heads if c.method.trains != "nothing"]
+            steps += [Step(self.ladder, c, "trial") for c in heads if c.method.learns]
         return sorted(steps, key=self._cheapness)
 
     def _whole(self, contender: Contender) -> list[Step | Draw]:
@@ -354,7 +358,7 @@ class Racing:
     def _judged(self, runner: Runner, head: str, best: Floats) -> list[Step | Draw]:
         own = self._trial_points(runner)
         chance = chance_before_test(own, best)
-        if chance >= LEAST_CHANCE:
+        if chance >= GOES_ON:
             return self._begin(runner)
         behind = in_points(float(best.mean() - own.mean()))
         runner.gain = chance
@@ -396,7 +400,13 @@ class Racing:
             if runner.contender.name not in going:
                 runner.gain = standing.chance.get(runner.contender.name)
                 runner.aside = self._why_aside(runner, standing.pick)
-        return sorted((self._next(runner) for runner in open_ if runner.alive), key=self._cheapness)
+        steps = [self._next(runner) for runner in open_ if runner.alive]
+
+        def gain_a_second(step: Step | Draw) -> float:
+            nominal = self.ladder.nominal(step.contender)
+            return standing.chance[step.contender.name] / (nominal.build + nominal.use)
+
+        return sorted(steps, key=gain_a_second, reverse=True)
 
     def _unfinished(self, runner: Runner) -> bool:
         return not runner.searched or runner.rows < self.ladder.rows
@@ -405,7 +415,7 @@ class Racing:
         settings = "" if runner.searched else " with default settings"
         return (
             f"put aside after {runner.rows} of {self.ladder.rows} test rows{settings}: under"
-            f" {LEAST_CHANCE:.0%} that it would be taken instead of {pick}"
+            f" {GOES_ON:.0%} that it would be taken instead of {pick}"
         )
 
     def _next(self, runner: Runner) -> Step | Draw:
