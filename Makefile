@@ -22,8 +22,7 @@ $(VENV)/ready: constraints.txt pyproject.toml
 .venv: $(VENV)/ready
 
 demo: $(VENV)/ready
-	$(BIN)/nshot compare examples/support-tickets --shots 4 --seeds 2 --test-limit 80 \
-	  --set full.top_layers=4 --out $(DEMO)
+	$(BIN)/nshot compare examples/support-tickets --minutes 3 --out $(DEMO)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
