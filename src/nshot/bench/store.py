@@ -5,6 +5,7 @@ DIR/
   data/                        task and rows in canonical form
   store.sqlite                 results by job id (JSON)
   jobs/<id>/                   predictors that may be delivered, or that other jobs build on
+  vectors/                     of texts, by encoder: encoded once a run
   scratch/<id>/                checkpoints of a job that is not finished
   logs/<id>.log                what a job printed
   leaderboard.json details.json report.html winner/

@@ -27,14 +27,19 @@ def encoder_of(bench: Workbench) -> Encoded:
 
 
 def encoded(bench: Workbench, inputs: Sequence[Input]) -> NDArray[np.float32]:
-    """(inputs, width) vectors of the bench's encoder, made once for all methods of a draw."""
+    """(inputs, width) vectors of the bench's encoder.
+
+    Those of texts are shared by the bench's models, text by text; pictures by the bench.
+    """
     source = encoder_of(bench)
-    contents = [f"{input.text}{[image.sha256 for image in input.images]}" for input in inputs]
 
     def encode() -> NDArray[np.float32]:
         vectors: NDArray[np.float32] = source.read(inputs).matrix
         return vectors
 
+    if not any(input.images for input in inputs):
+        return encode()
+    contents = [f"{input.text}{[image.sha256 for image in input.images]}" for input in inputs]
     return bench.shared(digest("encoded", repr(source.ref), *contents), encode)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from nshot.core.types import Example, Image, Shots
 from nshot.data import draw
 from nshot.methods.contract import Method, Table
 from nshot.models.base import Models
+from nshot.models.wrap.kept_vectors import KeptVectors
 from nshot.predictors.base import Predictor
 
 FINDINGS = (CannotAdapt, DidNotLearn, Diverged)
@@ -50,11 +52,17 @@ class Workplace:
         return Setting.read(self.store.root)
 
     @cached_property
-    def models(self) -> Models:
-        """All models of this process."""
+    def engines(self) -> Models:
+        """All models of this process, asked anew each time."""
         from nshot.models import open_models
 
         return open_models()
+
+    @cached_property
+    def models(self) -> Models:
+        """All models of this process; the vectors of texts are kept in the run's folder."""
+        context = json.dumps(self.identity, sort_keys=True)
+        return KeptVectors(self.engines, self.store.root / "vectors", context)
 
     @cached_property
     def table(self) -> Table:
@@ -109,16 +117,16 @@ class Workplace:
         )
 
     def method(self, job: Job) -> Method:
-        """The method of a job, its models loaded: loading is the same for all, so nobody pays."""
+        """The method of a job, its models loaded: loading is the same for all, so nobody pays.
+
+        An encoder of texts is loaded when a text is asked that the run has not encoded.
+        """
         method = self.table.build(job.spec)
         if method.needs and job.base is not None:
             self.models.open(method.stands_on(job.base)).count(["warm"])
-        if method.needs_encoder and job.encoder is not None:
-            if self.setting.task.pictures:
-                first = pictures_of(self.setting.split.train[:1])
-                self.models.pictures(job.encoder).encode(first)
-            else:
-                self.models.encoder(job.encoder).encode(["warm"])
+        if method.needs_encoder and job.encoder is not None and self.setting.task.pictures:
+            first = pictures_of(self.setting.split.train[:1])
+            self.models.pictures(job.encoder).encode(first)
         machine.seed_everything(job.draw)
         return method
 

@@ -37,10 +37,10 @@ def _encoder(ref: ModelRef, place: Workplace) -> Body:
     train = place.setting.split.train
     if place.setting.task.pictures:
         images = pictures_of(train[:PICTURES])
-        network = place.models.pictures(ref)
+        network = place.engines.pictures(ref)
         return {"encoder_tokens": _rate(lambda: network.encode(images), len(images))}
     rows = [example.input.text for example in train[:ROWS]]
-    encoder = place.models.encoder(ref)
+    encoder = place.engines.encoder(ref)
     counts = encoder.count(rows)
     return {
         "encoder_tokens": _rate(lambda: encoder.encode(rows), sum(counts)),
@@ -50,7 +50,7 @@ def _encoder(ref: ModelRef, place: Workplace) -> Body:
 
 
 def _language_model(ref: ModelRef, place: Workplace) -> Body:
-    model = place.models.open(ref)
+    model = place.engines.open(ref)
     facts = model.facts
     body: Body = {
         "abilities": sorted(facts.can),
