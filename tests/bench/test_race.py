@@ -19,6 +19,7 @@ from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.bench.store import Store
 from nshot.board.events import Event, Started, ignore
+from nshot.core.errors import InputError
 from nshot.core.types import Cost, Input, Prediction, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.models.base import Models
@@ -253,3 +254,64 @@ def test_without_test_rows_folds_measure_and_all_rows_are_delivered(tmp_path: Pa
     assert rows_of(result.board)["worse"]["status"] == "aside"
     assert json.loads((result.folder / "winner" / "method.json").read_text())["spec"]["method"]
     assert load(result.folder / "winner", None)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------- looks
+
+
+def test_new_rows_are_answered_by_what_was_measured(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    measures = [job for job, kind, _ in Store(first.folder).jobs() if kind == "measure"]
+    more = jsonl(tmp_path / "more.jsonl", [*rows(100, "m"), *rows(5, "t")])
+    again = prepared(tmp_path, more_test=(more,))
+    result = carry_out(again, ignore)
+    points = result.board.points
+    assert len(points.ids) == result.board.task.test == 900, "rows of the run are not counted twice"
+    assert points.ids[:600] == first.board.points.ids
+    assert points.rows["dear"].points[0][:600] == first.board.points.rows["dear"].points[0]
+    assert len(points.rows["behind"].points[0]) == 100, "what was put aside stays aside"
+    assert [job for job, kind, _ in Store(first.folder).jobs() if kind == "measure"] == measures
+    advice = result.board.advice
+    assert advice is not None
+    assert (advice.look, advice.alpha) == (2, 0.025)
+    assert result.board.fingerprint != first.board.fingerprint
+
+
+def test_what_was_not_kept_cannot_be_looked_at_again(tmp_path: Path) -> None:
+    more = jsonl(tmp_path / "more.jsonl", rows(10, "m"))
+    with pytest.raises(InputError, match="its draws are not kept"):
+        prepared(tmp_path, shots=(4,), more_test=(more,))
+    train = jsonl(tmp_path / "few.jsonl", rows(20))
+    with pytest.raises(InputError, match="without test rows"):
+        prepare(Request(train, methods=("majority",), more_test=(more,)))
+
+
+# ------------------------------------------------------------------------------- more labels
+
+
+class Learner(Head):
+    """The more rows, the better."""
+
+    name: ClassVar = "learner"
+
+    def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        return Drawn(task, 1 - 4 / len(shots.labelled) ** 0.5, f"{self.name}{bench.seed}")
+
+
+def test_fast_methods_say_what_more_labels_brought(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "train.jsonl", rows(60))
+    test = jsonl(tmp_path / "test.jsonl", rows(200, "t"))
+    request = Request(train, test=test, methods=("majority",), out=str(tmp_path / "run"))
+    result = carry_out(setting_of(prepare(request), Learner(), Behind()), ignore)
+    row = result.board.row("learner")
+    assert [(point.rows, point.shots) for point in row.curve][:2] == [(45, "all"), (90, "all")]
+    expected = 4 / 90**0.5 - 4 / 180**0.5
+    assert row.gain is not None
+    assert row.gain.low is not None
+    assert row.gain.high is not None
+    assert row.gain.low < expected < row.gain.high
+    assert row.gain.low > 0
+    assert result.board.advice is not None
+    assert any("last doubling brought" in reason for reason in result.board.advice.reasons)
+    assert result.board.row("behind").gain is None, "a slow one is not measured for that"
+    assert len(list((tmp_path / "run" / "jobs").iterdir())) == 2, "only what may be delivered stays"

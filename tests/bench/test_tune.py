@@ -324,7 +324,8 @@ def test_the_search_hands_on_what_it_calibrated(
 
     stay_here(monkeypatch)
     setting = Setting(TASK, split(TASK, rows(40, "a"), rows(30, "t")), (), (ENCODER,))
-    prepared = Prepared(Request("toy"), setting, (Descent(),), (None,), tmp_path / "run")
+    asked = Request("toy", shots=(40,), seeds=1)
+    prepared = Prepared(asked, setting, (Descent(),), (40,), tmp_path / "run")
     carry_out(setting_of(prepared, Descent()), ignore)
     store = Store(tmp_path / "run")
     (body,) = (store.get(job)[1] for job, kind, _ in store.jobs() if kind == "search")  # type: ignore[index]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nshot.bench.contenders import Contender, unique_names
+from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing, Pick, judge
 from nshot.bench.execute.base import Outcome
 from nshot.bench.ladder import Draw, Ladder
@@ -54,6 +55,8 @@ class Collector:
     known: Known
     finishing: Finishing | None = None
     """Once the pick is made."""
+    curves: Curves | None = None
+    """Once it is known of which contenders."""
     _statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
     """By metrics that do not decide: a board is written often."""
     _calibrations: dict[str, CalibrationCell | None] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class Collector:
             seeds=prepared.draws,
             test=setting.test or in_order(prepared.split.train),
             question=prepared.question,
+            look=len(setting.looks),
             models={
                 use: ", ".join(ref.name for ref in refs) or None for use, refs in models.items()
             },
@@ -91,6 +95,7 @@ class Collector:
         rounds = Racing(self.ladder).rounds(self.known) if self._races else None
         collected = Collected([self._entry(c, rounds) for c in self.ladder.contenders])
         self._add_fallback(collected)
+        self._add_curves(collected)
         if self.ladder.prepared.setting.judge:
             collected.verdicts = self._judged()
         if self.finishing:
@@ -238,6 +243,14 @@ class Collector:
             whole = parts[0] if len(parts) == 1 else out_of_fold(parts)
             self._measurements[draw.title] = whole
         return self._measurements[draw.title]
+
+    def _add_curves(self, collected: Collected) -> None:
+        """What contenders measured on parts of the labelled rows."""
+        by_name = {entry.name: entry for entry in collected.entries}
+        for part in self.curves.parts if self.curves else ():
+            if outcomes := part.measured(self.known):
+                entry = by_name[part.contender.name]
+                entry.parts[part.rows] = [outcome.measurement for outcome in outcomes]
 
     def _add_fallback(self, collected: Collected) -> None:
         fallback = self.ladder.fallback

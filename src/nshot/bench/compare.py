@@ -33,6 +33,7 @@ def compare(
     shots: int | Sequence[int | None] | None = None,
     seeds: int | None = None,
     test_limit: int | None = None,
+    more_test: str | Path | Sequence[str | Path] = (),
     thorough: bool = False,
     refit_on_all: bool = False,
     minutes: float | None = None,

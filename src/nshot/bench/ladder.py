@@ -56,13 +56,13 @@ class Ladder:
 
     @property
     def rows(self) -> int:
-        """Test rows; 0 where folds measure."""
+        """Test rows at the first look; 0 where folds measure."""
         return len(self.prepared.split.test)
 
     @cached_property
     def groups(self) -> list[int] | None:
-        """The number of each test row's group, in the order of answering; None without groups."""
-        return group_numbers(self.prepared.setting.test)
+        """The number of each of these rows' group, in the order of answering; None without."""
+        return group_numbers(self.prepared.setting.test[: self.rows])
 
     @cached_property
     def blocks(self) -> list[int | None]:

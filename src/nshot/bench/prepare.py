@@ -21,8 +21,9 @@ from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
 from nshot.core.serial import read_json, to_data
-from nshot.core.types import RUNGS, Kind, ModelRef, Split, Task
+from nshot.core.types import RUNGS, Example, Kind, ModelRef, Split, Task
 from nshot.data import load, split, with_background
+from nshot.data.same import sameness
 from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
 from nshot.methods.writing import CONSTRAINED, Writing
@@ -108,6 +109,7 @@ def prepare(
     faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
     out = Path(request.out or Path("runs") / task.name)
     faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
+    faults += _look_faults(request, rows)
     if faults:
         raise InputError(faults)
     bases = _named_models(request.model, "lm", any(method.needs for method in methods))
@@ -115,7 +117,7 @@ def prepare(
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
     judge = resolve(request.judge, "lm") if request.judge else None
-    setting = Setting(task, rows, bases, encoders, judge, places)
+    setting = Setting(task, rows, bases, encoders, judge, places, _more(request, task, rows))
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
 
 
@@ -139,6 +141,42 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     rows = with_background(rows, loaded.background)
     return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+
+
+def _look_faults(request: Request, rows: Split) -> list[Fault]:
+    """What cannot be looked at again: only what was saved can answer new rows."""
+    if not request.more_test:
+        return []
+    problem = "--more-test for a run "
+    if request.shots is not None:
+        why = "with --shots: its draws are not kept"
+    elif rows.mode == "folds":
+        why = "without test rows: what folds measured is not kept"
+    else:
+        return []
+    return [Fault(problem + why, "a run on all rows with test rows", "--test FILE in a new run")]
+
+
+def _more(request: Request, task: Task, rows: Split) -> tuple[tuple[Example, ...], ...]:
+    """The test rows that came later, file by file; none that a row of the run already says."""
+    seen = {sameness(row.input) for row in (*rows.train, *rows.test)}
+    looks = []
+    for number, name in enumerate(request.more_test):
+        loaded = load(
+            request.task,
+            test=name,
+            text=request.text,
+            label=request.label,
+            group=request.group,
+            kind=request.kind,
+        )
+        fresh = [row for row in loaded.test or () if sameness(row.input) not in seen]
+        seen |= {sameness(row.input) for row in fresh}
+        looks.append(tuple(replace(row, id=f"more{number}:{row.id}") for row in fresh))
+        if not fresh:
+            problem = f"{name}: every row says the same as a row of the run"
+            raise InputError(Fault(problem, "new rows of the same source"))
+    return tuple(looks)
 
 
 def _pairs(request: Request) -> tuple[tuple[Comparison, ...], list[Fault]]:

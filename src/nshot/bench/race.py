@@ -118,8 +118,8 @@ class Step:
     def seconds(self, known: Known) -> float:
         """The forecast of what it takes."""
         whole = self.ladder.forecasts.of(self.contender, None)
-        asked = (self.stop or self.ladder.rows) - self.start
-        use = whole.use * asked / max(self.ladder.rows, 1)
+        count = (self.stop or self.ladder.rows) - self.start
+        use = whole.use * count / max(self.ladder.rows, 1)
         return {
             "trial": self.ladder.forecasts.trial(self.contender),
             "first": whole.build + use,
@@ -181,6 +181,7 @@ class Runner:
         work = step.work(known)
         if isinstance(step, Draw):
             self.parts, self.rows, self.searched = list(work.done), step.ladder.rows, True
+            self.source = work.done[0].job.name(known.context)
             return
         if step.stage == "trial":
             self.trial = work.done[0]
@@ -217,6 +218,17 @@ class Rounds:
     pending: list[Step | Draw]
     settled: int = 0
 
+    def settle(self, steps: list[Step | Draw], known: Known) -> bool:
+        """Take what these pieces of one round have brought; has the round ended?"""
+        for step in steps:
+            self.runners[step.contender.name].pieces.append(step)
+        settled = [step for step in steps if step.title in known.states]
+        for step in settled:
+            self.runners[step.contender.name].take(step, known)
+        self.settled += len(settled)
+        self.pending = [step for step in steps if step.title not in known.states]
+        return not self.pending
+
 
 @dataclass(frozen=True)
 class Racing:
@@ -241,17 +253,22 @@ class Racing:
         rounds = Rounds(runners, [])
         steps = self._first(runners)
         while steps:
-            for step in steps:
-                runners[step.contender.name].pieces.append(step)
-            settled = [step for step in steps if step.title in known.states]
-            for step in settled:
-                runners[step.contender.name].take(step, known)
-            rounds.settled += len(settled)
-            rounds.pending = [step for step in steps if step.title not in known.states]
-            if rounds.pending:
+            if not rounds.settle(steps, known):
                 return rounds
             steps = self._following(runners)
+        for rows in self.ladder.prepared.setting.looks[1:]:
+            if not rounds.settle(self._looking_again(runners, rows), known):
+                return rounds
         return rounds
+
+    def _looking_again(self, runners: dict[str, Runner], rows: int) -> list[Step | Draw]:
+        """Those that had answered all test rows answer the new ones, up to `rows`, too."""
+        before = max((runner.rows for runner in runners.values()), default=0)
+        whole = [r for r in runners.values() if r.alive and r.parts and r.rows == before]
+        steps: list[Step | Draw] = [
+            Step(self.ladder, r.contender, "more", before, rows, r.chosen, r.source) for r in whole
+        ]
+        return sorted(steps, key=self._cheapness)
 
     def _runner(self, contender: Contender) -> Runner:
         is_open = contender.is_open(self.ladder.prepared.task.kind)

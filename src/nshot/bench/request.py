@@ -111,6 +111,15 @@ class Request:
         Whole | None, Flag("draws of the shots, or repeats of the folds (default 3)", "N")
     ] = None
     test_limit: Annotated[Whole | None, Flag("at most N test rows", "N")] = None
+    more_test: Annotated[
+        Names,
+        Flag(
+            "further test rows of the same source for the run folder TASK: what was measured"
+            " answers them, and it is decided again; repeatable",
+            "FILE",
+            several="again",
+        ),
+    ] = ()
     thorough: Annotated[
         bool, Flag("measure every method on all test rows; nothing is put aside early")
     ] = False
@@ -165,7 +174,7 @@ class Request:
 
 PLACES = ("task", "test", "judge", "judge_pairs")
 """Fields that hold a path, or a name that may be one; those in `PLACE_LISTS` hold several."""
-PLACE_LISTS = ("model", "encoder")
+PLACE_LISTS = ("model", "encoder", "more_test")
 
 
 def is_request(path: Path) -> bool:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nshot.bench.collect import Collector
+from nshot.bench.collect import Collected, Collector
+from nshot.bench.curves import Curves
 from nshot.bench.deliver import Adapting, Finishing
 from nshot.bench.draws import Measuring
 from nshot.bench.execute.base import Executor
@@ -32,7 +33,7 @@ from nshot.bench.store import Store, locked, sweep
 from nshot.board.details import details
 from nshot.board.events import Message, Subscriber
 from nshot.board.reduce import row_outside
-from nshot.board.schema import Board, Machine, Row
+from nshot.board.schema import Advice, Board, Machine, Row
 from nshot.core.errors import Fault, InputError, RunFailed
 from nshot.core.files import write_atomic
 from nshot.models.catalog import needs_conversion
@@ -85,9 +86,22 @@ class Run:
         if advice is None:
             reasons = [f"{entry.name}: {entry.reason}" for entry in collected.entries]
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
+        if races and self.ladder.rows:
+            self.collector.curves = self._curves(collected, advice)
+            self.schedule.do(self.collector.curves)
         pick = self.collector.pick(collected, advice.pick)
         self.collector.finishing = Finishing(self.ladder, pick, first)
         self.schedule.do(self.collector.finishing)
+
+    def _curves(self, collected: Collected, advice: Advice) -> Curves:
+        """Of the pick and of those that could be the best, as far as they are fast."""
+        picks = [
+            self.collector.pick(collected, entry.name)
+            for entry in collected.entries
+            if entry.name in (advice.pick, *advice.could_be_best)
+        ]
+        fast = [one for one in picks if one.contender.method.fast and one.contender.method.learns]
+        return Curves(self.ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast))
 
     def adapt(self) -> Row:
         """Search, adapt and save the one contender; its row. Raises `InputError`, `RunFailed`."""

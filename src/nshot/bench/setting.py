@@ -24,6 +24,8 @@ _PARTS = ("train", "test", "preferences", "background")
 class Setting:
     """Task, rows and models; `methods` says where those methods are that nshot does not bring.
 
+    `more` are test rows that came later, a tuple for each look at them.
+
     Each method that needs a language model stands on each of `bases`, and so with `encoders`.
     """
 
@@ -33,6 +35,7 @@ class Setting:
     encoders: tuple[ModelRef, ...] = ()
     judge: ModelRef | None = None
     methods: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[tuple[Example, ...], ...] = ()
 
     @property
     def base(self) -> ModelRef | None:
@@ -51,8 +54,16 @@ class Setting:
 
     @cached_property
     def test(self) -> tuple[Example, ...]:
-        """The test rows in the order in which they are answered."""
-        return in_order(self.split.test)
+        """The test rows in the order in which they are answered, later ones last."""
+        return (*in_order(self.split.test), *(row for rows in self.more for row in in_order(rows)))
+
+    @cached_property
+    def looks(self) -> tuple[int, ...]:
+        """How many test rows there were at each look."""
+        counts = [len(self.split.test)]
+        for rows in self.more:
+            counts.append(counts[-1] + len(rows))
+        return tuple(counts)
 
     def write(self, root: Path) -> None:
         """Put all of it under ``root/data``."""
@@ -70,7 +81,10 @@ class Setting:
             "encoders": to_data(self.encoders),
             "judge": to_data(self.judge),
             "methods": dict(self.methods),
+            "looks": len(self.more),
         }
+        for look, more in enumerate(self.more):
+            write_rows(folder / f"more-{look}.jsonl", [to_data(row) for row in more])
         write_atomic(folder / "setting.json", json.dumps(body, ensure_ascii=False, indent=1))
 
     @staticmethod
@@ -93,7 +107,11 @@ class Setting:
         )
         judge = from_data(ModelRef, body["judge"]) if body["judge"] else None
         task = from_data(Task, body["task"])
-        return Setting(task, split, bases, encoders, judge, body["methods"])
+        more = tuple(
+            tuple(from_data(Example, row) for row in read_rows(folder / f"more-{look}.jsonl"))
+            for look in range(body["looks"])
+        )
+        return Setting(task, split, bases, encoders, judge, body["methods"], more)
 
 
 def in_order(rows: Sequence[Example]) -> tuple[Example, ...]:
@@ -115,7 +133,7 @@ def cut_rows(
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """(rows to draw from, rows to answer, in order)."""
     if cut is None:
-        return setting.split.train, setting.test
+        return setting.split.train, setting.test[: len(setting.split.test)]
     fold_of = stratified_folds(
         setting.split.train, cut.folds, repeat, setting.task.kind == "classify"
     )

@@ -30,7 +30,7 @@ from nshot.board.schema import (
     Trial,
     Wish,
 )
-from nshot.core.types import Example, Form, Measurement, Split, Task, group_numbers
+from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
 from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
@@ -53,8 +53,10 @@ class Entry:
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
     how far probabilities came true, by job and rows: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
-    `aside` says why a race put it aside, with its `chance` of being the pick; `searched` is False
-    where its settings are open and were not searched. `folds` are those of its points.
+    `parts` are measurements on so many of
+    the labelled rows. `aside` says why a race put it aside, with its `chance` of being the pick;
+    `searched` is False where its settings are open and were not searched. `folds` are those of its
+    points.
     """
 
     method: Method
@@ -70,6 +72,7 @@ class Entry:
     reason: str | None = None
     failed: bool = False
     broken: bool = False
+    parts: dict[int, list[Measurement]] = field(default_factory=dict)
     aside: str = ""
     chance: float | None = None
     searched: bool = True
@@ -121,6 +124,12 @@ class Facts:
         """Where the board stands."""
         return self.sizes[-1]
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all rows, the test rows that came later too."""
+        before = self.split.fingerprint
+        return before if self.look == 1 else digest(before, *self.examples)
+
     @cached_property
     def examples(self) -> dict[str, Example]:
         """What every method answers, by id, in the order of answering."""
@@ -161,7 +170,7 @@ def reduce(
         rows.append(_with_calibration(facts, entry, facts.largest, row))
     columns = _columns(entries, facts.largest, facts)
     board = Board(
-        fingerprint=facts.split.fingerprint,
+        fingerprint=facts.fingerprint,
         task=_task_summary(facts, verdicts),
         rows=(*map(_reached, rows), *(row_outside(facts, entry) for entry in outside)),
     ).having(
@@ -359,7 +368,8 @@ def row_of(
         per_seed=tuple(scores),
         also=also or {},
         judge=judge,
-        curve=_curve(entry, task, sizes, ends),
+        curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, ends)),
+        gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
         trials=tuple(
             Trial(settings=t.settings, score=t.score, chosen=t.chosen, note=t.note)
@@ -422,6 +432,46 @@ def _curve(
             mean = float(np.mean(scores))
             curve.append(CurvePoint(shots=shown(size), score=mean, low=low, high=high))
     return tuple(curve)
+
+
+def _curve_of_parts(entry: Entry, task: Task) -> tuple[CurvePoint, ...]:
+    """The mean score on each part of the labelled rows."""
+    metric = metric_of(task)
+    return tuple(
+        CurvePoint(
+            shots="all",
+            rows=rows,
+            score=float(np.mean([score(metric, np.array(m.statistics)) for m in drawn])),
+        )
+        for rows, drawn in sorted(entry.parts.items())
+    )
+
+
+def _gain(entry: Entry, task: Task) -> Estimate | None:
+    """The score on all labelled rows minus that on the largest part, with its 95 % interval.
+
+    Luck is in the test rows (in pairs) and in which rows the part has: the variance of the mean of
+    the differences, and that of the draws over their number.
+    """
+    if not entry.parts or not entry.measurements.get(None):
+        return None
+    whole, drawn = entry.measurements[None][0], entry.parts[max(entry.parts)]
+    metric = metric_of(task)
+    places = {name: place for place, name in enumerate(whole.ids)}
+    table = np.array(
+        [
+            points(metric, np.array(m.statistics, dtype=np.float64))[
+                np.argsort([places[name] for name in m.ids])
+            ]
+            for m in drawn
+        ]
+    )
+    count = table.shape[1]  # rows that came later were answered by the whole alone
+    own = points(metric, np.array(whole.statistics[:count], dtype=np.float64))
+    difference = own - table.mean(axis=0)
+    variance = difference.var(ddof=1) / count + table.mean(axis=1).var(ddof=1) / len(table)
+    mean, reach = float(difference.mean()), 1.96 * float(variance) ** 0.5
+    return Estimate(score=mean, low=mean - reach, high=mean + reach)
 
 
 def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None:
@@ -491,7 +541,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         judge=verdicts and verdicts.summary(),
         labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),
         train=len(rows.train),
-        test=len(rows.test) or len(rows.train),
+        test=len(facts.examples),
         mode=rows.mode,
         shots=tuple(map(shown, facts.sizes)),
         seeds=facts.seeds,

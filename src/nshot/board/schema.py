@@ -148,7 +148,10 @@ class TaskSummary(Part):
 class CurvePoint(Estimate):
     """A row's score at one size."""
 
-    shots: Shots = Field(description="examples of each label")
+    shots: Shots = Field(description='examples of each label, or `"all"`')
+    rows: int | None = Field(
+        None, description="of question 1: labelled rows that were learned from, of all labels"
+    )
 
 
 class LearningCurve(Part):
@@ -292,6 +295,11 @@ class Row(Part):
         " measurement, and for the winner as delivered. It decides nothing",
     )
     curve: tuple[CurvePoint, ...] = Field((), description="one point for each size")
+    gain: Estimate | None = Field(
+        None,
+        description="of question 1: what all labelled rows brought against half of them, on the"
+        " same test rows; null where that was not measured",
+    )
     learning_curve: LearningCurve | None = Field(
         None, description="of a method trained by steps, its first draw; else null"
     )

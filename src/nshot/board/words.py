@@ -15,7 +15,7 @@ from nshot.board.critical import TINY
 from nshot.board.decide import FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
-    from nshot.board.schema import Preference, Row
+    from nshot.board.schema import Estimate, Preference, Row
 
 REQUESTS = 10_000
 """How many answers the balanced wish weighs against building."""
@@ -434,6 +434,8 @@ def _say_more_tests(d: Decision) -> str:
 
 def _say_more_training(d: Decision, pick: Row) -> str:
     """Only what was measured, and only from three sizes on: no forecast of a learning curve."""
+    if pick.gain:
+        return _say_gain(pick, pick.gain)
     curve = sorted((p.shots, p.score or 0.0) for p in pick.curve if isinstance(p.shots, int))
     if len(curve) < 3:
         return (
@@ -449,6 +451,23 @@ def _say_more_training(d: Decision, pick: Row) -> str:
     return (
         f"More training labels: with {sizes} a label {d.pick} measured {scores}; the last step "
         f"{moved}. Beyond {curve[-1][0]} nothing was measured."
+    )
+
+
+def _say_gain(pick: Row, gain: Estimate) -> str:
+    """What the last doubling of the labelled rows brought, and what that suggests."""
+    parts = [(point.rows, point.score or 0.0) for point in pick.curve if point.rows]
+    curve = ", ".join(f"{100 * score:.0f} with {rows:,}" for rows, score in parts)
+    brought, low, high = (100 * (value or 0.0) for value in (gain.score, gain.low, gain.high))
+    suggestion = (
+        "twice as many labels may bring about as much again, or less: that is an extrapolation"
+        if low > 0
+        else "whether more labels would bring anything cannot be told from that"
+    )
+    return (
+        f"More training labels: {pick.name} measured {curve} and {100 * (pick.score or 0.0):.0f} "
+        f"with all labelled rows; the last doubling brought {brought:.1f} points "
+        f"({low:.1f} to {high:.1f}), and {suggestion}."
     )
 
 

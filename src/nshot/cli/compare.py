@@ -55,10 +55,14 @@ def _request(arguments: argparse.Namespace, faults: list[Fault]) -> Request:
     from nshot.bench.request import Request, is_request, read_request
 
     path = Path(arguments.task)
+    folder = path if is_request(path / "nshot.yaml") else None
+    path = path / "nshot.yaml" if folder else path
     if not is_request(path):
         return flags.read(Request, arguments, faults)
     typed = flags.given(Request, arguments)
-    if typed.keys() - {"task", "out"}:
-        expected = "no flags but --out and --dry-run"
+    if typed.keys() - {"task", "out", "more_test"}:
+        expected = "no flags but --out, --more-test and --dry-run"
         raise InputError(Fault("flags beside an nshot.yaml", expected, f"edit {path}"))
-    return replace(read_request(path, faults), out=typed.get("out"))
+    request = read_request(path, faults)
+    more = (*request.more_test, *typed.get("more_test", ()))
+    return replace(request, out=typed.get("out", folder and str(folder)), more_test=more)

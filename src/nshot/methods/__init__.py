@@ -52,7 +52,8 @@ WHERE: Mapping[str, str] = {
 STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "classify": (
         "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
-        "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "lora", "full",
+        "baseline", "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "setfit",
+        "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
     ),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
@@ -60,7 +61,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     ),
     "rank": ("zero_shot",),
 }  # fmt: skip
-"""What is compared unless the user names methods: each rung by what tells most for its cost."""
+"""What is compared unless the user names methods: the ladder, the dear ones in a race."""
 
 PICTURES: tuple[str, ...] = (
     "majority",

@@ -147,8 +147,8 @@ class _Generating(_Making[Generation]):
             "diversity": diversity(made.tasks),
             "origins": origins,
         }
-        wanted, proposed = self.request.target, made.proposed
-        line = f"{len(made.tasks)} new tasks of {wanted} wanted, {proposed} proposed"
+        target, proposed = self.request.target, made.proposed
+        line = f"{len(made.tasks)} new tasks of {target} wanted, {proposed} proposed"
         return self.done(rows, report, line)
 
 

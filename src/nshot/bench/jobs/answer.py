@@ -13,6 +13,6 @@ def do(job: Job, place: Workplace) -> Body:
     """The measurement of rows `start` to `stop` by what the job `source` has saved, as JSON."""
     method = place.method(job)
     predictor = place.load(place.store.predictor_folder(job.source))
-    rows = place.setting.test[job.start : job.stop]
+    rows = place.setting.test[job.start : job.stop or len(place.setting.split.test)]
     answered = answer(predictor, place.setting.task, rows)
     return body(job, method, place, answered, Cost(), ())

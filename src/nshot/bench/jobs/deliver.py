@@ -38,7 +38,8 @@ def do(job: Job, place: Workplace) -> Body:
     write_folder(winner, partial(_fill, job, method, place, predictor))
     size = folder_bytes(winner) - folder_bytes(winner / PICTURES)
     build = replace(build, disk_bytes=size)
-    answered = answer(place.load(winner), setting.task, setting.test[: job.stop])
+    test = setting.test[: len(setting.split.test) if job.stop is None else job.stop]
+    answered = answer(place.load(winner), setting.task, test)
     return body(
         job, method, place, answered, build, bench.notes, form="deployed", parent=method.name
     )

@@ -38,6 +38,7 @@ class Job:
         draw: number of the draw, or of the repeat of the folds; the seed of the job.
         cut: shots are drawn from the rows outside it, and the rows inside are answered.
         base, encoder: the models it needs, and no others.
+        rows: of the labelled rows only a sample of so many; None: as `shots` says.
         start, stop: of the test rows in `nshot.bench.setting.in_order`; None: to the last.
         source: name of the job whose predictor answers, where another job has adapted it.
         version: of the code behind `spec`: a method's versions, or the kind's own.
@@ -52,6 +53,7 @@ class Job:
     base: ModelRef | None = None
     encoder: ModelRef | None = None
     version: str = ""
+    rows: int | None = None
     start: int = 0
     stop: int | None = None
     source: str = ""

@@ -146,7 +146,7 @@ def _model_bytes(job: Job, method: Method, place: Workplace) -> int:
 def _saved(predictor: Predictor, job: Job, place: Workplace) -> tuple[Predictor, int]:
     """What is to answer, and the bytes that it takes on the disk."""
     name = job.name(place.context)
-    keep = job.shots is None and job.cut is None
+    keep = job.shots is None and job.cut is None and job.rows is None
     folder = place.store.predictor_folder(name) if keep else place.store.scratch(name) / "size"
     write_folder(folder, predictor.save)
     size = folder_bytes(folder)

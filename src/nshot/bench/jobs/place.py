@@ -17,7 +17,7 @@ from nshot.bench.workbench import Shelf, Workbench, no_progress
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
 from nshot.core.types import Example, Image, Shots
-from nshot.data import draw
+from nshot.data import draw, sample
 from nshot.methods.contract import Method, Table
 from nshot.models.base import Models
 from nshot.models.wrap.kept_vectors import KeptVectors
@@ -138,7 +138,10 @@ class Workplace:
     def drawn(self, rows: Sequence[Example], job: Job) -> Shots:
         """The job's draw from `rows`."""
         split = self.setting.split
-        shots = draw(rows, job.shots, job.draw, self.setting.task.label_names)
+        names = self.setting.task.label_names
+        if job.rows is not None:
+            rows = sample(rows, job.rows, job.draw, names)
+        shots = draw(rows, job.shots, job.draw, names)
         return replace(shots, preferences=split.preferences, background=split.background)
 
 

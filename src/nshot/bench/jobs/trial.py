@@ -47,8 +47,8 @@ def trial_fold(rows: Sequence[Example], labels: Sequence[str]) -> Fold | None:
     learned = sample(rows, count, 0, labels)
     groups, known = {group_of(row) for row in learned}, {_label(row, labels) for row in learned}
     others = [row for row in rows if group_of(row) not in groups and _label(row, labels) in known]
-    asked = sample(others, ASKED, 1, labels)
-    return Fold(Shots(labelled=learned), asked) if len(asked) == ASKED else None
+    answered = sample(others, ASKED, 1, labels)
+    return Fold(Shots(labelled=learned), answered) if len(answered) == ASKED else None
 
 
 def _label(row: Example, labels: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ class IA3(Trained):
     name: ClassVar[str] = "ia3"
     version: ClassVar[int] = 3
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 2e-2)}
+    after: ClassVar[str] = "lora"
     about: ClassVar[str] = "vectors that rescale keys, values and inner activations"
 
     learning_rate: float = Field(default=5e-3, ge=0)

@@ -35,6 +35,7 @@ class PTuning(Trained):
 
     name: ClassVar[str] = "p_tuning"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 3e-4, 3e-3)}
+    after: ClassVar[str] = "lora"
     about: ClassVar[str] = "embeddings before every input, made by a trained network"
 
     length: int = Field(default=16, ge=2)

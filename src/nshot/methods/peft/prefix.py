@@ -114,6 +114,7 @@ class PrefixTuning(Trained):
 
     name: ClassVar[str] = "prefix"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (5e-3, 1e-3, 1e-2)}
+    after: ClassVar[str] = "lora"
     about: ClassVar[str] = "trained keys and values, begun as solved examples"
 
     length: int = Field(default=64, ge=2)

@@ -39,6 +39,7 @@ class PromptTuning(Trained):
 
     name: ClassVar[str] = "prompt_tuning"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-2, 3e-3, 3e-2)}
+    after: ClassVar[str] = "lora"
     about: ClassVar[str] = "trained embeddings before every input"
 
     length: int = Field(default=16, ge=2)
