@@ -63,6 +63,11 @@ class Collector:
     _measurements: dict[str, Measurement] = field(default_factory=dict)
 
     @cached_property
+    def racing(self) -> Racing:
+        """The race of question 1."""
+        return Racing(self.ladder)
+
+    @cached_property
     def facts(self) -> Facts:
         """What the board says of the run besides its measurements."""
         prepared = self.ladder.prepared
@@ -92,7 +97,7 @@ class Collector:
 
     def collect(self) -> Collected:
         """All as it stands."""
-        rounds = Racing(self.ladder).rounds(self.known) if self._races else None
+        rounds = self.racing.rounds(self.known) if self._races else None
         collected = Collected([self._entry(c, rounds) for c in self.ladder.contenders])
         self._add_fallback(collected)
         self._add_curves(collected)

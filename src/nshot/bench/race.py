@@ -22,7 +22,7 @@ from nshot.bench.jobs.trial import trial_fold
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Piece, Work
 from nshot.board.decide import Column, Floats
-from nshot.board.racing import GOES_ON, chance_before_test, race
+from nshot.board.racing import GOES_ON, Standing, chance_before_test, race
 from nshot.board.words import in_points
 from nshot.methods.contract import Method, spec_hash
 from nshot.metrics import Metric, metric_of, points, score
@@ -232,9 +232,13 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Racing:
-    """The plan of question 1; with `thorough` nothing is put aside."""
+    """The plan of question 1; with `thorough` nothing is put aside.
+
+    It is asked after every outcome: what was decided on the same answers is kept.
+    """
 
     ladder: Ladder
+    _standings: dict[tuple[object, ...], Standing] = field(default_factory=dict, compare=False)
 
     def next(self, known: Known) -> Iterator[Piece]:
         """See `Plan`."""
@@ -405,13 +409,7 @@ class Racing:
         open_ = [r for r in runners.values() if r.alive and r.parts and self._unfinished(r)]
         if not open_:
             return []
-        standing = race(
-            self.columns(runners),
-            groups=self.ladder.groups,
-            rows=self.ladder.rows,
-            give_up=self.ladder.give_up,
-            tried=len(runners),
-        )
+        standing = self._standing(runners)
         going = {*standing.go, *standing.blockers}
         for runner in open_:
             if runner.contender.name not in going:
@@ -424,6 +422,18 @@ class Racing:
             return standing.chance[step.contender.name] / (nominal.build + nominal.use)
 
         return sorted(steps, key=gain_a_second, reverse=True)
+
+    def _standing(self, runners: dict[str, Runner]) -> Standing:
+        key = tuple((r.contender.name, r.source, r.rows, r.searched) for r in runners.values())
+        if key not in self._standings:
+            self._standings[key] = race(
+                self.columns(runners),
+                groups=self.ladder.groups,
+                rows=self.ladder.rows,
+                give_up=self.ladder.give_up,
+                tried=len(runners),
+            )
+        return self._standings[key]
 
     def _unfinished(self, runner: Runner) -> bool:
         return not runner.searched or runner.rows < self.ladder.rows

@@ -26,7 +26,7 @@ from nshot.bench.jobs.job import context
 from nshot.bench.ladder import Draw, Ladder, Rating
 from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
-from nshot.bench.race import Racing, Step
+from nshot.bench.race import Step
 from nshot.bench.schedule import Schedule
 from nshot.bench.search import trials
 from nshot.bench.store import Store, locked, sweep
@@ -71,15 +71,19 @@ class Run:
         self.schedule.do(rating)
         self.ladder = Ladder.of(prepared, rating.forecasts(self.known))
         self.collector = Collector(self.ladder, self.known)
+        self._next_write = 0.0
 
     def _settled(self, piece: Piece) -> None:
-        if isinstance(piece, Draw | Step):
+        """Write the board as it stands, as often as takes a tenth of the time at most."""
+        start = time.monotonic()
+        if isinstance(piece, Draw | Step) and start >= self._next_write:
             self.write()
+            self._next_write = time.monotonic() + 9 * (time.monotonic() - start)
 
     def go(self) -> None:
         """Measure all, choose, and finish the pick. Raises `RunFailed`."""
         races = self.prepared.question == 1
-        self.schedule.do(Racing(self.ladder) if races else Measuring(self.ladder))
+        self.schedule.do(self.collector.racing if races else Measuring(self.ladder))
         collected = self.collector.collect()
         first = collected.first(self.prepared.largest)
         advice = self.collector.board(collected).advice
