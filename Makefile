@@ -54,6 +54,7 @@ bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/training.py --write
 	.bench/venv/bin/python benchmarks/episodes.py --write
 	.bench/venv/bin/python benchmarks/contrastive.py --write
+	$(BIN)/python benchmarks/sentence_encoders.py --write
 	$(BIN)/python benchmarks/descriptions.py --write
 	$(BIN)/python benchmarks/generation.py --write
 	$(BIN)/python benchmarks/adapters.py --write

@@ -48,7 +48,7 @@ _OTHERS = (
     # Polish, Czech, Slovak, Croatian
     "nie się jest że jak czy dla już przez oraz mnie že jsem není jako ktorý nije "
     # Turkish, Indonesian, Vietnamese
-    "bir ve bu için çok ile değil gibi ama yang dengan untuk tidak ini itu dari saya akan adalah "
+    "bir bu için çok ile değil gibi ama yang dengan untuk tidak ini itu dari saya akan adalah "
     "là của không có và được người tôi"
 )
 """Small words that are seldom English ones: "die", "in", "me" and "los" (Angeles) tell nothing."""
