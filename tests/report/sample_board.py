@@ -337,6 +337,35 @@ def board_of_all_rows() -> dict[str, Any]:
     return body
 
 
+def race() -> dict[str, Any]:
+    """How the run of `board_of_all_rows` went."""
+    work = [
+        ("tfidf_lr", "fit", 80, 1.0),
+        ("linear_probe", "search", 0, 3.0),
+        ("linear_probe", "fit", 80, 2.0),
+        ("lora", "trial", 0, 20.0),
+        ("full", "fit", 30, 60.0),
+    ]
+    starts = [sum(one[3] for one in work[:place]) for place in range(len(work))]
+    return {
+        "steps": [
+            {"contender": name, "stage": stage, "rows": rows, "seconds": took, "started": start}
+            for (name, stage, rows, took), start in zip(work, starts, strict=True)
+        ],
+        "rounds": [
+            {"ended": 26.0, "pick": "tfidf_lr", "verdict": "leaning"},
+            {"ended": 86.0, "pick": "linear_probe", "verdict": "leaning"},
+        ],
+    }
+
+
+def contested() -> dict[str, Any]:
+    """Two inputs on which two rows differ."""
+    row = {"input": TEXT, "answers": {"linear_probe": "login", "knn": "refund"}}
+    rows = [{**row, "id": "c1", "label": "login"}, {**row, "id": "c2", "label": None}]
+    return {"compared": ["linear_probe", "knn"], "inputs": 80, "total": 2, "shown": rows}
+
+
 def _confusion(rng: random.Random, labels: list[str], rows: int) -> list[list[int]]:
     counts = [[0] * len(labels) for _ in labels]
     for row in range(rows):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nshot.board.schema import Board
 from nshot.report import charts
-from nshot.report.charts import Losses, Mark, Series
+from nshot.report.charts import Lane, Losses, Mark, Series, Work
 from nshot.report.views import contest, marks, series
 
 FOUND = contest(Board.model_validate(sample_board.board()))
@@ -108,6 +108,37 @@ def test_the_loss_falls_down_the_panel_and_the_validation_rows_are_dots() -> Non
     assert "<polygon" not in charts.loss_panel(Losses("lora", "pick", train))
 
 
+def test_a_row_that_stopped_early_is_a_hollow_square() -> None:
+    mark = Mark("lora", "could", 0.5, 0.4, 0.6, 2.0, partial=True)
+    for drawn in (
+        charts.board([mark], ""),
+        charts.scatter([mark], "", ""),
+        charts.strip([mark], mark),
+        charts.whisker(mark, charts.axis([0, 1])),
+    ):
+        assert 'class="c-mark c-partial c-could"' in drawn
+        assert "put aside before the last test rows" in drawn
+
+
+def test_the_race_is_to_scale_and_says_where_each_stopped() -> None:
+    lanes = [
+        Lane("head", "pick", (Work("fit", 0, 10.0),), "600 test rows"),
+        Lane("lora", "out", (Work("trial", 10.0, 20.0), Work("search", 30.0, 0.0)), "no test row"),
+    ]
+    drawn = charts.race(lanes, (10.0, "settled from here"), "t")
+    ET.fromstring(charts.standalone(drawn))
+    bars = re.findall(r'class="c-work c-(\w+)" x="(\S+)" y="\S+" width="(\S+)"', drawn)
+    (_, x0, w0), (_, x1, w1), (_, _, w2) = [(s, float(x), float(w)) for s, x, w in bars]
+    assert abs(x1 - (x0 + w0)) < 0.1
+    assert abs(w1 - 2 * w0) < 0.1
+    assert w2 > 0, "what took no time is seen too"
+    assert "20 s · no test row" in drawn
+    assert "settled from here" in drawn
+    ticks = re.findall(r'class="c-tick" x="\S+" y="87" text-anchor="middle">([^<]+)<', drawn)
+    assert ticks == ["0 s", "5 s", "10 s", "15 s", "20 s", "25 s", "30 s"]
+    assert charts.race([Lane("a", "pick", (), "")], None, "t") == ""
+
+
 def test_curve_puts_all_last() -> None:
     one = Series("a", "pick", ((4, 0.4, 0.3, 0.5), (16, 0.6, 0.5, 0.7), ("all", 0.7, None, None)))
     drawn = charts.curve_panel(one, [one], charts.curves_axis([one]))
@@ -142,6 +173,11 @@ def test_every_class_drawn_has_a_colour_in_both_sheets() -> None:
     sheet = files("nshot.report").joinpath("report.css").read_text(encoding="utf-8")
     drawn = charts.board(marks(FOUND), "") + charts.scatter(marks(FOUND), "", "")
     drawn += charts.curves(series(FOUND), "") + charts.confusion(["a"], [[1]], "")
+    lane = Lane(
+        "a", "pick", tuple(Work(one, 0, 1.0) for one in ("trial", "search", "fit", "answer")), ""
+    )
+    drawn += charts.race([lane], (1.0, ""), "")
+    drawn += charts.board([Mark("a", "could", 0.5, partial=True)], "")
     used = {name for found in re.findall(r'class="([^"]+)"', drawn) for name in found.split()}
     bare = {"chart", "c-label", "c-count"} | {name for name in used if name.startswith("chart-")}
     alone = charts.standalone(charts.board(marks(FOUND), ""))

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -304,6 +305,88 @@ def test_deployed_row_is_not_in_the_contest() -> None:
     board_part = page[page.index('id="board"') : page.index('id="delivered"')]
     assert board_part.count("<tr") == 1 + len(sample_board.METHODS)
     assert "refitted on all 239 labelled rows" in page
+
+
+def all_rows(**more: Any) -> str:
+    """The page of question 1, with how the race went and where the best differ."""
+    folder = {"anew": False, "files": {"nshot.json": 363, "head.safetensors": 2_000_000}}
+    details = sample_board.details() | {
+        "race": sample_board.race(),
+        "disagreements": sample_board.contested(),
+        "delivered": folder,
+        **more,
+    }
+    return render(sample_board.board_of_all_rows(), details)
+
+
+def part(page: str, name: str) -> str:
+    """The text of a part of the page."""
+    body = page[page.index(f'<section id="{name}"') :]
+    return Reader(body[: body.index("</section>")]).text
+
+
+def test_the_head_says_the_question_and_the_pick_comes_first() -> None:
+    page = all_rows()
+    text = Reader(page).text
+    assert "all 239 labelled rows, one fit a method, as delivered" in text
+    sentence = sample_board.board_of_all_rows()["advice"]["reasons"][0]
+    assert text.count(sentence) == 1
+    assert text.index(sentence) < text.index(sample_board.REASONS[1])
+
+
+def test_nothing_is_said_of_draws_and_shots_where_there_are_none() -> None:
+    page = all_rows(command="nshot compare tickets.csv", fold_plan="")
+    text = Reader(page).text
+    for name in ("few_", "shots", "retrieved_"):  # names break at underscores
+        assert name in text
+    for name in ("few_shot", "retrieved_shots", "few_shots"):
+        text = text.replace(name, "")
+    words = re.findall(r"[^.]*\b(?:shots?|draws?)\b[^.]*", text)
+    assert words == []
+
+
+def test_put_aside_stands_with_the_race_and_is_not_called_ruled_out() -> None:
+    page = all_rows()
+    board, race = part(page, "board"), part(page, "race")
+    rows = {row["name"]: row for row in sample_board.board_of_all_rows()["rows"]}
+    for name in ("full", "lora"):
+        assert rows[name]["reason"] in race
+        assert rows[name]["reason"] not in part(page, "missing")
+    assert f"30 of {80}" in race
+    assert "30 of 80" not in board
+    assert "ruled out" not in race.replace("which is not ruled out", "")
+    figures = {path: text for path, _, text in Reader(page).figures}
+    index = list(rows).index("full")
+    assert figures[f"/rows/{index}/chance"] == "3.1 %"
+
+
+def test_the_race_is_drawn_lane_by_lane_until_the_verdict_stays() -> None:
+    page = all_rows()
+    drawn = page[page.index('<section id="race"') :]
+    drawn = drawn[: drawn.index("<h3>")]
+    assert drawn.count('class="c-work c-trial"') == 2, "one wide, one narrow"
+    assert "leaning from here" in drawn
+    assert "60 s · 30 of 80 rows" in drawn
+    assert "20 s · no test row" in drawn
+    assert 'id="race"' not in render(sample_board.board(), sample_board.details())
+
+
+def test_what_was_measured_is_said_to_be_delivered() -> None:
+    words = part(all_rows(), "delivered")
+    assert "the very folder that answered the test rows" in words
+    assert "1.91 MiB" in words
+    anew = part(all_rows(delivered={"anew": True, "files": {}}), "delivered")
+    assert "fitted anew" in anew
+
+
+def test_where_the_best_differ_stands_with_who_answered_what() -> None:
+    words = part(all_rows(), "disagree")
+    assert "differ on 2 of 80 test inputs" in words
+    assert "disagreements.jsonl" in words
+    assert words.count("refund") == 2
+    assert "label login" in words
+    none = {**sample_board.contested(), "total": 0, "shown": []}
+    assert '<section id="disagree"' not in all_rows(disagreements=none)
 
 
 def test_write_replaces_the_page_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from nshot.bench.contenders import Contender, unique_names
 from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing, Pick, judge
 from nshot.bench.execute.base import Outcome
+from nshot.bench.history import left_seconds
+from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
 from nshot.bench.prepare import FOLDS, SLOW_FOLDS
@@ -21,7 +24,7 @@ from nshot.bench.setting import in_order
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
-from nshot.board.schema import Board, CalibrationCell
+from nshot.board.schema import Board, CalibrationCell, DeliveredFolder
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split, Trial
 from nshot.methods.contract import Method, spec
@@ -178,6 +181,7 @@ class Collector:
     def _add_race(self, entry: Entry, runner: Runner) -> None:
         """What the pieces of a race have brought, and why it ended where it did."""
         entry.aside, entry.chance = runner.aside, runner.gain
+        entry.left_seconds = left_seconds(self.ladder, runner)
         entry.searched = runner.searched
         for piece in runner.pieces:
             if isinstance(piece, Draw):
@@ -296,6 +300,18 @@ class Collector:
         if outcome and outcome.state == "ok" and outcome.job.kind == "deliver" and outcome.body:
             collected.outside.append(self._delivered(pick.contender, pick.chosen, outcome))
 
+    def folder(self, root: Path) -> DeliveredFolder | None:
+        """What lies in ``winner/``, once the pick of this run is there."""
+        finishing = self.finishing
+        job = finishing.delivery(self.known).job if finishing else None
+        outcome = self.known.of(job) if job else None
+        if job is None or outcome is None or outcome.state != "ok" or job.kind != "deliver":
+            return None
+        winner = root / WINNER
+        files = [path for path in sorted(winner.rglob("*")) if path.is_file()]
+        sizes = {path.relative_to(winner).as_posix(): path.stat().st_size for path in files}
+        return DeliveredFolder(anew=not job.source, files=sizes)
+
     def adapted(self, delivery: Single) -> Entry:
         """The row of a contender that was adapted alone."""
         (contender, *_), outcome = self.ladder.contenders, self.known.of(delivery.job)
@@ -375,7 +391,7 @@ def _fold_plan(rows: Split) -> str:
             f"no test file and {len(rows.train)} rows: every row is answered by a model that did"
             f" not see it ({FOLDS} folds, {SLOW_FOLDS} for methods of minutes, repeated)"
         )
-    return f"{len(rows.train)} rows to draw from, {len(rows.test)} held out for the test"
+    return f"{len(rows.train)} rows to learn from, {len(rows.test)} held out for the test"
 
 
 def _weighted(scores: Sequence[tuple[float | None, int]]) -> float | None:

@@ -217,6 +217,8 @@ class Rounds:
     runners: dict[str, Runner]
     pending: list[Step | Draw]
     settled: int = 0
+    history: list[list[Step | Draw]] = field(default_factory=list)
+    """What had ended of each round so far."""
 
     def settle(self, steps: list[Step | Draw], known: Known) -> bool:
         """Take what these pieces of one round have brought; has the round ended?"""
@@ -226,6 +228,7 @@ class Rounds:
         for step in settled:
             self.runners[step.contender.name].take(step, known)
         self.settled += len(settled)
+        self.history.append(settled)
         self.pending = [step for step in steps if step.title not in known.states]
         return not self.pending
 
@@ -253,7 +256,7 @@ class Racing:
 
     def rounds(self, known: Known) -> Rounds:
         """All rounds so far, computed from the outcomes."""
-        runners = {c.name: self._runner(c) for c in self.ladder.contenders}
+        runners = self.runners()
         rounds = Rounds(runners, [])
         steps = self._first(runners)
         while steps:
@@ -273,6 +276,10 @@ class Racing:
             Step(self.ladder, r.contender, "more", before, rows, r.chosen, r.source) for r in whole
         ]
         return sorted(steps, key=self._cheapness)
+
+    def runners(self) -> dict[str, Runner]:
+        """Every contender at the start, by name."""
+        return {c.name: self._runner(c) for c in self.ladder.contenders}
 
     def _runner(self, contender: Contender) -> Runner:
         is_open = contender.is_open(self.ladder.prepared.task.kind)

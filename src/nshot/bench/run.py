@@ -22,6 +22,7 @@ from nshot.bench.execute.base import Executor
 from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.forecast import Budget
+from nshot.bench.history import Verdicts, race_of
 from nshot.bench.jobs.job import context
 from nshot.bench.ladder import Draw, Ladder, Rating
 from nshot.bench.plan import Known, Piece
@@ -30,12 +31,13 @@ from nshot.bench.race import Step
 from nshot.bench.schedule import Schedule
 from nshot.bench.search import trials
 from nshot.bench.store import Store, locked, sweep
-from nshot.board.details import details
+from nshot.board.details import contested_rows, details
 from nshot.board.events import Message, Subscriber
 from nshot.board.reduce import row_outside
 from nshot.board.schema import Advice, Board, Machine, Row
 from nshot.core.errors import Fault, InputError, RunFailed
 from nshot.core.files import write_atomic
+from nshot.data.json_lines import write_rows
 from nshot.models.catalog import needs_conversion
 from nshot.report import write as write_report
 
@@ -72,6 +74,7 @@ class Run:
         self.ladder = Ladder.of(prepared, rating.forecasts(self.known))
         self.collector = Collector(self.ladder, self.known)
         self._next_write = 0.0
+        self.verdicts: Verdicts = {}
 
     def _settled(self, piece: Piece) -> None:
         """Write the board as it stands, as often as takes a tenth of the time at most."""
@@ -126,7 +129,14 @@ class Run:
         if board.advice is not None:
             pick = next(e for e in collected.entries if e.name == board.advice.pick)
             machine, facts = Machine.model_validate(self.machine), self.collector.facts
-            details(facts, pick, machine, self.command, self.started, time.time()).write(root)
+            contested, rows = contested_rows(facts, collected.entries, board.advice.could_be_best)
+            times = self.started, time.time()
+            race, folder = (
+                race_of(self.ladder, self.known, self.verdicts),
+                self.collector.folder(root),
+            )
+            details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
+            write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
             board.write(root)
             write_report(root)
         return board, collected.broken

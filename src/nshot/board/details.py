@@ -7,28 +7,46 @@ from pathlib import Path
 
 import numpy as np
 
+from nshot.board.disagreement import disagreements
 from nshot.board.reduce import Entry, Facts
 from nshot.board.schema import (
     AnswerPicture,
     Confusion,
+    DeliveredFolder,
     Details,
+    Disagreement,
+    Disagreements,
     Machine,
     Mistake,
     Picture,
     Pictures,
+    Race,
 )
 from nshot.core.errors import InputError
 from nshot.core.types import Example, Measurement, Prediction, Task
 from nshot.metrics import metric_of
 
+_DISAGREEMENTS = 40
+"""Rows on the page; the file has all."""
 _SHOTS, _WRONG, _RIGHT = 24, 12, 6
 """With what is likest beside each answer 60 pictures, of a few kilobytes each."""
 
 
 def details(
-    facts: Facts, pick: Entry, machine: Machine, command: str, started: float, finished: float
+    facts: Facts,
+    pick: Entry,
+    machine: Machine,
+    command: str,
+    times: tuple[float, float],
+    race: Race | None = None,
+    contested: Disagreements | None = None,
+    folder: DeliveredFolder | None = None,
 ) -> Details:
-    """The details of a run whose pick is `pick`: its first draw at the largest size is shown."""
+    """The details of a run whose pick is `pick`: its first draw at the largest size is shown.
+
+    `times` are those of start and end, in seconds since 1970.
+    """
+    started, finished = times
     task, examples = facts.task, facts.examples
     measurement = pick.measurements[facts.largest][0]
     everything = {e.id: e for e in facts.split.train} | examples
@@ -41,10 +59,44 @@ def details(
         started=started,
         finished=finished,
         elapsed_seconds=finished - started,
+        race=race,
+        disagreements=contested,
+        delivered=folder,
         confusion=confusion(task, measurement, examples) if task.kind == "classify" else None,
         mistakes=tuple(_mistakes(task, measurement, examples)),
         pictures=pictures(everything, measurement) if task.pictures else None,
     )
+
+
+def contested_rows(
+    facts: Facts, entries: Sequence[Entry], names: Sequence[str]
+) -> tuple[Disagreements | None, list[Disagreement]]:
+    """Where the rows of these names differ, first draw: what a page shows, and all of it.
+
+    (None, []) of written answers, which nearly always differ, and of fewer than two rows.
+    """
+    members = {
+        entry.name: entry.measurements[facts.largest][0]
+        for entry in entries
+        if entry.name in names and entry.measurements.get(facts.largest)
+    }
+    if facts.task.kind == "generate" or len(members) < 2:
+        return None, []
+    answers = {
+        name: {key: one.answer for key, one in zip(m.ids, m.predictions, strict=True)}
+        for name, m in members.items()
+    }
+    inputs = {key: example.input for key, example in facts.examples.items()}
+    labels = {key: " / ".join(_right_answers(one)) for key, one in facts.examples.items()}
+    rows = disagreements(inputs, answers, labels)
+    asked = [sum(key in own for own in answers.values()) for key in inputs]
+    shown = Disagreements(
+        compared=tuple(members),
+        inputs=sum(count > 1 for count in asked),
+        total=len(rows),
+        shown=tuple(rows[:_DISAGREEMENTS]),
+    )
+    return shown, rows
 
 
 def confusion(task: Task, measurement: Measurement, examples: Mapping[str, Example]) -> Confusion:

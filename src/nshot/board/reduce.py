@@ -53,8 +53,8 @@ class Entry:
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
     how far probabilities came true, by job and rows: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
-    `parts` are measurements on so many of
-    the labelled rows. `aside` says why a race put it aside, with its `chance` of being the pick;
+    `parts` are measurements on so many of the labelled rows. `aside` says why a race put it aside,
+    with its `chance` of being the pick and, in `left_seconds`, the forecast of what was left to do;
     `searched` is False where its settings are open and were not searched. `folds` are those of its
     points.
     """
@@ -75,6 +75,7 @@ class Entry:
     parts: dict[int, list[Measurement]] = field(default_factory=dict)
     aside: str = ""
     chance: float | None = None
+    left_seconds: float | None = None
     searched: bool = True
     folds: int = 0
     forecast_seconds: float | None = None
@@ -362,6 +363,7 @@ def row_of(
         test_rows=len(measurements[0].ids) if measurements else None,
         searched=entry.searched,
         chance=entry.chance if entry.aside else None,
+        left_seconds=entry.left_seconds if entry.aside else None,
         score=float(np.mean(scores)) if scores else None,
         low=low,
         high=high,

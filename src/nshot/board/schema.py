@@ -276,6 +276,9 @@ class Row(Part):
     chance: FiniteFloat | None = Field(
         None, description="of a row put aside: the chance that it would have been the pick"
     )
+    left_seconds: FiniteFloat | None = Field(
+        None, description="of a row put aside: forecast of what measuring it to the end would take"
+    )
     score: FiniteFloat | None = Field(None, description="mean over the draws, on the test rows")
     low: FiniteFloat | None = Field(
         None, description="lower end of the 95 % interval for other test rows and other draws"
@@ -688,6 +691,69 @@ class Pictures(Part):
     right: tuple[AnswerPicture, ...] = Field((), description="some of what it got right")
 
 
+class RaceStep(Part):
+    """A piece of the work of a run."""
+
+    contender: str = Field(description="whose work it was")
+    stage: Literal["trial", "search", "fit", "answer"] = Field(
+        description="`trial`: a try on labelled rows; `search` of its settings; `fit`, with the"
+        " answers to its first test rows; `answer`: further ones"
+    )
+    rows: int = Field(description="test rows that it had answered then")
+    seconds: FiniteFloat = Field(description="what it took when it was done")
+    started: FiniteFloat = Field(
+        description="seconds of work before it, the steps one after the other in the order of the"
+        " plan: several workers take less"
+    )
+
+
+class RaceRound(Part):
+    """How it stood after a round of the race."""
+
+    ended: FiniteFloat = Field(description="seconds of work until then")
+    pick: str = Field(description="the row that would have been taken")
+    verdict: Verdict = Field(description="how sure that was")
+
+
+class Race(Part):
+    """How a run went, recomputed from what is stored: a resumed run tells the same."""
+
+    steps: tuple[RaceStep, ...] = Field((), description="in the order of the plan")
+    rounds: tuple[RaceRound, ...] = Field(
+        (), description="of question 1 with test rows; costs are those of a fixed machine"
+    )
+
+
+class Disagreement(Part):
+    """An input on which rows that could be the best answer differently."""
+
+    id: str = Field(description="of the row")
+    input: str | Mapping[str, str] = Field(description="its text; of several fields each by name")
+    answers: Mapping[str, str] = Field(description="what each row answered, by its name")
+    label: str | None = Field(None, description="the right answer where it is known")
+
+
+class Disagreements(Part):
+    """Where rows that could be the best differ."""
+
+    compared: tuple[str, ...] = Field(description="the rows, by name")
+    inputs: int = Field(description="test rows that two or more of them have answered")
+    total: int = Field(description="test rows on which they differ")
+    shown: tuple[Disagreement, ...] = Field(
+        (), description="the most contested, first; all of them stand in disagreements.jsonl"
+    )
+
+
+class DeliveredFolder(Part):
+    """The folder that is delivered."""
+
+    anew: bool = Field(
+        description="false: it is the folder whose answers were measured, its files linked; true:"
+        " the pick was fitted anew for it"
+    )
+    files: Mapping[str, int] = Field(description="bytes of each file in it")
+
+
 class Details(Part):
     """What the report shows of the pick, and what one needs to doubt the board."""
 
@@ -701,6 +767,11 @@ class Details(Part):
     started: FiniteFloat | None = Field(None, description="seconds since 1970")
     finished: FiniteFloat | None = Field(None, description="seconds since 1970")
     elapsed_seconds: FiniteFloat | None = Field(None, description="from start to finish")
+    race: Race | None = Field(None, description="how the run went")
+    disagreements: Disagreements | None = Field(
+        None, description="null where answers are written, and where fewer than two rows answered"
+    )
+    delivered: DeliveredFolder | None = Field(None, description="winner/, once it is there")
     confusion: Confusion | None = Field(
         None, description="of the pick's first draw; null for other kinds than classify"
     )

@@ -1,7 +1,8 @@
 """The board and its details -> one HTML page that needs nothing else and asks no network.
 
-The page's order is the reader's: the pick and why, the board, what scores cost, what more shots
-did, where the pick errs, what the search tried, what is not there, and all one needs to doubt it.
+The page's order is the reader's: the pick and why, the board, how the race went, what scores cost,
+what more labels would bring, where the pick errs and where the best differ, what the search tried,
+what is not there, and all one needs to doubt it.
 Each part is a template in ``templates/``; everything in them is escaped.
 """
 
@@ -27,23 +28,39 @@ from nshot.board.schema import (
     Machine,
     Mistake,
     ReliabilityBin,
+    TaskSummary,
     Trial,
 )
 from nshot.report import charts
+from nshot.report.headings import question, rows_answered, settings_of
 from nshot.report.numbers import Style, figure, number, say, under
 from nshot.report.svg import join, writable
-from nshot.report.views import Cost, View, contest, losses, marks, missing, outside, series
+from nshot.report.views import (
+    Cost,
+    View,
+    asides,
+    contest,
+    lanes,
+    losses,
+    marks,
+    missing,
+    outside,
+    series,
+    stands,
+)
 
 _PARTS = (
     ("board", "Board"),
+    ("race", "Race"),
     ("delivered", "As delivered"),
     ("cost", "Cost"),
-    ("shots", "Shots"),
+    ("shots", "More labels"),
     ("losses", "Losses"),
     ("calibration", "Calibration"),
     ("confusion", "Confusion"),
     ("pictures", "Pictures"),
     ("mistakes", "Mistakes"),
+    ("disagree", "Differences"),
     ("search", "Search"),
     ("missing", "Not measured"),
     ("doubt", "Doubt"),
@@ -104,8 +121,10 @@ _COLUMNS = (
 
 def render(board: Board, details: Details) -> str:
     """The page of a run; a part that has nothing to show is left out."""
-    advice, rows = board.advice, contest(board)
-    pick = next((view for view in rows if view.role == "pick"), None)
+    advice, stopped = board.advice, asides(board)
+    rows = contest(board)
+    everyone = [*rows, *stopped]
+    pick = next((view for view in everyone if view.role == "pick"), None)
     context = {
         "board": board,
         "task": board.task,
@@ -113,18 +132,25 @@ def render(board: Board, details: Details) -> str:
         "details": details,
         "pick": pick,
         "contest": rows,
+        "asides": stopped,
+        "lanes": lanes(board, details.race) if details.race else [],
+        "stands": stands(details.race, advice) if details.race else None,
+        **_first_of(board.task),
         "outside": outside(board),
         "missing": missing(board),
         "number": partial(number, board),
-        "change_of": partial(_change, {view.name: view for view in rows}),
-        "scale": charts.marks_axis(marks(rows)),
+        "change_of": partial(_change, {view.name: view for view in everyone}),
+        "scale": charts.marks_axis(marks(everyone)),
         "expected": advice and _expected(advice),
         "verdict": advice and _VERDICTS[advice.verdict],
         "mistakes": _in_reading_order(details.mistakes),
-        "decision": _decision(advice) if advice else {},
+        "decision": _decision(advice, board.task) if advice else {},
         "machine": _machine(details.machine),
         "run": _run(details),
-        "notes": [*board.task.notes, *(f"{v.name}: {note}" for v in rows for note in v.row.notes)],
+        "notes": [
+            *board.task.notes,
+            *(f"{v.name}: {note}" for v in everyone for note in v.row.notes),
+        ],
     }
     templates = _environment()
     bodies = [
@@ -157,6 +183,9 @@ def _environment() -> Environment:
         marks=marks,
         modes=_MODES,
         policy=_policy(script),
+        question=question,
+        rows_answered=rows_answered,
+        settings_of=settings_of,
         say=say,
         scored=_scored,
         script=script,
@@ -253,9 +282,23 @@ def _in_reading_order(mistakes: Sequence[Mistake]) -> list[Mistake]:
     return sorted(mistakes, key=lambda one: (one.score is None, -(one.score or 0.0)))
 
 
-def _decision(advice: Advice) -> dict[str, object]:
+def _first_of(task: TaskSummary) -> dict[str, str]:
+    """How parts that show one of several draws or repeats say so; nothing where there is one."""
+    what = "draw of the shots" if task.question == 2 else "repeat of the folds"
+    if task.question == 1 and task.seeds == 1:
+        return {"first": "", "on_first": "", "small_dots": ""}
+    one = what.split()[0]
+    return {
+        "first": f"First {one}. ",
+        "on_first": f" on the first {one}",
+        "small_dots": f"; small dots: one for each {what}",
+    }
+
+
+def _decision(advice: Advice, task: TaskSummary) -> dict[str, object]:
     """What the advice says beyond what stands at the top of the page."""
-    facts = advice.model_dump(exclude=_AT_THE_TOP | {"wish"})
+    of_draws = {"draws", "more_draws_settle", "confirmed"} if task.question == 1 else set()
+    facts = advice.model_dump(exclude=_AT_THE_TOP | of_draws | {"wish"})
     return {"wish": advice.wish.prefer, **{key.replace("_", " "): facts[key] for key in facts}}
 
 

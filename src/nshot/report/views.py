@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from nshot.board.schema import Board, Row
-from nshot.report.charts import Losses, Mark, Role, Series
+from nshot.board.schema import Advice, Board, Race, Row
+from nshot.report.charts import Lane, Losses, Mark, Role, Series, Work
+from nshot.report.headings import rows_answered
 
 Cost: TypeAlias = Literal["use_seconds_per_1000", "build_seconds"]
 
@@ -20,6 +21,7 @@ class View:
     row: Row
     role: Role
     frontier: bool
+    seeds_are: str = "draws"
 
     @property
     def name(self) -> str:
@@ -40,17 +42,28 @@ def views(board: Board) -> list[View]:
     advice = board.advice
     pick = advice.pick if advice else None
     could, best = (advice.could_be_best, advice.frontier) if advice else ((), ())
+    seeds_are = "draws" if board.task.question == 2 else "repeats"
     rows = []
     for i, row in enumerate(board.rows):
         role: Role = "pick" if row.name == pick else "could" if row.name in could else "out"
-        rows.append(View(f"/rows/{i}", row, role, row.name in best))
+        rows.append(View(f"/rows/{i}", row, role, row.name in best, seeds_are))
     return rows
 
 
 def contest(board: Board) -> list[View]:
-    """The rows of the contest with a score or a measurement, best score first, none last."""
-    rows = [view for view in views(board) if view.row.in_contest and view.row.is_measured]
-    return sorted(rows, key=lambda view: (view.row.score is None, -(view.row.score or 0.0)))
+    """The measured rows of the contest, best score first, those without a score last."""
+    rows = [view for view in views(board) if view.row.in_contest and view.row.status == "ok"]
+    return sorted(rows, key=_best_first)
+
+
+def asides(board: Board) -> list[View]:
+    """The rows that a race put aside, best score first, those without one last."""
+    rows = [view for view in views(board) if view.row.in_contest and view.row.status == "aside"]
+    return sorted(rows, key=_best_first)
+
+
+def _best_first(view: View) -> tuple[bool, float]:
+    return view.row.score is None, -(view.row.score or 0.0)
 
 
 def outside(board: Board) -> list[View]:
@@ -59,8 +72,9 @@ def outside(board: Board) -> list[View]:
 
 
 def missing(board: Board) -> list[View]:
-    """Rows that were skipped, put aside before any test row, or failed."""
-    return [view for view in views(board) if view.row.in_contest and not view.row.is_measured]
+    """Rows that were skipped or failed."""
+    out = ("skipped", "failed")
+    return [view for view in views(board) if view.row.in_contest and view.row.status in out]
 
 
 def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mark]:
@@ -73,7 +87,9 @@ def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mar
             row.low,
             row.high,
             row.build_seconds if cost == "build_seconds" else row.use_seconds_per_1000,
-            row.per_seed,
+            row.per_seed if len(row.per_seed) > 1 else (),
+            partial=row.status == "aside",
+            seeds_are=view.seeds_are,
         )
         for view in rows
         if (row := view.row).score is not None
@@ -84,7 +100,11 @@ def series(rows: Sequence[View]) -> list[Series]:
     """The score over shots of each row that has points; [] where no row has two sizes."""
     lines = []
     for view in rows:
-        points = [(p.shots, p.score, p.low, p.high) for p in view.row.curve if p.score is not None]
+        points = [
+            (p.shots if p.rows is None else p.rows, p.score, p.low, p.high)
+            for p in view.row.curve
+            if p.score is not None
+        ]
         if points:
             lines.append(Series(view.name, view.role, tuple(sorted(points, key=_size))))
     return lines if any(len(line.points) > 1 for line in lines) else []
@@ -97,6 +117,41 @@ def losses(rows: Sequence[View]) -> list[Losses]:
         for view in rows
         if (curve := view.row.learning_curve) and curve.train
     ]
+
+
+def lanes(board: Board, race: Race) -> list[Lane]:
+    """The work of each row of the contest that had any, in the order in which they began."""
+    work: dict[str, list[Work]] = {step.contender: [] for step in race.steps}
+    for step in race.steps:
+        work[step.contender].append(Work(step.stage, step.started, step.seconds))
+    rows = {view.name: view for view in views(board) if view.row.in_contest}
+    return [
+        Lane(name, rows[name].role, tuple(own), _where(rows[name].row, board))
+        for name, own in work.items()
+        if name in rows
+    ]
+
+
+def _where(row: Row, board: Board) -> str:
+    """Where a row stopped, in a few words."""
+    if row.status == "failed":
+        return "failed"
+    rows = rows_answered(row, board.task)
+    return f"{rows} rows" if rows else "no test row"
+
+
+def stands(race: Race, advice: Advice | None) -> tuple[float, str] | None:
+    """From which second on pick and verdict stayed as they are, and that verdict."""
+    if advice is None:
+        return None
+    since = None
+    for stood in race.rounds:
+        if (stood.pick, stood.verdict) != (advice.pick, advice.verdict):
+            since = None
+        elif since is None:
+            since = stood.ended
+    words = advice.verdict.replace("_", " ")
+    return None if since is None else (since, f"{words} from here")
 
 
 def _size(point: tuple[int | str, float, float | None, float | None]) -> tuple[bool, int]:

@@ -6,6 +6,7 @@ from nshot.report.charts.curves import curve_panel, curves
 from nshot.report.charts.draw import Role, standalone
 from nshot.report.charts.losses import learning, loss_panel
 from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, frontier, marks_axis
+from nshot.report.charts.race import Lane, Work, race
 from nshot.report.charts.reliability import Bin, reliability
 from nshot.report.charts.scales import Axis, axis
 from nshot.report.charts.scatter import scatter
@@ -16,10 +17,12 @@ from nshot.report.charts.whisker import scale_strip, whisker
 __all__ = [
     "Axis",
     "Bin",
+    "Lane",
     "Losses",
     "Mark",
     "Role",
     "Series",
+    "Work",
     "axis",
     "board",
     "confusion",
@@ -30,6 +33,7 @@ __all__ = [
     "learning",
     "loss_panel",
     "marks_axis",
+    "race",
     "reliability",
     "scale_strip",
     "scatter",

@@ -30,8 +30,14 @@ def board(marks: Sequence[Mark], title: str, width: int = 720) -> Markup:
         body.append(text("c-tick", x, bottom + 15, percent(tick), "middle"))
     for i, mark in enumerate(marks):
         body += _board_row(mark, scale, (left, top + i * row, right, top + (i + 1) * row))
-    body.append(text("c-title", right, bottom + 32, "score, %; small dots: draws", "end"))
+    body.append(text("c-title", right, bottom + 32, _below(marks), "end"))
     return svg(width, bottom + 38, title, body, name="boardchart")
+
+
+def _below(marks: Sequence[Mark]) -> str:
+    """What stands under the scale."""
+    small = {mark.seeds_are for mark in marks if mark.seeds}
+    return "score, %" + "".join(f"; small dots: {what}" for what in sorted(small))
 
 
 def _board_row(mark: Mark, scale: Axis, area: Box) -> list[Markup]:
@@ -44,6 +50,15 @@ def _board_row(mark: Mark, scale: Axis, area: Box) -> list[Markup]:
     for seed in mark.seeds:
         spot = {"cx": scale.place(seed, area[0], area[2]), "cy": below, "r": 2.2}
         drawn.append(element(f"circle.c-seed.c-{mark.role}", at=spot))
-    drawn.append(shape(mark.role, scale.place(mark.score, area[0], area[2]), y, 5, in_words(mark)))
+    drawn.append(
+        shape(
+            mark.role,
+            scale.place(mark.score, area[0], area[2]),
+            y,
+            5,
+            in_words(mark),
+            partial=mark.partial,
+        )
+    )
     drawn.append(text("c-label", area[2] + 16, y + 4, say(mark.score, "score"), "start"))
     return drawn

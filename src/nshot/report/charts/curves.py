@@ -16,7 +16,7 @@ def curve_panel(
     series: Series, others: Sequence[Series], scale: Axis, width: int = 190, height: int = 150
 ) -> Markup:
     """One method's score over shots, the other methods in grey behind it."""
-    title = f"{series.name}: score over shots"
+    title = f"{series.name}: score over what it learned from"
     return svg(width, height, title, _panel(series, others, scale, width, height), name="curve")
 
 
@@ -53,7 +53,7 @@ def _panel(
     body += _band(series, place, scale, area)
     body.append(_run(series, place, scale, area, f"c-run.c-{series.role}"))
     for size, score, low, high in series.points:
-        words = in_words(Mark(f"{series.name}, {size} shots", series.role, score, low, high))
+        words = in_words(Mark(f"{series.name} at {size}", series.role, score, low, high))
         spot = place[size], scale.place(score, area[3], area[1])
         body.append(shape(series.role, *spot, 3.6, words))
     body.append(name_text(series.role, 4, 12, series.name, width - 8, "start"))

@@ -1,7 +1,8 @@
 """The strokes of a drawing, and a drawing as a file of its own.
 
 Shapes say what colours say: the pick is a filled diamond, a row that could still be the best a
-filled circle, one that is ruled out a hollow circle. Colours are classes, set by report.css in the
+filled circle, one that is ruled out a hollow circle; a row that stopped before the last test rows a
+hollow square, in the colour of what it could be. Colours are classes, set by report.css in the
 page and by `standalone` in a file of its own.
 """
 
@@ -42,12 +43,22 @@ def polyline(name: str, spots: Sequence[Spot]) -> Markup:
 
 
 def shape(
-    role: Role, x: float, y: float, size: float, words: str = "", ring: bool = False
+    role: Role,
+    x: float,
+    y: float,
+    size: float,
+    words: str = "",
+    ring: bool = False,
+    partial: bool = False,
 ) -> Markup:
     """The mark of a role at a spot, with `words` for who points at it."""
     title = element("title", words) if words else Markup("")
     around = element("circle.c-ring", at={"cx": x, "cy": y, "r": size + 3.5}) if ring else ""
-    if role == "pick":
+    if partial:
+        side = size * 1.7
+        at = {"x": x - side / 2, "y": y - side / 2, "width": side, "height": side}
+        drawn = element(f"rect.c-mark.c-partial.c-{role}", title, at=at)
+    elif role == "pick":
         s = size * 1.25
         points = f"{x:.1f},{y - s:.1f} {x + s:.1f},{y:.1f} {x:.1f},{y + s:.1f} {x - s:.1f},{y:.1f}"
         drawn = element("polygon.c-mark.c-pick", title, at={"points": points})
@@ -129,6 +140,11 @@ _STANDALONE = (
     "line.c-out,path.c-out{stroke:#98a2ac}"
     ".c-mark.c-pick{fill:#b3361b;stroke:#fff}.c-mark.c-could{fill:#12606b;stroke:#fff}"
     ".c-mark.c-out{fill:#fff;stroke:#66717d;stroke-width:1.6}"
+    ".c-mark.c-partial{fill:#fff;stroke-width:1.8}.c-partial.c-pick{stroke:#b3361b}"
+    ".c-partial.c-could{stroke:#12606b}"
+    ".c-work{stroke:none}.c-work.c-fit,.c-work.c-answer{fill:#12606b}.c-work.c-trial{fill:#fff;stroke:#66717d}"
+    ".c-work.c-search{fill:#98a2ac}.c-work.c-answer{fill-opacity:.5}"
+    ".c-stands{stroke:#b3361b;stroke-width:1.5;stroke-dasharray:4 3}"
     ".c-ring{fill:none;stroke:#1b2430;stroke-width:1.2}"
     ".c-seed{fill-opacity:.55}.c-seed.c-pick{fill:#b3361b}.c-seed.c-could{fill:#12606b}"
     ".c-seed.c-out{fill:#66717d}"

@@ -23,6 +23,9 @@ class Mark:
     high: float | None = None
     cost: float | None = None
     seeds: tuple[float, ...] = ()
+    partial: bool = False
+    """It answered only the first of the test rows."""
+    seeds_are: str = "draws"
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,10 @@ def in_words(mark: Mark) -> str:
     words = f"{mark.name}: {say(mark.score, 'score')}"
     if mark.low is not None and mark.high is not None:
         words += f" ({say(mark.low, 'score')} to {say(mark.high, 'score')})"
+    if mark.partial:
+        words += "; put aside before the last test rows"
     if mark.seeds:
-        words += "; draws " + ", ".join(say(seed, "score") for seed in mark.seeds)
+        words += f"; {mark.seeds_are} " + ", ".join(say(seed, "score") for seed in mark.seeds)
     return words
 
 

@@ -41,7 +41,7 @@ def scatter(
         body += _upright(mark, x, scale, area)
     for mark, (x, y) in zip(shown, spots, strict=True):
         words = f"{in_words(mark)}; {cost} {say(mark.cost, 'seconds')}"
-        body.append(shape(mark.role, x, y, 6, words, ring=mark in best))
+        body.append(shape(mark.role, x, y, 6, words, mark in best, mark.partial))
     body += _labels(shown, spots, area, _drawn_lines(shown, spots, corners, scale, area))
     return svg(width, height, title, body, name="scatter")
 

@@ -27,7 +27,7 @@ def strip(marks: Sequence[Mark], reported: Mark, width: int = 460, height: int =
         body.append(line("c-axis", x, base, x, base + 5))
         body.append(text("c-tick", x, height - 2, percent(tick), "middle"))
     spots = _stack(marks, scale, width, base - 9)
-    body += [shape(m.role, x, y, 5.5, in_words(m)) for m, (x, y) in spots]
+    body += [shape(m.role, x, y, 5.5, in_words(m), partial=m.partial) for m, (x, y) in spots]
     body += interval(reported, scale, width, base + 15)
     middle = across(scale, reported.score, width)
     body.append(line("c-bar.c-pick", middle, base + 9, middle, base + 21))

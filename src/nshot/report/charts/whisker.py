@@ -20,7 +20,7 @@ def whisker(mark: Mark, scale: Axis, width: int = 160, height: int = 30) -> Mark
     grid = [line("c-grid", x, -60, x, height + 60) for x in ticks]
     spots = [{"cx": across(scale, seed, width), "cy": below, "r": 2.2} for seed in mark.seeds]
     seeds = [element(f"circle.c-seed.c-{mark.role}", at=spot) for spot in spots]
-    mean = shape(mark.role, across(scale, mark.score, width), middle, 5)
+    mean = shape(mark.role, across(scale, mark.score, width), middle, 5, partial=mark.partial)
     body = [*grid, *interval(mark, scale, width, middle), *seeds, mean]
     return svg(width, height, in_words(mark), body, name="whisker")
 
