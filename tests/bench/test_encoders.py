@@ -12,8 +12,8 @@ import pytest
 import nshot
 from nshot.bench.contenders import contenders
 from nshot.bench.encoders import default_encoders
-from nshot.bench.prepare import Prepared, prepare
-from nshot.bench.request import Request
+from nshot.bench.prepare import Prepared, prepare, request_yaml
+from nshot.bench.request import Request, read_request
 from nshot.board.schema import Details
 from nshot.core.types import Example, Input, ModelRef
 from nshot.models.embedded.packages import E5, EMBEDDED, ENCODER
@@ -141,6 +141,21 @@ def test_an_english_file_has_a_row_for_each_encoder(tmp_path: Path) -> None:
     task = english(tmp_path)
     both = [f"{name} @ {e.name}" for name in ("knn", "linear_probe") for e in (ENCODER, E5)]
     assert board(ready(task, tmp_path / "run")) == ["majority", *both]
+
+
+def test_the_run_goes_on_with_the_encoders_it_began_with(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another one has been installed since."""
+    monkeypatch.setitem(sys.modules, E5.package, None)
+    first = ready(str(TICKETS), tmp_path / "run")
+    assert first.setting.encoders == (FAST,)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "nshot.yaml").write_text(request_yaml(first))
+    monkeypatch.delitem(sys.modules, E5.package)
+    assert default_encoders(first.split.train).encoders == (MANY,)
+    again = read_request(tmp_path / "run" / "nshot.yaml")
+    assert prepare(replace(again, out=str(tmp_path / "again"))).setting.encoders == (FAST,)
 
 
 @pytest.mark.usefixtures("installed")

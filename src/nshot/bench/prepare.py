@@ -469,6 +469,9 @@ def request_yaml(prepared: Prepared) -> str:
             body[key] = [_relative(name, out) for name in body[key]]
     if request.adapters:
         body["adapters"] = [_relative(folder, out, True) for folder in request.adapters]
+    if not prepared.task.pictures and prepared.setting.encoders and not request.encoder:
+        # The texts chose: what is installed later must not add contenders to this run.
+        body["encoder"] = [ref.name for ref in prepared.setting.encoders]
     if prepared.question == 2:
         body["shots"] = [shown(size) for size in prepared.sizes]
     body["methods"] = [m.called if isinstance(m, Writing) and m.constrained else m.name
