@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nshot.training.loop import Objective
     from nshot.training.objectives.episode import Learning
 
+FIT_STEPS = 2000
+"""Steps of the gradient descent on the shots, at most: thousands of shots take more at a step."""
 STEP_SECONDS = 2e-4
 """A step of the gradient descent on the shots, about."""
 
@@ -40,7 +42,7 @@ class HeadOnFeatures(BaseModel):
         fit_rate: of the gradient descent on the shots, for features whose entries are about 1;
             they are brought to that.
         fit_passes: of the gradient descent over the shots.
-        fit_batch: shots a step.
+        fit_batch: shots a step; more where that would be over `FIT_STEPS` steps.
         filters: of the convolutional embedding; this and what follows is for `nshot episodes`.
         batch: items a step when the embedding is trained.
         learning_rate: of AdamW then.
@@ -68,7 +70,7 @@ class HeadOnFeatures(BaseModel):
     def forecast(self, brief: Brief) -> Cost:
         """The encoder reads every shot; a step is quick."""
         reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
-        steps = self.fit_passes * math.ceil(brief.labelled / self.fit_batch)
+        steps = self.fit_passes * math.ceil(brief.labelled / self.shots_a_step(brief.labelled))
         return Cost(seconds=0.05 + reading + STEP_SECONDS * steps)
 
     def use_forecast(self, brief: Brief) -> Cost:
@@ -95,11 +97,15 @@ class HeadOnFeatures(BaseModel):
         A label without any shot is left out of the fit and all but excluded from the answers.
         """
 
-    def recipe(self, seed: int) -> Recipe:
-        """How the head is fitted."""
+    def shots_a_step(self, count: int) -> int:
+        """Of `count` shots: as set, or as many as end in `FIT_STEPS` steps."""
+        return max(self.fit_batch, math.ceil(self.fit_passes * count / FIT_STEPS))
+
+    def recipe(self, count: int, seed: int) -> Recipe:
+        """How the head is fitted to `count` shots."""
         from nshot.nets.support_heads import Recipe
 
-        return Recipe(self.fit_rate, self.fit_passes, self.fit_batch, seed=seed)
+        return Recipe(self.fit_rate, self.fit_passes, self.shots_a_step(count), seed=seed)
 
 
 class Baseline(HeadOnFeatures, Episodic):
@@ -119,6 +125,7 @@ class Baseline(HeadOnFeatures, Episodic):
     needs_encoder: ClassVar = True
     trains: ClassVar[Trains] = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
+    version: ClassVar = 2
     about: ClassVar = "a linear head fitted to the shots by gradient descent, on features that stay"
 
     def learner(self, shape: tuple[int, ...]) -> Learner:
@@ -150,7 +157,9 @@ class Baseline(HeadOnFeatures, Episodic):
         from nshot.nets.support_heads import fit_linear
 
         present, among = np.unique(numbers, return_inverse=True)
-        fit = fit_linear(*batch_of_one(vectors, among), len(present), self.recipe(bench.seed))
+        fit = fit_linear(
+            *batch_of_one(vectors, among), len(present), self.recipe(len(vectors), bench.seed)
+        )
         weights, bias = (np.asarray(part[0].numpy()) for part in fit)
         every = np.full(len(task.labels), ABSENT)
         every[present] = bias

@@ -68,7 +68,7 @@ class BaselinePP(HeadOnFeatures, Episodic):
 
         present, among = np.unique(numbers, return_inverse=True)
         weights, scale = fit_cosine(
-            *batch_of_one(vectors, among), len(present), self.recipe(bench.seed)
+            *batch_of_one(vectors, among), len(present), self.recipe(len(vectors), bench.seed)
         )
         every = scattered(np.asarray(weights[0].numpy()), present, len(task.labels))
         return Nearest(task, encoder_of(bench), every, scale.item())
