@@ -168,7 +168,7 @@ def test_mistakes_of_a_ranking_are_the_rows_whose_best_answer_is_not_first() -> 
         predictions=(Prediction("good", (0.9, 0.1)), Prediction("bad", (0.2, 0.8))),
     )
     facts = Facts(task, Split((), examples, "file", "f"), (4,), 1)
-    shown = details(facts, Entry(KNN, measurements={4: [drawn]}), Machine(), "nshot", 0.0, 1.0)
+    shown = details(facts, Entry(KNN, measurements={4: [drawn]}), Machine(), "nshot", (0.0, 1.0))
     assert shown.mistakes == (
         Mistake(id="r1", text="say", expected="good", answer="bad", score=0.8),
     )

@@ -182,6 +182,8 @@ class Collector:
         """What the pieces of a race have brought, and why it ended where it did."""
         entry.aside, entry.chance = runner.aside, runner.gain
         entry.left_seconds = left_seconds(self.ladder, runner)
+        if runner.parts and self.ladder.rows:
+            entry.saved = f"jobs/{runner.source}"
         entry.searched = runner.searched
         for piece in runner.pieces:
             if isinstance(piece, Draw):

@@ -55,6 +55,7 @@ class Entry:
     (`broken`) is a fault of the run, a finding (did not learn) is none.
     `parts` are measurements on so many of the labelled rows. `aside` says why a race put it aside,
     with its `chance` of being the pick and, in `left_seconds`, the forecast of what was left to do;
+    `saved` is the folder that answered, in that of the run, where it is kept.
     `searched` is False where its settings are open and were not searched. `folds` are those of its
     points.
     """
@@ -76,6 +77,7 @@ class Entry:
     aside: str = ""
     chance: float | None = None
     left_seconds: float | None = None
+    saved: str | None = None
     searched: bool = True
     folds: int = 0
     forecast_seconds: float | None = None
@@ -363,6 +365,7 @@ def row_of(
         test_rows=len(measurements[0].ids) if measurements else None,
         searched=entry.searched,
         chance=entry.chance if entry.aside else None,
+        saved=entry.saved,
         left_seconds=entry.left_seconds if entry.aside else None,
         score=float(np.mean(scores)) if scores else None,
         low=low,

@@ -276,6 +276,10 @@ class Row(Part):
     chance: FiniteFloat | None = Field(
         None, description="of a row put aside: the chance that it would have been the pick"
     )
+    saved: str | None = Field(
+        None,
+        description="the folder that answered, in the run's folder; null where it was not kept",
+    )
     left_seconds: FiniteFloat | None = Field(
         None, description="of a row put aside: forecast of what measuring it to the end would take"
     )

@@ -16,6 +16,7 @@ from nshot.cli import (
     data_generate,
     data_show,
     data_translate,
+    disagree,
     episodes,
     export,
     extend,
@@ -26,7 +27,7 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, predict, extend, export, advise, episodes, methods, check, models,
+    compare, adapt, predict, extend, export, advise, disagree, episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)
@@ -36,6 +37,7 @@ examples:
   nshot compare tickets.csv --dry-run               what that would take on this machine
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
+  nshot disagree runs/tickets unlabelled.csv        which of these to label next
   nshot compare photos/                             a folder with a sub-folder per class
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
   nshot predict runs/photos new/*.jpg -o out.jsonl
