@@ -20,7 +20,7 @@ def read(path, text, label):
 name, train, test, text, label = sys.argv[1:6]
 encoder = SentenceTransformer(name)
 texts, labels = read(train, text, label)
-head = LogisticRegression(C=10, max_iter=2000)
+head = LogisticRegression(C=10, max_iter=2000, tol=1e-8)
 head.fit(encoder.encode(texts, normalize_embeddings=True), labels)
 
 texts, labels = read(test, text, label)

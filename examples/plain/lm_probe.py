@@ -31,6 +31,6 @@ def read(path):
     return [state(row[text]) for row in rows], [row[label] for row in rows]
 
 
-head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, tol=1e-8))
 head.fit(*read(train))
 print(f"accuracy {head.score(*read(test)):.4f}")

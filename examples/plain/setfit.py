@@ -55,7 +55,7 @@ for step, batch in enumerate(batches):
     optimiser.zero_grad()
 
 encoder.eval()
-head = LogisticRegression(max_iter=2000)
+head = LogisticRegression(max_iter=2000, tol=1e-8)
 head.fit(encoder.encode([a for a, _ in rows], normalize_embeddings=True), [b for _, b in rows])
 asked = read(test)
 said = head.predict(encoder.encode([a for a, _ in asked], normalize_embeddings=True))

@@ -304,7 +304,7 @@ def test_a_standardised_head_equals_one_on_standardised_states(tmp_path: Path) -
     labels = [TASK.label_names.index(row.label) for row in shots().labelled]
     seen = source.read(inputs).matrix.astype(np.float64)
     moving = seen.std(axis=0) > 1e-6
-    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, tol=1e-8))
     theirs.fit(seen[:, moving], labels)
     expected = theirs.predict_log_proba(source.read(QUESTIONS).matrix[:, moving])
     ours = [prediction.scores for prediction in predictor.predict(QUESTIONS)]

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import Cost, Shots, Task
+from nshot.core.types import Cost, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, logistic, targets
+from nshot.methods.features import encoded, encoder_of, targets
+from nshot.methods.logistic import Design, logistic
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
 
@@ -31,6 +32,7 @@ class LinearProbe(Method):
     needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
+    version: ClassVar = 2
     about: ClassVar = "logistic regression on the encoder's vectors"
 
     C: PositiveFloat = 10.0
@@ -48,6 +50,8 @@ class LinearProbe(Method):
         """Encode the shots and fit the head."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
         numbers = targets(task, shots.labelled)
-        weights, bias = logistic(vectors, numbers, len(task.labels), self.C)
+        key = digest("design", vectors.tobytes())
+        design = bench.shared(key, lambda: Design.of(vectors))
+        weights, bias = logistic(design, numbers, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, encoder_of(bench), weights, bias)

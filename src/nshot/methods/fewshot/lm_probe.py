@@ -11,7 +11,8 @@ from pydantic import Field, PositiveFloat
 
 from nshot.core.types import Cost, Example, ModelRef, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import logistic, targets
+from nshot.methods.features import targets
+from nshot.methods.logistic import Design, logistic
 from nshot.methods.prompting import FORMAT_TOKENS, base_of
 from nshot.models.base import Hidden
 from nshot.predictors.base import Predictor
@@ -43,6 +44,7 @@ class LMProbe(Method):
         "pooling": ("last", "mean"),
     }
     search_folds: ClassVar = 3
+    version: ClassVar = 2
     about: ClassVar = "logistic regression on the language model's hidden states"
 
     depth: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -74,7 +76,7 @@ class LMProbe(Method):
         deviation = np.where(deviation > 1e-6, deviation, np.inf)
         numbers = targets(task, shots.labelled)
         standard = (states - mean) / deviation
-        weights, bias = logistic(standard, numbers, len(task.labels), self.C)
+        weights, bias = logistic(Design.of(standard), numbers, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         source = HiddenStates(task, bench.models, base, layer, self.pooling)
         return LabelHead.standardised(task, source, weights, bias, mean, deviation)

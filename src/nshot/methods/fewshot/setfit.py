@@ -14,7 +14,8 @@ from pydantic import Field, PositiveFloat
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Delta, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, logistic, targets
+from nshot.methods.features import encoded, encoder_of, targets
+from nshot.methods.logistic import Design, logistic
 from nshot.models.base import LendsCopy, Lent
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
@@ -60,7 +61,7 @@ class SetFit(Method):
         "iterations": (20, 0),
     }
     search_folds: ClassVar = 2
-    version: ClassVar = 2
+    version: ClassVar = 3
     about: ClassVar = "the sentence encoder tuned on pairs of shots, logistic regression on it"
 
     learning_rate: float = Field(default=2e-5, ge=0)
@@ -96,7 +97,7 @@ class SetFit(Method):
             vectors = tuned
         else:
             bench.note("the encoder stayed as it is: no iterations")
-        weights, bias = logistic(vectors, numbers, len(task.labels), self.C)
+        weights, bias = logistic(Design.of(vectors), numbers, len(task.labels), self.C)
         bench.trained(parameters + weights.size + bias.size)
         return LabelHead(task, source, weights, bias)
 

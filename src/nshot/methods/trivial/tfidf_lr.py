@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import Cost, Shots, Task
+from nshot.core.types import Cost, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import logistic, targets
+from nshot.methods.features import targets
+from nshot.methods.logistic import Design, logistic
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import TfIdf
 from nshot.predictors.label_head import LabelHead
@@ -30,6 +31,7 @@ class TfIdfLR(Method):
     rung: ClassVar = "trivial"
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
+    version: ClassVar = 2
     about: ClassVar = "word and character n-grams with logistic regression; no model"
 
     C: PositiveFloat = 10.0
@@ -45,8 +47,14 @@ class TfIdfLR(Method):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Count the n-grams of the labelled texts and fit the head."""
         inputs = [example.input for example in shots.labelled]
-        source = TfIdf.fit([input.text for input in inputs])
+        texts = [input.text for input in inputs]
+
+        def count() -> tuple[TfIdf, Design]:
+            source = TfIdf.fit(texts)
+            return source, Design.of(source.read(inputs).matrix)
+
+        source, design = bench.shared(digest("tfidf", *texts), count)
         labels = targets(task, shots.labelled)
-        weights, bias = logistic(source.read(inputs).matrix, labels, len(task.labels), self.C)
+        weights, bias = logistic(design, labels, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, source, weights, bias)
