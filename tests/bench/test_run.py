@@ -118,7 +118,7 @@ def test_a_run_leaves_what_the_store_says(whole: Path) -> None:
     names = {path.name for path in whole.iterdir()} - {"logs"}
     assert names == {
         "nshot.yaml", "lock", "data", "store.sqlite", "scratch", "leaderboard.json",
-        "points.json", "details.json", "report.html", "winner",
+        "points.json", "details.json", "report.html", "winner", "vectors", "disagreements.jsonl",
     }  # fmt: skip
     assert list((whole / "scratch").iterdir()) == []
 
