@@ -63,6 +63,22 @@ def pictures(path: Path) -> dict[str, Any]:
     return {"shots": [seen] * 24, "wrong": [answered, gone], "right": [answered] * 12}
 
 
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of question 1: a race, rows put aside, inputs on which the best differ."""
+    folder = tmp_path_factory.mktemp("raced")
+    details = sample_board.details() | {
+        "race": sample_board.race(),
+        "disagreements": sample_board.contested(),
+        "delivered": {"anew": False, "files": {"nshot.json": 363}},
+    }
+    board = json.dumps(sample_board.board_of_all_rows())
+    (folder / "leaderboard.json").write_text(board, encoding="utf-8")
+    (folder / "details.json").write_text(json.dumps(details), encoding="utf-8")
+    write(folder)
+    return folder
+
+
 @pytest.fixture
 def page(chromium: Any, run: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The page, at a given width; fails on any console error, exception or request but its own."""
@@ -255,6 +271,24 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("page", [(1280, "light"), (1280, "dark")], indirect=True)
 def test_text_has_contrast(page: Any) -> None:
     assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1000, "dark"), (1280, "light")])
+def test_the_page_of_a_race_fits_and_can_be_read(
+    chromium: Any, raced: Path, width: int, scheme: str
+) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto((raced / "report.html").as_uri())
+    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    page.evaluate("fit()")
+    assert page.evaluate(STICKS_OUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CONTRAST) == []
+    box = page.locator(".boardbox")
+    assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert page.locator("#race svg:visible").count() == 1
+    context.close()
 
 
 def test_prints_with_everything_open(page: Any, tmp_path: Path) -> None:
