@@ -15,8 +15,9 @@ from pathlib import Path
 from nshot.board.schema import Board, Details, Estimate, Row
 from nshot.core.files import write_atomic
 from nshot.report import charts
+from nshot.report.headings import question, rows_answered
 from nshot.report.numbers import Style, say
-from nshot.report.views import contest, marks, missing, series
+from nshot.report.views import asides, contest, marks, missing, series
 
 START = "<!-- generated -->"
 END = "<!-- end of generated -->"
@@ -45,6 +46,7 @@ def block(board: Board, details: Details, pictures: Mapping[str, str]) -> str:
         "◆ pick, ● could still be the best, ○ ruled out. Score in percent with its 95 % interval; "
         "gap: train minus test, points.",
         *(f"![{words}]({file})" for words, file in pictures.items()),
+        _asides(board),
         _missing(board),
         _delivered(board),
         _run(board, details),
@@ -82,6 +84,17 @@ def _plain(text: str) -> str:
     return kept.replace("*", "\\*").replace("_", "\\_")
 
 
+def _asides(board: Board) -> str:
+    """What a race put aside: its score on the rows that it answered, and why it stopped."""
+    lines = [
+        f"- `{view.name}`{' ' * bool(view.row.test_rows)}{rows_answered(view.row, board.task)}"
+        f"{f': {_interval(view.row)} %' if view.row.score is not None else ''};"
+        f" {_plain(view.row.reason or '')}"
+        for view in asides(board)
+    ]
+    return "\n".join(["Put aside, which is not ruled out:", "", *lines]) if lines else ""
+
+
 def _missing(board: Board) -> str:
     lines = [
         f"- `{view.name}` {view.row.status}: {_plain(view.row.reason or '')}"
@@ -107,7 +120,7 @@ def _run(board: Board, details: Details) -> str:
             _portable(details.command),
             "```",
             "",
-            f"{task.test} test rows, {task.seeds} draws, split fingerprint "
+            f"{task.test} test rows; {question(task)}; split fingerprint "
             f"`{board.fingerprint}`; "
             f"{say(details.elapsed_seconds, 'seconds')} on {machine.processor}, "
             f"{machine.threads} threads, {machine.device} {machine.dtype}, "

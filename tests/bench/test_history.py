@@ -125,6 +125,20 @@ def test_what_lies_in_the_winner_is_said_and_whether_it_was_fitted_anew(tmp_path
     assert Board.read(folds.folder).task.question == 1
 
 
+def test_a_refit_on_all_rows_claims_no_score_of_what_it_delivers(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "many.jsonl", rows(140))
+    request = Request(train, methods=("majority",), out=str(tmp_path / "again"), refit_on_all=True)
+    result = carry_out(setting_of(prepare(request), Head()), ignore)
+    assert result.board.advice is not None
+    assert result.board.task.refit == 420
+    assert "fitted anew on 420 rows, these test rows among them" in result.board.advice.reasons[0]
+    (delivered,) = result.board.outside
+    assert delivered.score is None
+    folder = Details.read(result.folder).delivered
+    assert folder is not None
+    assert folder.anew
+
+
 def test_question_2_tells_its_draws(tmp_path: Path) -> None:
     some = replace(prepared(tmp_path, shots=(4,), seeds=2), out=tmp_path / "some")
     result = carry_out(setting_of(some, Head()), ignore)

@@ -50,6 +50,17 @@ def test_keeps_what_was_written_by_hand(page: ModuleType, tmp_path: Path) -> Non
     assert "`ppo` skipped" in text
 
 
+def test_what_was_put_aside_is_listed_and_not_in_the_table(
+    page: ModuleType, tmp_path: Path
+) -> None:
+    page.write(_run(tmp_path / "run", sample_board.board_of_all_rows()), tmp_path / "tickets")
+    text = (tmp_path / "tickets.md").read_text()
+    assert "- `full` 30 of 80: 75.2 (66.7–82.7) %; put aside after 30 of 80" in text
+    assert "- `lora`; put aside: 12 points behind" in text
+    assert "| `full` |" not in text
+    assert "all 239 labelled rows, one fit a method, as delivered" in text
+
+
 def test_further_metrics_are_columns(page: ModuleType, tmp_path: Path) -> None:
     board = sample_board.board()
     board["task"]["also"] = ["macro_f1"]

@@ -84,6 +84,7 @@ class Collector:
             seeds=prepared.draws,
             test=setting.test or in_order(prepared.split.train),
             question=prepared.question,
+            refit=prepared.refit,
             look=len(setting.looks),
             models={
                 use: ", ".join(ref.name for ref in refs) or None for use, refs in models.items()

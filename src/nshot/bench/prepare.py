@@ -74,6 +74,14 @@ class Prepared:
         return self.request.seeds or DRAWS
 
     @property
+    def refit(self) -> int | None:
+        """Rows that the pick of question 1 is fitted on anew; None: it is delivered as measured."""
+        if self.question == 2 or not self.request.refit_on_all or self.split.mode == "folds":
+            return None
+        held_out = self.split.mode == "holdout"
+        return len(self.split.train) + len(self.split.test) * held_out
+
+    @property
     def largest(self) -> Size:
         """Where the board stands."""
         return self.sizes[-1]

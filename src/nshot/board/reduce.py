@@ -107,7 +107,7 @@ class Facts:
     `sizes` rise, the board stands at the last. `test` are the rows that are answered, in that
     order (by default that of the split), `look` is the how-manyth at them. `models` are names by
     what they are for, `also` the metrics that do not decide, `fold_plan` says how rows were held
-    out.
+    out. `refit`: rows that the pick is fitted on anew (`--refit-on-all`).
     """
 
     task: Task
@@ -116,6 +116,7 @@ class Facts:
     seeds: int
     test: Sequence[Example] = ()
     question: Question = 2
+    refit: int | None = None
     look: int = 1
     models: Mapping[str, str | None] = field(default_factory=dict)
     also: Sequence[str] = ()
@@ -393,9 +394,9 @@ def row_of(
 def row_outside(facts: Facts, entry: Entry) -> Row:
     """The row of something as it was saved, loaded and measured; no intervals."""
     task = facts.task
-    if not facts.split.test:
+    if not facts.split.test or not entry.measurements[None][0].ids:
         row = row_of(entry, task, [None])
-        note = "no test rows were held out: it saw all of them"
+        note = "it learned from all rows, so none is left to measure it on"
         return row.model_copy(
             update={
                 "score": None,
@@ -542,6 +543,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         kind=task.kind,
         metric=task.metric,
         question=facts.question,
+        refit=facts.refit,
         also=tuple(facts.also),
         judge=verdicts and verdicts.summary(),
         labels=tuple(LabelNote(name=x.name, description=x.description) for x in task.labels),

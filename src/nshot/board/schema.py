@@ -127,6 +127,11 @@ class TaskSummary(Part):
         " goes with so many examples of each label (`--shots`)",
     )
     train: int = Field(description="labelled rows to learn from")
+    refit: int | None = Field(
+        None,
+        description="of question 1 with `--refit-on-all`: rows that the delivered model is fitted"
+        " on anew; null: the measured model is delivered",
+    )
     test: int = Field(description="test rows; a row that was put aside answered fewer")
     mode: Literal["file", "holdout", "folds"] = Field(
         description="`file`: a test file of its own; `holdout`: rows held out; `folds`: repeated"
@@ -612,6 +617,7 @@ class Board(Part):
                 if row.status == "aside" and not row.is_measured
             },
             metric=self.task.metric,
+            refit=self.task.refit,
         )
 
     @classmethod

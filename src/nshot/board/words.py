@@ -43,7 +43,8 @@ class Scope:
     `labelled` rows were there to learn from, `shots` of each label were learned from (None: all),
     `fewest` is how many rows the rarest label has. `missing` rows of the board have no score;
     `aside` are those that were put aside before any test row, with the reason. `metric`: accuracy
-    is said in percent, any other as points of 100.
+    is said in percent, any other as points of 100. `refit` is how many rows the delivered model
+    learns from, where it is fitted anew and not the one that was measured.
     """
 
     labelled: int
@@ -52,6 +53,7 @@ class Scope:
     missing: int = 0
     aside: Mapping[str, str] = field(default_factory=dict)
     metric: str = "accuracy"
+    refit: int | None = None
 
 
 def cost_of(row: Row, prefer: Preference) -> float:
@@ -145,12 +147,27 @@ def _say_pick(d: Decision, pick: Column, scope: Scope) -> str:
     start = f"Pick: {d.pick}."
     if pick.folds:
         return f"{start} {_from_folds(pick, score + lowered, scope)}"
+    if d.question == 1 and scope.refit is not None:
+        return (
+            f"{start} Fitted on all {scope.labelled:,} labelled rows it scored {score} on "
+            f"{d.rows:,} test rows it never saw{lowered}. {_refitted(scope.refit, scope.labelled)}"
+        )
     if d.question == 1:
         return (
             f"{start} The delivered model, fitted on all {scope.labelled:,} labelled rows, scored "
             f"{score} on {d.rows:,} test rows it never saw{lowered}."
         )
     return f"{start} {_from_draws(d, pick, score, scope)}{lowered}. {_delivered(scope)}".rstrip()
+
+
+def _refitted(refit: int, labelled: int) -> str:
+    """What `--refit-on-all` delivers; what that brings is never claimed."""
+    if refit <= labelled:
+        return "The delivered model is fitted anew on the same rows (--refit-on-all)."
+    return (
+        f"The delivered model is fitted anew on {refit:,} rows, these test rows among them "
+        "(--refit-on-all): what that brings is not measured."
+    )
 
 
 def _from_folds(pick: Column, score: str, scope: Scope) -> str:

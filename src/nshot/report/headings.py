@@ -16,7 +16,8 @@ def question(task: TaskSummary) -> str:
         repeats = f", {task.seeds} repeats" if task.seeds > 1 else ""
         return f"all {task.train:,} labelled rows in folds{repeats}; delivered: fitted on all"
     if task.question == 1:
-        return f"all {task.train:,} labelled rows, one fit a method, as delivered"
+        delivered = "as delivered" if task.refit is None else "delivered fitted anew"
+        return f"all {task.train:,} labelled rows, one fit a method, {delivered}"
     size = task.shots[-1] if task.shots else "all"
     learned = "all rows" if size == "all" else f"{size} examples{' a label' * bool(task.labels)}"
     return f"{learned}, {task.seeds} {'draw' if task.seeds == 1 else 'draws'}"
