@@ -43,8 +43,8 @@ def block(board: Board, details: Details, pictures: Mapping[str, str]) -> str:
         f"{board.task.metric} {_interval(corrected)} % on new inputs.",
         "\n".join(f"- {_plain(reason)}" for reason in advice.reasons),
         _table(board),
-        "◆ pick, ● could still be the best, ○ ruled out. Score in percent with its 95 % interval; "
-        "gap: train minus test, points.",
+        "◆ pick, ● could still be the best, ○ ruled out, □ put aside. Score in percent with its "
+        "95 % interval; gap: train minus test, points.",
         *(f"![{words}]({file})" for words, file in pictures.items()),
         _asides(board),
         _missing(board),
@@ -139,7 +139,7 @@ def _portable(command: str) -> str:
 
 def drawings(board: Board) -> dict[str, tuple[str, str]]:
     """(what it shows, SVG) by the ending of the file's name; an empty chart is left out."""
-    drawn_rows, name = contest(board), board.task.name
+    drawn_rows, name = [*contest(board), *asides(board)], board.task.name
     if not marks(drawn_rows):
         return {}
     serve = "time to answer 1,000 inputs"
@@ -152,7 +152,10 @@ def drawings(board: Board) -> dict[str, tuple[str, str]]:
         ),
     }
     if lines:
-        drawn["curve"] = (f"{name}: score over shots", charts.curves(lines, f"{name}: shots"))
+        drawn["curve"] = (
+            f"{name}: score over what was learned from",
+            charts.curves(lines, f"{name}: sizes"),
+        )
     return {key: (words, charts.standalone(svg)) for key, (words, svg) in drawn.items() if svg}
 
 

@@ -234,7 +234,13 @@ class Collector:
             entry.reason = reason
             entry.broken = self.ladder.forecasts.failure(draw.contender) is not None
         else:
-            entry.notes.append(f"{shown(draw.size)} shots, draw {draw.number}: not run: {reason}")
+            entry.notes.append(f"{self._which(draw)}: not run: {reason}")
+
+    def _which(self, draw: Draw) -> str:
+        """A draw, or a repeat of the folds, in a note."""
+        if self._races:
+            return f"repeat {draw.number + 1}"
+        return f"{shown(draw.size)} shots, draw {draw.number}"
 
     def _fail(self, entry: Entry, draw: Draw) -> None:
         """At the largest size the row has failed; at a smaller one the row says so."""

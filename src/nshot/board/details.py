@@ -89,10 +89,10 @@ def contested_rows(
     inputs = {key: example.input for key, example in facts.examples.items()}
     labels = {key: " / ".join(_right_answers(one)) for key, one in facts.examples.items()}
     rows = disagreements(inputs, answers, labels)
-    asked = [sum(key in own for own in answers.values()) for key in inputs]
+    counts = [sum(key in own for own in answers.values()) for key in inputs]
     shown = Disagreements(
         compared=tuple(members),
-        inputs=sum(count > 1 for count in asked),
+        inputs=sum(count > 1 for count in counts),
         total=len(rows),
         shown=tuple(rows[:_DISAGREEMENTS]),
     )

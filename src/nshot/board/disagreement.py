@@ -31,7 +31,7 @@ def disagreements(
     """
     contested = []
     for name, one in inputs.items():
-        given = {row: said[name] for row, said in answers.items() if name in said}
+        given = {row: own[name] for row, own in answers.items() if name in own}
         if len(set(given.values())) > 1:
             label = (labels or {}).get(name)
             row = Disagreement(id=name, input=_shown(one), answers=given, label=label)

@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     folders = _saved(Board.read(Path(arguments.folder)), Path(arguments.folder))
     models = load(folders)
     rows = read_inputs(arguments.inputs, next(iter(models.tasks.values())))
-    asked = [one for _, one in rows]
+    inputs = [one for _, one in rows]
     answers = {
         name: {
             key: one.answer
-            for (key, _), one in zip(rows, models.predict(asked, [name] * len(rows)), strict=True)
+            for (key, _), one in zip(rows, models.predict(inputs, [name] * len(rows)), strict=True)
         }
         for name in folders
     }
