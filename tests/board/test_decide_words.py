@@ -124,6 +124,14 @@ def test_the_pick_is_the_delivered_model_and_its_rows_are_named() -> None:
     )
 
 
+def test_a_prompt_is_not_said_to_be_fitted() -> None:
+    prompt = [exactly("prompt", 400, 500, deterministic=True), exactly("b", 300, 500)]
+    (first, *_) = words(prompt)
+    assert "It learns from no rows; it scored 80 % " in first
+    (first, *_) = words([replace(c, folds=5) for c in prompt], Scope(labelled=500))
+    assert "It learns from no rows; asked about all 500, it scored 80 %" in first
+
+
 def test_folds_say_at_which_share_of_the_rows() -> None:
     five = [replace(coins(name, p, 120, 3), folds=5) for name, p in (("a", 0.8), ("b", 0.5))]
     slow = replace(coins("lora", 0.5, 120, 2), folds=3)
@@ -195,6 +203,12 @@ def test_verdicts_are_said() -> None:
     assert "49 test rows are too few for a verdict; from 50 on there is one" in few_rows
     alone = "\n".join(words([exactly("a", 400, 490)]))
     assert "there is no other method to compare it with" in alone
+
+
+def test_no_difference_is_seen_where_none_could_be() -> None:
+    few_groups = words(usual(), groups=[i % 2 for i in range(500)])
+    assert "reliably sees" not in "\n".join(few_groups)
+    assert "reliably sees" in "\n".join(words(usual()))
 
 
 def test_the_set_counts_and_names_what_has_no_score() -> None:

@@ -18,6 +18,8 @@ from nshot.methods.contract import Method
 
 CONFIRMATIONS = 2
 """Fresh draws that the pick is measured on, after it was chosen."""
+ENOUGH_DRAWS = 5
+"""A pick with so many needs no fresh ones: what winning flatters is small by then."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Finishing:
         """Two fresh draws of the pick: its score without the luck of having been chosen."""
         prepared, contender = self.ladder.prepared, self.pick.contender
         folds = prepared.split.mode == "folds"
-        if folds or prepared.largest is None or not contender.method.learns:
+        enough = prepared.draws >= ENOUGH_DRAWS
+        if folds or enough or prepared.largest is None or not contender.method.learns:
             return []
         first = prepared.draws
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -301,7 +302,7 @@ def _without_groups(entry: Entry, size: Size, facts: Facts) -> Floats | None:
 
 def _still(entry: Entry, size: Size, facts: Facts) -> bool:
     """No shot and no seed moves its answers: by what it is, or as several draws have shown."""
-    draws = len(entry.measurements[size])
+    draws = 1 if entry.folds else len(entry.measurements[size])
     return not entry.method.learns or (draws > 1 and len(matrix(entry, size, facts)) == 1)
 
 
@@ -536,6 +537,13 @@ def _beside(measurements: Sequence[Measurement]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
 
 
+def _fewest(facts: Facts) -> int | None:
+    """Labelled rows of the rarest label."""
+    if facts.task.kind != "classify" or not facts.split.train:
+        return None
+    return min(Counter(example.label for example in facts.split.train).values())
+
+
 def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
     task, rows = facts.task, facts.split
     return TaskSummary(
@@ -551,6 +559,7 @@ def _task_summary(facts: Facts, verdicts: Verdicts | None) -> TaskSummary:
         test=len(facts.examples),
         mode=rows.mode,
         shots=tuple(map(shown, facts.sizes)),
+        fewest=_fewest(facts),
         seeds=facts.seeds,
         notes=(*rows.notes, *((verdicts.note(),) if verdicts else ())),
     )

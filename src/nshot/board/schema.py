@@ -141,6 +141,9 @@ class TaskSummary(Part):
         description='sizes measured, examples of each label, or `"all"`; the board stands at the'
         " last"
     )
+    fewest: int | None = Field(
+        None, description="labelled rows of the rarest label; null for other kinds than classify"
+    )
     seeds: int = Field(
         description="draws of the shots; of question 1 the repeats of the folds, else 1"
     )
@@ -617,6 +620,7 @@ class Board(Part):
                 if row.status == "aside" and not row.is_measured
             },
             metric=self.task.metric,
+            fewest=self.task.fewest,
             refit=self.task.refit,
         )
 

@@ -147,17 +147,18 @@ def _say_pick(d: Decision, pick: Column, scope: Scope) -> str:
     start = f"Pick: {d.pick}."
     if pick.folds:
         return f"{start} {_from_folds(pick, score + lowered, scope)}"
-    if d.question == 1 and scope.refit is not None:
-        return (
-            f"{start} Fitted on all {scope.labelled:,} labelled rows it scored {score} on "
-            f"{d.rows:,} test rows it never saw{lowered}. {_refitted(scope.refit, scope.labelled)}"
-        )
     if d.question == 1:
-        return (
-            f"{start} The delivered model, fitted on all {scope.labelled:,} labelled rows, scored "
-            f"{score} on {d.rows:,} test rows it never saw{lowered}."
-        )
+        after = "" if scope.refit is None else f" {_refitted(scope.refit, scope.labelled)}"
+        return f"{start} {_from_one_fit(d, pick, score, scope)}{lowered}.{after}"
     return f"{start} {_from_draws(d, pick, score, scope)}{lowered}. {_delivered(scope)}".rstrip()
+
+
+def _from_one_fit(d: Decision, pick: Column, score: str, scope: Scope) -> str:
+    if pick.deterministic:
+        return f"It learns from no rows; it scored {score} on {d.rows:,} test rows"
+    on_all = f"on all {scope.labelled:,} labelled rows"
+    fitted = f"Fitted {on_all} it" if scope.refit else f"The delivered model, fitted {on_all},"
+    return f"{fitted} scored {score} on {d.rows:,} test rows it never saw"
 
 
 def _refitted(refit: int, labelled: int) -> str:
@@ -171,6 +172,8 @@ def _refitted(refit: int, labelled: int) -> str:
 
 
 def _from_folds(pick: Column, score: str, scope: Scope) -> str:
+    if pick.deterministic:
+        return f"It learns from no rows; asked about all {scope.labelled:,}, it scored {score}."
     learned = f"with {scope.shots} examples of each label" if scope.shots else ""
     learned = learned or f"fitted on {_share(pick)} of the {scope.labelled:,} labelled rows"
     return (
@@ -383,7 +386,7 @@ def _range(low: float, high: float) -> str:
 
 
 def _say_sight(d: Decision) -> str:
-    if d.mdd is None:
+    if d.mdd is None or d.mdd >= 0.5:
         return ""
     draws = "" if d.question == 1 else f" and {d.draws} {'draw' if d.draws == 1 else 'draws'}"
     return (
