@@ -21,6 +21,7 @@ from nshot.bench.jobs.job import Job
 from nshot.bench.jobs.trial import trial_fold
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Piece, Work
+from nshot.bench.search import open_settings
 from nshot.board.decide import Column, Floats
 from nshot.board.racing import GOES_ON, Standing, chance_before_test, race
 from nshot.board.words import in_points
@@ -282,7 +283,7 @@ class Racing:
         return {c.name: self._runner(c) for c in self.ladder.contenders}
 
     def _runner(self, contender: Contender) -> Runner:
-        is_open = contender.is_open(self.ladder.prepared.task.kind)
+        is_open = bool(open_settings(contender.method, self.ladder.prepared.task.kind))
         return Runner(contender, contender.method, not is_open, contender.method.fast)
 
     # ------------------------------------------------------------------------------- first round

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 from nshot.bench.jobs import kind_of
@@ -16,13 +17,21 @@ from nshot.bench.store import Store
 from nshot.bench.workbench import Shelf, Workbench, no_progress
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
-from nshot.core.types import Example, Image, Shots
+from nshot.core.types import Example, Image, Shots, Trains
 from nshot.data import draw, sample
 from nshot.methods.contract import Method, Table
 from nshot.models.base import Models
 from nshot.models.wrap.kept_vectors import KeptVectors
 from nshot.predictors.base import Predictor
 
+_LIBRARIES: dict[Trains, tuple[str, ...]] = {
+    "nothing": (),
+    "head": ("sklearn.feature_extraction.text", "scipy.optimize"),
+    "adapter": ("torch", "transformers", "peft"),
+    "weights": ("torch", "transformers"),
+}
+"""What methods import late, by what they train: a worker's first job of a kind must not be charged
+seconds for it."""
 FINDINGS = (CannotAdapt, DidNotLearn, Diverged)
 """Failures that are results: what cannot learn here will not tomorrow."""
 
@@ -117,11 +126,14 @@ class Workplace:
         )
 
     def method(self, job: Job) -> Method:
-        """The method of a job, its models loaded: loading is the same for all, so nobody pays.
+        """The method of a job, its models and libraries loaded: that is the same for all, so nobody
+        pays.
 
         An encoder of texts is loaded when a text is asked that the run has not encoded.
         """
         method = self.table.build(job.spec)
+        for name in _LIBRARIES[method.trains]:
+            import_module(name)
         if method.needs and job.base is not None:
             self.models.open(method.stands_on(job.base)).count(["warm"])
         if method.needs_encoder and job.encoder is not None and self.setting.task.pictures:

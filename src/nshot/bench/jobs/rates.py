@@ -1,4 +1,8 @@
-"""Measure what this machine does with a model: the ground of every forecast."""
+"""Measure what this machine does with a model, once: the ground of every forecast.
+
+Rates are kept in the cache folder, by what computes and by the model. Facts of the model and the
+lengths of the rows are of each run.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,11 @@ from collections.abc import Callable
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace, pictures_of
 from nshot.core import machine
-from nshot.core.types import ModelRef
+from nshot.core.files import write_atomic
+from nshot.core.serial import dumps, read_json, to_data
+from nshot.core.types import ModelRef, digest
 from nshot.models.base import Decoding, LanguageModel
+from nshot.models.embedded.conversion import cache_folder
 
 VERSION = "3"
 """Raised when more is measured: a run folder's older rates are then left."""
@@ -38,12 +45,15 @@ def _encoder(ref: ModelRef, place: Workplace) -> Body:
     if place.setting.task.pictures:
         images = pictures_of(train[:PICTURES])
         network = place.engines.pictures(ref)
-        return {"encoder_tokens": _rate(lambda: network.encode(images), len(images))}
+        rate = _kept(ref, place, lambda: _rate(lambda: network.encode(images), len(images)))
+        return {"encoder_tokens": rate}
     rows = [example.input.text for example in train[:ROWS]]
     encoder = place.engines.encoder(ref)
     counts = encoder.count(rows)
     return {
-        "encoder_tokens": _rate(lambda: encoder.encode(rows), sum(counts)),
+        "encoder_tokens": _kept(
+            ref, place, lambda: _rate(lambda: encoder.encode(rows), sum(counts))
+        ),
         "tokens": sum(counts) / len(counts),
         "longest": max(counts),
     }
@@ -66,7 +76,8 @@ def _language_model(ref: ModelRef, place: Workplace) -> Body:
     rate = ENDPOINT_TOKENS
     if facts.local:
         few = rows[:FEW]
-        rate = _rate(lambda: _read(model, few), sum(counts[:FEW]))
+        tokens = sum(counts[:FEW])
+        rate = _kept(ref, place, lambda: _rate(lambda: _read(model, few), tokens))
     lengths = {"tokens": sum(counts) / len(counts), "longest": max(counts)}
     return {**body, **lengths, "lm_tokens": rate}
 
@@ -77,6 +88,17 @@ def _read(model: LanguageModel, rows: list[str]) -> None:
         model.logprobs(rows, [[" yes", " no"]] * len(rows))
     elif "generate" in model.facts.can:
         model.generate(rows, Decoding(max_tokens=1))
+
+
+def _kept(ref: ModelRef, place: Workplace, measure: Callable[[], float]) -> float:
+    """The rate that was measured on this machine before, or as it is measured now."""
+    name = digest("rate", VERSION, dumps(place.identity), dumps(to_data(ref)))
+    path = cache_folder() / "rates" / f"{name}.json"
+    if path.exists():
+        return float(read_json(path))
+    rate = measure()
+    write_atomic(path, dumps(rate))
+    return rate
 
 
 def _rate(work: Callable[[], object], tokens: int) -> float:
