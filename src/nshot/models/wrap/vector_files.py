@@ -117,8 +117,8 @@ class VectorFiles:
             mine = [text for text in self.missing(texts) if _key(text) not in taken][:PIECE]
             claim = self._claim(mine) if mine else None
         if claim is None:
-            wanted = {_key(text) for text in texts}
-            for path in [path for path, keys in others.items() if keys & wanted][:1]:
+            of_texts = {_key(text) for text in texts}
+            for path in [path for path, keys in others.items() if keys & of_texts][:1]:
                 _wait(path)
             yield []
             return
