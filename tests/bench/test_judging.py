@@ -231,12 +231,7 @@ def test_killed_while_the_judge_reads_it_asks_only_what_is_missing(
 
     measured, kept = 5, AT_ONCE + 3  # the rates of two models, two rows, the winner
     killed = run(f"kill:worker:put:{measured + kept + 1}")
-    assert killed.returncode == 3, killed.stderr
-    silent = {"reason": "the judge did not answer"}
-    assert verdicts(board_of(tmp_path / "run"))["nearest_answer"] == silent
-    assert [kind for _, kind, _ in Store(tmp_path / "run").jobs()].count("judge") == kept
-    whole = run()
-    assert whole.returncode == 0, whole.stderr
+    assert killed.returncode == 0, "the job is given to a fresh worker once"
     sent = Counter(json.dumps(body, sort_keys=True) for body in endpoint.bodies)
     assert len(sent) == 2 * (16 + 12)
     assert sum(sent.values()) - len(sent) == 2 * (2 * AT_ONCE - kept), "what was not kept"
