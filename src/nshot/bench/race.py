@@ -365,23 +365,32 @@ class Racing:
             if runner.fast or not runner.alive or runner.parts:
                 continue
             if leader := runners.get(runner.waits_for):
-                steps += self._after_leader(runner, leader)
+                steps += self._after_leader(runner, leader, head)
             elif runner.trial is None or head is None:
                 steps += self._begin(runner)
             else:
                 steps += self._judged(runner, *head)
         return steps
 
-    def _after_leader(self, runner: Runner, leader: Runner) -> list[Step | Draw]:
-        """Put aside with its leader, else tried itself."""
-        if leader.aside and not leader.parts:
-            runner.aside = (
-                f"put aside untried: {leader.contender.name}, which measured no lower wherever both"
-                f" were compared, was {leader.aside.removeprefix('put aside: ')}"
-            )
-            runner.gain = leader.gain
-            return []
+    def _after_leader(
+        self, runner: Runner, leader: Runner, head: tuple[str, Floats] | None
+    ) -> list[Step | Draw]:
+        """Put aside by its leader's trial, else tried itself."""
         runner.waits_for = ""
+        if leader.trial and head:
+            name, best = head
+            own = self._trial_points(leader)
+            margin = runner.contender.method.above
+            chance = chance_before_test(own + margin, best)
+            if chance < GOES_ON:
+                above = f"at most {in_points(margin)} lower" if margin else "no lower"
+                behind = in_points(float(best.mean() - own.mean()))
+                runner.gain = chance
+                runner.aside = (
+                    f"put aside untried: {leader.contender.name}, which measured {above} wherever"
+                    f" both were compared, was {behind} behind {name} on {len(own)} labelled rows"
+                )
+                return []
         return [Step(self.ladder, runner.contender, "trial")]
 
     def _judged(self, runner: Runner, head: str, best: Floats) -> list[Step | Draw]:

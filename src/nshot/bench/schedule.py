@@ -109,6 +109,8 @@ class Schedule:
         """Why a draw is not begun in the minutes that are left."""
         if not isinstance(piece, Draw | Step) or piece.fallback:
             return None
+        if piece.contender.method.fast and piece.size is None:
+            return None  # question 1 always has those to compare with
         return self.budget.refusal(piece.contender.name, piece.seconds(self.known))
 
     def _leave(self, piece: Piece, reason: str) -> None:

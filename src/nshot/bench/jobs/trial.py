@@ -14,7 +14,7 @@ from nshot.predictors.measure import answer
 
 LEARNED, LEARNED_OF_EACH = 24, 3
 """Labelled rows that a trial learns from; more where that were fewer than so many of each label."""
-ASKED = 40
+ASKED = 32
 """Labelled rows that it asks."""
 
 

@@ -74,4 +74,6 @@ class FullFineTuning(OwnWeights, Trained):
 
     name: ClassVar[str] = "full"
     rung: ClassVar[Rung] = "finetune"
+    after: ClassVar[str] = "lora"
+    above: ClassVar[float] = 0.05
     about: ClassVar[str] = "the model's own weights, or those of its upper layers"
