@@ -72,10 +72,11 @@ def table(repeats: int) -> str:
         board = Board.read(folder / "run")
     median = statistics.median(whole)
     held = f"**{median:.0f} s**" if median < GOAL else f"{median:.0f} s, missed"
-    rows = [line("", "score", "to build, as if alone, s"), "|--|--:|--:|"]
-    for row in board.contest:
-        rows.append(line(f"`{row.name}`", f"{100 * (row.score or 0):.1f}",
-                         f"{row.build_seconds or 0:.1f}"))  # fmt: skip
+    rows = [
+        line(f"`{row.name}`", f"{100 * (row.score or 0):.1f}", f"{row.build_seconds or 0:.1f}")
+        for row in board.contest
+    ]
+    rows = [line("", "score", "to build, as if alone, s"), "|--|--:|--:|", *rows]
     about = (
         f"The whole command: {held} (goal: under {GOAL} s; {min(whole):.0f} to {max(whole):.0f}),"
         f" the first row after {statistics.median(first):.1f} s; medians of {repeats} on"
