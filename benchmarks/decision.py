@@ -67,22 +67,22 @@ def at_most(
     return Claim(what, f"{'>' if control else '≤'} {100 * bound:.3g} %", see, **more)
 
 
-def _race_keeps(kind: str, points: float) -> Claim:
-    """Settled within .05 of everything measured, regret within so many points of it."""
+def _race_keeps(kind: str, fewer: float, points: float) -> Claim:
+    """Of what measuring everything settles, so much less, and at most so many points worse."""
 
     def see(of: Of) -> tuple[str, bool]:
         f = of(f"race {kind} 300")
-        fewer = f["everything.settled"] - f["race.settled"]
+        lost = f["everything.settled"] - f["race.settled"]
         worse = f["race.regret"] - f["everything.regret"]
         seen = (
             f"settled {f['race.settled']:.2f} ({f['everything.settled']:.2f}), regret "
             f"{100 * f['race.regret']:.2f} ({100 * f['everything.regret']:.2f}) points, "
             f"{f['race.seconds']:.2f}x the seconds"
         )
-        return seen, fewer <= 0.05 and 100 * worse <= points
+        return seen, lost <= fewer and 100 * worse <= points
 
     what = f"Race, dear methods {kind}: against everything measured"
-    return Claim(what, f"settled -.05, regret +{points:g} points", see)
+    return Claim(what, f"settled -{fewer:g}, regret +{points:g} points", see)
 
 
 def _forecast(cell: str) -> Claim:
@@ -124,9 +124,13 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     at_least("The interval of the rule as it was (must be seen to fail)", 0.75, "real 300 before",
              "covers", control=True),
-    at_least("Real boards of 30 methods, 100 rows: the interval", 0.94, "30 methods 100", "covers"),
-    at_least("One around the lowered score alone (must be seen to fail)", 0.92, "30 methods 100",
-             "simple", control=True, quick=False),
+    *(
+        at_least(f"Real boards of 30 methods, {n} rows: the interval", 0.94, f"30 methods {n}",
+                 "covers", quick=n == 60)
+        for n in (60, 100)
+    ),
+    at_least("One around the lowered score alone, 60 rows (must be seen to fail)", 0.92,
+             "30 methods 60", "simple", control=True, real=True),
     *(
         at_least(f"Coins, {count} photographs, drawn whole: the interval of the pick", 0.93,
                  f"coins {count} now", "covers", real=True)
@@ -149,16 +153,16 @@ CLAIMS: tuple[Claim, ...] = (
              control=True, quick=False, real=True),
     at_least("Graded points, 60 rows: intervals", 0.93, "graded", "cover"),
     _forecast("forecast 100 x 3"),
-    at_most("Three looks: a given one of twelve equal methods is lost", 0.1, "looks", "dropped"),
-    at_most("The same at 5 % each (must be seen to fail)", 0.1, "looks at 5 % each", "dropped",
+    at_most("Three looks: a given one of twelve equal methods is lost", 0.08, "looks", "dropped"),
+    at_most("The same at 5 % each (must be seen to fail)", 0.08, "looks at 5 % each", "dropped",
             control=True, quick=False),
-    _race_keeps("hopeless", 0.2),
-    _race_keeps("search", 0.5),
+    _race_keeps("hopeless", 0.05, 0.2),
+    _race_keeps("search", 0.1, 0.5),
     at_most("Race where a dear method needs its search: wrongly settled", 0.05, "race search 300",
             "race.wrong"),
     at_most("What defaults do taken for what it can do (must be seen to fail)", 0.08,
             "race search 300", "naive.wrong", control=True),
-    at_least("Draws, twelve equal methods, 300 rows: a given one stays", 0.85, "draws equal 300",
+    at_least("Draws, twelve equal methods, 300 rows: a given one stays", 0.9, "draws equal 300",
              "everything.kept"),
     at_least("Draws, 200 rows: the interval of the pick", 0.93, "draws normal 200", "race.covers",
              quick=False),
