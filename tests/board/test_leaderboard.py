@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nshot.board.details import confusion, details
-from nshot.board.reduce import Entry, Facts, draw_scores, matrix, row_of, shown
-from nshot.board.schema import Machine, Mistake
+from nshot.board.reduce import Entry, Facts, draw_scores, matrix, reduce, row_of, shown
+from nshot.board.schema import Estimate, Machine, Mistake
 from nshot.core.types import (
     Cost,
     Example,
@@ -47,7 +47,7 @@ def test_a_row_says_what_was_measured() -> None:
     entry.search_seconds[4] = 10.0
     entry.trials = (Trial({"k": 1}, 0.5, chosen=True),)
     entry.spec = {"method": "knn", "k": 1}
-    row = row_of(entry, TASK, [4], {4: {"knn": (0.3, 0.9)}})
+    row = row_of(entry, TASK, [4], {4: {"knn": Estimate(score=0.625, low=0.3, high=0.9)}})
     assert (row.status, row.score, row.per_seed) == ("ok", 0.625, (0.75, 0.5))
     assert (row.low, row.high) == (0.3, 0.9)
     assert row.build_seconds == 12.0, "the median adaptation and one search"
@@ -57,6 +57,27 @@ def test_a_row_says_what_was_measured() -> None:
     assert (row.trained_params, row.disk_bytes, row.build_peak_bytes) == (3, 9, 7)
     assert row.settings == {"k": 1}
     assert row.notes == ("cut",), "once, though both draws say it"
+
+
+def test_the_score_of_a_row_put_aside_is_carried_to_all_rows() -> None:
+    """On the 40 rows that were easier for the fast one it is right as often as that one."""
+    right = "1" * 36 + "0" * 4 + "10" * 30
+    examples = tuple(
+        Example(f"r{i}", Input((("text", "x"),)), ("ab"[i % 2],)) for i in range(len(right))
+    )
+    facts = Facts(TASK, Split((), examples, "file", "f"), (None,), 1, question=1)
+    whole = Entry(KNN, measurements={None: [measured(right, shots=None)]})
+    first = Entry(
+        TABLE.build({"method": "lora"}),
+        aside="put aside after 40 of 100 test rows",
+        measurements={None: [measured(right[:40], shots=None)]},
+    )
+    board = reduce(facts, [whole, first])
+    row = board.row("lora")
+    assert (row.status, row.test_rows, row.per_seed) == ("aside", 40, (0.9,))
+    assert 0.66 <= row.score < 0.8, "the fast one has .9 on these rows and .66 on all"
+    assert row.low < row.score < row.high
+    assert board.row("knn").score == pytest.approx(0.66)
 
 
 def test_a_row_stands_at_the_largest_size_and_has_a_curve() -> None:

@@ -40,8 +40,8 @@ _LOSSES = 60
 """Points of a learning curve, at most: a training has hundreds of steps."""
 Size: TypeAlias = int | None
 """Shots per label; None: all rows."""
-Ends: TypeAlias = Mapping[str, tuple[float, float]]
-"""(low, high) of the 95 % interval, by row."""
+Estimates: TypeAlias = Mapping[str, Estimate]
+"""Of each row."""
 
 
 @dataclass
@@ -166,12 +166,12 @@ def reduce(
     examples) points there.
     """
     task, also = facts.task, _also(facts, entries)
-    ends = {size: _ends(_columns(entries, size, facts), facts) for size in facts.sizes}
+    scores = {size: _estimates(_columns(entries, size, facts), facts) for size in facts.sizes}
     rows = []
     for entry in entries:
         measured = verdicts and entry.measurements.get(facts.largest)
         judge = verdicts.cell(entry.name) if verdicts and measured else None
-        row = row_of(entry, task, facts.sizes, ends, also[entry.name], judge)
+        row = row_of(entry, task, facts.sizes, scores, also[entry.name], judge)
         rows.append(_with_calibration(facts, entry, facts.largest, row))
     columns = _columns(entries, facts.largest, facts)
     board = Board(
@@ -306,12 +306,16 @@ def _still(entry: Entry, size: Size, facts: Facts) -> bool:
     return not entry.method.learns or (draws > 1 and len(matrix(entry, size, facts)) == 1)
 
 
-def _ends(columns: Sequence[Column], facts: Facts) -> Ends:
+def _estimates(columns: Sequence[Column], facts: Facts) -> Estimates:
+    """Scores on all test rows, carried there for a row that answered the first of them."""
     if not columns:
         return {}
     contest = estimate(columns, question=facts.question, groups=facts.groups)
-    ends = intervals(contest).tolist()
-    return {name: (low, high) for name, (low, high) in zip(contest.names, ends, strict=True)}
+    means, ends = np.clip(contest.p, 0, 1).tolist(), intervals(contest).tolist()
+    return {
+        name: Estimate(score=mean, low=low, high=high)
+        for name, mean, (low, high) in zip(contest.names, means, ends, strict=True)
+    }
 
 
 def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimate]]:
@@ -320,11 +324,9 @@ def _also(facts: Facts, entries: Sequence[Entry]) -> dict[str, dict[str, Estimat
     cells: dict[str, dict[str, Estimate]] = {entry.name: {} for entry in entries}
     present = [entry for entry in entries if entry.measurements.get(size)]
     for metric in facts.also if present else ():
-        columns = _columns(present, size, facts, metric)
-        contest = estimate(columns, question=facts.question, groups=facts.groups)
-        means, ends = contest.p.tolist(), intervals(contest).tolist()
-        for name, mean, (low, high) in zip(contest.names, means, ends, strict=True):
-            cells[name][metric] = Estimate(score=mean, low=low, high=high)
+        of_metric = _estimates(_columns(present, size, facts, metric), facts)
+        for name, cell in of_metric.items():
+            cells[name][metric] = cell
     return cells
 
 
@@ -340,18 +342,18 @@ def row_of(
     entry: Entry,
     task: Task,
     sizes: Sequence[Size],
-    ends: Mapping[Size, Ends] | None = None,
+    estimates: Mapping[Size, Estimates] | None = None,
     also: Mapping[str, Estimate] | None = None,
     judge: JudgeCell | None = None,
 ) -> Row:
     """The entry as a row of the board; it stands at the last of `sizes`.
 
-    `ends` are the intervals by size, `also` the estimates by metrics that do not decide, `judge`
-    is what a judge says of it.
+    `estimates` are those by size, `also` those by metrics that do not decide, `judge` is what a
+    judge says of it.
     """
-    largest, ends = sizes[-1], ends or {}
+    largest, estimates = sizes[-1], estimates or {}
     scores = draw_scores(entry, largest, task)
-    low, high = ends.get(largest, {}).get(entry.name, (None, None))
+    own = estimates.get(largest, {}).get(entry.name, Estimate())
     measurements = entry.measurements.get(largest, [])
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
     return Row(
@@ -369,13 +371,13 @@ def row_of(
         chance=entry.chance if entry.aside else None,
         saved=entry.saved,
         left_seconds=entry.left_seconds if entry.aside else None,
-        score=float(np.mean(scores)) if scores else None,
-        low=low,
-        high=high,
+        score=own.score if entry.aside else float(np.mean(scores)) if scores else None,
+        low=own.low,
+        high=own.high,
         per_seed=tuple(scores),
         also=also or {},
         judge=judge,
-        curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, ends)),
+        curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, estimates)),
         gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
         trials=tuple(
@@ -430,14 +432,13 @@ def _settings(entry: Entry) -> dict[str, Any]:
 
 
 def _curve(
-    entry: Entry, task: Task, sizes: Sequence[Size], ends: Mapping[Size, Ends]
+    entry: Entry, task: Task, sizes: Sequence[Size], estimates: Mapping[Size, Estimates]
 ) -> tuple[CurvePoint, ...]:
     curve = []
     for size in sizes:
         if scores := draw_scores(entry, size, task):
-            low, high = ends.get(size, {}).get(entry.name, (None, None))
-            mean = float(np.mean(scores))
-            curve.append(CurvePoint(shots=shown(size), score=mean, low=low, high=high))
+            own, mean = estimates.get(size, {}).get(entry.name, Estimate()), float(np.mean(scores))
+            curve.append(CurvePoint(shots=shown(size), score=mean, low=own.low, high=own.high))
     return tuple(curve)
 
 

@@ -274,7 +274,8 @@ class Row(Part):
     )
     status: Status = Field(
         description="`ok`; `aside`: put aside in the race before it had answered all test rows, its"
-        " score (where it has one) is of the first of them; `skipped`; `failed`"
+        " score (where it has one) is carried from the first of them to all, by how easy these were"
+        " for the fast methods; `skipped`; `failed`"
     )
     reason: str | None = Field(None, description="why, where it is not `ok`")
     test_rows: int | None = Field(None, description="test rows that it answered")
