@@ -117,7 +117,7 @@ def raced(world: World, rows: Ints, naive: bool = False) -> tuple[float, Result]
         if not _put_aside(bench, m):
             bench.build(m, search=bool(world.build[m] > world.search[m]))
             bench.answer(m, ends[0])
-    for _ in range(3 * len(ends)):
+    for _ in range(3 * len(ends) * len(bench.slow)):
         standing = racing.race(bench.columns(), rows=n, tried=world.k)
         onward = standing.go or standing.blockers
         if not onward:
@@ -361,7 +361,7 @@ def raced_drawn(world: DrawnWorld) -> tuple[float, Result]:
     at = {int(m): 0 for m in np.flatnonzero(~world.fast)}
     for m in at:
         bench.measure(m, *steps[0])
-    for _ in range(2 * len(steps) + 2):
+    for _ in range((2 * len(steps) + 2) * len(at)):
         table = bench.columns()
         standing = racing.race_draws(table, rows=n, draws=_SLOW_DRAWS, tried=len(world.truth))
         onward = standing.go or standing.blockers

@@ -377,6 +377,17 @@ def test_a_contender_without_its_search_counts_at_five_points_more_and_is_not_pi
     assert unsearched.gap_high["near"] == pytest.approx(searched.gap_high["near"] + 0.05)
 
 
+def test_the_give_up_is_measured_from_the_top_finished_or_not() -> None:
+    """What the race went by is what is decided: first rows all right, and nothing left to gain."""
+    cheap, near = exactly("cheap", 293, 300, cost=1.0), exactly("near", 297, 300, cost=5.0)
+    first = Column("first", np.ones((1, 100)), 9.0, fast=False)
+    assert decide([cheap, near]).pick == "cheap"
+    d = decide([cheap, near, first])
+    assert (d.pick, d.top) == ("near", "first")
+    unsearched = decide([cheap, near, replace(first, searched=False)])
+    assert unsearched.pick == "cheap", "what it would do with its search is not measured"
+
+
 def test_what_was_put_aside_without_a_row_counts_in_the_critical_value() -> None:
     columns = [coins("a", 0.80, 300), coins("b", 0.66, 300), coins("c", 0.5, 300)]
     few_tried, many = decide(columns), decide(columns, tried=30)

@@ -70,6 +70,11 @@ class Contest:
         both = self.wished & self.ready
         return both if both.any() else self.wished
 
+    @property
+    def rated(self) -> Bools:
+        """Whose score may be the top: also that of the first rows, with chosen settings."""
+        return np.asarray(self.allowed | (self.wished & (self.lift == 0)))
+
 
 def estimate(
     columns: Sequence[Column], *, question: Question = 1, groups: Sequence[int] | None = None

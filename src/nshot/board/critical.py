@@ -16,9 +16,7 @@ TINY = 1e-9
 SIMULATIONS = 2000
 
 
-def criticals(
-    contest: Contest, alphas: Sequence[float], tried: int, simulations: int = SIMULATIONS
-) -> Floats:
+def criticals(contest: Contest, alphas: Sequence[float], tried: int) -> Floats:
     """(len(alphas), K): how many standard errors ahead of m a rival must be to rule m out.
 
     The quantile of the largest of m's differences under no difference (Dunnett 1955, here with the
@@ -33,7 +31,7 @@ def criticals(
     levels = 1 - np.array(alphas) * (k - 1) / max(tried - 1, k - 1)
     values = np.repeat(ndtri(levels)[:, None], k, axis=1)
     if k > 2:
-        errors = noise(contest.noise, simulations, 3).astype(np.float32)
+        errors = noise(contest.noise, SIMULATIONS, 3).astype(np.float32)
         sd = np.sqrt(np.maximum(pairs(contest.noise), 1e-18)).astype(np.float32)
         for m in range(k):
             rivals = np.arange(k) != m
@@ -60,13 +58,14 @@ def could_be_best(
 def picks(p: Floats, inside: Bools, contest: Contest, give_up: float) -> Ints:
     """Index of the pick for each row of `p` (B, K), given the contenders `inside` the set (B, K).
 
-    The cheapest allowed one of the set within `give_up` of the best allowed score; where no such
-    is in the set, the best allowed one. Ties in cost by score, then by name.
+    The cheapest allowed one of the set within `give_up` of the top; where no such is in the set,
+    the best allowed one. Ties in cost by score, then by name.
     """
-    top = np.where(contest.allowed, p, -np.inf).max(axis=-1, keepdims=True)
+    top = np.where(contest.rated, p, -np.inf).max(axis=-1, keepdims=True)
     behind = np.where(contest.allowed, top - p, np.inf)
     open_to = inside & (behind <= give_up + TINY)
-    open_to |= ~open_to.any(axis=-1, keepdims=True) & (behind <= TINY)
+    best = behind <= behind.min(axis=-1, keepdims=True) + TINY
+    open_to |= ~open_to.any(axis=-1, keepdims=True) & best
     cost = np.where(open_to, contest.cost, np.inf)
     cheapest = open_to & (cost == cost.min(axis=-1, keepdims=True))
     return np.asarray(np.where(cheapest, p.round(9), -np.inf).argmax(axis=-1))

@@ -35,7 +35,6 @@ INTERIM = 0.002
 NEW_EACH_DRAW = 0.6
 """Share of a row's variance that is taken for new in every draw, until it is measured."""
 _FUTURES = 200
-_SIMULATIONS = 600
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def race(
     go = live & (chance >= GOES_ON)
     blocking = np.zeros(contest.k, dtype=bool)
     if not go.any() and too_few(contest) is None:
-        (c,) = criticals(contest, [alpha], max(tried or 0, contest.k), _SIMULATIONS)
+        (c,) = criticals(contest, [alpha], max(tried or 0, contest.k))
         blocking = _blockers(contest, pick, live, sd, c, _Price(give_up, delta))
     return Standing(
         chance=_named(contest, chance, live),
@@ -186,7 +185,7 @@ def race_draws(
     go = live & (gain >= np.where(searched, GAIN, GAIN_BEFORE_SEARCH)) & (not settled)
     blocking = np.zeros(contest.k, dtype=bool)
     if not go.any() and not settled and too_few(contest) is None:
-        (c,) = criticals(contest, [alpha * NOMINAL[2]], tried, _SIMULATIONS)
+        (c,) = criticals(contest, [alpha * NOMINAL[2]], tried)
         blocking = _blockers(contest, pick, live, sd, c, _Price(give_up, delta))
     return DrawStanding(
         gain=_named(contest, gain, live),
