@@ -355,12 +355,13 @@ def test_preferences_are_learned_from_pairs(house: Any, llama: ModelRef) -> None
     assert measurement.unit == "pair"
     after = [
         p.answer == e.input.answers[0]
-        for e, p in zip(likes(), measurement.predictions, strict=True)
+        for e, p in zip(there.place.setting.test, measurement.predictions, strict=True)
     ]
     assert sum(after) == len(after) > sum(before), "all pairs as people have them"
     there.measure(DPO(), "deliver")
     again = load(there.place.store.root / "winner", open_models())
-    assert again.predict([e.input for e in likes()]) == list(measurement.predictions)
+    asked = [e.input for e in there.place.setting.test]
+    assert again.predict(asked) == list(measurement.predictions)
 
 
 @dataclass(frozen=True)

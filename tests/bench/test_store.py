@@ -137,11 +137,11 @@ def test_a_held_folder_is_refused_with_the_holder(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "run"),
         pytest.raises(Locked, match=f"in use by process {os.getpid()}") as caught,
-        locked(tmp_path / "run", wait=0.1),
+        locked(tmp_path / "run"),
     ):
         pass
     assert caught.value.exit_code == 2
-    with locked(tmp_path / "run", wait=0.1):
+    with locked(tmp_path / "run"):
         pass
 
 
@@ -152,10 +152,10 @@ def test_a_lock_goes_with_its_last_holder(tmp_path: Path) -> None:
         child = subprocess.Popen(
             [sys.executable, "-c", sleep], stdin=subprocess.PIPE, pass_fds=[descriptor]
         )
-    with pytest.raises(Locked), locked(tmp_path, wait=0.1):
+    with pytest.raises(Locked), locked(tmp_path):
         pass
     threading.Timer(0.3, child.kill).start()
-    with locked(tmp_path, wait=20.0):
+    with locked(tmp_path):
         child.wait()
     child.stdin.close()  # type: ignore[union-attr]
 

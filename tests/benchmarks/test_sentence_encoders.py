@@ -96,7 +96,7 @@ def test_every_set_and_size_has_a_line_and_a_text_is_read_once(data: Path) -> No
 def test_the_tickets_and_the_korean_ones_among_them() -> None:
     lines = tickets(both()[0])
     assert len(lines) == 2
-    assert "the 32 Korean ones" in lines[1]
+    assert "the 136 Korean ones" in lines[1]
 
 
 def test_a_spread_is_mean_lowest_and_highest() -> None:

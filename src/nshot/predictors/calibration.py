@@ -76,7 +76,8 @@ class Calibration:
             return rows
         scores = self.logprobs(np.array([rows[i].scores for i in places]))
         for i, row in zip(places, scores.tolist(), strict=True):
-            rows[i] = replace(rows[i], scores=tuple(row))
+            # Vector instructions round the last digit by a row's place among those asked with it.
+            rows[i] = replace(rows[i], scores=tuple(round(score, 12) for score in row))
         return rows
 
 

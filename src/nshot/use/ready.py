@@ -109,10 +109,10 @@ def delivered(folder: Path) -> Path:
     Raises `InputError` for a run that was interrupted before it had one.
     """
     inner = folder / "winner"
+    if inner.is_dir() and not (folder / RECORD).exists():
+        return inner
     if (folder / RECORD).exists() or not (folder / REQUEST).exists():
         return folder
-    if not inner.is_dir():
-        problem = "a run that has no winner yet"
-        do = f"nshot compare {folder / REQUEST}"
-        raise InputError(Fault(problem, "it to be gone on with to its end", do, str(folder)))
-    return inner
+    problem = "a run that has no winner yet"
+    do = f"nshot compare {folder / REQUEST}"
+    raise InputError(Fault(problem, "it to be gone on with to its end", do, str(folder)))
