@@ -231,10 +231,12 @@ def test_killed_while_the_judge_reads_it_asks_only_what_is_missing(
 
     measured, kept = 5, AT_ONCE + 3  # the rates of two models, two rows, the winner
     killed = run(f"kill:worker:put:{measured + kept + 1}")
-    assert killed.returncode == 0, "the job is given to a fresh worker once"
+    assert killed.returncode == 0, "a job is given to a fresh worker once"
     sent = Counter(json.dumps(body, sort_keys=True) for body in endpoint.bodies)
     assert len(sent) == 2 * (16 + 12)
-    assert sum(sent.values()) - len(sent) == 2 * (2 * AT_ONCE - kept), "what was not kept"
+    again = sum(sent.values()) - len(sent)
+    first = 2 * (2 * AT_ONCE - kept)
+    assert first <= again <= first + 2 * AT_ONCE, "what no worker that died had kept"
     assert verdicts(board_of(tmp_path / "run"))["nearest_answer"]["score"] == 0.75
     run()
     assert len(endpoint.bodies) == sum(sent.values()), "nothing is missing any more"

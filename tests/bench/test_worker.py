@@ -242,7 +242,7 @@ def test_what_is_shared_is_made_once_and_charged_to_each(toys: Workplace) -> Non
     assert len(Shares.made) == 1
     assert 0.05 <= one.build.seconds <= one.build.spent_seconds, "loading is charged to nobody"
     charged = other.build.seconds - other.build.spent_seconds
-    assert charged == pytest.approx(sum(toys.shelf.seconds.values()))
+    assert charged == pytest.approx(sum(toys.shelf.seconds.values()), abs=0.01)
     assert charged >= 0.05, "though it asks twice, once"
     assert (one.notes, one.build.trained_params) == (("said once",), 500)
 
