@@ -13,7 +13,8 @@ from nshot.board.contest import Contest, pairs
 SEED = 20240617
 TINY = 1e-9
 """Scores nearer than this are ties: .80 - .78 must not exceed a give-up of .02."""
-SIMULATIONS = 2000
+SIMULATIONS = 10_000
+"""So many that the one fixed sample leaves 5 % between 4.8 and 5.4 % for each of twelve."""
 
 
 def criticals(contest: Contest, alphas: Sequence[float], tried: int) -> Floats:
@@ -32,10 +33,10 @@ def criticals(contest: Contest, alphas: Sequence[float], tried: int) -> Floats:
     values = np.repeat(ndtri(levels)[:, None], k, axis=1)
     if k > 2:
         errors = noise(contest.noise, SIMULATIONS, 3).astype(np.float32)
-        sd = np.sqrt(np.maximum(pairs(contest.noise), 1e-18)).astype(np.float32)
+        variance = pairs(contest.noise) + np.diag(np.full(k, np.inf))  # nobody is its own rival
+        weight = (1 / np.sqrt(np.maximum(variance, 1e-18))).astype(np.float32)
         for m in range(k):
-            rivals = np.arange(k) != m
-            largest = ((errors[:, rivals] - errors[:, [m]]) / sd[rivals, m]).max(axis=1)
+            largest = ((errors - errors[:, [m]]) * weight[m]).max(axis=1)
             values[:, m] = np.maximum(np.quantile(largest, levels), values[:, m])
         for m in range(k):  # twins are not told apart by the luck of a simulation
             alike = contest.twin == contest.twin[m]
