@@ -168,12 +168,12 @@ CELLS = {
         ),
         Cell("real 1000 drawn", 500, 20, _boards("real", 1000, of="drawn")),
         *(Cell(f"30 methods {n}", 400, 100, _boards("real", n, k=30)) for n in (60, 100)),
-        *(Cell(f"equal {n}", 1000, 100, _boards("equal", n)) for n in (60, 100, 300)),
-        Cell("trap 300", 800, 100, _boards("trap", 300)),
-        Cell("rare 50", 600, 100, _boards("rare", 50, of="high")),
-        Cell("rare 50 bare", 600, 100, _boards("rare", 50, "no_floors", of="high")),
+        *(Cell(f"equal {n}", 1000, 80, _boards("equal", n)) for n in (60, 100, 300)),
+        Cell("trap 300", 800, 80, _boards("trap", 300)),
+        Cell("rare 50", 600, 80, _boards("rare", 50, of="high")),
+        Cell("rare 50 bare", 600, 80, _boards("rare", 50, "no_floors", of="high")),
         *(
-            Cell(f"coins {count} {way}", 400, 60, _coins(count, way))
+            Cell(f"coins {count} {way}", 400, 50, _coins(count, way))
             for count in (8, 20)
             for way in ("now", "rows", "normal")
         ),
@@ -182,14 +182,14 @@ CELLS = {
         Cell("coins 12 macro-F1", 100, 12, _coins(12, "now", "macro_f1")),
         Cell("macro-F1", 200, 30, _macro("macro_f1")),
         Cell("macro-F1 of accuracy", 200, 30, _macro("accuracy points")),
-        *(Cell(f"folds {n}", 300, quick, _folds(n)) for n, quick in ((60, 4), (120, 40), (300, 4))),
-        Cell("graded", 600, 150, lambda sources, boards: trials.graded(boards)),
-        Cell("forecast 100 x 3", 300, 100, _forecast(100, 3)),
+        *(Cell(f"folds {n}", 300, quick, _folds(n)) for n, quick in ((60, 4), (120, 30), (300, 4))),
+        Cell("graded", 600, 100, lambda sources, boards: trials.graded(boards)),
+        Cell("forecast 100 x 3", 300, 80, _forecast(100, 3)),
         Cell("forecast 300 x 3", 300, 20, _forecast(300, 3)),
-        Cell("looks", 800, 100, _looks(True)),
-        Cell("looks at 5 % each", 800, 100, _looks(False)),
+        Cell("looks", 800, 50, _looks(True)),
+        Cell("looks at 5 % each", 800, 50, _looks(False)),
         *(
-            Cell(f"race {kind} {n}", 300, 40, _race(kind, n))
+            Cell(f"race {kind} {n}", 300, 30, _race(kind, n))
             for kind, n in (("hopeless", 300), ("search", 300))
         ),
         *(
@@ -199,7 +199,7 @@ CELLS = {
         *(
             Cell(f"draws {kind} {n}", 200, quick, _draws(kind, n))
             for kind, n, quick in (
-                ("normal", 200, 30), ("equal", 300, 30), ("trap", 300, 4), ("cheap", 200, 4),
+                ("normal", 200, 30), ("equal", 300, 20), ("trap", 300, 4), ("cheap", 200, 4),
                 ("dear", 200, 4), ("search", 200, 4), ("normal", 1000, 4),
             )
         ),

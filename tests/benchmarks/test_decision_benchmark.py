@@ -92,15 +92,18 @@ def test_the_page_has_a_block_for_the_tables() -> None:
     assert page.index(decision.BEGIN) < page.index(decision.END)
 
 
-def test_cells_are_named_once_and_claims_name_cells() -> None:
-    asked: set[str] = set()
+def test_claims_are_of_cells_that_are_there_and_named_once() -> None:
+    assert {claim.cell for claim in decision.CLAIMS} <= set(CELLS)
+    assert len({(claim.what, claim.cell) for claim in decision.CLAIMS}) == len(decision.CLAIMS)
 
-    class Known(Store):
-        def __getitem__(self, name: str) -> dict[str, float]:
-            asked.add(name)
-            raise KeyError(name)
 
-    for claim in decision.CLAIMS:
-        with pytest.raises(KeyError):
-            claim.see(Known(Sources(None)).__getitem__)
-    assert asked <= set(CELLS)
+def test_chance_has_room_on_few_boards_but_not_for_a_control() -> None:
+    claim = decision.at_least("", 0.95, "graded", "cover")
+    control = decision.at_least("", 0.95, "graded", "cover", control=True)
+    few, many = Store(Sources(None)), Store(Sources(None), 1.0)
+    for store, holds in ((few, True), (many, False)):
+        store.known = {f"graded | {store.boards('graded')}": {"cover": 0.94}}
+        assert claim.on(store)[1] is holds
+        assert control.on(store)[1]
+    few.known = {f"graded | {few.boards('graded')}": {"cover": 0.96}}
+    assert not control.on(few)[1]

@@ -33,7 +33,7 @@ def params() -> list[Any]:
 @pytest.mark.parametrize("claim", params())
 def test_a_claim_holds(claim: Claim, store: Store) -> None:
     """Controls are claims too: a rule without one of its parts must be seen to fail."""
-    seen, holds = claim.see(store.__getitem__)
+    seen, holds = claim.on(store)
     assert holds, f"{claim.what}: {claim.bound}, seen {seen}"
 
 
