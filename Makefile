@@ -22,7 +22,7 @@ $(VENV)/ready: constraints.txt pyproject.toml
 .venv: $(VENV)/ready
 
 demo: $(VENV)/ready
-	$(BIN)/nshot compare examples/support-tickets --minutes 3 --out $(DEMO)
+	$(BIN)/nshot compare examples/support-tickets --minutes 3.5 --out $(DEMO)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

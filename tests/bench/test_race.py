@@ -143,7 +143,7 @@ def test_the_slow_ones_go_only_as_far_as_they_may_win(tmp_path: Path) -> None:
     assert board["dear"]["settings"] == {"quality": 0.9}
     assert board["worse"]["status"] == "aside"
     assert board["worse"]["score"] is None
-    assert "behind head on 32 labelled rows" in board["worse"]["reason"]
+    assert "behind head on 64 labelled rows" in board["worse"]["reason"]
     assert board["cousin"]["status"] == "aside"
     assert "untried" in board["cousin"]["reason"]
     assert board["behind"]["status"] == "aside"

@@ -276,7 +276,7 @@ class Racing:
         steps: list[Step | Draw] = [
             Step(self.ladder, r.contender, "more", before, rows, r.chosen, r.source) for r in whole
         ]
-        return sorted(steps, key=self._cheapness)
+        return sorted(steps, key=self._turn)
 
     def runners(self) -> dict[str, Runner]:
         """Every contender at the start, by name."""
@@ -306,15 +306,17 @@ class Racing:
         if trials:
             heads = [r.contender for r in runners.values() if r.fast]
             steps += [Step(self.ladder, c, "trial") for c in heads if c.method.learns]
-        return sorted(steps, key=self._cheapness)
+        return sorted(steps, key=self._turn)
 
     def _whole(self, contender: Contender) -> list[Step | Draw]:
         repeats = self.ladder.forecasts.repeats(contender.method)
         return [Draw(self.ladder, contender, None, number) for number in range(repeats)]
 
-    def _cheapness(self, step: Step | Draw) -> tuple[bool, float]:
-        nominal = self.ladder.nominal(step.contender)
-        return not step.contender.method.fast, nominal.build + nominal.use
+    def _turn(self, step: Step | Draw) -> tuple[bool, float]:
+        """What is fast first; then the dearest: begun last, it would keep one worker alone."""
+        nominal, fast = self.ladder.nominal(step.contender), step.contender.method.fast
+        seconds = nominal.build + nominal.search + nominal.use
+        return not fast, seconds if fast else -seconds
 
     def _is_dear(self, contender: Contender) -> bool:
         """Does it cost minutes, and are there rows to try it on before?"""

@@ -14,8 +14,8 @@ from nshot.predictors.measure import answer
 
 LEARNED, LEARNED_OF_EACH = 24, 3
 """Labelled rows that a trial learns from; more where that were fewer than so many of each label."""
-ASKED = 32
-"""Labelled rows that it asks."""
+ASKED = 64
+"""Labelled rows that it asks: of half as many, 19 points behind could still be luck."""
 
 
 def do(job: Job, place: Workplace) -> Body:
