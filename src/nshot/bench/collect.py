@@ -181,7 +181,7 @@ class Collector:
 
     def _add_race(self, entry: Entry, runner: Runner) -> None:
         """What the pieces of a race have brought, and why it ended where it did."""
-        entry.aside, entry.chance = runner.aside, runner.gain
+        entry.aside, entry.chance = runner.aside, runner.chance
         entry.left_seconds = left_seconds(self.ladder, runner)
         if runner.parts and self.ladder.rows:
             entry.saved = f"jobs/{runner.source}"

@@ -161,8 +161,8 @@ class Runner:
     """It failed, or could not be measured."""
     pieces: list[Step | Draw] = field(default_factory=list)
     """What it was given to do so far."""
-    gain: float | None = None
-    """Its chance of being the pick when it was put aside."""
+    chance: float | None = None
+    """Of being the pick, when it was put aside."""
 
     @property
     def alive(self) -> bool:
@@ -387,7 +387,7 @@ class Racing:
             if chance < GOES_ON:
                 above = f"at most {in_points(margin)} lower" if margin else "no lower"
                 behind = in_points(float(best.mean() - own.mean()))
-                runner.gain = chance
+                runner.chance = chance
                 runner.aside = (
                     f"put aside untried: {leader.contender.name}, which measured {above} wherever"
                     f" both were compared, was {behind} behind {name} on {len(own)} labelled rows"
@@ -401,7 +401,7 @@ class Racing:
         if chance >= GOES_ON:
             return self._begin(runner)
         behind = in_points(float(best.mean() - own.mean()))
-        runner.gain = chance
+        runner.chance = chance
         runner.aside = (
             f"put aside: {behind} behind {head} on {len(own)} labelled rows that neither had seen"
         )
@@ -432,7 +432,7 @@ class Racing:
         going = {*standing.go, *standing.blockers}
         for runner in open_:
             if runner.contender.name not in going:
-                runner.gain = standing.chance.get(runner.contender.name)
+                runner.chance = standing.chance.get(runner.contender.name)
                 runner.aside = self._why_aside(runner, standing.pick)
         steps = [self._next(runner) for runner in open_ if runner.alive]
 
@@ -443,7 +443,9 @@ class Racing:
         return sorted(steps, key=gain_a_second, reverse=True)
 
     def _standing(self, runners: dict[str, Runner]) -> Standing:
-        key = tuple((r.contender.name, r.source, r.rows, r.searched) for r in runners.values())
+        key = tuple(
+            (r.contender.name, r.source, r.rows, r.searched, r.ended) for r in runners.values()
+        )
         if key not in self._standings:
             self._standings[key] = race(
                 self.columns(runners),
