@@ -237,12 +237,13 @@ def toy(method: Method, draw: int = 0) -> Job:
 
 
 def test_what_is_shared_is_made_once_and_charged_to_each(toys: Workplace) -> None:
+    toys.__dict__["models"] = toys.engines  # writing kept vectors is charged to nobody
     one = from_data(Measurement, toys.run(toy(Shares())))
     other = from_data(Measurement, toys.run(toy(Shares(k=2))))
     assert len(Shares.made) == 1
-    assert 0.05 <= one.build.seconds <= one.build.spent_seconds, "loading is charged to nobody"
+    assert one.build.seconds == one.build.spent_seconds >= 0.05
     charged = other.build.seconds - other.build.spent_seconds
-    assert charged == pytest.approx(sum(toys.shelf.seconds.values()), abs=0.01)
+    assert charged == pytest.approx(sum(toys.shelf.seconds.values()))
     assert charged >= 0.05, "though it asks twice, once"
     assert (one.notes, one.build.trained_params) == (("said once",), 500)
 

@@ -12,7 +12,7 @@ from nshot.core.types import Image, Input
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.predictors import load
 from nshot.predictors.features import TfIdf, averaged
-from nshot.predictors.label_head import LabelHead
+from nshot.predictors.label_head import LabelHead, _products
 from toys import QUESTIONS, TASK, Bench, ask, shots
 
 TEXTS = [example.input.text for example in shots().labelled]
@@ -51,3 +51,11 @@ def test_pictures_of_one_input_count_as_their_mean() -> None:
     np.testing.assert_array_equal(averaged(rows, inputs), [[1, 0], [0, 2]])
     with pytest.raises(InputError, match="input 1 has no picture"):
         averaged(rows, [Input(images=(one,)), Input()])
+
+
+def test_a_row_is_answered_the_same_with_any_others() -> None:
+    rng = np.random.default_rng(0)
+    matrix, weights = rng.normal(size=(33, 384)), rng.normal(size=(384, 7))
+    whole = _products(matrix, weights)
+    for start, stop in ((0, 1), (3, 5), (8, 24)):
+        assert (_products(matrix[start:stop], weights) == whole[start:stop]).all()

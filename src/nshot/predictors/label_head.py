@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class LabelHead:
             return []
         features = self.source.read(inputs)
         matrix = features.matrix.astype(np.float64)
-        logits = np.asarray(matrix @ self.weights) + self.bias
+        logits = _products(matrix, self.weights) + self.bias
         return classified(self.task, log_softmax(logits), features.tokens_in)
 
     def save(self, folder: Path) -> None:
@@ -63,6 +64,16 @@ class LabelHead:
         """The predictor that `save` wrote."""
         source = source_from(saved, models)
         return cls(saved.task, source, array(saved, "weights"), array(saved, "bias"))
+
+
+def _products(matrix: Any, weights: Floats) -> Floats:
+    """(rows, labels) of (rows, width), dense or CSR, and (width, labels).
+
+    Dense rows one by one: a product of many at once rounds by how many they are.
+    """
+    if not isinstance(matrix, np.ndarray):
+        return np.asarray(matrix @ weights)
+    return np.stack([row @ weights for row in matrix])
 
 
 def trained_head(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelHead:
