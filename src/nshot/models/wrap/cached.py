@@ -5,8 +5,7 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Delta, ModelRef, Prompt
+from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import (
-    NO_ADAPTERS,
     AnswerScores,
     Completion,
     Decoding,
@@ -25,13 +23,11 @@ from nshot.models.base import (
     LanguageModel,
     LendsCopy,
     Lent,
-    LentModel,
     ModelFacts,
-    Models,
-    PictureEncoder,
     PrefixState,
     Tokens,
 )
+from nshot.models.wrap.around import Around
 
 Call: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
 Look: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[int, ...]]
@@ -148,10 +144,9 @@ class CachedEncoder:
 
 
 @dataclass(frozen=True)
-class CachedModels(Models):
+class CachedModels(Around):
     """`Models` that keep what their models answered as long as this lives."""
 
-    models: Models
     _answers: Answers = field(default_factory=Answers)
 
     def open(self, ref: ModelRef) -> LanguageModel:
@@ -164,25 +159,3 @@ class CachedModels(Models):
         if ref.deltas:
             return encoder
         return CachedEncoder(encoder, self._answers.vectors.setdefault(ref, {}))
-
-    def pictures(self, ref: ModelRef) -> PictureEncoder:
-        """A frozen image network."""
-        return self.models.pictures(ref)
-
-    def lend(
-        self,
-        ref: ModelRef,
-        *,
-        free: Sequence[str] = (),
-        adapters: Mapping[str, Delta] = NO_ADAPTERS,
-    ) -> AbstractContextManager[LentModel]:
-        """Lend the base of `ref` for training and take it back unchanged."""
-        return self.models.lend(ref, free=free, adapters=adapters)
-
-    def fingerprint(self, ref: ModelRef) -> str:
-        """SHA-256 over the base's parameters as they are in memory now."""
-        return self.models.fingerprint(ref)
-
-    def resident_bytes(self) -> dict[str, int]:
-        """Bytes of weights in memory by model name."""
-        return self.models.resident_bytes()

@@ -6,8 +6,7 @@ same whether it came first or found all vectors there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +16,13 @@ from numpy.typing import NDArray
 
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Delta, ModelRef, digest
+from nshot.core.types import ModelRef, digest
 from nshot.models.base import (
-    NO_ADAPTERS,
     Encoder,
-    LanguageModel,
     LendsCopy,
     Lent,
-    LentModel,
-    Models,
-    PictureEncoder,
 )
+from nshot.models.wrap.around import Around
 from nshot.models.wrap.vector_files import VectorFiles, Vectors
 
 WARM = "warm"
@@ -116,14 +111,13 @@ def _charge(kept: Vectors, what: int, start: float) -> None:
 
 
 @dataclass(frozen=True)
-class KeptVectors(Models):
+class KeptVectors(Around):
     """`Models` whose encoders' vectors are kept in `folder`.
 
     `context` stands for what the bytes depend on beside model and text: device, threads, packages.
     An encoder that was tuned is asked as it is: it has readers only where it was made.
     """
 
-    models: Models
     folder: Path
     context: str = ""
     _encoders: dict[ModelRef, KeptEncoder] = field(default_factory=dict)
@@ -136,28 +130,6 @@ class KeptVectors(Models):
             files = VectorFiles(self.folder / digest(repr(ref), self.context))
             self._encoders[ref] = KeptEncoder(ref, files, lambda: self.models.encoder(ref))
         return self._encoders[ref]
-
-    def open(self, ref: ModelRef) -> LanguageModel:
-        """A language model, with the ref's deltas applied whenever it answers."""
-        return self.models.open(ref)
-
-    def pictures(self, ref: ModelRef) -> PictureEncoder:
-        """A frozen image network."""
-        return self.models.pictures(ref)
-
-    def lend(
-        self,
-        ref: ModelRef,
-        *,
-        free: Sequence[str] = (),
-        adapters: Mapping[str, Delta] = NO_ADAPTERS,
-    ) -> AbstractContextManager[LentModel]:
-        """Lend the base of `ref` for training and take it back unchanged."""
-        return self.models.lend(ref, free=free, adapters=adapters)
-
-    def fingerprint(self, ref: ModelRef) -> str:
-        """SHA-256 over the base's parameters as they are in memory now."""
-        return self.models.fingerprint(ref)
 
     def resident_bytes(self) -> dict[str, int]:
         """Bytes of weights by model name, as if those of the encoders were in memory."""
