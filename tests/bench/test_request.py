@@ -156,6 +156,19 @@ def test_a_limit_on_test_rows_without_any_is_told(train: str) -> None:
     assert any("--test-limit has no effect" in note for note in notes)
 
 
+def test_flags_that_say_nothing_to_the_question_are_told(tmp_path: Path, train: str) -> None:
+    many = jsonl(tmp_path / "many.jsonl", tickets(150))
+
+    def notes(*words: object, **more: object) -> str:
+        return "\n".join(prepare(asked(*words, **more)).split.notes)  # type: ignore[arg-type]
+
+    assert "--seeds has no effect" in notes(many, seeds=5)
+    assert "no effect" not in notes(many, seeds=5, shots=(4,))
+    assert "no effect" not in notes(train, seeds=5), "repeats of the folds"
+    assert "--refit-on-all has no effect" in notes(train, refit_on_all=True)
+    assert "no effect" not in notes(many, refit_on_all=True)
+
+
 def test_many_rows_are_held_out(tmp_path: Path) -> None:
     prepared = prepare(asked(jsonl(tmp_path / "many.jsonl", tickets(150))))
     assert prepared.split.mode == "holdout"

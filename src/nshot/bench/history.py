@@ -28,9 +28,10 @@ Verdicts: TypeAlias = dict[tuple[str, ...], RaceRound | None]
 """Of each round, by the titles of what had ended: a board is written often."""
 
 
-def race_of(ladder: Ladder, known: Known, verdicts: Verdicts) -> Race:
+def race_of(racing: Racing, known: Known, verdicts: Verdicts) -> Race:
     """The steps of a run, and how question 1 stood after each round; `verdicts` keeps those."""
-    race = Racing(ladder).rounds(known) if ladder.prepared.question == 1 else None
+    ladder = racing.ladder
+    race = racing.rounds(known) if ladder.prepared.question == 1 else None
     rounds = race.history if race else [_drawn(ladder, known)]
     steps: list[RaceStep] = []
     ends: list[float] = []
@@ -46,7 +47,7 @@ def race_of(ladder: Ladder, known: Known, verdicts: Verdicts) -> Race:
                 steps.append(step)
                 clock += seconds
         ends.append(clock)
-    stood = _rounds(ladder, known, race, ends, verdicts) if race and ladder.rows else ()
+    stood = _rounds(racing, known, race, ends, verdicts) if race and ladder.rows else ()
     return Race(steps=tuple(steps), rounds=tuple(stood))
 
 
@@ -84,10 +85,9 @@ def _rows(piece: Step | Draw, stage: Stage) -> int:
 
 
 def _rounds(
-    ladder: Ladder, known: Known, race: Rounds, ends: Sequence[float], verdicts: Verdicts
+    racing: Racing, known: Known, race: Rounds, ends: Sequence[float], verdicts: Verdicts
 ) -> Iterator[RaceRound]:
     """The rounds that are over, from that on in which the last of those with answers began."""
-    racing = Racing(ladder)
     runners = racing.runners()
     ended: tuple[str, ...] = ()
     over = len(race.history) - bool(race.pending)

@@ -22,7 +22,7 @@ from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
 from nshot.core.serial import read_json, to_data
 from nshot.core.types import RUNGS, Example, Kind, ModelRef, Split, Task
-from nshot.data import load, split, with_background
+from nshot.data import Loaded, load, split, with_background
 from nshot.data.same import sameness
 from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
@@ -129,18 +129,35 @@ def prepare(
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
 
 
-def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
-    """The task, the metrics to show beside its own, and its rows as they will be used."""
-    sizes = None if request.shots is None else [n for n in request.shots if n is not None]
-    loaded = load(
+def _loaded(request: Request, test: str | None, shots: Sequence[int] | None = None) -> Loaded:
+    """The files of a request, `test` as its test file."""
+    return load(
         request.task,
-        test=request.test,
+        test=test,
         text=request.text,
         label=request.label,
         group=request.group,
         kind=request.kind,
-        shots=sizes,
+        shots=shots,
     )
+
+
+def _unused(request: Request, rows: Split) -> list[str]:
+    """Notes on flags that say nothing to the question that is asked."""
+    notes = []
+    if request.seeds is not None and request.shots is None and rows.mode != "folds":
+        notes.append(
+            "--seeds has no effect: each method is fitted once, on all rows (--shots draws)"
+        )
+    if request.refit_on_all and (request.shots is not None or rows.mode == "folds"):
+        notes.append("--refit-on-all has no effect: what is delivered learns from all rows anyway")
+    return notes
+
+
+def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
+    """The task, the metrics to show beside its own, and its rows as they will be used."""
+    sizes = None if request.shots is None else [n for n in request.shots if n is not None]
+    loaded = _loaded(request, request.test, sizes)
     test = loaded.test if hold_out or loaded.test is not None else ()
     task = replace(loaded.task, metric=request.metric or loaded.task.metric)
     kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
@@ -148,7 +165,7 @@ def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Spli
     also = tuple(name for name in names if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     rows = with_background(rows, loaded.background)
-    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes))
+    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes, *_unused(request, rows)))
 
 
 def _look_faults(request: Request, rows: Split) -> list[Fault]:
@@ -170,14 +187,7 @@ def _more(request: Request, task: Task, rows: Split) -> tuple[tuple[Example, ...
     seen = {sameness(row.input) for row in (*rows.train, *rows.test)}
     looks = []
     for number, name in enumerate(request.more_test):
-        loaded = load(
-            request.task,
-            test=name,
-            text=request.text,
-            label=request.label,
-            group=request.group,
-            kind=request.kind,
-        )
+        loaded = _loaded(request, name)
         fresh = [row for row in loaded.test or () if sameness(row.input) not in seen]
         seen |= {sameness(row.input) for row in fresh}
         looks.append(tuple(replace(row, id=f"more{number}:{row.id}") for row in fresh))

@@ -132,7 +132,7 @@ class Run:
             contested, rows = contested_rows(facts, collected.entries, board.advice.could_be_best)
             times = self.started, time.time()
             race, folder = (
-                race_of(self.ladder, self.known, self.verdicts),
+                race_of(self.collector.racing, self.known, self.verdicts),
                 self.collector.folder(root),
             )
             details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
