@@ -92,7 +92,8 @@ def _read(model: LanguageModel, rows: list[str]) -> None:
 
 def _kept(ref: ModelRef, place: Workplace, measure: Callable[[], float]) -> float:
     """The rate that was measured on this machine before, or as it is measured now."""
-    name = digest("rate", VERSION, dumps(place.identity), dumps(to_data(ref)))
+    computer = {**place.identity, "processor": machine.describe()["processor"]}
+    name = digest("rate", VERSION, dumps(computer), dumps(to_data(ref)))
     path = cache_folder() / "rates" / f"{name}.json"
     if path.exists():
         return float(read_json(path))
