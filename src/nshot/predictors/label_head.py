@@ -30,6 +30,10 @@ class LabelHead:
     weights: Floats
     bias: Floats
 
+    def __post_init__(self) -> None:
+        """Weights row after row, as the saved file holds them: the layout decides the rounding."""
+        object.__setattr__(self, "weights", np.ascontiguousarray(self.weights))
+
     @classmethod
     def standardised(
         cls,
