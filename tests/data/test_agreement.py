@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nshot.metrics.agreement import krippendorff_alpha
+from nshot.data.agreement import krippendorff_alpha
 
 MEG, OWEN = "0100000010", "1110010000"
 BEN, GERRY = "aabbdcccedda", "babbbccceddd"
