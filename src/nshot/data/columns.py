@@ -10,8 +10,9 @@ from typing import Any
 from nshot.core.errors import Fault, nearest
 from nshot.core.types import Image, Kind
 from nshot.data.faults import Faults
+from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.picture_rows import has_pictures
-from nshot.data.tables import IMAGE_COLUMN, Table
+from nshot.data.tables import Table
 
 LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",

@@ -25,6 +25,7 @@ from nshot.data.columns import (
 )
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
+from nshot.data.folders import IMAGE_COLUMN, Parts, folders_of, parts_of, read_classes, read_folder
 from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
@@ -37,16 +38,7 @@ from nshot.data.picture_rows import (
     names_pictures,
     open_pictures,
 )
-from nshot.data.tables import (
-    IMAGE_COLUMN,
-    READ,
-    Row,
-    Table,
-    cell_text,
-    folders_of,
-    read_classes,
-    read_table,
-)
+from nshot.data.tables import READ, Row, Table, cell_text, read_table
 from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
 
 _METRIC: dict[Kind, str] = {
@@ -111,7 +103,8 @@ def load(
     `format` pins one. `shots` are the numbers per label that will be drawn. Raises `InputError`
     with every fault of all the files.
     """
-    task_file, train_path, test_path = _sources(Path(source), Path(test) if test else None)
+    task_file, places = _sources(Path(source), Path(test) if test else None)
+    train_path, test_path = places.train, places.test
     keys = task_file.data
     given = Given(
         kind or task_file.kind,
@@ -120,9 +113,9 @@ def load(
         group or keys.group,
         keys.id,
     )
-    faults, notes = Faults(), list[str]()
+    faults, notes = Faults(), list(places.notes)
     pinned = named(format) if format and format != COLUMNS else None
-    tables = [read_table(path, faults) for path in (train_path, test_path) if path is not None]
+    tables = [_table(path, faults) for path in (train_path, test_path) if path is not None]
     if tables[0] is None:
         raise faults.error()
     given = _grouped(tables, given, faults, notes)
@@ -292,7 +285,12 @@ def _format_part(
     return part
 
 
-def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | None]:
+def _table(path: Path, faults: Faults) -> Table | None:
+    """The rows of a file, or of a folder of classes."""
+    return read_folder(path, faults) if path.is_dir() else read_table(path, faults)
+
+
+def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Parts]:
     """What is said of the task, where the train rows are, where the test rows are.
 
     A name of a data set on a hub stands for its file of train rows.
@@ -300,18 +298,20 @@ def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Path, Path | No
     if test is not None and is_hub_name(str(test), READ):
         test = hub_file(str(test), READ)
     if is_hub_name(str(source), READ):
-        return TaskFile(source, source.name.partition(":")[0]), hub_file(str(source), READ), test
+        name = source.name.partition(":")[0]
+        return TaskFile(source, name), Parts(hub_file(str(source), READ), test)
     if (source / TASK_FILE).is_file():
         source = source / TASK_FILE
     if source.suffix.lower() in (".yaml", ".yml"):
         task_file = read_task(source)
-        return task_file, task_file.data.train or source, test or task_file.data.test
-    whole = source.resolve()
-    stem = whole.name if whole.is_dir() else whole.stem
-    name = whole.parent.name if stem in _NAMELESS else stem
-    if (source / "train").is_dir() and (source / "test").is_dir():
-        source, test = source / "train", test or source / "test"
-    return TaskFile(source, name), source, test
+        train, test = task_file.data.train or source, test or task_file.data.test
+    else:
+        whole = source.resolve()
+        stem = whole.name if whole.is_dir() else whole.stem
+        name = whole.parent.name if stem in _NAMELESS else stem
+        task_file, train = TaskFile(source, name), source
+    parts = parts_of(train, test) if train.is_dir() else None
+    return task_file, parts or Parts(train, test)
 
 
 def _part(table: Table, columns: Columns, faults: Faults) -> _Part:

@@ -1,11 +1,11 @@
-"""Files and folders become tables: named columns, rows, and where each row stands."""
+"""Files become tables: named columns, rows, and where each row stands."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,10 @@ from typing import Any, Literal, TypeAlias
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import UNSAFE, decode
 from nshot.data.faults import Faults, Place
-from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
 
 Row: TypeAlias = dict[str, Any]
 _Quoting: TypeAlias = Literal[0, 3]
 
-IMAGE_COLUMN = "image"
 _CELL_LIMIT = 2**31 - 1
 _MAGIC = (
     (b"\x80\x02", "a pickle"),
@@ -50,13 +48,11 @@ class Table:
 
 
 def read_table(path: Path, faults: Faults) -> Table | None:
-    """Read a .jsonl, .json, .csv, .tsv or .parquet file, or a folder of classes.
+    """Read a .jsonl, .json, .csv, .tsv or .parquet file.
 
     Notes in `faults` every line that cannot be read; None when nothing can be.
     """
     try:
-        if path.is_dir():
-            return _folder(path, faults)
         raw = _bytes(path)
         table = _READERS[path.suffix.lower()](path, raw, faults)
     except InputError as error:
@@ -342,73 +338,6 @@ _READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv, ".parq
 
 READ = tuple(_READERS)
 """The endings of files that are read."""
-
-
-_CLASSES = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"
-
-
-def _folder(path: Path, faults: Faults) -> Table | None:
-    """One sub-folder per class: each ``.txt`` file, or each picture, is a row."""
-    classes = folders_of(path)
-    if not classes:
-        data = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _READERS)
-        do = f"name a file: {', '.join(data[:8])}" if data else ""
-        faults.add(Fault("the folder has no sub-folders", _CLASSES, do, where=str(path)))
-        return None
-    return read_classes(path, classes, faults)
-
-
-def read_classes(path: Path, classes: Sequence[Path], faults: Faults) -> Table | None:
-    """The files of folders in `path`, each named like its label; None where there are none."""
-    table = Table(path, (), unit="file")
-    others = 0
-    for folder in classes:
-        count = 0
-        for file in files_of(folder):
-            place = file.relative_to(path).as_posix()
-            row = _file_row(file, place, path, faults)
-            others += row is None
-            count += row is not None
-            if row:
-                table.rows.append({**row, "label": folder.name})
-                table.places.append(place)
-        if not count:
-            faults.at(path, "folder", folder.name, "no .txt file and no picture in it", _CLASSES)
-    kinds = {next(iter(row)) for row in table.rows}
-    if len(kinds) > 1:
-        faults.add(Fault("texts and pictures side by side", "one of the two", where=str(path)))
-        return None
-    if others:
-        table.notes.append(f"{others} files of {path.name} are neither .txt nor pictures: not used")
-    table.columns = (*kinds, "label")
-    return table if table.rows else None
-
-
-def folders_of(path: Path) -> list[Path]:
-    """The folders in a folder, by name; hidden ones are left alone."""
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The files in a folder and the folders in it, by name; hidden ones are left alone."""
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-
-
-def _file_row(file: Path, place: str, root: Path, faults: Faults) -> Row | None:
-    """What a file holds; {} for one that is at fault, None for what is neither text nor picture."""
-    if file.suffix.lower() in SUFFIXES:
-        return {IMAGE_COLUMN: as_image(file)}
-    if file.suffix.lower() in FOREIGN:
-        fault = foreign(file)
-        faults.at(root, "file", place, fault.found, fault.expected, fault.do)
-        return {}
-    if file.suffix.lower() != ".txt":
-        return None
-    try:
-        return {"text": decode(file.read_bytes(), file)}
-    except InputError as error:
-        faults.add(*error.faults)
-        return {"text": None}
 
 
 def cell_text(cell: Any) -> str | None:
