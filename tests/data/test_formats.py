@@ -20,7 +20,8 @@ from nshot.data.formats import FORMATS, converted, detect, read
 from nshot.data.formats.format import Format
 from nshot.data.json_lines import write_rows
 from nshot.data.summary import spoken
-from nshot.data.tables import Table, read_table
+from nshot.data.table import Table
+from nshot.data.tables import read_table
 from nshot.models.hf.spans import apart
 from tiny import tiny_tokenizer
 

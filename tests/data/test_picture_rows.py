@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nshot.data.faults import Faults
 from nshot.data.picture_rows import GROUP_COLUMN, group_by_name, names_pictures
-from nshot.data.tables import Table
+from nshot.data.table import Table
 
 NAMES = st.text(min_size=1).filter(lambda text: "/" not in text)
 

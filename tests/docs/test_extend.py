@@ -14,7 +14,7 @@ from nshot.core.types import Input, Label, Prediction, Task
 from nshot.data import load
 from nshot.data.faults import Faults
 from nshot.data.formats import FORMATS, detect, read
-from nshot.data.tables import Table
+from nshot.data.table import Table
 from nshot.models import open_models
 from nshot.predictors.checks import write_checks
 from nshot.predictors.constant import Constant

@@ -114,8 +114,8 @@ def _keep(folders: list[str], threshold: float) -> None:
 
 def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
     """Delivered folders, and what they are to answer: from the first file on, else the last."""
+    from nshot.data.files import READ
     from nshot.data.pictures import FOREIGN, SUFFIXES
-    from nshot.data.tables import READ
 
     ends = {*SUFFIXES, *FOREIGN, *READ, ".txt"}
     files = [

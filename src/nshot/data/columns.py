@@ -12,7 +12,7 @@ from nshot.core.types import Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.picture_rows import has_pictures
-from nshot.data.tables import Table
+from nshot.data.table import Table
 
 LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",

@@ -16,8 +16,9 @@ from typing import Literal, TypeAlias
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import decode
 from nshot.data.faults import Faults
+from nshot.data.files import READ
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
-from nshot.data.tables import READ, Row, Table
+from nshot.data.table import Row, Table
 
 IMAGE_COLUMN = "image"
 _CLASSES = "one sub-folder per class, with .txt files or pictures in it, or a task.yaml"

@@ -9,6 +9,7 @@ from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example, Input, Task
 from nshot.data.columns import ID_NAMES, missing_column
 from nshot.data.faults import Faults
+from nshot.data.files import read_lines, read_text
 from nshot.data.folders import files_of
 from nshot.data.formats import detect
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
@@ -16,7 +17,8 @@ from nshot.data.formats.format import Format, Problem
 from nshot.data.loading import content_ids, read_input
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
-from nshot.data.tables import Table, cell_text, read_lines, read_table, read_text
+from nshot.data.table import Table, cell_text
+from nshot.data.tables import read_table
 
 UNDER = "under"
 """The column in which a row of a mixed file names the folder that is to answer it."""

@@ -25,6 +25,7 @@ from nshot.data.columns import (
 )
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
+from nshot.data.files import READ
 from nshot.data.folders import IMAGE_COLUMN, Parts, folders_of, parts_of, read_classes, read_folder
 from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.format import Format
@@ -38,7 +39,8 @@ from nshot.data.picture_rows import (
     names_pictures,
     open_pictures,
 )
-from nshot.data.tables import READ, Row, Table, cell_text, read_table
+from nshot.data.table import Row, Table, cell_text
+from nshot.data.tables import read_table
 from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
 
 _METRIC: dict[Kind, str] = {

@@ -12,7 +12,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.types import Example, Image
 from nshot.data.faults import Faults, Place
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
-from nshot.data.tables import Table, cell_text
+from nshot.data.table import Table, cell_text
 
 GROUP_COLUMN = "group"
 _GROUP = "{group}"

@@ -20,7 +20,8 @@ from nshot.core.serial import dumps
 from nshot.core.types import ModelRef
 from nshot.data.faults import Faults
 from nshot.data.json_lines import write_rows
-from nshot.data.tables import Table, read_table
+from nshot.data.table import Table
+from nshot.data.tables import read_table
 from nshot.models.base import LanguageModel
 from nshot.synthesis.diversity import diversity
 from nshot.synthesis.generator import Generator, OnProgress, Unanswered

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nshot.data.faults import Faults, Place
-from nshot.data.tables import Row, Table, read_table
+from nshot.data.table import Row, Table
+from nshot.data.tables import read_table
 
 
 @dataclass(frozen=True)

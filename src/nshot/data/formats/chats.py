@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.format import Format, Problem, in_words, listed, one_of
-from nshot.data.tables import Row
+from nshot.data.table import Row
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 

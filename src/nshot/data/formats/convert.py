@@ -8,7 +8,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.types import Example
 from nshot.data.formats.format import Format
 from nshot.data.formats.instructions import SEEDS
-from nshot.data.tables import Row
+from nshot.data.table import Row
 
 
 def converted(examples: Sequence[Example], form: Format) -> list[Row]:

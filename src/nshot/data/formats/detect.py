@@ -14,7 +14,7 @@ from nshot.data.formats.chats import MESSAGES, SHAREGPT
 from nshot.data.formats.format import Format, Problem
 from nshot.data.formats.instructions import ALPACA, PAIR, SEEDS
 from nshot.data.formats.preferences import KTO, PREFERENCE, RANKING
-from nshot.data.tables import Row, Table
+from nshot.data.table import Row, Table
 
 FORMATS: Mapping[str, Format] = {
     format.name: format

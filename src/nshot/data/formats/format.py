@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from nshot.core.types import Example, Kind
-from nshot.data.tables import Row, cell_text
+from nshot.data.table import Row, cell_text
 
 Problem: TypeAlias = tuple[str, str]
 """What was found, and what was expected."""

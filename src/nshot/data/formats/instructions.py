@@ -5,7 +5,7 @@ from __future__ import annotations
 from nshot.core.types import Example, Input, Turn, digest
 from nshot.data.formats.chats import check_order, messages, questions_of, turns_of
 from nshot.data.formats.format import Format, Problem, listed, one_of, text_of
-from nshot.data.tables import Row, cell_text
+from nshot.data.table import Row, cell_text
 
 _GIVEN = ("input", "context")
 _SAID = ("output", "response", "references")

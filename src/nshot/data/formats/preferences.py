@@ -18,7 +18,7 @@ from nshot.data.formats.instructions import (
     prompt_cell,
     prompt_of,
 )
-from nshot.data.tables import Row
+from nshot.data.table import Row
 
 _LISTS = ("answers", "responses", "completions", "candidates")
 _GRADES = ("grades", "scores", "ratings")
