@@ -9,10 +9,12 @@ import pytest
 
 import nshot
 from endpoint import serving
+from nshot.bench.adapt_one import adapt_one
 from nshot.bench.contenders import contenders, unique_names
+from nshot.bench.dry_run import plan
 from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
-from nshot.bench.run import adapt_one, carry_out, plan
+from nshot.bench.run import carry_out
 from nshot.board.events import ignore
 from nshot.board.schema import Board
 from nshot.core.errors import InputError

@@ -14,9 +14,10 @@ import yaml
 from lent import Lent
 
 from foreign import foreign
+from nshot.bench.adapt_one import adapt_one
 from nshot.bench.prepare import chosen_methods, prepare, request_yaml
 from nshot.bench.request import Request, read_request
-from nshot.bench.run import adapt_one, carry_out
+from nshot.bench.run import carry_out
 from nshot.board.events import ignore
 from nshot.cli.main import main
 from nshot.core.errors import CannotAdapt, InputError

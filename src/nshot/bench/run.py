@@ -6,40 +6,33 @@ whatever interruption, does only what is not done.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nshot.bench.collect import Collected, Collector
 from nshot.bench.curves import Curves
-from nshot.bench.deliver import Adapting, Finishing
+from nshot.bench.deliver import Finishing
 from nshot.bench.draws import Measuring
 from nshot.bench.execute.base import Executor
 from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
+from nshot.bench.files import Files
 from nshot.bench.forecast import Budget
-from nshot.bench.history import Verdicts, race_of
 from nshot.bench.jobs.job import context
 from nshot.bench.ladder import Draw, Ladder, Rating
 from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
 from nshot.bench.race import Step
 from nshot.bench.schedule import Schedule
-from nshot.bench.search import trials
 from nshot.bench.store import Store, locked, sweep
-from nshot.board.details import contested_rows, details
 from nshot.board.events import Message, Subscriber
-from nshot.board.reduce import row_outside
-from nshot.board.schema import Advice, Board, Machine, Row
-from nshot.core.errors import Fault, InputError, RunFailed
+from nshot.board.schema import Advice, Board
+from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
-from nshot.data.json_lines import write_rows
 from nshot.models.catalog import needs_conversion
-from nshot.report import write as write_report
 
 
 @dataclass(frozen=True)
@@ -62,10 +55,10 @@ class Run:
     def __init__(
         self, prepared: Prepared, executor: Executor, on: Subscriber, command: str
     ) -> None:
-        self.prepared, self.command, self.started = prepared, command, time.time()
+        self.prepared = prepared
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
         hello = executor.hello()
-        self.machine = hello.machine
+        self.files = Files(hello.machine, command)
         self.known = Known(context(prepared.split.fingerprint, hello.identity))
         store, budget = Store(prepared.out), Budget(prepared.request.minutes)
         self.schedule = Schedule(self.known, store, executor, on, budget, self._settled)
@@ -74,7 +67,6 @@ class Run:
         self.ladder = Ladder.of(prepared, rating.forecasts(self.known))
         self.collector = Collector(self.ladder, self.known)
         self._next_write = 0.0
-        self.verdicts: Verdicts = {}
 
     def _settled(self, piece: Piece) -> None:
         """Write the board as it stands, as often as takes a tenth of the time at most."""
@@ -110,35 +102,12 @@ class Run:
         fast = [one for one in picks if one.contender.method.fast and one.contender.method.learns]
         return Curves(self.ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast))
 
-    def adapt(self) -> Row:
-        """Search, adapt and save the one contender; its row. Raises `InputError`, `RunFailed`."""
-        (contender, *_), size = self.ladder.contenders, self.prepared.largest
-        if reason := self.ladder.forecasts.why_not(contender, size):
-            raise InputError(Fault(f"{contender.name} cannot be adapted here: {reason}"))
-        plan = Adapting(self.ladder)
-        self.schedule.do(plan)
-        entry = self.collector.adapted(plan.piece(self.known))
-        row = row_outside(self.collector.facts, entry)
-        write_atomic(self.prepared.out / "adapted.json", row.dumps())
-        return row
-
     def write(self) -> tuple[Board, bool]:
         """Write the run's files as things stand; the board, and whether something broke."""
         collected = self.collector.collect()
-        board, root = self.collector.board(collected), self.prepared.out
+        board = self.collector.board(collected)
         if board.advice is not None:
-            pick = next(e for e in collected.entries if e.name == board.advice.pick)
-            machine, facts = Machine.model_validate(self.machine), self.collector.facts
-            contested, rows = contested_rows(facts, collected.entries, board.advice.could_be_best)
-            times = self.started, time.time()
-            race, folder = (
-                race_of(self.collector.racing, self.known, self.verdicts),
-                self.collector.folder(root),
-            )
-            details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
-            write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
-            board.write(root)
-            write_report(root)
+            self.files.write(self.collector, collected, board, board.advice)
         return board, collected.broken
 
 
@@ -182,50 +151,3 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:
         if end is not None:
             on(Message(f"failed: {end}"))
         return Result(board, prepared.out, 3 if end or broken else 0)
-
-
-def adapt_one(prepared: Prepared, on: Subscriber, command: str = "") -> Row:
-    """Search, adapt and save the one method of a request; its row, measured as saved.
-
-    The row's score is None without test rows. Raises `InputError` where the method cannot work
-    here, and `RunFailed`.
-    """
-    names = [contender.name for contender in Ladder.of(prepared).contenders]
-    if len(names) > 1:
-        problem = f"several models: {', '.join(names)}"
-        raise InputError(
-            Fault(problem, "one method on one model", "nshot compare measures several")
-        )
-    with opened(prepared, on, command) as run:
-        return run.adapt()
-
-
-def plan(prepared: Prepared, on: Subscriber) -> list[dict[str, Any]]:
-    """The forecast table: what each contender would take, or why it would not run.
-
-    Measures this machine's rates in a temporary folder; nothing stays.
-    """
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        opened(replace(prepared, out=Path(folder) / "plan"), on, "") as run,
-    ):
-        return forecast_rows(run.ladder)
-
-
-def forecast_rows(ladder: Ladder) -> list[dict[str, Any]]:
-    """Of each contender its forecast at the largest size, and of all sizes together."""
-    prepared, forecasts = ladder.prepared, ladder.forecasts
-    rows = []
-    for contender in ladder.contenders:
-        one = forecasts.of(contender, prepared.largest)
-        rows.append({
-            "name": contender.name,
-            "rung": contender.method.rung,
-            "why_not": forecasts.why_not(contender, prepared.largest),
-            "candidates": trials(contender.method, prepared.task.kind),
-            "search": one.search,
-            "build": one.build,
-            "use": one.use,
-            "total": sum(forecasts.of(contender, size).total for size in prepared.sizes),
-        })  # fmt: skip
-    return rows

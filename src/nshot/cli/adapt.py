@@ -29,9 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Adapt it on all rows, or on as many as were asked for."""
+    from nshot.bench.adapt_one import adapt_one
     from nshot.bench.prepare import prepare
     from nshot.bench.request import Request
-    from nshot.bench.run import adapt_one
 
     method = arguments.method
     typed = flags.given(Request, arguments)

@@ -25,8 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Forecast or run it; print the board, the pick and where they are."""
+    from nshot.bench.dry_run import plan
     from nshot.bench.prepare import prepare
-    from nshot.bench.run import carry_out, plan
+    from nshot.bench.run import carry_out
     from nshot.report import board_text
     from nshot.report.terminal import forecast_table
 

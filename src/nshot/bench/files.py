@@ -1,0 +1,41 @@
+"""The files of a run: written anew whenever its board has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nshot.bench.collect import Collected, Collector
+from nshot.bench.history import Verdicts, race_of
+from nshot.board.details import contested_rows, details
+from nshot.board.schema import Advice, Board, Machine
+from nshot.data.json_lines import write_rows
+from nshot.report import write as write_report
+
+
+@dataclass
+class Files:
+    """Board, details, disagreements and page of a run; `machine` is what its executor said."""
+
+    machine: Mapping[str, Any]
+    command: str
+    started: float = field(default_factory=time.time)
+    _verdicts: Verdicts = field(default_factory=dict)
+
+    def write(
+        self, collector: Collector, collected: Collected, board: Board, advice: Advice
+    ) -> None:
+        """Write all of them as things stand."""
+        facts, root = collector.facts, collector.ladder.prepared.out
+        pick = next(entry for entry in collected.entries if entry.name == advice.pick)
+        machine = Machine.model_validate(self.machine)
+        contested, rows = contested_rows(facts, collected.entries, advice.could_be_best)
+        times = self.started, time.time()
+        race = race_of(collector.racing, collector.known, self._verdicts)
+        folder = collector.folder(root)
+        details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
+        write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
+        board.write(root)
+        write_report(root)
