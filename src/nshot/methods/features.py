@@ -1,19 +1,41 @@
-"""What the methods on frozen features share: features of the shots, and targets."""
+"""What the methods on frozen features share: what they cost, features of the shots, targets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Example, Input, Task, digest
-from nshot.methods.contract import Workbench
+from nshot.core.types import Cost, Example, Input, Rung, Task, digest
+from nshot.methods.contract import Brief, Method, Taken, Workbench
 from nshot.predictors.features import Encoded
 
 ABSENT = -30.0
 """Bias of a label without any example: its probability is nothing, but not log 0."""
+
+
+class OnFeatures(Method):
+    """A method on the vectors of an encoder that stays as it is: what it costs is to read."""
+
+    rung: ClassVar[Rung] = "fewshot"
+    takes: ClassVar[frozenset[Taken]] = frozenset({"text", "pictures"})
+    needs_encoder: ClassVar[bool] = True
+
+    def forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every shot."""
+        return Cost(seconds=0.01 + seconds_to_read(brief.labelled, brief))
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """The encoder reads every test row."""
+        return Cost(seconds=seconds_to_read(brief.test, brief))
+
+
+def seconds_to_read(rows: float, brief: Brief) -> float:
+    """What the encoder takes for so many rows."""
+    return rows * brief.tokens / brief.rates.encoder_tokens
 
 
 def encoder_of(bench: Workbench) -> Encoded:

@@ -5,29 +5,32 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, PositiveFloat, PositiveInt
 
-from nshot.core.types import Cost, Rung, Shots, Task, Trains
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import ABSENT, encoded, encoder_of, targets
+from nshot.core.types import Cost, Shots, Task, Trains
+from nshot.methods.contract import Brief, Taken, Workbench
+from nshot.methods.features import ABSENT, encoded, encoder_of, seconds_to_read, targets
 from nshot.methods.fewshot.episodic import Episodic, Phase
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
+from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
 from nshot.training.data.episodes import OfItems
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from nshot.nets.embedded import Embedded
     from nshot.nets.learner import Learner
     from nshot.nets.support_heads import Recipe
     from nshot.training.loop import Objective
     from nshot.training.objectives.episode import Learning
 
+Places: TypeAlias = NDArray[np.int64]
 FIT_STEPS = 2000
 """Steps of the gradient descent on the shots, at most: thousands of shots take more at a step."""
 STEP_SECONDS = 2e-4
@@ -48,12 +51,27 @@ class HeadOnFeatures(BaseModel):
         learning_rate: of AdamW then.
     """
 
+    name: ClassVar[str]
+    takes: ClassVar[frozenset[Taken]] = frozenset({"text", "pictures"})
+    needs_encoder: ClassVar[bool] = True
+    needs_background: ClassVar[bool] = False
+    trains: ClassVar[Trains] = "head"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
+
     fit_rate: PositiveFloat = 0.01
     fit_passes: PositiveInt = 100
     fit_batch: PositiveInt = 4
     filters: PositiveInt = 64
     batch: PositiveInt = 128
     learning_rate: PositiveFloat = 2e-3
+
+    def learner(self, shape: tuple[int, ...]) -> Learner:
+        """A `Conv4` for pictures; vectors stay as they are."""
+        from nshot.nets.learners import make
+
+        fit = {"learning_rate": self.fit_rate, "passes": self.fit_passes}
+        settings = {"shape": shape, "filters": self.filters, "batch_size": self.fit_batch}
+        return make(self.name, {**settings, **fit})
 
     def phases(self, shape: tuple[int, ...]) -> tuple[Phase, ...]:
         """All background classes are told apart; nothing for vectors, which stay as they are."""
@@ -69,43 +87,55 @@ class HeadOnFeatures(BaseModel):
 
     def forecast(self, brief: Brief) -> Cost:
         """The encoder reads every shot; a step is quick."""
-        reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
+        reading = seconds_to_read(brief.labelled, brief)
         steps = self.fit_passes * math.ceil(brief.labelled / self.shots_a_step(brief.labelled))
         return Cost(seconds=0.05 + reading + STEP_SECONDS * steps)
 
     def use_forecast(self, brief: Brief) -> Cost:
         """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
+        return Cost(seconds=seconds_to_read(brief.test, brief))
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        """Encode the shots and fit the head to them."""
+        """Encode the shots and fit the head to them.
+
+        A label without any shot is left out of the fit and all but excluded from the answers.
+        """
+        import torch
+
+        from nshot.nets.support_heads import Recipe
+
         vectors = encoded(bench, [example.input for example in shots.labelled])
-        numbers = targets(task, shots.labelled)
         bench.trained((vectors.shape[1] + 1) * len(task.labels))
-        return self.fitted(task, bench, vectors, numbers)
+        present, among = np.unique(targets(task, shots.labelled), return_inverse=True)
+        support = torch.from_numpy(vectors.astype(np.float64))[None]
+        step = self.shots_a_step(len(vectors))
+        recipe = Recipe(self.fit_rate, self.fit_passes, step, seed=bench.seed)
+        fit = self.fit(support, torch.from_numpy(among)[None], len(present), recipe)
+        weights, other = (np.asarray(part[0].numpy()) for part in fit)
+        every = np.zeros((len(task.labels), vectors.shape[1]))
+        every[present] = weights
+        return self.fitted(task, encoder_of(bench), every, other, present)
+
+    @abstractmethod
+    def fit(
+        self, support: Tensor, among: Tensor, way: int, recipe: Recipe
+    ) -> tuple[Tensor, Tensor]:
+        """Weights (1, way, width) and what else is fitted; see `nshot.nets.support_heads`."""
 
     @abstractmethod
     def fitted(
-        self,
-        task: Task,
-        bench: Workbench,
-        vectors: NDArray[np.float32],
-        numbers: NDArray[np.int64],
+        self, task: Task, source: Encoded, weights: Floats, other: Floats, present: Places
     ) -> Predictor:
-        """What answers, from the shots' `vectors` (n, width) and labels `numbers` (n,).
+        """What answers.
 
-        A label without any shot is left out of the fit and all but excluded from the answers.
+        Args:
+            weights: (labels, width), zeros for labels without a shot.
+            other: what `fit` gives beside them, of the labels that are `present`.
         """
 
     def shots_a_step(self, count: int) -> int:
         """Of `count` shots: as set, or as many as end in `FIT_STEPS` steps."""
         return max(self.fit_batch, math.ceil(self.fit_passes * count / FIT_STEPS))
-
-    def recipe(self, count: int, seed: int) -> Recipe:
-        """How the head is fitted to `count` shots."""
-        from nshot.nets.support_heads import Recipe
-
-        return Recipe(self.fit_rate, self.fit_passes, self.shots_a_step(count), seed=seed)
 
 
 class Baseline(HeadOnFeatures, Episodic):
@@ -120,62 +150,27 @@ class Baseline(HeadOnFeatures, Episodic):
     """
 
     name: ClassVar = "baseline"
-    rung: ClassVar[Rung] = "fewshot"
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
-    trains: ClassVar[Trains] = "head"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"fit_rate": (0.01, 0.1)}
     version: ClassVar = 2
     about: ClassVar = "a linear head fitted to the shots by gradient descent, on features that stay"
-
-    def learner(self, shape: tuple[int, ...]) -> Learner:
-        """A `Conv4` for pictures; vectors stay as they are."""
-        from nshot.nets.baseline import Baseline as Module
-
-        return Module(shape, self.filters, self.fit_rate, self.fit_passes, self.fit_batch)
 
     def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module:
         """What tells the background classes apart."""
         from torch import nn
 
-        from nshot.nets.baseline import Baseline as Module
+        return nn.Linear(cast("Embedded", learner).embedding.width, classes)
 
-        return nn.Linear(cast(Module, learner).embedding.width, classes)
-
-    def why_not(self, brief: Brief) -> str | None:
-        """No background classes are needed: the encoder has learned elsewhere."""
-        return Method.why_not(self, brief)
-
-    def fitted(
-        self,
-        task: Task,
-        bench: Workbench,
-        vectors: NDArray[np.float32],
-        numbers: NDArray[np.int64],
-    ) -> Predictor:
-        """The weights and the bias of a linear classifier; see `HeadOnFeatures.fitted`."""
+    def fit(
+        self, support: Tensor, among: Tensor, way: int, recipe: Recipe
+    ) -> tuple[Tensor, Tensor]:
+        """The weights and the bias of a linear classifier."""
         from nshot.nets.support_heads import fit_linear
 
-        present, among = np.unique(numbers, return_inverse=True)
-        fit = fit_linear(
-            *batch_of_one(vectors, among), len(present), self.recipe(len(vectors), bench.seed)
-        )
-        weights, bias = (np.asarray(part[0].numpy()) for part in fit)
-        every = np.full(len(task.labels), ABSENT)
-        every[present] = bias
-        source = encoder_of(bench)
-        return LabelHead(task, source, scattered(weights, present, len(task.labels)).T, every)
+        return fit_linear(support, among, way, recipe)
 
-
-def batch_of_one(vectors: NDArray[np.float32], targets: NDArray[np.intp]) -> tuple[Any, Any]:
-    """The shots as one episode's tensors: (1, n, width) float64 and (1, n)."""
-    import torch
-
-    return torch.from_numpy(vectors.astype(np.float64))[None], torch.from_numpy(targets)[None]
-
-
-def scattered(rows: Floats, places: NDArray[np.int64], count: int) -> Floats:
-    """(count, width): each of `rows` in its place, zeros elsewhere."""
-    every = np.zeros((count, rows.shape[1]))
-    every[places] = rows
-    return every
+    def fitted(
+        self, task: Task, source: Encoded, weights: Floats, other: Floats, present: Places
+    ) -> Predictor:
+        """The linear classifier."""
+        bias = np.full(len(task.labels), ABSENT)
+        bias[present] = other
+        return LabelHead(task, source, weights.T, bias)

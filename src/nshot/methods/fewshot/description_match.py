@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, Input, Label, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of
+from nshot.methods.contract import Brief, Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read
 from nshot.models import catalog
 from nshot.models.base import Floats
 from nshot.models.embedded.packages import DEFAULTS
@@ -46,7 +46,7 @@ class Known:
         return Known(self.pictures[rows], self.classes[rows], self.texts)
 
 
-class DescriptionMatch(Method):
+class DescriptionMatch(OnFeatures):
     """Mark Palatucci, Dean Pomerleau, Geoffrey Hinton, Tom Mitchell. "Zero-shot Learning with
     Semantic Output Codes", NeurIPS 2009.
 
@@ -61,9 +61,7 @@ class DescriptionMatch(Method):
     """
 
     name: ClassVar = "description_match"
-    rung: ClassVar = "fewshot"
     takes: ClassVar = frozenset({"pictures"})
-    needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     about: ClassVar = "pictures of unseen classes, by the nearest description"
 
@@ -107,12 +105,7 @@ class DescriptionMatch(Method):
 
     def forecast(self, brief: Brief) -> Cost:
         """The encoder looks at every picture; five maps of a second each."""
-        looked = (brief.labelled + brief.background) * brief.tokens / brief.rates.encoder_tokens
-        return Cost(seconds=5.0 + looked)
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder looks at every test picture."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
+        return Cost(seconds=5.0 + seconds_to_read(brief.labelled + brief.background, brief))
 
 
 def _described(task: Task, examples: Sequence[Example]) -> Mapping[str, str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Cost, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
+from nshot.core.types import Cost, Rung, Shots, Task, Trains
+from nshot.methods.contract import Brief, Method, Taken, Workbench
 from nshot.predictors.base import Predictor
 from nshot.training.data.episodes import OfEpisodes, OfItems
 
@@ -56,7 +56,11 @@ class Episodic(Method):
             once and then fixed in the run's specification.
     """
 
-    takes: ClassVar = frozenset({"pictures"})
+    rung: ClassVar[Rung] = "fewshot"
+    takes: ClassVar[frozenset[Taken]] = frozenset({"pictures"})
+    trains: ClassVar[Trains] = "weights"
+    needs_background: ClassVar[bool] = True
+    """Without classes to learn from it cannot answer."""
 
     steps: tuple[PositiveInt, ...] = ()
 
@@ -72,13 +76,14 @@ class Episodic(Method):
         """How it is trained, for items of this shape; () where it has nothing to train."""
 
     def objective(self, phase: Phase) -> Objective[Learning, Any]:
-        """What is minimised in `phase`, on what ``phase.draws`` gives: the answer's cross-entropy.
+        """What is minimised in `phase`, on what ``phase.draws`` gives.
 
-        See `nshot.training.objectives.episode`.
+        The answers' cross-entropy, each item of a class once the support, where a method has
+        nothing else: see `nshot.training.objectives.episode`.
         """
-        from nshot.training.objectives.episode import Answers
+        from nshot.training.objectives.episode import Turns
 
-        return Answers()
+        return Turns()
 
     def head(self, phase: Phase, learner: Learner, classes: int) -> nn.Module | None:
         """What is trained in `phase` beside the learner, and dropped afterwards: nothing.
@@ -88,10 +93,10 @@ class Episodic(Method):
         return None
 
     def why_not(self, brief: Brief) -> str | None:
-        """Without background classes there is nothing to learn from."""
+        """Without background classes there is mostly nothing to learn from."""
         if reason := super().why_not(brief):
             return reason
-        if not brief.background:
+        if self.needs_background and not brief.background:
             return "needs background classes to learn from; `nshot episodes` trains it on a file"
         return None
 

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Cost, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, targets
+from nshot.core.types import Shots, Task
+from nshot.methods.contract import Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Vote
 
 
-class KNN(Method):
+class KNN(OnFeatures):
     """Cover and Hart, "Nearest Neighbor Pattern Classification", 1967.
 
     https://doi.org/10.1109/TIT.1967.1053964 - a text takes the label that most of its k nearest
@@ -26,22 +26,11 @@ class KNN(Method):
     """
 
     name: ClassVar = "knn"
-    rung: ClassVar = "fewshot"
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
     trains: ClassVar = "nothing"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"k": (5, 1, 3, 9)}
     about: ClassVar = "vote of the k nearest shots by the encoder's cosine"
 
     k: PositiveInt = 5
-
-    def forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every shot."""
-        return Cost(seconds=0.01 + brief.labelled * brief.tokens / brief.rates.encoder_tokens)
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and keep them."""

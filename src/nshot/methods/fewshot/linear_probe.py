@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 from pydantic import PositiveFloat
 
 from nshot.core.types import Cost, Shots, Task, digest
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, targets
+from nshot.methods.contract import Brief, Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read, targets
 from nshot.methods.logistic import Design, logistic
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
 
 
-class LinearProbe(Method):
+class LinearProbe(OnFeatures):
     """Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 
     https://arxiv.org/abs/1610.01644 - the encoder is left as it is and a linear classifier is
@@ -27,9 +27,6 @@ class LinearProbe(Method):
     """
 
     name: ClassVar = "linear_probe"
-    rung: ClassVar = "fewshot"
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
     version: ClassVar = 2
@@ -39,12 +36,8 @@ class LinearProbe(Method):
 
     def forecast(self, brief: Brief) -> Cost:
         """The encoder reads every shot; the fit is quick."""
-        reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
-        return Cost(seconds=0.05 + reading + 1e-5 * brief.labelled * len(brief.task.labels))
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
+        fit = 1e-5 * brief.labelled * len(brief.task.labels)
+        return Cost(seconds=0.05 + seconds_to_read(brief.labelled, brief) + fit)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit the head."""

@@ -41,8 +41,6 @@ class MAML(Episodic):
     """
 
     name: ClassVar = "maml"
-    rung: ClassVar = "fewshot"
-    trains: ClassVar = "weights"
     about: ClassVar = "a start learned on background classes; all weights adapt to the shots"
 
     filters: PositiveInt = 32

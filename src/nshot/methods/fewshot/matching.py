@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -12,8 +12,6 @@ from nshot.training.data.episodes import OfEpisodes
 
 if TYPE_CHECKING:
     from nshot.nets.learner import Learner
-    from nshot.training.loop import Objective
-    from nshot.training.objectives.episode import Learning
 
 
 class Matching(Episodic):
@@ -34,8 +32,6 @@ class Matching(Episodic):
     """
 
     name: ClassVar = "matching"
-    rung: ClassVar = "fewshot"
-    trains: ClassVar = "weights"
     about: ClassVar = "an embedding learned on background classes; attention over the shots"
 
     filters: PositiveInt = 64
@@ -57,9 +53,3 @@ class Matching(Episodic):
             return ()
         draws = OfEpisodes(EpisodeShape(self.way, self.shot, self.queries))
         return (Phase("episodes", draws, self.learning_rate),)
-
-    def objective(self, phase: Phase) -> Objective[Learning, Any]:
-        """The answers' cross-entropy, each item of a class once the support."""
-        from nshot.training.objectives.episode import Turns
-
-        return Turns()

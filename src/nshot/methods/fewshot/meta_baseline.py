@@ -41,8 +41,6 @@ class MetaBaseline(Episodic):
     """
 
     name: ClassVar = "meta_baseline"
-    rung: ClassVar = "fewshot"
-    trains: ClassVar = "weights"
     about: ClassVar = "an embedding that learned to classify, then to compare by cosine"
 
     filters: PositiveInt = 64

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nshot.core.types import Cost, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, targets
+from nshot.core.types import Shots, Task
+from nshot.methods.contract import Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Nearest, class_means
 
 
-class NearestMean(Method):
+class NearestMean(OnFeatures):
     """Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017.
 
     https://arxiv.org/abs/1703.05175 - each label is the mean of its shots' vectors, and a text
@@ -20,19 +20,8 @@ class NearestMean(Method):
     """
 
     name: ClassVar = "nearest_mean"
-    rung: ClassVar = "fewshot"
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     about: ClassVar = "mean vector of each label, nearest by cosine; classes can be added"
-
-    def forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every shot."""
-        return Cost(seconds=0.01 + brief.labelled * brief.tokens / brief.rates.encoder_tokens)
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and take the means."""

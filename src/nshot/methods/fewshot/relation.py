@@ -34,8 +34,6 @@ class Relation(Episodic):
     """
 
     name: ClassVar = "relation"
-    rung: ClassVar = "fewshot"
-    trains: ClassVar = "weights"
     about: ClassVar = "an embedding and a comparison learned on background classes"
 
     filters: PositiveInt = 64

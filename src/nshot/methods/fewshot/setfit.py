@@ -13,8 +13,8 @@ from pydantic import Field, PositiveFloat
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Delta, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, targets
+from nshot.methods.contract import Brief, Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, targets
 from nshot.methods.logistic import Design, logistic
 from nshot.models.base import LendsCopy, Lent
 from nshot.predictors.base import Predictor
@@ -33,7 +33,7 @@ _TEXTS = 512
 """Shots whose likeness is looked at before and after, at most, evenly spaced."""
 
 
-class SetFit(Method):
+class SetFit(OnFeatures):
     """Lewis Tunstall, Nils Reimers, Unso Eun Seo Jung, Luke Bates, Daniel Korat, Moshe Wasserblat,
     Oren Pereg. "Efficient Few-Shot Learning Without Prompts", 2022.
 
@@ -52,8 +52,7 @@ class SetFit(Method):
     """
 
     name: ClassVar = "setfit"
-    rung: ClassVar = "fewshot"
-    needs_encoder: ClassVar = True
+    takes: ClassVar = frozenset({"text"})
     fast: ClassVar = False
     trains: ClassVar = "weights"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -76,10 +75,6 @@ class SetFit(Method):
         steps = min(math.ceil(pairs / self.batch_size), self.max_steps)
         read = (2 * brief.labelled + 6 * steps * self.batch_size) * brief.tokens
         return Cost(seconds=0.05 + read / brief.rates.encoder_tokens + _STEP * steps)
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Tune a copy of the encoder and fit the head on its vectors.
