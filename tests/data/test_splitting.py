@@ -156,6 +156,47 @@ def test_a_label_held_by_one_row_or_one_group_stays_to_be_learned() -> None:
         assert {one.label for one in out.train} == {"a", "b", "c"}
 
 
+def grouped(sizes: dict[str, int]) -> list[Example]:
+    """So many rows of each group, labels in turn."""
+    return [
+        row(f"{group}-{i}", f"{group} says {i}", LABELS[i % 3], group)
+        for group, size in sizes.items()
+        for i in range(size)
+    ]
+
+
+def test_large_groups_are_held_out_as_often_as_small_ones() -> None:
+    sizes = {f"large{i}": 60 for i in range(5)} | {f"small{i}": 3 for i in range(100)}
+    train = grouped(sizes)
+    times: Counter[str] = Counter()
+    rows = list[int]()
+    for seed in range(300):
+        held = split(TASK, train, None, seed=seed).test
+        times.update(groups_of(held))
+        rows.append(len(held))
+    large = sum(times[name] for name in sizes if name.startswith("large")) / (300 * 5)
+    small = sum(times[name] for name in sizes if name.startswith("small")) / (300 * 100)
+    assert abs(large - 0.4) < 0.05
+    assert abs(small - 0.4) < 0.05
+    assert abs(sum(rows) / len(rows) - 240) < 15
+    assert 180 <= min(rows) <= max(rows) <= 300
+
+
+@pytest.mark.parametrize("sizes", [{"a": 300, "b": 300}, {"a": 400, "b": 100, "c": 100}])
+def test_few_groups_are_folded_and_that_is_told(sizes: dict[str, int]) -> None:
+    rows = split(TASK, grouped(sizes), None)
+    assert (rows.mode, rows.test, len(rows.train)) == ("folds", (), 600)
+    assert f"the rows are of {len(sizes)} groups: too few, or too unequal" in rows.notes[0]
+
+
+def test_a_group_of_most_rows_is_learned_from() -> None:
+    train = grouped({"most": 600} | {f"g{i}": 4 for i in range(150)})
+    for seed in range(20):
+        held = split(TASK, train, None, seed=seed).test
+        assert "most" not in groups_of(held)
+        assert abs(len(held) - 480) < 5
+
+
 def test_hold_out_of_free_texts_needs_no_label() -> None:
     rows = [Example(str(i), Input((("text", f"{i}"),)), (f"answer {i}",)) for i in range(500)]
     out = split(Task("t", "generate"), rows, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,9 @@ HOLD_OUT_FROM = 400
 """Rows from which some are held out when there is no test file; below it, folds measure."""
 HELD_OUT_SHARE = 0.4
 HELD_OUT_ROWS = 1000
-"""Rows that are held out at most."""
+"""Rows that are held out at most, but for the end of a group."""
+_FEWEST_GROUPS = 5
+"""Groups from which some are held out: two of five are 40 %."""
 
 _REQUESTS = frozenset({"instruction", "prompt"})
 """Fields of instruction data."""
@@ -56,9 +58,10 @@ def split(
     answered: Sequence[Example] = test or ()
     mode: _Mode = "folds" if test is None else "file"
     if test is None and len(rows) >= HOLD_OUT_FROM:
-        mode = "holdout"
-        rows, answered = _hold_out(rows, stratum, seed)
-        notes.append(f"no test file: {len(answered)} of {len(rows) + len(answered)} rows held out")
+        cut = _hold_out(rows, stratum, seed)
+        mode = "holdout" if cut else "folds"
+        notes.append(_hold_out_note(rows, cut))
+        rows, answered = cut or (rows, ())
     if task.kind == "generate" and answered:
         fresh = _without_overlap(rows, answered, notes)
         _nothing_lost(rows, fresh, stratum)
@@ -189,27 +192,63 @@ def _nothing_lost(before: Sequence[Example], after: Sequence[Example], stratum: 
 
 def _hold_out(
     rows: Sequence[Example], stratum: _Stratum, seed: int
-) -> tuple[list[Example], list[Example]]:
-    """(train, held out): stratified, whole groups, every label still in train."""
+) -> tuple[list[Example], list[Example]] | None:
+    """(train, held out): stratified, whole groups, every label still in train.
+
+    A group is held out about as often as any other, whatever its size, but for one that has more
+    rows than are to be held out in all. None where so few groups cannot be cut like this.
+    """
     units: dict[str, list[Example]] = {}
     for row in sorted(rows, key=lambda row: row.id):
         units.setdefault(f"id:{row.id}" if row.group is None else f"of:{row.group}", []).append(row)
+    size = min(round(HELD_OUT_SHARE * len(rows)), HELD_OUT_ROWS)
+    movable = {name: unit for name, unit in units.items() if len(unit) <= size}
+    held = _held(movable, size, stratum, seed)
+    _give_back(units, held, stratum)
+    out = {row.id for name in held for row in units[name]}
+    if len(units) < _FEWEST_GROUPS or len(out) < size / 2:
+        return None
+    return [row for row in rows if row.id not in out], [row for row in rows if row.id in out]
+
+
+def _held(
+    units: Mapping[str, Sequence[Example]], size: int, stratum: _Stratum, seed: int
+) -> set[str]:
+    """Names of units that have about `size` rows together, each label's by its share.
+
+    The unit that would go over a label's share is taken with the probability that it is filled by:
+    to leave it out always would leave the large ones out.
+    """
     by_label: dict[str, list[str]] = {}
     for name in sorted(units):
         by_label.setdefault(stratum(units[name][0]), []).append(name)
-    size = min(round(HELD_OUT_SHARE * len(rows)), HELD_OUT_ROWS)
     counts = {label: sum(len(units[n]) for n in names) for label, names in by_label.items()}
     held: set[str] = set()
-    for label, room in sorted(_shares(counts, size).items()):
+    room = 0
+    for label, share in sorted(_shares(counts, min(size, sum(counts.values()))).items()):
+        room += share
         names = by_label[label]
-        random.Random(f"holdout:{seed}:{label}").shuffle(names)
+        rng = random.Random(f"holdout:{seed}:{label}")
+        rng.shuffle(names)
         for name in names:
-            if len(units[name]) <= room:
-                room -= len(units[name])
-                held.add(name)
-    _give_back(units, held, stratum)
-    out = {row.id for name in held for row in units[name]}
-    return [row for row in rows if row.id not in out], [row for row in rows if row.id in out]
+            width = len(units[name])
+            if room < width and rng.random() * width >= room:
+                break
+            held.add(name)
+            room -= width
+            if room <= 0:
+                break
+    return held
+
+
+def _hold_out_note(rows: Sequence[Example], cut: tuple[list[Example], list[Example]] | None) -> str:
+    if cut:
+        return f"no test file: {len(cut[1])} of {len(rows)} rows held out"
+    groups = len({row.group for row in rows if row.group is not None})
+    return (
+        f"no test file, and the rows are of {groups} group{'s' * (groups != 1)}: too few, or too "
+        f"unequal, to hold {HELD_OUT_SHARE:.0%} of the rows out; folds measure"
+    )
 
 
 def _give_back(units: dict[str, list[Example]], held: set[str], stratum: _Stratum) -> None:
