@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -11,6 +12,7 @@ from nshot.core.errors import Fault, nearest
 from nshot.core.types import Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
+from nshot.data.header import without_marks
 from nshot.data.picture_rows import has_pictures
 from nshot.data.table import Table
 
@@ -30,8 +32,8 @@ TEXT_PAIRS = (
     ("question", "context"), ("title", "text"), ("title", "body"), ("title", "content"),
     ("title", "description"), ("subject", "body"), ("subject", "text"),
 )  # fmt: skip
-ID_NAMES = ("id", "guid", "idx", "index", "uuid", "example_id", "_id", "")
-"""The empty name is the row number that pandas writes into the first column."""
+ID_NAMES = ("id", "guid", "idx", "index", "uuid", "example_id", "_id", "", "unnamed: 0")
+"""The last two are the row number that pandas writes into the first column, and reads back."""
 GROUP_NAMES = ("group", "group_id")
 REFERENCE_NAMES = ("references", "output")
 """Where generated texts are found, beside a column ``input`` or ``instruction``."""
@@ -80,6 +82,7 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
 
     None, and a fault, where a given column is missing or a guess is not safe.
     """
+    given = _as_columns(table, given)
     given_names = [*given.text, *(name for name in (given.label, given.group, given.id) if name)]
     if missing := [name for name in given_names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
@@ -100,6 +103,39 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
         return None
     _tell(table, given, Columns(kind, text, label, group, id_), notes)
     return Columns(kind, text, label, group, id_)
+
+
+def column_named(table: Table, name: str) -> str | None:
+    """The column of this name, or the only one that differs from it in form, width or case only."""
+    plain = without_marks(name)
+    if name in table.columns or plain in table.columns:
+        return name if name in table.columns else plain
+    alike = [column for column in table.columns if _key(column) == _key(plain)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def rename(table: Table, names: Sequence[str]) -> None:
+    """Call columns as the task does where they differ in Unicode form, width or case only."""
+    renamed = {column_named(table, name): name for name in names if name not in table.columns}
+    if renamed.keys() - {None}:
+        table.columns = tuple(renamed.get(name, name) for name in table.columns)
+        table.rows = [
+            {renamed.get(name, name): cell for name, cell in row.items()} for row in table.rows
+        ]
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFKC", without_marks(name)).casefold()
+
+
+def _as_columns(table: Table, given: Given) -> Given:
+    """The names that the user gave as the table has them; unknown ones as they were given."""
+    label, group, id_ = (
+        name and (column_named(table, name) or name)
+        for name in (given.label, given.group, given.id)
+    )
+    text = tuple(column_named(table, name) or name for name in given.text)
+    return Given(given.kind, text, label, group, id_)
 
 
 def extras(table: Table, given: Given) -> tuple[str | None, str | None]:
@@ -207,6 +243,8 @@ def _looks_like_text(table: Table, column: str) -> bool:
     if not values or not all(isinstance(value, str) for value in values):
         return False
     spaced = sum(" " in value.strip() for value in values)
+    if 2 * len(values) < len(table.rows):
+        return False
     return len(set(values)) > 0.5 * len(values) and spaced > 0.5 * len(values)
 
 

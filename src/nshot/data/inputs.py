@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example, Input, Task
-from nshot.data.columns import ID_NAMES, missing_column
+from nshot.data.columns import ID_NAMES, missing_column, rename
 from nshot.data.faults import Faults
 from nshot.data.files import read_lines, read_text
 from nshot.data.folders import files_of
@@ -49,6 +49,7 @@ def read_inputs(paths: str | Path | Sequence[str | Path], task: Task) -> list[tu
     if task.kind != "classify" and not task.field_names and (form := detect(table)):
         inputs = _formatted(table, form, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
+    rename(table, names)
     if missing := [name for name in names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         raise faults.error()
@@ -129,6 +130,7 @@ def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, s
     if any(task.pictures for task in named):
         raise InputError(Fault("a folder that answers pictures, in a file of texts", "one folder"))
     needed = dict.fromkeys(column for task in named for column in _columns(task))
+    rename(table, list(needed))
     faults.add(*(missing_column(table, name) for name in needed if name not in table.columns))
     if faults:
         raise faults.error()

@@ -22,6 +22,7 @@ from nshot.data.columns import (
     extras,
     generate_command,
     missing_column,
+    rename,
 )
 from nshot.data.drawing import too_few
 from nshot.data.faults import Faults, Place
@@ -126,6 +127,8 @@ def load(
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
+        for table in present[1:]:
+            _call_alike(table, tables[0], chosen)
         _open_pictures(present, chosen, faults)
         columns, parts = chosen, [_part(table, chosen, faults) for table in present]
     else:
@@ -181,6 +184,16 @@ def _grouped(
     for table in folders:
         group_by_name(table, given.group, faults)
     return replace(given, group=GROUP_COLUMN) if folders else given
+
+
+def _call_alike(table: Table, train: Table, columns: Columns) -> None:
+    """Call the columns of test rows as those of the train rows; without headers by their places."""
+    if not table.headed and not train.headed and len(table.columns) == len(train.columns):
+        rows = [row.values() for row in table.rows]
+        table.columns = train.columns
+        table.rows = [dict(zip(train.columns, cells, strict=True)) for cells in rows]
+    used = (*columns.text, columns.label, columns.group, columns.id)
+    rename(table, [name for name in used if name])
 
 
 def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) -> None:

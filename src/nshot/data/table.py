@@ -15,7 +15,8 @@ Row: TypeAlias = dict[str, Any]
 class Table:
     """Rows of one file: `places[i]` is where row i stands, counted in `unit`.
 
-    `broken` says that rows were left out because they could not be read.
+    `broken` says that rows were left out because they could not be read, `headed` that the names
+    of the columns stand in the file.
     """
 
     path: Path
@@ -25,6 +26,7 @@ class Table:
     unit: str = "line"
     broken: bool = False
     notes: list[str] = field(default_factory=list)
+    headed: bool = True
 
 
 def cell_text(cell: Any) -> str | None:

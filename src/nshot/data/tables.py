@@ -7,6 +7,7 @@ from pathlib import Path
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files import read_file
+from nshot.data.header import tidied
 from nshot.data.table import Table
 
 
@@ -26,4 +27,4 @@ def read_table(path: Path, faults: Faults) -> Table | None:
         return None
     if table is not None and not table.rows and not table.broken:
         faults.add(Fault("no rows", expected="a row for each example", where=str(path)))
-    return table if table is not None and table.rows else None
+    return tidied(table) if table is not None and table.rows else None

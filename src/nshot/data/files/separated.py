@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from nshot.core.errors import Fault
 from nshot.core.files import decode
 from nshot.data.faults import Faults
+from nshot.data.header import Record, table_of
 from nshot.data.table import Table
 
 _Quoting: TypeAlias = Literal[0, 3]
@@ -40,36 +40,12 @@ def _separated(
 ) -> Table | None:
     """A header and rows of as many cells. None when the header itself is at fault."""
     with _long_cells():
-        records = _records(path, text, comma, quoting, faults)
-        header, first = next(records, ([], 1))
-        header = [name.strip() for name in header]
-        if not _sound_header(path, header, first, faults):
-            return None
-        table = Table(path, tuple(header))
-        for cells, line in records:
-            if len(cells) == len(header) and cells is not _BROKEN:
-                table.rows.append(dict(zip(header, cells, strict=True)))
-                table.places.append(line)
-                continue
-            table.broken = True
-            if cells is not _BROKEN:
-                faults.at(
-                    path,
-                    "line",
-                    line,
-                    f"{len(cells)} cells, the header has {len(header)}",
-                    expected='a cell that holds a separator or a line end in quotes: "like, this"',
-                )
-    return table
-
-
-_BROKEN: list[str] = []
-"""Stands for a record that could not be read; told apart by identity."""
+        return table_of(path, _records(path, text, comma, quoting, faults), faults)
 
 
 def _records(
     path: Path, text: str, comma: str, quoting: _Quoting, faults: Faults
-) -> Iterator[tuple[list[str], int]]:
+) -> Iterator[Record]:
     """(cells, first line) of each record that is not blank."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=comma, quoting=quoting, strict=True
@@ -90,24 +66,10 @@ def _records(
                 f"malformed: {problem}",
                 expected='a quote inside quotes doubled: "say ""hello"""',
             )
-            yield _BROKEN, first
+            yield None, first
             continue
         if cells:
             yield cells, first
-
-
-def _sound_header(path: Path, header: list[str], line: int, faults: Faults) -> bool:
-    if not header:
-        faults.add(Fault("the file has no header", where=f"{path}, line {line}"))
-    for name in sorted({name for name in header if header.count(name) > 1}):
-        faults.at(
-            path,
-            "line",
-            line,
-            f"{header.count(name)} columns have the name '{name}'",
-            expected="a header with a name of its own for each column",
-        )
-    return bool(header) and len(set(header)) == len(header)
 
 
 @contextmanager
