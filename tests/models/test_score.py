@@ -18,7 +18,7 @@ from nshot.core.types import ModelRef, Turn
 from nshot.models import open_models
 from nshot.models.hf.cache import NOTHING, read
 from nshot.models.hf.score import PACK, Query, Scorer, Tree, agrees, plain
-from nshot.models.hf.tokens import Row, rows
+from nshot.models.hf.tokens import Row, rows, shared
 
 WORDS = ["the", "quick", "brown", "fox", "over", "a", "lazy", "dog", "film", "good", "bad", "dull"]
 SHOTS = "review : a film of great charm\nsentiment : positive\n\nreview : very dull\nsentiment : "
@@ -219,18 +219,23 @@ def test_turns_go_through_the_chat_template(tiny: Callable[[str], Path]) -> None
     lm = opened(tiny("llama"))
     turns = (Turn("system", "be good"), Turn("user", "review : bad"))
     text = "<s>system: be good\n<s>user: review : bad\n<s>assistant:"
-    chat, raw = lm.logprobs([turns, text], [ANSWERS] * 2)
-    np.testing.assert_allclose(chat.logprobs, raw.logprobs, atol=1e-4)
+    (chat,) = lm.logprobs([turns], [ANSWERS])
+    texts = [text, *(text + answer for answer in ANSWERS)]
+    whole = [tuple(ids) for ids in lm._base.tokenizer(texts)["input_ids"]]
+    start = min(shared(whole[0], ids) for ids in whole[1:])
+    row = Row(whole[0][:start], tuple(ids[start:] for ids in whole[1:]))
+    np.testing.assert_allclose(chat.logprobs, naive(lm._base.module, row), atol=1e-4)
 
 
 def test_a_prompt_too_long_is_cut_from_the_left(tiny: Callable[[str], Path]) -> None:
     lm = opened(tiny("llama"))
-    prompt = "<s>" + " ".join(WORDS * 40) + "\nsentiment :"
+    prompt = (Turn("user", " ".join(WORDS * 40) + "\nsentiment :"),)
     scores, short = lm.logprobs([prompt, "sentiment :"], [ANSWERS] * 2)
     assert scores.cut
     assert not short.cut
     (row,) = rows(lm._base.tokenizer, [prompt], [ANSWERS], lm.facts.context)
-    whole = lm._base.tokenizer(prompt + ANSWERS[0])["input_ids"]
+    written = f"<s>user: {prompt[0].text}\n<s>assistant:{ANSWERS[0]}"
+    whole = lm._base.tokenizer(written)["input_ids"]
     assert len(row.context) + max(map(len, row.answers)) == lm.facts.context
     assert row.context[0] == 0, "the start token stays"
     kept = row.context[1:] + row.answers[0]

@@ -17,6 +17,7 @@ from nshot.data.overlap import RULE, overlap
 from nshot.data.same import shown
 from nshot.data.summary import Summary, best_answer, spoken, summary
 from nshot.models.catalog import resolve
+from nshot.models.hf.control import controls
 from nshot.models.hf.spans import Rendered, apart
 from nshot.models.hf.tokenizers import open_tokenizer
 from nshot.models.hf.tokens import encode, render
@@ -63,6 +64,7 @@ def understood(loaded: Loaded, reader: Reader, rows: int, colour: bool) -> str:
     lines = [f"format {loaded.format}, kind {loaded.task.kind}: {len(loaded.train)} rows"]
     lines += [f"note: {note}" for note in loaded.notes]
     lines += _counts(summary(loaded.train))
+    lines += _spelling(loaded.train, reader)
     if loaded.test is not None:
         lines += _overlap(loaded.train, loaded.test)
     lines += ["", *_lengths(loaded.train, reader), ""]
@@ -83,6 +85,16 @@ def _counts(seen: Summary) -> list[str]:
         f"duplicates: {seen.repeats} rows ask what an earlier row asks, {seen.copies} of them with "
         "the same answer (case, space and punctuation aside)",
     ]
+
+
+def _spelling(rows: Sequence[Example], reader: Reader) -> list[str]:
+    """That texts spell control tokens, and what becomes of that."""
+    if reader.tokenizer is None:
+        return []
+    spells = controls(reader.tokenizer).spells
+    count = sum(any(spells(turn.text) for turn in spoken(row)) for row in rows)
+    sentence = f"{count} rows spell control tokens of {reader.name}: read as text, no turn begins"
+    return [f"note: {sentence} or ends there"] if count else []
 
 
 def _share(part: int, whole: int) -> str:
@@ -130,12 +142,16 @@ def _measured(rows: Sequence[Example], reader: Reader) -> tuple[list[int], Count
         try:
             plain = "\n".join(turn.text for turn in turns)
             text = render(reader.tokenizer, turns, answering=False) if reader.chats else None
-            texts.append(text or (plain, True))
+            texts.append(text or _whole(plain, reader))
         except CannotAdapt as error:
             refused[str(error)] += 1
     if reader.tokenizer is None:
         return [len(text) for text, _ in texts], refused
     return [len(tokens) for tokens in encode(reader.tokenizer, texts)], refused
+
+
+def _whole(text: str, reader: Reader) -> tuple[str, bool]:
+    return (text, True) if reader.tokenizer is None else render(reader.tokenizer, text)
 
 
 def _rendered(rows: Sequence[Example], reader: Reader, colour: bool) -> list[str]:

@@ -85,5 +85,6 @@ class PTuning(Trained):
             module.peft_config["default"].num_virtual_tokens = self.length + len(ids)
 
     def _anchors(self, tokenizer: Any) -> list[int]:
-        ids: list[int] = tokenizer(self.anchors, add_special_tokens=False)["input_ids"]
-        return ids
+        from nshot.models.hf.tokens import bare
+
+        return list(bare(tokenizer, self.anchors))

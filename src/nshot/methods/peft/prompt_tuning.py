@@ -79,7 +79,9 @@ class PromptTuning(Trained):
     def _tokens(self, text: str, seed: int, tokenizer: Any) -> list[int]:
         """The tokens, `length` of them, whose embeddings the soft prompt begins as."""
         if self.init == "text":
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            from nshot.models.hf.tokens import bare
+
+            ids = bare(tokenizer, text)
             return [ids[i % len(ids)] for i in range(self.length)]
         special = set(tokenizer.all_special_ids)
         common = [i for i in range(min(_COMMON, len(tokenizer))) if i not in special]

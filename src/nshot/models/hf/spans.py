@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Turn
 from nshot.models.base import Tokens
+from nshot.models.hf.control import controls
 from nshot.models.hf.tokens import encode, end_of_turn, render, shared
 
 _SHOWN = 40
@@ -89,6 +90,7 @@ def _closing(tokenizer: Any, template: str) -> int | None:
 
 
 def _rewrites(tokenizer: Any, part: str, whole: str) -> CannotAdapt:
+    part, whole = map(controls(tokenizer).plain, (part, whole))
     at = shared([ord(c) for c in part], [ord(c) for c in whole])
     name = getattr(tokenizer, "name_or_path", "") or "this tokenizer"
     return CannotAdapt(

@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Prompt, Turn
 from nshot.models.base import Tokens
+from nshot.models.hf.control import controls, has_quotes
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,22 @@ class Row:
 
 
 def render(tokenizer: Any, prompt: Prompt, answering: bool = True) -> tuple[str, bool]:
-    """The text to tokenise, and whether the tokenizer is to add its own special tokens.
+    """The text to `encode`, and whether the tokenizer is to add its own special tokens.
 
-    It ends where the assistant is to answer; without `answering`, after the last turn.
+    Control tokens that the prompt spells are quoted in it (`nshot.models.hf.control`). It ends
+    where the assistant is to answer; without `answering`, after the last turn.
 
     Turns go through the model's chat template, which transformers renders in Jinja's immutable
     sandbox; a template brings its own special tokens. One that refuses a system turn (Gemma) is
     given it at the beginning of the first user turn.
     """
     if isinstance(prompt, str):
-        return prompt, True
+        return controls(tokenizer).quoted(prompt), True
     if not tokenizer.chat_template:
         raise CannotAdapt("the language model has no chat template")
     try:
         text = tokenizer.apply_chat_template(
-            _messages(prompt), tokenize=False, add_generation_prompt=answering
+            _messages(tokenizer, prompt), tokenize=False, add_generation_prompt=answering
         )
     except TemplateError as error:
         if [turn.role for turn in prompt[:2]] == ["system", "user"]:
@@ -62,15 +64,24 @@ def _without_system(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     return (Turn("user", f"{system.text}\n\n{user.text}", user.images), *rest)
 
 
-def _messages(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    return [{"role": turn.role, "content": turn.text} for turn in turns]
+def _messages(tokenizer: Any, turns: Sequence[Turn]) -> list[dict[str, str]]:
+    quoted = controls(tokenizer).quoted
+    return [
+        {"role": turn.role, "content": quoted(turn.text, turn.role == "assistant")}
+        for turn in turns
+    ]
 
 
 def encode(tokenizer: Any, texts: Sequence[tuple[str, bool]]) -> list[Tokens]:
     """Tokens of rendered texts, in order."""
-    out: list[Tokens] = [()] * len(texts)
+    known = controls(tokenizer)
+    quotes = [has_quotes(text) for text, _ in texts]
+    out = [
+        known.encode(text, special) if own else ()
+        for (text, special), own in zip(texts, quotes, strict=True)
+    ]
     for special in (True, False):
-        where = [i for i, (_, own) in enumerate(texts) if own == special]
+        where = [i for i, (_, own) in enumerate(texts) if own == special and not quotes[i]]
         if where:
             batch = [texts[i][0] for i in where]
             coded = tokenizer(batch, add_special_tokens=special, verbose=False)["input_ids"]
@@ -83,6 +94,11 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Tokens]:
     """Tokens of prompts; a start token where a prompt has none at all."""
     coded = encode(tokenizer, [render(tokenizer, prompt) for prompt in prompts])
     return [tokens or (start_token(tokenizer),) for tokens in coded]
+
+
+def bare(tokenizer: Any, text: str) -> Tokens:
+    """Tokens of a text alone, no special ones with it."""
+    return encode(tokenizer, [(controls(tokenizer).quoted(text), False)])[0]
 
 
 def start_token(tokenizer: Any) -> int:
@@ -126,8 +142,9 @@ def rows(
     Raises `CannotAdapt` for an answer that alone is longer than that.
     """
     rendered = [render(tokenizer, prompt) for prompt in prompts]
+    quoted = controls(tokenizer).quoted
     joint = [
-        (text + answer, special)
+        (text + quoted(answer), special)
         for (text, special), given in zip(rendered, answers, strict=True)
         for answer in given
     ]
