@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -233,6 +234,22 @@ def test_minutes_leave_rows_out_and_say_so(tmp_path: Path, monkeypatch: pytest.M
     board = rows_of(run(tmp_path).board)
     assert board["dear"]["status"] == "aside"
     assert "stopped after 100 of 600 test rows: forecast 9 min" in board["dear"]["reason"]
+
+
+def test_a_trial_stands_on_its_row_where_the_minutes_end_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refusal(self: Budget, name: str, forecast: float) -> str | None:
+        asked.append(name)
+        return "forecast 9 min, and 2 s were left" if asked.count("dear") > 1 else None
+
+    monkeypatch.setattr(Budget, "refusal", refusal)
+    row = rows_of(run(tmp_path).board)["dear"]
+    assert row["status"] == "skipped"
+    trial = r"forecast 9 min, and 2 s were left; in its trial it scored \d\d\.\d % on 64 labelled"
+    assert re.match(trial, row["reason"])
 
 
 def test_rows_of_a_group_are_answered_together(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -244,6 +246,18 @@ def test_one_shot_is_not_tuned_and_says_so() -> None:
     assert tuned.method == Knobs()
     assert tuned.note.startswith("untuned: one shot")
     assert spy.asked == []
+
+
+@pytest.mark.parametrize("method", [Knobs(), Knobs(a=0, b="x")])
+def test_rows_of_one_group_have_no_folds_and_no_warning(method: Knobs) -> None:
+    spy = Spy({})
+    one = tuple(replace(row, group="me") for row in rows(60, "s"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tuned = search(method, TASK, Shots(one), spy)
+    assert (tuned.tried, tuned.validation, spy.asked) == ((), (), [])
+    searched = "untuned: having the rows of a label in one group leaves nothing to choose on"
+    assert tuned.note == ("" if method.model_fields_set else searched)
 
 
 def test_equal_scores_are_parted_by_how_sure_the_right_answers_were() -> None:

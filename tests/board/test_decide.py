@@ -421,6 +421,20 @@ def test_ties_in_cost_go_to_the_score_and_then_to_the_name() -> None:
     assert decide([c, a, b]).pick == "b"
 
 
+@pytest.mark.parametrize(
+    ("better", "worse", "pick"),
+    [(10.4, 10.0, "better"), (12.0, 10.0, "better"), (12.1, 10.0, "worse"), (0.5, 0.1, "better"),
+     (0.6, 0.05, "worse"), (1e9, 0.9e9, "better"), (1.3e9, 1e9, "worse"),
+     (float("inf"), 1.0, "worse"), (float("inf"), float("inf"), "better")],
+)  # fmt: skip
+def test_costs_that_a_clock_cannot_tell_apart_leave_it_to_the_score(
+    better: float, worse: float, pick: str
+) -> None:
+    columns = [exactly("better", 80, 100, cost=better), exactly("worse", 79, 100, cost=worse)]
+    assert decide(columns).pick == pick
+    assert decide([*columns, exactly("least", 70, 100, cost=0.01)]).pick == pick
+
+
 def test_an_excluded_method_counts_but_is_not_picked() -> None:
     lora = exactly("lora", 90, 100, allowed=False)
     head, prompt = exactly("head", 88, 100, cost=5.0), exactly("prompt", 87, 100, cost=1.0)

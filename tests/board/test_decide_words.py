@@ -247,6 +247,17 @@ def test_the_cheapest_contender_is_named_beside_the_pick() -> None:
     assert "below to " in text
 
 
+def test_a_cheaper_one_that_only_the_clock_makes_cheaper_is_said_to_cost_the_same() -> None:
+    columns = [exactly("a", 80, 100, cost=9.0), exactly("b", 79, 100, cost=8.9)]
+    text = "\n".join(words(columns))
+    assert "no clearly cheaper one that could be the best came within 2 points" in text
+    assert (
+        "none is clearly cheaper: b costs much the same and measured 1 point below the pick" in text
+    )
+    apart = "\n".join(words([columns[0], replace(columns[1], cost=2.0)], give_up=0.005))
+    assert "no cheaper one that could be the best came within 0.5 points" in apart
+
+
 def test_what_the_wish_leaves_out_is_named() -> None:
     columns = [exactly("lora", 90, 100, allowed=False), exactly("head", 84, 100)]
     assert "It measured 6 points below the top, lora, which your wish leaves out." in words(columns)

@@ -106,6 +106,14 @@ def test_who_is_cheaper_needs_less() -> None:
     assert cheap > dear
 
 
+def test_who_costs_the_same_only_has_to_be_better() -> None:
+    partial = slow("other", 0.8, 200, cost=1.3)
+    alike = race([*heads(), partial], rows=N).chance["other"]
+    dear = race([*heads(), replace(partial, cost=9.0)], rows=N).chance["other"]
+    cheap = race([*heads(), replace(partial, cost=0.1)], rows=N).chance["other"]
+    assert dear < alike < cheap
+
+
 def test_the_pick_itself_is_measured_to_the_end() -> None:
     s = race([*heads(), slow("best", 0.95, 100)], rows=N)
     assert (s.pick, s.go) == ("best", ("best",))

@@ -28,6 +28,7 @@ from nshot.board.schema import Board, CalibrationCell, DeliveredFolder
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split, Trial
 from nshot.methods.contract import Method, spec
+from nshot.metrics import metric_of
 from nshot.predictors.measure import Answered, joined
 
 
@@ -191,6 +192,8 @@ class Collector:
                 self._add(entry, piece)
             else:
                 self._add_step(entry, piece)
+        if not runner.aside and (tried := runner.trial_words(metric_of(self.facts.task))):
+            entry.reason = f"{entry.reason or 'not reached'}; {tried}"
         if runner.parts and isinstance(runner.pieces[-1], Step) and not entry.failed:
             entry.measurements[None] = [in_parts([part.measurement for part in runner.parts])]
             entry.spec = spec(runner.chosen)

@@ -69,7 +69,7 @@ class Step:
     @property
     def decides(self) -> bool:
         """Is its contender a row without a score where this is left?"""
-        return self.stage in ("trial", "first")
+        return self.stage != "more" and not self.source
 
     @property
     def method(self) -> Method:
@@ -196,6 +196,15 @@ class Runner:
         elif measured:
             self.parts, self.source = measured, measured[0].job.name(known.context)
         self.rows = step.stop or step.ladder.rows
+
+    def trial_words(self, metric: Metric) -> str:
+        """What its trial came to; "" where it had none, or has answered test rows since."""
+        if self.trial is None or self.parts:
+            return ""
+        statistics = np.array(self.trial.body["statistics"], dtype=np.float64)
+        value = 100 * score(metric, statistics)
+        rows = f"{len(statistics)} labelled rows it had not seen"
+        return f"in its trial it scored {value:.1f} % on {rows}"
 
     @property
     def answered(self) -> Answered:

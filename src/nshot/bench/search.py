@@ -107,7 +107,9 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
         return Tuned(method, (), validation=_validation(method, task, shots, answer))
     folds = shots.folds(method.search_folds, labels=task.kind == "classify")
     if len(folds) < 2:
-        return Tuned(method, (), "untuned: one shot per label leaves nothing to choose on")
+        several = len(shots.labelled) > max(len(task.labels), 1)
+        few = "having the rows of a label in one group" if several else "one shot per label"
+        return Tuned(method, (), f"untuned: {few} leaves nothing to choose on")
     race = _Race(task, folds, answer)
     best = _with(method, {name: values[0] for name, values in space.items()})
     for name, values in space.items():
@@ -128,6 +130,8 @@ def _validation(method: Method, task: Task, shots: Shots, answer: Answer) -> tup
         return ()
     cheap = _is_cheap(method)
     folds = shots.folds(method.search_folds if cheap else max(2, rows // ASKED))
+    if not folds:  # the rows of each label are of one group
+        return ()
     race = _Race(task, folds if cheap else folds[:1], answer)
     return race.validation(method, whole=True)
 

@@ -16,7 +16,15 @@ import numpy as np
 
 from nshot.board.column import LIFT, Bools, Column, Floats, Ints
 from nshot.board.contest import Contest, estimate
-from nshot.board.critical import SEED, TINY, could_be_best, criticals, loss_bounds, picks
+from nshot.board.critical import (
+    SEED,
+    TINY,
+    alike,
+    could_be_best,
+    criticals,
+    loss_bounds,
+    picks,
+)
 from nshot.board.decide import NOMINAL, too_few
 from nshot.board.draws import residual_variance
 
@@ -219,8 +227,14 @@ def _pick(contest: Contest, give_up: float) -> int:
 
 
 def _ahead(contest: Contest, pick: int, give_up: float) -> Floats:
-    """By how much each, searched, would be past the point where it becomes the pick, (K,)."""
+    """By how much each, searched, would be past the point where it becomes the pick, (K,).
+
+    A dearer one has to beat the pick by the give-up, a cheaper one to come within it, one of a cost
+    that is alike to be better. The pick itself is not asked to beat itself.
+    """
     price = np.where(contest.cost > contest.cost[pick], give_up, -give_up)
+    price[alike(contest.cost, float(contest.cost[pick]))] = 0.0
+    price[pick] = -give_up
     return np.asarray(contest.p + contest.lift - contest.p[pick] - price)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nshot.board.contest import FEW_GROUPS
-from nshot.board.critical import TINY
+from nshot.board.critical import TINY, alike
 from nshot.board.decide import FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
@@ -231,7 +233,8 @@ def _say_why(
         if len(columns) == 1:
             return "It is the only method measured."
         cheaper = (
-            f", and no cheaper one that could be the best came within {in_points(d.give_up)}"
+            f", and no {_cheaper(columns, d)} one that could be the best came within"
+            f" {in_points(d.give_up)}"
             if d.give_up > 0
             else ""
         )
@@ -244,6 +247,18 @@ def _say_why(
         return f"It measured the same score as {d.top} ({dearer})."
     within = f"within the {in_points(d.give_up)} you give up for less cost"
     return f"{behind} ({d.top}, {dearer}): {within}."
+
+
+def _cheaper(columns: Sequence[Column], d: Decision) -> str:
+    """What no other one is: costs that a clock cannot tell apart weigh nothing."""
+    pick = next(c for c in columns if c.name == d.pick)
+    near = [
+        c
+        for c in columns
+        if c.allowed and c.cost < pick.cost and c.name in d.could_be_best
+        if d.gap[c.name] >= -d.give_up - TINY
+    ]
+    return "clearly cheaper" if near else "cheaper"
 
 
 def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
@@ -364,9 +379,15 @@ def _say_cheapest(
     inside = [c for c in columns if c.allowed and c.name in d.could_be_best]
     if len(inside) < 2:
         return ""
-    cheapest = min(inside, key=lambda c: (c.cost, d.gap[c.name] * -1, c.name)).name
+    least = min(inside, key=lambda c: (c.cost, d.gap[c.name] * -1, c.name))
+    cheapest, pick = least.name, next(c for c in columns if c.name == d.pick)
     if cheapest == d.pick:
         return "It is also the cheapest of those that could still be the best."
+    if pick.allowed and alike(np.array([pick.cost]), least.cost)[0]:
+        return (
+            f"Of those that could still be the best none is clearly cheaper: {cheapest} costs much "
+            f"the same and measured {_signed(d.gap[cheapest])} the pick."
+        )
     return (
         f"The cheapest of those is {cheapest}: {_amount(rows[cheapest], prefer)}, "
         f"measured {_signed(d.gap[cheapest])} the pick, could be "
