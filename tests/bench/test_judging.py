@@ -281,7 +281,7 @@ TASK = Task("t", "generate")
 def measurement(*said: tuple[str, str]) -> Measurement:
     return Measurement(
         job="j", method="m", spec={}, rung="prompt", form="trained", parent=None, fingerprint="f",
-        unit="example", shots=None, draw=0, ids=tuple(key for key, _ in said),
+        shots=None, draw=0, ids=tuple(key for key, _ in said),
         predictions=tuple(Prediction(answer) for _, answer in said),
         statistics=tuple((0.0,) for _ in said), build=Cost(), use=Cost(),
     )  # fmt: skip

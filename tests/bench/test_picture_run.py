@@ -247,7 +247,7 @@ def test_a_picture_that_is_gone_is_shown_as_such() -> None:
 def answered_by(prediction: Prediction) -> Measurement:
     return Measurement(
         job="j", method="knn", spec={}, rung="fewshot", form="trained", parent=None,
-        fingerprint="f", unit="example", shots=1, draw=0, ids=("1",), predictions=(prediction,),
+        fingerprint="f", shots=1, draw=0, ids=("1",), predictions=(prediction,),
         statistics=((0.0,),), build=Cost(), use=Cost(),
     )  # fmt: skip
 

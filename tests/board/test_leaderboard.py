@@ -9,7 +9,7 @@ import pytest
 
 from nshot.board.details import confusion, details
 from nshot.board.reduce import Entry, Facts, draw_scores, matrix, reduce, row_of, shown
-from nshot.board.schema import Estimate, Machine, Mistake
+from nshot.board.schema import Estimate, Machine, Mistake, Trial
 from nshot.core.types import (
     Cost,
     Example,
@@ -19,7 +19,6 @@ from nshot.core.types import (
     Prediction,
     Split,
     Task,
-    Trial,
 )
 from nshot.methods import TABLE
 
@@ -33,7 +32,7 @@ def measured(right: str, draw: int = 0, shots: int | None = 4, seconds: float = 
     said = [t if r == "1" else "ba"["ab".index(t)] for t, r in zip(truth, right, strict=True)]
     return Measurement(
         job=f"j{draw}", method="knn", spec={"method": "knn"}, rung="fewshot", form="trained",
-        parent=None, fingerprint="f", unit="example", shots=shots, draw=draw,
+        parent=None, fingerprint="f", shots=shots, draw=draw,
         ids=tuple(f"r{i}" for i in range(len(right))),
         predictions=tuple(Prediction(answer) for answer in said),
         statistics=tuple((float(r),) for r in right),
@@ -45,7 +44,7 @@ def measured(right: str, draw: int = 0, shots: int | None = 4, seconds: float = 
 def test_a_row_says_what_was_measured() -> None:
     entry = Entry(KNN, measurements={4: [measured("1110", 0), measured("1100", 1, seconds=3.0)]})
     entry.search_seconds[4] = 10.0
-    entry.trials = (Trial({"k": 1}, 0.5, chosen=True),)
+    entry.trials = (Trial(settings={"k": 1}, score=0.5, chosen=True),)
     entry.spec = {"method": "knn", "k": 1}
     row = row_of(entry, TASK, [4], {4: {"knn": Estimate(score=0.625, low=0.3, high=0.9)}})
     assert (row.status, row.score, row.per_seed) == ("ok", 0.625, (0.75, 0.5))

@@ -76,7 +76,6 @@ measurements = st.builds(
     form=anything,
     parent=st.none() | anything,
     fingerprint=anything,
-    unit=st.sampled_from(["example", "pair"]),
     shots=st.none() | counts,
     draw=counts,
     ids=tuples(anything),

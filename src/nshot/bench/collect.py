@@ -24,9 +24,9 @@ from nshot.bench.setting import in_order
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
-from nshot.board.schema import Board, CalibrationCell, DeliveredFolder
+from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.core.errors import RunFailed
-from nshot.core.types import Measurement, Split, Trial
+from nshot.core.types import Measurement, Split
 from nshot.methods.contract import Method, spec
 from nshot.metrics import metric_of
 from nshot.predictors.measure import Answered, joined

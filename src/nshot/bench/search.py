@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from nshot.board.schema import Trial
 from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
-from nshot.core.types import Example, Fold, Kind, Prediction, Shots, Task, Trial
+from nshot.core.types import Example, Fold, Kind, Prediction, Shots, Task
 from nshot.methods.contract import Method, parts, spec
 from nshot.metrics import metric_of, score
 from nshot.predictors.calibration import LEAST
@@ -191,8 +192,8 @@ class _Race:
         """Every candidate in the order of starting, its score on the folds it was asked on."""
         return tuple(
             Trial(
-                {name: getattr(runner.method, name) for name in names},
-                None if runner.fell else self._score(runner, len(runner.statistics)).score,
+                settings={name: getattr(runner.method, name) for name in names},
+                score=None if runner.fell else self._score(runner, len(runner.statistics)).score,
                 chosen=key == _key(chosen),
                 note=runner.fell or self._seen(runner),
             )

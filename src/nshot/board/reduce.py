@@ -32,7 +32,6 @@ from nshot.board.schema import (
     Wish,
 )
 from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
-from nshot.core.types import Trial as SearchTrial
 from nshot.methods.contract import Method, spec
 from nshot.metrics import Metric, metric_of, points, score
 
@@ -67,7 +66,7 @@ class Entry:
     encoder: str | None = None
     parameters: int = 0
     measurements: dict[Size, list[Measurement]] = field(default_factory=dict)
-    trials: tuple[SearchTrial, ...] = ()
+    trials: tuple[Trial, ...] = ()
     spec: Mapping[str, Any] | None = None
     search_seconds: dict[Size, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -98,7 +97,7 @@ class Entry:
             return "aside"
         if self.measurements.get(size):
             return "ok"
-        return "failed" if self.failed else "skipped"
+        return "skipped"
 
 
 @dataclass(frozen=True)
@@ -380,10 +379,7 @@ def row_of(
         curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, estimates)),
         gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
-        trials=tuple(
-            Trial(settings=t.settings, score=t.score, chosen=t.chosen, note=t.note)
-            for t in entry.trials
-        ),
+        trials=entry.trials,
         **_costs(measurements, entry.search_seconds.get(largest, 0.0)),
         trained_share=_share(entry, measurements),
         forecast_seconds=entry.forecast_seconds,

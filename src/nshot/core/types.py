@@ -361,16 +361,6 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One setting that the search tried, and its score on the folds of the shots."""
-
-    settings: Mapping[str, Any]
-    score: float | None
-    chosen: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Measurement:
     """One method on one draw of shots, as it answered the test examples.
 
@@ -384,7 +374,6 @@ class Measurement:
     form: Form
     parent: str | None
     fingerprint: str
-    unit: Literal["example", "pair", "episode"]
     shots: int | None
     draw: int
     ids: tuple[str, ...]

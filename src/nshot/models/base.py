@@ -112,7 +112,20 @@ class ModelFacts(NamedTuple):
     local: bool = True
 
 
-class Scores(Protocol):
+class Known(Protocol):
+    """What says of itself what it can be asked."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> ModelFacts:
+        """What is known of it."""
+        ...
+
+    def _unable(self, what: str) -> CannotAdapt:
+        return CannotAdapt(f"{self.facts.ref.name} {what}")
+
+
+class Scores(Known, Protocol):
     """What scores answers."""
 
     def logprobs(
@@ -122,7 +135,7 @@ class Scores(Protocol):
         prefix: PrefixState | None = None,
     ) -> list[AnswerScores]:
         """Log-likelihood of each of a prompt's answers."""
-        ...
+        raise self._unable("cannot score answers")
 
     def next_logits(
         self,
@@ -134,77 +147,43 @@ class Scores(Protocol):
         One row a prompt, after its last token; or one for each of its `positions`, in order: place
         k of its tokens, or from the end where negative. A prompt may be given as its tokens.
         """
-        ...
+        raise self._unable("gives no logits")
 
 
-class Writes(Protocol):
+class Writes(Known, Protocol):
     """What continues prompts."""
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
-        ...
+        raise self._unable("cannot write texts")
 
     def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
-        """The text that `generate` gives, in pieces as it is written; closed early, it stops."""
-        ...
+        """The text that `generate` gives, in pieces as it is written; closed early, it stops.
+
+        In one piece where the engine cannot do better.
+        """
+        if text := self.generate([prompt], how)[0].text:
+            yield text
 
 
-class Reads(Protocol):
+class Reads(Known, Protocol):
     """What shows its hidden states."""
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Hidden states after the given blocks: 1 after the first, the last after all of them."""
-        ...
+        raise self._unable("shows no hidden states")
 
 
-class LanguageModel(ABC):
+class LanguageModel(Scores, Writes, Reads, ABC):
     """A language model, ready to be asked. Read-only: nothing asked of it changes it.
 
-    It is `Scores`, `Writes` and `Reads` as far as its facts say (`ModelFacts.can`). An engine's
-    model writes those of the methods that it can answer; the others raise `CannotAdapt`.
+    What its facts do not say that it can (`ModelFacts.can`) raises `CannotAdapt`: an engine's model
+    writes those of the methods that it can answer.
     """
-
-    @property
-    @abstractmethod
-    def facts(self) -> ModelFacts:
-        """What is known of it."""
 
     @abstractmethod
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt."""
-
-    def logprobs(
-        self,
-        prompts: Sequence[Prompt],
-        answers: Sequence[Sequence[str]],
-        prefix: PrefixState | None = None,
-    ) -> list[AnswerScores]:
-        """Log-likelihood of each of a prompt's answers; see `Scores`."""
-        raise self._unable("cannot score answers")
-
-    def next_logits(
-        self,
-        prompts: Sequence[Prompt | Tokens],
-        positions: Sequence[Sequence[int]] | None = None,
-    ) -> NDArray[np.float32]:
-        """What comes next, as logits (rows, vocabulary); see `Scores`."""
-        raise self._unable("gives no logits")
-
-    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
-        """A continuation of each prompt; see `Writes`."""
-        raise self._unable("cannot write texts")
-
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
-        """The text of `generate`, piece by piece, or in one where the engine cannot do better."""
-        if text := self.generate([prompt], how)[0].text:
-            yield text
-
-    def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Hidden states after the given blocks; see `Reads`."""
-        raise self._unable("shows no hidden states")
-
-    def _unable(self, what: str) -> CannotAdapt:
-        return CannotAdapt(f"{self.facts.ref.name} {what}")
 
 
 class Encoder(Protocol):
@@ -328,10 +307,10 @@ class Lends(Protocol):
         views on the base cannot be asked. Raises `InputError` for a pattern that matches no
         parameter.
         """
-        ...
+        raise CannotAdapt(f"{ref.name} has no weights that can be trained here")
 
 
-class Models:
+class Models(Lends):
     """Opens models; one base per (name, quantisation, device, dtype) in memory.
 
     An engine writes those of the methods that it can answer: the others refuse, in one sentence.
@@ -348,16 +327,6 @@ class Models:
     def pictures(self, ref: ModelRef) -> PictureEncoder:
         """A frozen image network."""
         raise _is_no(ref, "image network")
-
-    def lend(
-        self,
-        ref: ModelRef,
-        *,
-        free: Sequence[str] = (),
-        adapters: Mapping[str, Delta] = NO_ADAPTERS,
-    ) -> AbstractContextManager[LentModel]:
-        """Lend the base of `ref` for training and take it back unchanged; see `Lends`."""
-        raise CannotAdapt(f"{ref.name} has no weights that can be trained here")
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory; where none are, its name's."""

@@ -119,7 +119,6 @@ def body(
         form=form,
         parent=parent,
         fingerprint=place.setting.split.fingerprint,
-        unit="pair" if place.setting.task.kind == "rank" else "example",
         shots=job.shots,
         draw=job.draw,
         ids=answered.ids,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import FINDINGS, Workplace
@@ -36,7 +36,7 @@ def do(job: Job, place: Workplace) -> Body:
     tuned = search(method, place.setting.task, shots, ledger.answer)
     return {
         "spec": spec(tuned.method),
-        "tried": [asdict(trial) for trial in tuned.tried],
+        "tried": [to_data(trial) for trial in tuned.tried],
         "note": tuned.note,
         "calibration": to_data(calibration_of(place.setting.task, tuned.validation)),
         "seconds": ledger.seconds,

@@ -5,7 +5,7 @@ from nshot.report.charts.confusion import confusion
 from nshot.report.charts.curves import curve_panel, curves
 from nshot.report.charts.draw import Role, standalone
 from nshot.report.charts.losses import learning, loss_panel
-from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, frontier, marks_axis
+from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, marks_axis
 from nshot.report.charts.race import Lane, Work, race
 from nshot.report.charts.reliability import Bin, reliability
 from nshot.report.charts.scales import Axis, axis
@@ -29,7 +29,6 @@ __all__ = [
     "curve_panel",
     "curves",
     "curves_axis",
-    "frontier",
     "learning",
     "loss_panel",
     "marks_axis",

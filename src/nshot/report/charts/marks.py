@@ -63,19 +63,6 @@ def curves_axis(series: Sequence[Series]) -> Axis:
     return axis([v for one in series for point in one.points for v in point[1:] if v is not None])
 
 
-def frontier(marks: Sequence[Mark]) -> list[Mark]:
-    """The marks that no cheaper mark reaches in score, by rising cost."""
-    best: list[Mark] = []
-    for mark in sorted((m for m in marks if m.cost is not None), key=_by_cost):
-        if not best or mark.score > best[-1].score:
-            best.append(mark)
-    return best
-
-
-def _by_cost(mark: Mark) -> tuple[float, float]:
-    return (mark.cost or 0.0, -mark.score)
-
-
 def in_words(mark: Mark) -> str:
     """The mark for who points at it."""
     words = f"{mark.name}: {say(mark.score, 'score')}"

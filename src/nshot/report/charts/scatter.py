@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from nshot.board.words import frontier
 from nshot.report.charts.draw import ROLES, Box, Spot, line, shape, svg, text, text_width
-from nshot.report.charts.marks import Mark, frontier, in_words, marks_axis
+from nshot.report.charts.marks import Mark, in_words, marks_axis
 from nshot.report.charts.scales import Axis, score_grid
 from nshot.report.numbers import say
 from nshot.report.svg import element
@@ -34,7 +35,9 @@ def scatter(
     body = [*score_grid(scale, area), *_time_grid([m.cost or 0.0 for m in shown], across, area)]
     body.append(text("c-title", area[0], 12, "score, %", "start"))
     body.append(text("c-title", area[2], height - 6, f"{cost}, log scale", "end"))
-    best = frontier(shown)
+    by_name = {mark.name: mark for mark in shown}
+    costs = {mark.name: mark.cost or 0.0 for mark in shown}
+    best = [by_name[name] for name in frontier({m.name: m.score for m in shown}, costs)]
     corners = [spots[shown.index(mark)] for mark in best]
     body.append(_stairs(corners, area[2]))
     for mark, (x, _) in zip(shown, spots, strict=True):
