@@ -14,9 +14,10 @@ import yaml
 
 import nshot
 from nshot.bench.jobs.job import Cut
-from nshot.bench.prepare import FOLDS, prepare, request_yaml
+from nshot.bench.prepare import prepare, request_yaml
 from nshot.bench.request import Request, is_request, read_request
 from nshot.bench.setting import cut_rows
+from nshot.bench.task_rows import FOLDS
 from nshot.cli.main import main
 from nshot.core.errors import InputError
 from nshot.core.serial import from_data

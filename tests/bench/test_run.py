@@ -20,10 +20,11 @@ from nshot.bench.adapt_one import adapt_one
 from nshot.bench.dry_run import plan
 from nshot.bench.execute.base import Hello, Outcome
 from nshot.bench.ladder import Ladder
-from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, prepare
+from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.bench.store import Store
+from nshot.bench.task_rows import FOLDS, SLOW_FOLDS, SLOW_REPEATS
 from nshot.board.events import Event, Message, Started, Subscriber, ignore
 from nshot.board.schema import Board, Wish
 from nshot.core.errors import DidNotLearn, InputError, RunFailed

@@ -18,9 +18,9 @@ from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
-from nshot.bench.prepare import FOLDS, SLOW_FOLDS
 from nshot.bench.race import Racing, Rounds, Runner, Step
 from nshot.bench.setting import in_order
+from nshot.bench.task_rows import FOLDS, SLOW_FOLDS
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown

@@ -11,8 +11,9 @@ from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Body, Cut
 from nshot.bench.jobs.search import search_rows
 from nshot.bench.jobs.trial import ASKED, LEARNED, LEARNED_OF_EACH
-from nshot.bench.prepare import FOLDS, SLOW_FOLDS, SLOW_REPEATS, Prepared
+from nshot.bench.prepare import Prepared
 from nshot.bench.search import trials
+from nshot.bench.task_rows import FOLDS, SLOW_FOLDS, SLOW_REPEATS
 from nshot.board.reduce import Size
 from nshot.core.durations import duration
 from nshot.core.types import ModelRef

@@ -13,29 +13,22 @@ from typing import Any, Literal
 import yaml
 
 from nshot.bench.encoders import default_encoders
-from nshot.bench.jobs.job import Cut
 from nshot.bench.own import places_of
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
-from nshot.bench.setting import Setting, cut_rows
+from nshot.bench.setting import Setting
+from nshot.bench.task_rows import DRAWS, load_files, read_rows, row_faults
 from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
 from nshot.core.serial import read_json, to_data
 from nshot.core.types import RUNGS, Example, Kind, ModelRef, Split, Task
-from nshot.data import Loaded, load, split, with_background
 from nshot.data.same import sameness
 from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
 from nshot.methods.writing import CONSTRAINED, Writing
-from nshot.metrics import misfits
 from nshot.models.catalog import resolve
 from nshot.models.embedded.packages import Role
 from nshot.models.hf.grammar import fault
-
-DRAWS = 3
-"""Draws of the shots, or repeats of the folds, where the user names no number."""
-FOLDS, SLOW_FOLDS, SLOW_REPEATS = 5, 3, 2
-"""Without test rows: folds for every method, and folds and repeats for methods of minutes."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ def prepare(
     faults = [*faults, *_number_faults(request)]
     pairs, pair_faults = _pairs(request)
     try:
-        task, also, rows = _rows(request, hold_out)
+        task, also, rows = read_rows(request, hold_out)
     except InputError as error:
         before = [*faults, *_model_faults(request, "encoder", "features"), *pair_faults]
         raise InputError([*_method_faults(request), *before, *error.faults]) from None
@@ -113,10 +106,9 @@ def prepare(
         places = places_of(methods)
     except InputError as error:
         faults = [*error.faults, *faults]
-    faults += misfits(task, also, (*rows.train, *rows.test))
     faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
     out = Path(request.out or Path("runs") / task.name)
-    faults += [*_row_faults(request, task, rows), *_folder_faults(out, rows)]
+    faults += [*row_faults(request, task, also, rows), *_folder_faults(out, rows)]
     faults += _look_faults(request, rows)
     if faults:
         raise InputError(faults)
@@ -127,45 +119,6 @@ def prepare(
     judge = resolve(request.judge, "lm") if request.judge else None
     setting = Setting(task, rows, bases, encoders, judge, places, _more(request, task, rows))
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
-
-
-def _loaded(request: Request, test: str | None, shots: Sequence[int] | None = None) -> Loaded:
-    """The files of a request, `test` as its test file."""
-    return load(
-        request.task,
-        test=test,
-        text=request.text,
-        label=request.label,
-        group=request.group,
-        kind=request.kind,
-        shots=shots,
-    )
-
-
-def _unused(request: Request, rows: Split) -> list[str]:
-    """Notes on flags that say nothing to the question that is asked."""
-    notes = []
-    if request.seeds is not None and request.shots is None and rows.mode != "folds":
-        notes.append(
-            "--seeds has no effect: each method is fitted once, on all rows (--shots draws)"
-        )
-    if request.refit_on_all and (request.shots is not None or rows.mode == "folds"):
-        notes.append("--refit-on-all has no effect: what is delivered learns from all rows anyway")
-    return notes
-
-
-def _rows(request: Request, hold_out: bool) -> tuple[Task, tuple[str, ...], Split]:
-    """The task, the metrics to show beside its own, and its rows as they will be used."""
-    sizes = None if request.shots is None else [n for n in request.shots if n is not None]
-    loaded = _loaded(request, request.test, sizes)
-    test = loaded.test if hold_out or loaded.test is not None else ()
-    task = replace(loaded.task, metric=request.metric or loaded.task.metric)
-    kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
-    names = dict.fromkeys((*(request.also or loaded.also), *kept))
-    also = tuple(name for name in names if name != task.metric)
-    rows = split(task, loaded.train, test, test_limit=request.test_limit)
-    rows = with_background(rows, loaded.background)
-    return task, also, replace(rows, notes=(*loaded.notes, *rows.notes, *_unused(request, rows)))
 
 
 def _look_faults(request: Request, rows: Split) -> list[Fault]:
@@ -187,7 +140,7 @@ def _more(request: Request, task: Task, rows: Split) -> tuple[tuple[Example, ...
     seen = {sameness(row.input) for row in (*rows.train, *rows.test)}
     looks = []
     for number, name in enumerate(request.more_test):
-        loaded = _loaded(request, name)
+        loaded = load_files(request, name)
         fresh = [row for row in loaded.test or () if sameness(row.input) not in seen]
         seen |= {sameness(row.input) for row in fresh}
         looks.append(tuple(replace(row, id=f"more{number}:{row.id}") for row in fresh))
@@ -370,56 +323,6 @@ def _unresolved(name: str, role: Role) -> list[Fault]:
 def _sizes(request: Request) -> tuple[Size, ...]:
     sizes = {None} if request.shots is None else set(request.shots)
     return tuple(sorted(sizes, key=lambda n: float("inf") if n is None else n))
-
-
-def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
-    """For each label, or for the task where it has none, how many rows every draw can count on."""
-    pools = [rows.train]
-    if rows.mode == "folds":
-        setting = Setting(task, rows)
-        pools = [
-            cut_rows(setting, Cut(folds, index), repeat)[0]
-            for folds in (FOLDS, SLOW_FOLDS)
-            for index in range(folds)
-            for repeat in range(max(1, request.seeds or DRAWS))
-        ]
-    if task.kind != "classify":
-        return [min(map(len, pools))]
-    counts = [Counter(example.label for example in pool) for pool in pools]
-    return [min(count[name] for count in counts) for name in task.label_names]
-
-
-def _row_faults(request: Request, task: Task, rows: Split) -> list[Fault]:
-    """Labels with too few rows for the shots asked for, or for folds."""
-    if task.kind == "classify" and rows.mode == "folds" and (faults := _lonely(task, rows)):
-        return faults
-    largest = max((n for n in request.shots or () if n is not None), default=0)
-    after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
-    names = [f"label '{name}'" for name in task.label_names] or ["the task"]
-    return [
-        Fault(
-            f"{name} has {count} rows {after}, fewer than --shots {largest}",
-            do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
-        )
-        for name, count in zip(names, _drawable(request, task, rows), strict=True)
-        if count < largest
-    ]
-
-
-def _lonely(task: Task, rows: Split) -> list[Fault]:
-    """Labels that folds cannot measure: their rows would be all learned or all answered."""
-    sources = {name: set[str]() for name in task.label_names}
-    for example in rows.train:
-        sources[example.label].add(example.group or f"id:{example.id}")
-    return [
-        Fault(
-            f"label '{name}' has one row, or rows of one group only",
-            expected="two of each label where no test file is given: one to learn, one to test",
-            do="label more rows, give --test FILE, or leave the label out",
-        )
-        for name, groups in sources.items()
-        if len(groups) < 2
-    ]
 
 
 def _encoders(

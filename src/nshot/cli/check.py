@@ -28,24 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
     if any((folder / name).exists() for name in ("check.jsonl", "winner", "nshot.yaml")):
         return _delivered(folder)
     from nshot.bench.request import Request
-    from nshot.data import load, split
+    from nshot.bench.task_rows import checked_rows
     from nshot.data.same import shown
 
-    request = flags.read(Request, arguments)
-    loaded = load(
-        request.task,
-        test=request.test,
-        text=request.text,
-        label=request.label,
-        group=request.group,
-        kind=request.kind,
-    )
-    rows = split(loaded.task, loaded.train, loaded.test)
-    for note in (*loaded.notes, *rows.notes):
+    task, rows = checked_rows(flags.read(Request, arguments))
+    for note in rows.notes:
         print(f"note: {note}")
-    print(f"task {loaded.task.name}: {loaded.task.kind}, metric {loaded.task.metric}")
+    print(f"task {task.name}: {task.kind}, metric {task.metric}")
     print(f"{len(rows.train)} rows to learn from, {len(rows.test)} to test on ({rows.mode})")
-    for label in loaded.task.label_names:
+    for label in task.label_names:
         counts = [sum(e.label == label for e in part) for part in (rows.train, rows.test)]
         print(f"  {label:30} {counts[0]:6} {counts[1]:6}")
     for example in rows.train[:3]:
