@@ -104,7 +104,7 @@ def test_a_method_adapts_and_its_predictor_answers(
     method = build(name, base, tmp_path / "given", **fast)
     bench = Lent(open_models(), base, tmp_path, encoder=encoder)
     if reads_texts(name):
-        check_adapt(method, TASK, SHOTS, bench, ASKED)
+        check_adapt(method, of_kind(method), SHOTS, bench, ASKED)
     else:
         bench.encoder = resolve("fake:pictures", "features")
         asked = [example.input for example in (*letters.labelled[::3], *letters.background[:2])]
@@ -112,12 +112,19 @@ def test_a_method_adapts_and_its_predictor_answers(
     assert (bench.parameters > 0) == (method.trains != "nothing")
 
 
+def of_kind(method: Method) -> Task:
+    """The films as a task of the first kind that the method takes."""
+    if "generate" in method.kinds and "classify" not in method.kinds:
+        return replace(TASK, kind="generate", labels=())
+    return TASK if "classify" in method.kinds else replace(TASK, kind="score")
+
+
 @pytest.mark.parametrize("name", WHERE)
 def test_a_method_says_why_not_and_what_it_would_take(
     name: str, base: ModelRef, tmp_path: Path
 ) -> None:
     method = build(name, base, tmp_path)
-    task = TASK if "classify" in method.kinds else replace(TASK, kind="generate", labels=())
+    task = of_kind(method)
     if not reads_texts(name):
         task = LETTERS
     brief = Brief(
@@ -128,7 +135,7 @@ def test_a_method_says_why_not_and_what_it_would_take(
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600
     assert 0 < method.use_forecast(brief).seconds < 3600
-    for kind in {"classify", "generate", "rank"} - method.kinds:
+    for kind in {"classify", "score", "generate", "rank"} - method.kinds:
         other = replace(brief, task=Task("other", kind))
         assert f"not {kind}" in str(method.why_not(other))
     if isinstance(method, Episodic) and not reads_texts(name):

@@ -63,7 +63,8 @@ class Request:
         ),
     ] = None
     kind: Annotated[
-        Literal["classify", "generate"] | None, Flag("labels to choose from, or free answers")
+        Literal["classify", "score", "generate"] | None,
+        Flag("labels to choose from, levels in order, or free answers"),
     ] = None
     model: Annotated[
         Names,

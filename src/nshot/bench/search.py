@@ -18,7 +18,7 @@ import numpy as np
 
 from nshot.board.schema import Trial
 from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
-from nshot.core.types import Example, Fold, Kind, Prediction, Shots, Task
+from nshot.core.types import LABELLED, Example, Fold, Kind, Prediction, Shots, Task
 from nshot.methods.contract import Method, parts, spec
 from nshot.metrics import metric_of, score
 from nshot.predictors.calibration import LEAST
@@ -89,7 +89,7 @@ def validates(method: Method, kind: Kind) -> bool:
     That is where no language model is read and at most a head is trained, and where nothing is
     trained at all: a model that is asked as it is answers one fold of `ASKED` rows.
     """
-    return kind == "classify" and (_is_cheap(method) or method.trains == "nothing")
+    return kind in LABELLED and (_is_cheap(method) or method.trains == "nothing")
 
 
 def _is_cheap(method: Method) -> bool:
@@ -106,7 +106,7 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     space = open_settings(method, task.kind)
     if not space:
         return Tuned(method, (), validation=_validation(method, task, shots, answer))
-    folds = shots.folds(method.search_folds, labels=task.kind == "classify")
+    folds = shots.folds(method.search_folds, labels=task.has_labels)
     if len(folds) < 2:
         several = len(shots.labelled) > max(len(task.labels), 1)
         few = "having the rows of a label in one group" if several else "one shot per label"
@@ -245,7 +245,7 @@ class _Race:
 
 def _fit(task: Task, example: Example, prediction: Prediction) -> float:
     """Log-probability of the right label, the scores normalised over the labels."""
-    if task.kind != "classify" or len(prediction.scores) != len(task.labels):
+    if not task.has_labels or len(prediction.scores) != len(task.labels):
         return -math.inf
     scores = np.array(prediction.scores)
     right = scores[task.label_names.index(example.label)]

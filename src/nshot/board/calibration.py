@@ -28,7 +28,7 @@ def calibration_cell(
     """
     answers = list(zip(measurement.ids, measurement.predictions, strict=True))
     places = [i for i, (_, p) in enumerate(answers) if len(p.scores) == len(task.labels) > 1]
-    if task.kind != "classify" or not places:
+    if not task.has_labels or not places:
         return None
     rows = [examples[answers[i][0]] for i in places]
     scores = np.array([answers[i][1].scores for i in places], dtype=np.float64)

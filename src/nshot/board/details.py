@@ -62,7 +62,7 @@ def details(
         race=race,
         disagreements=contested,
         delivered=folder,
-        confusion=confusion(task, measurement, examples) if task.kind == "classify" else None,
+        confusion=confusion(task, measurement, examples) if task.has_labels else None,
         mistakes=tuple(_mistakes(task, measurement, examples)),
         pictures=pictures(everything, measurement) if task.pictures else None,
     )
@@ -120,7 +120,7 @@ def _mistakes(
     for key, prediction, statistics in rows:
         example = examples[key]
         point = metric.value(np.asarray(statistics), 1)
-        right = prediction.answer in example.targets if task.kind == "classify" else point >= 1
+        right = prediction.answer in example.targets if task.has_labels else point >= 1
         if not right:
             yield Mistake(
                 id=key,

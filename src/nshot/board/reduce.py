@@ -536,7 +536,7 @@ def _beside(measurements: Sequence[Measurement]) -> dict[str, float]:
 
 def _fewest(facts: Facts) -> int | None:
     """Labelled rows of the rarest label."""
-    if facts.task.kind != "classify" or not facts.split.train:
+    if not facts.task.has_labels or not facts.split.train:
         return None
     return min(Counter(example.label for example in facts.split.train).values())
 

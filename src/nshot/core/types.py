@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["classify", "generate", "rank"]
+Kind: TypeAlias = Literal["classify", "score", "generate", "rank"]
+"""The answer is one of a few labels; one of a few levels, in order; a text; one of its answers."""
+LABELLED: frozenset[Kind] = frozenset({"classify", "score"})
+"""The kinds whose answer is one of the task's labels."""
 Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
@@ -126,6 +129,8 @@ class Grammar:
 class Task:
     """What is wanted. Holds no examples.
 
+    Of kind ``score`` the labels are levels, the lowest first.
+
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
     generate task must look like, where that was said. `pictures`: each input is a picture.
@@ -146,6 +151,11 @@ class Task:
     def label_names(self) -> tuple[str, ...]:
         """The labels' names, in the task's order: the order of every score vector."""
         return tuple(label.name for label in self.labels)
+
+    @property
+    def has_labels(self) -> bool:
+        """Is the answer one of `labels`?"""
+        return self.kind in LABELLED
 
 
 @dataclass(frozen=True)

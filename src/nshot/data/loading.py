@@ -46,6 +46,7 @@ from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
 
 _METRIC: dict[Kind, str] = {
     "classify": "accuracy",
+    "score": "kappa",
     "generate": "token_f1",
     "rank": "pair_accuracy",
 }

@@ -18,6 +18,7 @@ WHERE: Mapping[str, str] = {
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
     "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
+    "ordinal": "nshot.methods.fewshot.ordinal:Ordinal",
     "picture_probe": "nshot.methods.fewshot.picture_probe:PictureProbe",
     "baseline": "nshot.methods.fewshot.baseline:Baseline",
     "baseline_pp": "nshot.methods.fewshot.baseline_pp:BaselinePP",
@@ -53,6 +54,11 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "classify": (
         "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
         "baseline", "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "setfit",
+        "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
+    ),
+    "score": (
+        "majority", "tfidf_lr", "label_similarity", "nearest_mean", "knn", "linear_probe",
+        "ordinal", "baseline", "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "setfit",
         "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
     ),
     "generate": (

@@ -29,7 +29,7 @@ from pydantic_core import PydanticSerializationError
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import no_truth_values
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trains, digest
+from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains, digest
 from nshot.models.base import Ability, Models
 from nshot.predictors.base import Predictor
 
@@ -150,7 +150,7 @@ class Method(BaseModel, ABC):
 
     name: ClassVar[str]
     rung: ClassVar[Rung]
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify"})
+    kinds: ClassVar[frozenset[Kind]] = LABELLED
     takes: ClassVar[frozenset[Taken]] = frozenset({"text"})
     """What its inputs may be."""
     needs: ClassVar[frozenset[Ability]] = frozenset()

@@ -8,7 +8,18 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Cost, Example, Input, Kind, ModelRef, Rung, Shots, Task, digest
+from nshot.core.types import (
+    LABELLED,
+    Cost,
+    Example,
+    Input,
+    Kind,
+    ModelRef,
+    Rung,
+    Shots,
+    Task,
+    digest,
+)
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
@@ -38,7 +49,7 @@ class Prompting(Writing, Method):
     """
 
     rung: ClassVar[Rung] = "prompt"
-    kinds: ClassVar = frozenset({"classify", "generate"})
+    kinds: ClassVar = LABELLED | {"generate"}
     needs: ClassVar = frozenset({"generate"})
     fast: ClassVar = False
     search_folds: ClassVar = 2
@@ -52,7 +63,7 @@ class Prompting(Writing, Method):
     def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
         """Calibration is of labels: a written answer has none."""
         space = super().searched(kind)
-        return {n: v for n, v in space.items() if kind == "classify" or n != "calibration"}
+        return {n: v for n, v in space.items() if kind in LABELLED or n != "calibration"}
 
     def why_not(self, brief: Brief) -> str | None:
         """Also where a format is to be kept that cannot be."""
@@ -69,7 +80,7 @@ class Prompting(Writing, Method):
     def forecast(self, brief: Brief) -> Cost:
         """Calibration reads some rows."""
         rows = min(self.calibration_rows(), brief.labelled + brief.unlabelled)
-        return self._reading(brief, rows if brief.task.kind == "classify" else 0)
+        return self._reading(brief, rows if brief.task.has_labels else 0)
 
     def use_forecast(self, brief: Brief) -> Cost:
         """The model reads every test row once, and what is the same in all prompts once."""
@@ -123,7 +134,7 @@ def calibrated(
     Unlabelled rows first; where there are none, the inputs of labelled rows that are not shown;
     where there are none of those either it stays as it is, and the row says so.
     """
-    if how == "none" or predictor.task.kind != "classify":
+    if how == "none" or not predictor.task.has_labels:
         return predictor
     ids = {example.id for example in shown}
     rows = shots.unlabelled or tuple(e for e in shots.labelled if e.id not in ids)
@@ -195,7 +206,7 @@ def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) 
 
 def _answer(predictor: Prompted) -> int:
     """Tokens to leave for the answer."""
-    if predictor.task.kind != "classify":
+    if not predictor.task.has_labels:
         return predictor.max_tokens
     model = predictor.models.open(predictor.ref)
     return max(model.count([label.words for label in predictor.task.labels])) + 2

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import Cost, Kind, ModelRef, Rung, Shots, Task, Trains
+from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted
 from nshot.methods.teaching import teach
@@ -41,7 +41,7 @@ class Trained(Writing, Method):
     """
 
     rung: ClassVar[Rung] = "peft"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify", "generate"})
+    kinds: ClassVar[frozenset[Kind]] = LABELLED | {"generate"}
     needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
     trains: ClassVar[Trains] = "adapter"
     fast: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import Example, Kind, Task
+from nshot.core.types import LABELLED, Example, Kind, Task
 from nshot.metrics.formats import NOT_JSON, IsJson, JsonMatch, Number, Slots
 from nshot.metrics.formats import last_number as _last_number
 from nshot.metrics.formats import parsed as _parsed
@@ -21,6 +21,7 @@ from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
+from nshot.metrics.ordered import Closeness, QuadraticKappa
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
 __all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]
@@ -63,8 +64,10 @@ def _has_slots(example: Example) -> bool:
 
 
 METRICS: Mapping[str, Known] = {
-    "accuracy": Known(frozenset({"classify", "generate"}), lambda task: Accuracy()),
-    "macro_f1": Known(frozenset({"classify"}), lambda task: MacroF1(task.label_names)),
+    "accuracy": Known(LABELLED | {"generate"}, lambda task: Accuracy()),
+    "macro_f1": Known(LABELLED, lambda task: MacroF1(task.label_names)),
+    "kappa": Known(frozenset({"score"}), lambda task: QuadraticKappa(task.label_names)),
+    "closeness": Known(frozenset({"score"}), lambda task: Closeness(task.label_names)),
     "exact_match": _texts(ExactMatch),
     "token_f1": _texts(TokenF1),
     "rouge_l": _texts(RougeL),

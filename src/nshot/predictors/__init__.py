@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
     "constant": "nshot.predictors.constant:Constant",
     "label_head": "nshot.predictors.label_head:LabelHead",
     "nearest": "nshot.predictors.nearest:Nearest",
+    "ordinal_head": "nshot.predictors.ordinal_head:OrdinalHead",
     "nearest_answer": "nshot.predictors.nearest:NearestAnswer",
     "vote": "nshot.predictors.nearest:Vote",
     "discriminants": "nshot.predictors.discriminants:Discriminants",

@@ -88,7 +88,7 @@ def calibration_of(
 
     None for a task that has no labels.
     """
-    if task.kind != "classify":
+    if not task.has_labels:
         return None
     pairs = [(example, one) for example, one in validation if _has_scores(task, one)]
     if validation and not pairs:

@@ -54,7 +54,7 @@ class LabelHead:
             return []
         features = self.source.read(inputs)
         matrix = features.matrix.astype(np.float64)
-        logits = _products(matrix, self.weights) + self.bias
+        logits = products(matrix, self.weights) + self.bias
         return classified(self.task, log_softmax(logits), features.tokens_in)
 
     def save(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class LabelHead:
         return cls(saved.task, source, array(saved, "weights"), array(saved, "bias"))
 
 
-def _products(matrix: Any, weights: Floats) -> Floats:
+def products(matrix: Any, weights: Floats) -> Floats:
     """(rows, labels) of (rows, width), dense or CSR, and (width, labels).
 
     Dense rows one by one: a product of many at once rounds by how many they are.

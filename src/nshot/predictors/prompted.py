@@ -106,7 +106,7 @@ class Prompted:
         if not inputs:
             return []
         model = self.models.open(self.ref)
-        if self.task.kind == "classify" and "score" in model.facts.can:
+        if self.task.has_labels and "score" in model.facts.can:
             logprobs, tokens = self._scored(model, inputs)
             offsets = np.array(self.offsets) if self.offsets else 0.0
             return classified(self.task, log_softmax(logprobs - offsets), tokens)
@@ -119,7 +119,7 @@ class Prompted:
         `CannotAdapt` when ``batch`` is given no input.
         """
         model = self.models.open(self.ref)
-        if how == "none" or self.task.kind != "classify" or "score" not in model.facts.can:
+        if how == "none" or not self.task.has_labels or "score" not in model.facts.can:
             return replace(self, offsets=())
         if not unlabelled:
             raise CannotAdapt(f"no input to measure the {how} calibration on")
@@ -132,7 +132,7 @@ class Prompted:
     @property
     def beside(self) -> dict[str, Predictor]:
         """What to measure beside this, by name: without it the model is credited for the search."""
-        if self.retrieval is None or self.task.kind != "classify":
+        if self.retrieval is None or not self.task.has_labels:
             return {}
         shown, names = self.retrieval, self.task.label_names
         targets = np.array([names.index(example.label) for example in shown.pool], dtype=np.int64)
@@ -165,7 +165,7 @@ class Prompted:
     def _grammar(self, model: LanguageModel) -> Grammar | None:
         """What the model is kept to: a label where it can be, the task's format where asked."""
         lead = answer_text("", self.format)
-        if self.task.kind == "classify" and "constrain" in model.facts.can:
+        if self.task.has_labels and "constrain" in model.facts.can:
             words = json.dumps(label_words(self.task), ensure_ascii=False)
             return Grammar("choices", words, lead)
         if self.task.answer_format is None or not self.constrained:
@@ -179,13 +179,13 @@ class Prompted:
 
     def _length(self, model: LanguageModel) -> int:
         """Tokens to generate: of the longest label and two to spare, or `max_tokens`."""
-        if self.task.kind != "classify":
+        if not self.task.has_labels:
             return self.max_tokens
         return max(model.count(label_answers(self.task, self.format))) + 2
 
     def _heard(self, input: Input, completion: Completion) -> Prediction:
         text = completion.text.strip()
-        if self.task.kind == "classify":
+        if self.task.has_labels:
             text = parse_label(self.task, text) or ""
         elif not self._ends_itself:
             text = first_answer(self.task, self.format, input, text)

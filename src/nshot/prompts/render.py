@@ -72,7 +72,7 @@ def label_words(task: Task) -> tuple[str, ...]:
 
 def shown_answer(task: Task, example: Example) -> str:
     """The answer that a demonstration shows: the words of its label, or its first reference."""
-    if task.kind != "classify":
+    if not task.has_labels:
         return example.targets[0]
     return label_words(task)[task.label_names.index(example.label)]
 
@@ -80,7 +80,7 @@ def shown_answer(task: Task, example: Example) -> str:
 def instruction(task: Task) -> str:
     """What is asked and, for a classify task, the labels: described if all fit, else listed."""
     request = task.instruction or _default_instruction(task)
-    if task.kind != "classify":
+    if not task.has_labels:
         return request
     described = [
         f"- {words}: {label.description}" if label.description else f"- {words}"
@@ -124,7 +124,7 @@ def stops(task: Task, format: Format) -> tuple[str, ...]:
     """What ends the generation of an answer: in a chat its turn does."""
     if format == "chat":
         return ()
-    return ("\n",) if task.kind == "classify" else ("\n\n",)
+    return ("\n",) if task.has_labels else ("\n\n",)
 
 
 def field_name(task: Task, name: str) -> str:
@@ -176,12 +176,12 @@ def _user(task: Task, input: Input) -> list[Turn]:
 def _asks(task: Task, input: Input) -> bool:
     """Whether the input says what is wanted: a conversation does, and so do instruction data."""
     asks = input.turns or any(name in _REQUESTS for name, _ in input.fields)
-    return bool(asks) and task.kind != "classify"
+    return bool(asks) and not task.has_labels
 
 
 def _default_instruction(task: Task) -> str:
     """What is asked when the task does not say."""
-    if task.kind == "classify":
+    if task.has_labels:
         return f"Give the {task.answer_name.lower()} of the text."
     return f"Write the {task.answer_name.lower()}."
 

@@ -68,7 +68,7 @@ def check_predictor(
     predictions = predictor.predict(inputs)
     promise(len(predictions) == len(inputs), "one prediction per input")
     promise(predictor.predict([]) == [], "no input, no prediction")
-    if task.kind == "classify":
+    if task.has_labels:
         known = {*task.label_names, ""}
         promise(all(p.answer in known for p in predictions), "every answer is a label")
     backwards = predictor.predict(inputs[::-1])[::-1]

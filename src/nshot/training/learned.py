@@ -41,7 +41,7 @@ def fit(model: Scores, task: Task, format: Format, examples: Sequence[Example]) 
     """How `model` does on (an evenly spaced sample of) the rows it is taught."""
     rows = _sample(examples)
     prompts = [render(task, format, example.input) for example in rows]
-    if task.kind != "classify":
+    if not task.has_labels:
         texts = [[answer_text(example.targets[0], format)] for example in rows]
         scores = model.logprobs(prompts, texts)
         return Fit(-float(np.mean([score.logprobs[0] for score in scores])), None)

@@ -46,7 +46,7 @@ def misfit(threshold: float, task: Task, folder: Path) -> Fault | None:
     """Why answers cannot be held back so."""
     if not 0 <= threshold <= 1:
         return Fault(f"a threshold of {threshold:g}", "a probability, from 0 to 1", UNANSWERED)
-    if task.kind != "classify" and threshold:
+    if not task.has_labels and threshold:
         problem = f"a task of kind {task.kind} has no probabilities to hold answers back by"
         return Fault(problem, "a folder that gives labels", UNANSWERED, str(folder))
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nshot.core.machine import seeded
-from nshot.core.types import Cost, Delta, Kind, ModelRef, Shots, Task
+from nshot.core.types import LABELLED, Cost, Delta, Kind, ModelRef, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.peft.lora import LowRank
 from nshot.methods.prompting import FORMAT_TOKENS
@@ -56,7 +56,7 @@ class LoRAHead(LowRank, Trained):
     """
 
     name: ClassVar[str] = "lora_head"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"classify"})
+    kinds: ClassVar[frozenset[Kind]] = LABELLED
     needs: ClassVar[frozenset[Ability]] = frozenset({"hidden", "train"})
     about: ClassVar[str] = "LoRA under a linear head over the labels"
 

@@ -177,7 +177,7 @@ def _as_made(module: Any, lent: Lent, seed: int) -> None:
 
 def _stratum(task: Task, example: Example) -> str:
     """Its label; all answers of a generate task are of one kind."""
-    return example.label if task.kind == "classify" else ""
+    return example.label if task.has_labels else ""
 
 
 def _opening(

@@ -49,7 +49,7 @@ def encode(
     is asked. A written answer ends in a token at which generation stops, so that it learns to stop;
     a label does not: it is only ever compared with the other labels.
     """
-    end = () if task.kind == "classify" else _end(tokenizer, format)
+    end = () if task.has_labels else _end(tokenizer, format)
     prompts = [render(task, format, example.input) for example in examples]
     choices = [_choices(task, format, example) for example in examples]
     coded = tokenised(tokenizer, prompts, [c for c, _ in choices], context - len(end))
@@ -77,7 +77,7 @@ def _openings(answers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, ...], int]:
     """The answers that are possible, and which is right: the labels, or the first reference."""
-    if task.kind != "classify":
+    if not task.has_labels:
         return (answer_text(example.targets[0], format),), 0
     return label_answers(task, format), task.label_names.index(example.label)
 
