@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+from nshot.core.errors import InputError
 from nshot.data.levels import ordered
+from nshot.data.loading import load
 
 ORDERS = [
     ("1", "2", "3", "4", "5"),
@@ -48,3 +51,45 @@ def test_names_that_tell_are_put_in_order_whatever_theirs_was(names: tuple[str, 
 )
 def test_names_that_do_not_tell_have_none(names: tuple[str, ...]) -> None:
     assert ordered(names) is None
+
+
+def rows(levels: list[str], path: Path) -> Path:
+    body = "".join(f"text number {i} {level},{level}\n" for i in range(6) for level in levels)
+    path.write_text(f"text,severity\n{body}", encoding="utf-8")
+    return path
+
+
+def test_levels_are_read_in_their_order_and_it_is_printed(tmp_path: Path) -> None:
+    loaded = load(rows(["high", "low", "medium"], tmp_path / "a.csv"), kind="score")
+    assert loaded.task.kind == "score"
+    assert loaded.task.label_names == ("low", "medium", "high")
+    assert loaded.task.metric == "kappa"
+    assert "levels, the lowest first: low, medium, high" in loaded.notes
+
+
+def test_the_task_files_order_goes_before(tmp_path: Path) -> None:
+    rows(["high", "low", "medium"], tmp_path / "a.csv")
+    task = "kind: score\ndata: {train: a.csv}\nlabels: [high, low, medium]\n"
+    (tmp_path / "task.yaml").write_text(task, encoding="utf-8")
+    assert load(tmp_path / "task.yaml").task.label_names == ("high", "low", "medium")
+
+
+def test_levels_without_an_order_are_refused_with_a_cure_that_works(tmp_path: Path) -> None:
+    path = rows(["none", "offensive", "hate"], tmp_path / "a.csv")
+    with pytest.raises(InputError) as error:
+        load(path, kind="score")
+    (fault,) = error.value.faults
+    assert "which of these levels is the lowest? hate, none, offensive" in fault.found
+    lines = (
+        fault.do.split(": ", 1)[1].replace(", data:", "\ndata:").replace(", labels:", "\nlabels:")
+    )
+    (tmp_path / "task.yaml").write_text(lines, encoding="utf-8")
+    assert load(tmp_path / "task.yaml").task.label_names == ("hate", "none", "offensive")
+
+
+def test_labels_that_look_like_levels_are_noted(tmp_path: Path) -> None:
+    path = rows(["1", "2", "3"], tmp_path / "a.csv")
+    assert any("--kind score" in note for note in load(path).notes)
+    assert not any("--kind score" in note for note in load(path, kind="classify").notes)
+    two = rows(["0", "1"], tmp_path / "b.csv")
+    assert not any("--kind score" in note for note in load(two).notes)

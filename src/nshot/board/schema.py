@@ -112,7 +112,7 @@ class TaskSummary(Part):
     """The task and its rows."""
 
     name: str = Field(description="the task's name")
-    kind: Kind = Field(description="`classify`, `generate` or `rank`")
+    kind: Kind = Field(description="`classify`, `score`, `generate` or `rank`")
     metric: str = Field(description="what `score` is")
     also: tuple[str, ...] = Field(
         (), description="the [metrics](metrics.md) that are shown beside it and do not decide"
@@ -142,7 +142,7 @@ class TaskSummary(Part):
         " last"
     )
     fewest: int | None = Field(
-        None, description="labelled rows of the rarest label; null for other kinds than classify"
+        None, description="labelled rows of the rarest label; null where the answer is no label"
     )
     seeds: int = Field(
         description="draws of the shots; of question 1 the repeats of the folds, else 1"
@@ -788,7 +788,7 @@ class Details(Part):
     )
     delivered: DeliveredFolder | None = Field(None, description="winner/, once it is there")
     confusion: Confusion | None = Field(
-        None, description="of the pick's first draw; null for other kinds than classify"
+        None, description="of the pick's first draw; null where the answer is no label"
     )
     mistakes: tuple[Mistake, ...] = Field((), description="of the pick's first draw")
     pictures: Pictures | None = Field(None, description="of a task of pictures")

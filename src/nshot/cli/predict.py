@@ -164,6 +164,7 @@ def _of_many(folders: list[str], file: Path, threshold: float | None) -> list[di
 def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any]:
     """The answer, whether it was held back where any could be, and the scores of labels."""
     from nshot.use.abstaining import probability
+    from nshot.use.levels import expected_level
 
     line: dict[str, Any] = {"answer": prediction.answer}
     if abstains:
@@ -171,4 +172,6 @@ def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any
     if len(prediction.scores) == len(task.labels) > 0:
         line["probability"] = probability(prediction)
         line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
+        if task.kind == "score":
+            line["expected"] = expected_level(task, prediction)
     return line

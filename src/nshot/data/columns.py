@@ -9,7 +9,7 @@ from shlex import quote
 from typing import Any
 
 from nshot.core.errors import Fault, nearest
-from nshot.core.types import Image, Kind
+from nshot.core.types import LABELLED, Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.header import without_marks
@@ -279,7 +279,7 @@ def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> Non
         plural = "s" * (len(columns.text) > 1)
         guessed.append(f"text column{plural} {', '.join(map(repr, columns.text))}")
     if not given.label and not folder:
-        word = "label" if columns.kind == "classify" else "answer"
+        word = "label" if columns.kind in LABELLED else "answer"
         guessed.append(f"{word} column {columns.label!r}")
     if guessed:
         notes.append(f"{', '.join(guessed)} (guessed; --text and --label set them)")

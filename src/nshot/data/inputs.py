@@ -46,7 +46,7 @@ def read_inputs(paths: str | Path | Sequence[str | Path], task: Task) -> list[tu
     if task.pictures:
         inputs = _named_pictures(table, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
-    if task.kind != "classify" and not task.field_names and (form := detect(table)):
+    if not task.has_labels and not task.field_names and (form := detect(table)):
         inputs = _formatted(table, form, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
     rename(table, names)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import Example, Image, Input, Kind, Label, Task, digest
+from nshot.core.types import LABELLED, Example, Image, Input, Kind, Label, Task, digest
 from nshot.data.columns import (
     GENERIC_LABEL_NAMES,
     Columns,
@@ -32,6 +32,7 @@ from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.labels import Labelled, check_labels
+from nshot.data.levels import ordered
 from nshot.data.picture_rows import (
     GROUP_COLUMN,
     check_pictures,
@@ -144,8 +145,10 @@ def load(
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(task_file, columns, parts)
     unsaid = task.answer_name == "Label" and not task_file.answer_word
-    if task.kind == "classify" and unsaid and not task.pictures:
+    if task.has_labels and unsaid and not task.pictures:
         notes.append(_UNSAID)
+    if not task_file.labels:
+        notes += _order_notes(task, given.kind)
     name = form.name if form else COLUMNS
     others = _background(keys.background, task, keys.label) if keys.background else ()
     return Loaded(
@@ -155,7 +158,7 @@ def load(
 
 def _background(path: Path, task: Task, label: str | None) -> tuple[Example, ...]:
     """Examples of other classes than the task's; a description is the text beside a picture."""
-    if task.kind != "classify":
+    if not task.has_labels:
         problem = "data.background holds other classes, and a generate task has none"
         raise InputError(Fault(problem, do="leave it out", where=str(path)))
     part = _classes(path, task, label if path.is_file() else None)
@@ -207,7 +210,7 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
     if len(columns.text) > 1:
         problem = f"pictures and texts in one row: {', '.join(columns.text)}"
         faults.add(Fault(problem, "one column of pictures", f"--text {named[0]}", where))
-    if columns.kind != "classify":
+    if columns.kind not in LABELLED:
         problem = "pictures in a task of kind generate"
         faults.add(Fault(problem, "labels to choose from", where=where))
     for table in tables if len(named) == len(columns.text) else ():
@@ -259,7 +262,7 @@ def _classes(path: Path, task: Task, label: str | None) -> _Part:
 
 def _columns_given(given: Given) -> bool:
     """Has the user said how the columns are to be read?"""
-    return bool(given.text or given.label or given.kind == "classify")
+    return bool(given.text or given.label or given.kind in LABELLED)
 
 
 def _formatted(
@@ -382,14 +385,14 @@ def read_input(
 
 def _targets(name: str, cell: Any, kind: Kind, problems: list[tuple[str, str]]) -> tuple[str, ...]:
     """The label, or all references."""
-    if isinstance(cell, list) and kind == "classify":
+    if isinstance(cell, list) and kind in LABELLED:
         problems.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
         return ()
     texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
     if None in texts:
         problems.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
     elif not texts or not all(text and text.strip() for text in texts):
-        word = "label" if kind == "classify" else "text"
+        word = "label" if kind in LABELLED else "text"
         problems.append((f"'{name}' is missing", f"a {word} in every row"))
     return tuple(text for text in texts if text)
 
@@ -407,18 +410,23 @@ def _check(
             problem = f"prompt.fields names '{name}', which is no text column"
             faults.add(Fault(problem, do=nearest(name, columns.text), where=str(task_file.path)))
     sizes = () if shots is None or shots == "all" else shots
-    if columns.kind == "classify":
+    if columns.kind in LABELLED:
         train, *tests = (part.labelled for part in parts)
         listed = [label.name for label in task_file.labels]
         tables = [part.table for part in parts]
         generate = generate_command(tables[0], columns, tables[1] if tests else None)
         check_labels(train, tests[0] if tests else None, listed, sizes, faults, generate)
+        names = sorted(set(train.labels))
+        if columns.kind == "score" and not listed and not faults and ordered(names) is None:
+            faults.add(_unordered(names, tables[0].path))
     elif not parts[0].table.broken and not faults:
         faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(sizes, default=1), ()))
 
 
 def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
     names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
+    if columns.kind == "score":
+        names = list(ordered(names) or names)
     labels = task_file.labels or tuple(Label(name) for name in names)
     words = dict(task_file.field_words)
     pictures = any(example.input.images for example in parts[0].examples)
@@ -427,17 +435,42 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
     return Task(
         name=task_file.name,
         kind=columns.kind,
-        labels=labels if columns.kind == "classify" else (),
+        labels=labels if columns.kind in LABELLED else (),
         instruction=task_file.instruction,
         metric=task_file.metric or _METRIC[columns.kind],
         system=task_file.system,
         field_names=()
         if pictures
         else tuple((name, words.get(name) or _words(name)) for name in columns.text),
-        answer_name=task_file.answer_word or (answer if columns.kind == "classify" else "Answer"),
+        answer_name=task_file.answer_word or (answer if columns.kind in LABELLED else "Answer"),
         answer_format=task_file.answer_format,
         pictures=pictures,
     )
+
+
+def _unordered(names: Sequence[str], path: Path) -> Fault:
+    """Levels whose names do not say which is higher."""
+    return Fault(
+        f"which of these levels is the lowest? {', '.join(names)}",
+        expected="numbers, or words like low, medium, high",
+        do=f"a {TASK_FILE} with the levels from the lowest to the highest: kind: score, "
+        f"data: {{train: {path.name}}}, labels: [{', '.join(names)}]",
+        where=str(path),
+    )
+
+
+def _order_notes(task: Task, kind: Kind | None) -> list[str]:
+    """The order of levels, and that labels look like levels where they are taken for mere names."""
+    names = task.label_names
+    if task.kind == "score":
+        return [f"levels, the lowest first: {', '.join(names)}"]
+    levels = ordered(names) if kind is None and task.has_labels and len(names) > 2 else None
+    if levels is None:
+        return []
+    return [
+        f"the labels look like levels in order ({', '.join(levels)}) and are compared as mere"
+        " names; with --kind score a near miss is better than a far one"
+    ]
 
 
 def _words(column: str) -> str:

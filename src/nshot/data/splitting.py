@@ -103,7 +103,7 @@ def with_background(rows: Split, background: Sequence[Example]) -> Split:
 
 def _stratum(task: Task) -> _Stratum:
     """What rows are stratified by: the label, or nothing where answers are free text."""
-    return (lambda row: row.label) if task.kind == "classify" else (lambda row: "")
+    return (lambda row: row.label) if task.has_labels else (lambda row: "")
 
 
 def _limited(rows: Sequence[Example], limit: int, stratum: _Stratum, seed: int) -> list[Example]:

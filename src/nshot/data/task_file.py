@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
-from nshot.core.types import Grammar, Kind, Label
+from nshot.core.types import LABELLED, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
 
@@ -102,7 +102,7 @@ _Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
 
 class _File(_Part):
     name: str | None = None
-    kind: Literal["classify", "generate"] | None = None
+    kind: Literal["classify", "score", "generate"] | None = None
     instruction: str | None = None
     metric: str | None = None
     also: Names = ()
@@ -237,8 +237,8 @@ class _Reader:
         loc = ("answer_format",)
         if form is None:
             return None
-        if kind == "classify":
-            problem = "a task of kind classify answers with its labels"
+        if kind in LABELLED:
+            problem = f"a task of kind {kind} answers with its labels"
             self.fault(loc, problem, do="leave `answer_format` out")
         if len(form.model_fields_set) != 1:
             known = f"one of: {', '.join(_Format.model_fields)}"
