@@ -93,7 +93,7 @@ def _unused(request: Request, rows: Split) -> list[str]:
 def row_faults(request: Request, task: Task, also: Sequence[str], rows: Split) -> list[Fault]:
     """Metrics that do not fit; labels with too few rows for the shots asked for, or for folds."""
     wrong = misfits(task, also, (*rows.train, *rows.test))
-    if task.kind == "classify" and rows.mode == "folds" and (faults := _lonely(task, rows)):
+    if task.has_labels and rows.mode == "folds" and (faults := _lonely(task, rows)):
         return [*wrong, *faults]
     largest = max((n for n in request.shots or () if n is not None), default=0)
     after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
@@ -119,7 +119,7 @@ def _drawable(request: Request, task: Task, rows: Split) -> list[int]:
             for index in range(folds)
             for repeat in range(max(1, request.seeds or DRAWS))
         ]
-    if task.kind != "classify":
+    if not task.has_labels:
         return [min(map(len, pools))]
     counts = [Counter(example.label for example in pool) for pool in pools]
     return [min(count[name] for count in counts) for name in task.label_names]
