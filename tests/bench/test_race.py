@@ -10,19 +10,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
+from nshot.bench.contenders import Contender
 from nshot.bench.forecast import Budget
+from nshot.bench.ladder import Ladder
+from nshot.bench.plan import Known
 from nshot.bench.prepare import Prepared, prepare
+from nshot.bench.race import Step
 from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.bench.store import Store
 from nshot.board.events import Event, Started, ignore
 from nshot.core.errors import InputError
-from nshot.core.types import Cost, Input, Prediction, Shots, Task
+from nshot.core.types import Cost, Input, ModelRef, Prediction, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
+from nshot.methods.fewshot.setfit import SetFit
 from nshot.models.base import Models
 from nshot.predictors import KINDS, load
 from nshot.predictors.base import Predictor
@@ -337,3 +342,9 @@ def test_fast_methods_say_what_more_labels_brought(tmp_path: Path) -> None:
     assert any("last doubling brought" in reason for reason in result.board.advice.reasons)
     assert result.board.row("behind").gain is None, "a slow one is not measured for that"
     assert len(list((tmp_path / "run" / "jobs").iterdir())) == 2, "only what may be delivered stays"
+
+
+def test_a_trial_is_of_the_method_as_it_is_tried() -> None:
+    contender = Contender(SetFit(), None, ModelRef("fake", "e"), "setfit")
+    (job,) = Step(cast(Ladder, None), contender, "trial").work(Known("context")).ready
+    assert job.spec["iterations"] == SetFit().for_trial.iterations < SetFit().iterations

@@ -18,6 +18,7 @@ from encoders import tiny_encoder
 from nshot.core.errors import CannotAdapt, DidNotLearn
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.fewshot.setfit import SetFit
 from nshot.models import open_models
 from nshot.models.hf.hf_engine import HFModels
@@ -231,3 +232,25 @@ def test_compare_searches_delivers_and_what_was_moved_still_answers(folder, tmp_
 
 def test_its_settings_are_data():
     assert TABLE.build({"method": "setfit", "iterations": 5}) == SetFit(iterations=5)
+
+
+def test_a_trial_takes_fewer_pairs_and_no_more_than_were_asked_for():
+    assert SetFit().for_trial == SetFit(iterations=5)
+    assert SetFit(iterations=0).for_trial == SetFit(iterations=0)
+
+
+def seconds(labelled: int) -> float:
+    """Forecast where a token takes a millisecond."""
+    brief = Brief(
+        task=TASK, labelled=labelled, unlabelled=0, per_label=labelled // 3, test=100, tokens=10,
+        longest=40, base=None, abilities=frozenset(), context=0, layers=0,
+        encoder=ModelRef("hf", "e"), rates=Rates(1.0, 1.0, 1000.0),
+    )  # fmt: skip
+    return SetFit().forecast(brief).seconds
+
+
+def test_the_forecast_counts_a_text_once_in_a_batch():
+    every_side = 60 * 3 * 32 * 10 / 1000
+    assert 0.5 * every_side < seconds(24) < 0.7 * every_side  # 24 texts, of which a batch has 18
+    all_apart = 320 * 3 * 32 * 10 / 1000
+    assert all_apart < seconds(3000) < 1.4 * all_apart

@@ -128,7 +128,7 @@ class Forecasts:
 
     def trial(self, contender: Contender) -> float:
         """Seconds of a trial on labelled rows."""
-        method, brief = contender.method, self.brief(contender, None)
+        method, brief = contender.method.for_trial, self.brief(contender, None)
         learned = max(LEARNED, LEARNED_OF_EACH * len(brief.task.label_names))
         part = replace(brief, labelled=min(brief.labelled, learned), test=ASKED)
         return method.forecast(part).seconds + method.use_forecast(part).seconds

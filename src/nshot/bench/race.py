@@ -92,7 +92,7 @@ class Step:
         """One after the other, as far as the outcomes of those before say what they are."""
         contender = self.contender
         if self.stage == "trial":
-            yield contender.job("trial", self.method, None, 0)
+            yield contender.job("trial", self.method.for_trial, None, 0)
         elif self.stage == "more":
             job = contender.job("answer", self.method, None, 0)
             yield replace(job, start=self.start, stop=self.stop, source=self.source)
