@@ -44,6 +44,7 @@ from nshot.data.picture_rows import (
 from nshot.data.table import Row, Table, cell_text
 from nshot.data.tables import read_table
 from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
+from nshot.data.values import read_labels
 
 _METRIC: dict[Kind, str] = {
     "classify": "accuracy",
@@ -131,6 +132,9 @@ def load(
     elif chosen := choose(tables[0], given, faults, notes):
         for table in present[1:]:
             _call_alike(table, tables[0], chosen)
+        if chosen.kind == "classify":
+            listed = [label.name for label in task_file.labels]
+            read_labels(present, chosen.label, listed, faults, notes, task_file.name)
         _open_pictures(present, chosen, faults)
         columns, parts = chosen, [_part(table, chosen, faults) for table in present]
     else:
@@ -244,6 +248,7 @@ def _classes(path: Path, task: Task, label: str | None) -> _Part:
     columns = choose(table, Given("classify", names, label), faults, notes)
     if columns is None:
         raise faults.error()
+    read_labels([table], columns.label, (), faults, notes)
     _open_pictures([table], columns, faults)
     part = _part(table, columns, faults)
     check_pictures(table, part.examples, part.places, faults)
@@ -337,6 +342,8 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     """The rows of a table as examples without ids; rows at fault are left out."""
     part = _Part(table, [], [], Labelled(table.path, table.unit, [], []))
     answer = answer_column(table, columns)
+    if table.broken and not table.rows:
+        return part
     if missing := [name for name in (*columns.text, answer) if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         table.broken = True
