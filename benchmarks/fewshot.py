@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nshot.bench.episodes import RESULT, Request, carry_out, prepare
+from nshot.bench.episodes import RESULT, carry_out, prepare
+from nshot.bench.episodes_request import EpisodesRequest
 from nshot.core.files import write_atomic
 from nshot.data.episodes import EpisodeShape
 from nshot.data.fitted import fitted
-from nshot.methods import TABLE
-from nshot.methods.fewshot.episodic import Episodic
 from nshot.report.episodes import cell, learning
 from nshot.report.numbers import say
 from nshot.report.terminal import display
@@ -58,12 +57,9 @@ def omniglot(out: Path, only: list[str]) -> None:
     file = data_folder() / "omniglot" / "omniglot28.npz"
     across = others(out)
     for name in only or MINUTES:
-        method = TABLE.build({"method": name})
-        if not isinstance(method, Episodic):
-            raise SystemExit(f"{name} takes no part in episodes")
-        request = Request(
-            data=file, shapes=SHAPES, methods=(method,), out=out / name, minutes=MINUTES[name],
-            background=1200, rotations=True, across=across,
+        request = EpisodesRequest(
+            data=file, way=(5, 20), shot=(1, 5), methods=(name,), out=out / name,
+            train_minutes=MINUTES[name], background=1200, rotations=True, across=across,
         )  # fmt: skip
         carry_out(prepare(request), display(), _command(name))
 

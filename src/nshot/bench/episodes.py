@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.bench.episodes_request import EpisodesRequest
 from nshot.bench.execute.base import Outcome
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.forecast import Budget
@@ -35,43 +36,14 @@ from nshot.core.errors import Fault, InputError, collected
 from nshot.core.files import write_atomic
 from nshot.core.serial import to_data
 from nshot.core.types import digest
-from nshot.data.collections import SIDE, Collection, Cut, load
+from nshot.data.collections import Collection, Cut, load
 from nshot.data.episodes import EpisodeShape, draw, fitting
+from nshot.methods import TABLE
 from nshot.methods.contract import spec, spec_hash
 from nshot.methods.fewshot.episodic import Episodic
 
 RESULT = "episodes.json"
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be measured.
-
-    Args:
-        data: a file or folder; see `nshot.data.collections`.
-        shapes: way, shot and queries of each measurement.
-        methods: each measured on the same episodes.
-        out: folder to write.
-        episodes: of each shape.
-        minutes: of training granted to each method whose `steps` are not set.
-        seed: of weights, training and episodes.
-        background, rotations, side: see `nshot.data.collections.load`.
-        across: further data on whose classes, all of them new, the trained learners are measured,
-            in the shapes for which they have classes and items enough.
-    """
-
-    data: Path
-    shapes: tuple[EpisodeShape, ...]
-    methods: tuple[Episodic, ...]
-    out: Path
-    episodes: int = 1000
-    minutes: float | None = None
-    seed: int = 0
-    background: int | None = None
-    rotations: bool = False
-    side: int = SIDE
-    across: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +65,8 @@ class Set:
 class Prepared:
     """A request whose files were read and found right."""
 
-    request: Request
+    request: EpisodesRequest
+    methods: tuple[Episodic, ...]
     cut: Cut
     sets: tuple[Set, ...]
 
@@ -109,9 +82,12 @@ class Prepared:
         return digest(self.cut.background.fingerprint, self.cut.evaluation.fingerprint, *sets)
 
 
-def prepare(request: Request) -> Prepared:
+def prepare(request: EpisodesRequest) -> Prepared:
     """Read the data and draw the episodes. Raises `InputError` with every fault there is."""
-    faults: list[Fault] = []
+    faults = request.faults()
+    methods = _methods(request, faults)
+    if faults:
+        raise InputError(faults)
     cut = collected(
         faults,
         lambda: load(
@@ -123,27 +99,46 @@ def prepare(request: Request) -> Prepared:
     )
     if cut is None:
         raise InputError(faults)
-    faults += _faults(request, cut)
+    faults += _faults(request, methods, cut)
     sets = [collected(faults, lambda: _set(request.data, cut.evaluation, request.shapes, request))]
     sets += [collected(faults, partial(_other, path, cut, request)) for path in request.across]
     if faults:
         raise InputError(faults)
-    return Prepared(request, cut, tuple(one for one in sets if one is not None))
+    return Prepared(request, methods, cut, tuple(one for one in sets if one is not None))
 
 
-def _faults(request: Request, cut: Cut) -> list[Fault]:
+def _methods(request: EpisodesRequest, faults: list[Fault]) -> tuple[Episodic, ...]:
+    """The methods, each of which must take part in episodes; what is wrong goes into `faults`."""
+    names, settings = request.methods, request.settings
+    built: list[Episodic] = []
+    for name in names:
+        spec = {"method": name, **settings.get(name, {})}
+        method = collected(faults, partial(TABLE.build, spec))
+        if isinstance(method, Episodic):
+            built.append(method)
+        elif method:
+            known = ", ".join(n for n in TABLE if issubclass(TABLE[n], Episodic))
+            faults.append(Fault(f"{name} takes no part in episodes", do=f"one of: {known}"))
+    unused = settings.keys() - set(names)
+    faults += [Fault(f"--set {n}: not among the methods", ", ".join(names)) for n in unused]
+    if not names:
+        faults.append(Fault("no methods", do="--methods prototypical"))
+    return tuple(built)
+
+
+def _faults(request: EpisodesRequest, methods: Sequence[Episodic], cut: Cut) -> list[Fault]:
     """What the request asks for and the data cannot give."""
     faults = []
-    learns = [m.name for m in request.methods if m.phases(_shape(cut))]
-    timeless = [m.name for m in request.methods if m.phases(_shape(cut)) and not m.steps]
+    learns = [m.name for m in methods if m.phases(_shape(cut))]
+    timeless = [m.name for m in methods if m.phases(_shape(cut)) and not m.steps]
     if learns and not len(cut.background.names):
         problem = f"no background classes to learn from, which {', '.join(learns)} need"
         do = "--background N learns from N of the classes and measures on the others"
         faults.append(Fault(problem, "split in the file, or --background", do, str(request.data)))
-    if timeless and request.minutes is None:
+    if timeless and request.train_minutes is None:
         problem = f"{', '.join(timeless)} must be trained, and it is not said how long"
         faults.append(Fault(problem, do=f"--train-minutes 6, or --set {timeless[0]}.steps=[1000]"))
-    for method in request.methods:
+    for method in methods:
         phases = [phase.name for phase in method.phases(_shape(cut))]
         if method.steps and phases and len(method.steps) != len(phases):
             problem = f"{method.name}: {len(method.steps)} numbers of steps"
@@ -155,7 +150,7 @@ def _shape(cut: Cut) -> tuple[int, ...]:
     return cut.evaluation.shape
 
 
-def _other(path: Path, cut: Cut, request: Request) -> Set:
+def _other(path: Path, cut: Cut, request: EpisodesRequest) -> Set:
     """All classes of other data, at the size that the learners know."""
     loaded = load(path, side=_shape(cut)[-1])
     classes, known = _joined(loaded), _shape(cut)
@@ -186,7 +181,7 @@ def _joined(cut: Cut) -> Collection:
 
 
 def _set(
-    path: Path, classes: Collection, shapes: tuple[EpisodeShape, ...], request: Request
+    path: Path, classes: Collection, shapes: tuple[EpisodeShape, ...], request: EpisodesRequest
 ) -> Set:
     try:
         for shape in shapes:
@@ -239,9 +234,9 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
         executor = LocalProcesses(request.out, workers, lock=lock, fingerprint=fingerprint)
         try:
             known = Known(context(fingerprint, executor.hello().identity))
-            count = len(request.methods)
+            methods = prepared.methods
             pieces = [
-                _piece(request, method, (i, count)) for i, method in enumerate(request.methods)
+                _piece(request, method, (i, len(methods))) for i, method in enumerate(methods)
             ]
 
             def write() -> dict[str, Any]:
@@ -250,7 +245,7 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
                 return result
 
             def rows() -> list[dict[str, Any]]:
-                ended = [(m, known.of(p.job)) for m, p in zip(request.methods, pieces, strict=True)]
+                ended = [(m, known.of(p.job)) for m, p in zip(methods, pieces, strict=True)]
                 return [_row(method, outcome) for method, outcome in ended if outcome]
 
             store, budget = Store(request.out), Budget(None)
@@ -260,10 +255,13 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
             executor.stop()
 
 
-def _piece(request: Request, method: Episodic, place: tuple[int, int]) -> Single:
+def _piece(request: EpisodesRequest, method: Episodic, place: tuple[int, int]) -> Single:
     """Train and measure one method: all but the folder to write stands in the job."""
-    body = to_data(replace(request, methods=(), out=Path()))
-    job = Job("episodes", {"method": spec(method), "request": body}, version=spec_hash(method))
+    settings = {name: own for name, own in request.settings.items() if name == method.name}
+    alone = replace(request, methods=(method.name,), settings=settings, out=Path())
+    job = Job(
+        "episodes", {"method": spec(method), "request": to_data(alone)}, version=spec_hash(method)
+    )
     return _Method(method.called, job, place, optional=True)
 
 
@@ -299,7 +297,7 @@ def _result(prepared: Prepared, rows: Sequence[Mapping[str, Any]], command: str)
             for one in prepared.sets
         ],
         "episodes": request.episodes,
-        "minutes": request.minutes,
+        "minutes": request.train_minutes,
         "seed": request.seed,
         "methods": list(rows),
         "machine": machine.describe(),

@@ -10,6 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from nshot.core.errors import Fault
 from nshot.core.fields import Flag, Names, Settings
+from nshot.data.collections import SIDE
+from nshot.data.episodes import EpisodeShape
 
 _SEVERAL = "several are measured one after the other"
 
@@ -42,7 +44,7 @@ class EpisodesRequest:
         ),
     ] = None
     rotations: Annotated[bool, Flag("turned by 90, 180, 270 degrees: further classes")] = False
-    side: Annotated[int, Flag("pixels to which a folder's pictures are brought", "N")] = 84
+    side: Annotated[int, Flag("pixels to which a folder's pictures are brought", "N")] = SIDE
     across: Annotated[
         tuple[Path, ...],
         Flag(
@@ -62,6 +64,11 @@ class EpisodesRequest:
         ),
     ] = Field(default_factory=dict)
     out: Annotated[Path, Flag("folder to write", "DIR")]
+
+    @property
+    def shapes(self) -> tuple[EpisodeShape, ...]:
+        """Of every number of classes with every number of examples."""
+        return tuple(EpisodeShape(w, s, self.queries) for w in self.way for s in self.shot)
 
     def faults(self) -> list[Fault]:
         """Counts that are none."""

@@ -7,14 +7,15 @@ import random
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from nshot.bench.episodes import Prepared, Request, Set, prepare
+from nshot.bench.episodes import Prepared, Set, prepare
+from nshot.bench.episodes_request import EpisodesRequest
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace
 from nshot.bench.store import Store
@@ -24,7 +25,6 @@ from nshot.core.serial import from_data
 from nshot.core.types import digest
 from nshot.data.collections import Collection
 from nshot.data.episodes import EpisodeShape, draw
-from nshot.methods import TABLE
 from nshot.methods.contract import spec
 from nshot.methods.fewshot import learning
 from nshot.methods.fewshot.episodic import Episodic
@@ -42,11 +42,8 @@ _VALIDATION_LEAST = 200
 
 def do(job: Job, place: Workplace) -> Body:
     """The row of ``episodes.json`` of the job's method."""
-    method = TABLE.build(job.spec["method"])
-    if not isinstance(method, Episodic):
-        raise CannotAdapt(f"{method.name} takes no part in episodes")
-    request = replace(from_data(Request, job.spec["request"]), methods=(method,))
-    return _Run(prepare(request), place).row(method)
+    prepared = prepare(from_data(EpisodesRequest, job.spec["request"]))
+    return _Run(prepared, place).row(prepared.methods[0])
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,9 @@ class _Run:
     def _planned(self, method: Episodic) -> Episodic:
         """The method with as many steps as the minutes hold: measured once, then fixed."""
         request, cut = self.prepared.request, self.prepared.cut
-        job = digest("steps", *self._known(method), str(request.minutes))
+        job = digest("steps", *self._known(method), str(request.train_minutes))
         if self.store.get(job) is None:
-            seconds = 60 * (request.minutes or 0)
+            seconds = 60 * (request.train_minutes or 0)
             steps = learning.planned(method, cut.background, seconds, request.seed)
             self.store.put(job, "steps", "ok", {"steps": steps})
         return method.model_copy(update={"steps": tuple(self._result(job)["steps"])})
