@@ -239,11 +239,11 @@ def test_inputs_for_predict(tmp_path: Path) -> None:
 
 def test_inputs_at_fault_are_all_told(tmp_path: Path) -> None:
     task = Task("t", "classify", field_names=(("premise", "P"), ("hypothesis", "H")))
-    rows = [{"premise": "a", "hypothesis": ""}, {"premise": "b"}, {"premise": ["x"]}]
+    rows = [{"premise": "", "hypothesis": ""}, {"premise": " "}, {"premise": ["x"]}]
     path = write_jsonl(tmp_path / "in.jsonl", [{"premise": "a", "hypothesis": "b"}, *rows])
     with pytest.raises(InputError) as caught:
         read_inputs(path, task)
-    assert "lines 2, 3 and 4: the text 'hypothesis' is empty" in str(caught.value)
+    assert "lines 2 and 3: the text 'hypothesis' is empty" in str(caught.value)
     assert "line 4: 'premise' holds a list" in str(caught.value)
     (tmp_path / "in.txt").write_text("one")
     with pytest.raises(InputError, match="the task has 2 fields"):

@@ -13,8 +13,9 @@ from nshot.core.types import LABELLED, Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.header import without_marks
+from nshot.data.one_hot import LABEL, flag_columns, fold_one_hot, one_hot_columns, one_hot_note
 from nshot.data.picture_rows import has_pictures
-from nshot.data.table import Table
+from nshot.data.table import Table, cell_text
 
 LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",
@@ -51,6 +52,13 @@ _ASKED_NAMES = ("instruction", "input")
 _PREFERENCE_NAMES = ("chosen", "rejected")
 """Rows with these are pairs of answers: whatever else they have is not what they are for."""
 
+_CLASS_NAMES = frozenset(LABEL_NAMES) - {"answer", "target"}
+_OWN, _MANY = 0.9, 10
+"""Share of different values from which they are answers, not labels; of so many rows or more."""
+_TEXTS = 4
+"""Columns of text that are taken together where none is named."""
+_FILLED = 0.8
+"""Share of the rows that a column of labels has a value in."""
 _LABEL_WIDTH = 40
 """Characters: a column of longer values, on average, is no label column."""
 
@@ -98,11 +106,29 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
     label = given.label or _label(table, kind, taken)
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
+    if not given.kind and kind == "classify" and label and _has_own_answers(table, label):
+        kind = "generate"
+        notes.append(
+            f"nearly every row has a {label!r} of its own: read as free answers (kind generate); "
+            "--kind classify takes them for labels"
+        )
     if label is None or not text:
         faults.add(_unsafe(table, given, label, text, taken))
         return None
     _tell(table, given, Columns(kind, text, label, group, id_), notes)
     return Columns(kind, text, label, group, id_)
+
+
+def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> None:
+    """Where there is no label but a column of 0 and 1 for each, make one column of labels."""
+    train = tables[0]
+    known = {name.lower() for name in train.columns}
+    names = one_hot_columns(train, [*given.text, *(n for n in (given.group, given.id) if n)])
+    if given.label or known & {*LABEL_NAMES, LABEL} or not names:
+        return
+    for table in tables:
+        fold_one_hot(table, names)
+    notes.append(one_hot_note(names))
 
 
 def column_named(table: Table, name: str) -> str | None:
@@ -136,6 +162,15 @@ def _as_columns(table: Table, given: Given) -> Given:
     )
     text = tuple(column_named(table, name) or name for name in given.text)
     return Given(given.kind, text, label, group, id_)
+
+
+def _has_own_answers(table: Table, label: str) -> bool:
+    """Is what stands under a name that is not one of labels different in nearly every row?"""
+    if label.lower() in _CLASS_NAMES or len(table.rows) < _MANY:
+        return False
+    texts = [cell_text(value) or "" for value in _values(table, label)]
+    numbers = sum(text.strip().lstrip("-").replace(".", "").isdecimal() for text in texts)
+    return len(set(texts)) >= _OWN * len(table.rows) and 2 * numbers < len(texts)
 
 
 def extras(table: Table, given: Given) -> tuple[str | None, str | None]:
@@ -211,8 +246,8 @@ def _text(table: Table, kind: Kind, taken: Sequence[str]) -> tuple[str, ...]:
     named = [free[name] for name in TEXT_NAMES if name in free]
     if len(named) == 1 or (named and named[0].lower() == "text"):
         return (named[0],)
-    wordy = [c for c in free.values() if _looks_like_text(table, c)] if not named else []
-    return (wordy[0],) if len(wordy) == 1 else ()
+    wordy = tuple(c for c in named or free.values() if _looks_like_text(table, c))
+    return wordy if len(wordy) <= _TEXTS else ()
 
 
 def _pictures(table: Table, free: Mapping[str, str]) -> str | None:
@@ -229,7 +264,9 @@ def _values(table: Table, column: str) -> list[Any]:
 def _looks_like_labels(table: Table, column: str) -> bool:
     """Short values that repeat: two, or as many as stand on four rows each on average."""
     values = _values(table, column)
-    if len(values) < len(table.rows) or any(isinstance(v, (list, dict, float)) for v in values):
+    if len(values) < _FILLED * len(table.rows) or any(
+        isinstance(v, (list, dict, float)) for v in values
+    ):
         return False
     kinds = {str(value) for value in values}
     width = sum(map(len, kinds)) / max(1, len(kinds))
@@ -265,10 +302,17 @@ def _unsafe(
     one = f" (one column only: is '{table.columns[0]}' parted by commas?)"
     return Fault(
         f"it is not clear which column holds {missing}" + one * (len(table.columns) == 1),
-        expected=f"a choice among the columns: {', '.join(table.columns)}",
+        expected=f"a choice among the columns: {', '.join(table.columns)}" + _flags(table, label),
         do=command,
         where=str(table.path),
     )
+
+
+def _flags(table: Table, label: str | None) -> str:
+    """What columns of 0 and 1 are, where there is no label."""
+    flags = flag_columns(table, ()) if label is None else ()
+    several = f" ({', '.join(flags)} hold 0 and 1, several 1s in a row: each is a task of its own)"
+    return several if len(flags) > 1 else ""
 
 
 def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> None:

@@ -148,7 +148,7 @@ def _inputs(table: Table, tasks: Sequence[Task], faults: Faults) -> list[Input]:
     inputs = []
     for row, place, task in zip(table.rows, table.places, tasks, strict=True):
         problems: list[tuple[str, str]] = []
-        inputs.append(read_input(row, _columns(task), task.kind, problems))
+        inputs.append(read_input(row, _columns(task), problems))
         for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
@@ -20,6 +21,7 @@ from nshot.data.columns import (
     answer_column,
     choose,
     extras,
+    fold_flags,
     generate_command,
     missing_column,
     rename,
@@ -127,12 +129,16 @@ def load(
     given = _grouped(tables, given, faults, notes)
     form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
     present = [table for table in tables if table]
+    if form is None:
+        fold_flags(present, given, notes)
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
         for table in present[1:]:
             _call_alike(table, tables[0], chosen)
-        if chosen.kind == "classify":
+        if chosen.kind in LABELLED:
+            if test is None and not keys.test:
+                present = _without_bare_test(present, chosen.label, task_file.name, notes)
             listed = [label.name for label in task_file.labels]
             read_labels(present, chosen.label, listed, faults, notes, task_file.name)
         _open_pictures(present, chosen, faults)
@@ -192,6 +198,20 @@ def _grouped(
     for table in folders:
         group_by_name(table, given.group, faults)
     return replace(given, group=GROUP_COLUMN) if folders else given
+
+
+def _without_bare_test(
+    tables: Sequence[Table], label: str, name: str, notes: list[str]
+) -> list[Table]:
+    """The tables without test rows that nobody asked for and that have no labels."""
+    train, *tests = tables
+    bare = [test for test in tests if label not in test.columns]
+    notes += [
+        f"{test.path.name} has no labels: not used; once the run is done, "
+        f"nshot predict {quote(str(Path('runs') / name))} {quote(str(test.path))} answers it"
+        for test in bare
+    ]
+    return [train, *(test for test in tests if test not in bare)]
 
 
 def _call_alike(table: Table, train: Table, columns: Columns) -> None:
@@ -350,7 +370,7 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         return part
     for row, place in zip(table.rows, table.places, strict=True):
         problems: list[tuple[str, str]] = []
-        input = read_input(row, columns.text, columns.kind, problems)
+        input = read_input(row, columns.text, problems)
         targets = _targets(answer, row.get(answer), columns.kind, problems)
         if targets:
             part.labelled.labels.append(targets[0])
@@ -362,15 +382,27 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         group = cell_text(row.get(columns.group)) if columns.group else None
         part.examples.append(Example("", input, targets, group=group or None))
         part.places.append(place)
+    if columns.kind in LABELLED:
+        table.notes += _gap_notes(table, columns.text, part.examples)
     return part
 
 
-def read_input(
-    row: Row, columns: Sequence[str], kind: Kind, problems: list[tuple[str, str]]
-) -> Input:
+def _gap_notes(table: Table, columns: Sequence[str], rows: Sequence[Example]) -> list[str]:
+    """Of several text columns, how many rows have nothing in one."""
+    if len(columns) < 2:
+        return []
+    counts = Counter(name for row in rows for name, _ in row.input.fields)
+    return [
+        f"{table.path.name}: {len(rows) - counts[name]} rows have an empty {name!r}: read without"
+        for name in columns
+        if counts[name] < len(rows)
+    ]
+
+
+def read_input(row: Row, columns: Sequence[str], problems: list[tuple[str, str]]) -> Input:
     """The input of a row; problems (what was found, what was expected) go into `problems`.
 
-    A task of kind generate may leave some of several columns empty: those are left out.
+    Some of several columns may be empty: those are left out.
     """
     fields: list[tuple[str, str]] = []
     images: list[Image] = []
@@ -385,7 +417,7 @@ def read_input(
             empty.append(name)
         else:
             fields.append((name, text))
-    if empty and (kind != "generate" or len(empty) == len(columns)):
+    if empty and len(empty) == len(columns):
         problems += [(f"the text '{name}' is empty", "a text in every row") for name in empty]
     return Input(tuple(fields), images=tuple(images))
 
