@@ -55,7 +55,8 @@ from nshot.core.errors import NshotError
 from nshot.core.files import folder_bytes, write_atomic
 from nshot.core.types import Example, ModelRef, Shots, digest
 from nshot.methods import TABLE
-from nshot.methods.contract import Method, spec, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec, spec_hash
 from nshot.methods.trained import Trained
 from nshot.models import open_models
 from nshot.models.base import LanguageModel, Models

@@ -30,8 +30,8 @@ import peers
 from nshot.core import machine
 from nshot.core.files import write_atomic
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task, digest
-from nshot.methods.contract import spec_hash
 from nshot.methods.fewshot.setfit import SetFit
+from nshot.methods.spec import spec_hash
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.models.catalog import locate, resolve

@@ -41,7 +41,8 @@ from nshot.core.files import write_atomic
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Shots, Task, digest
 from nshot.data.scripts import script
 from nshot.methods import TABLE
-from nshot.methods.contract import Method, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec_hash
 from nshot.metrics import metric_of
 from nshot.models import open_models
 from nshot.models.base import Decoding, LanguageModel, Models

@@ -29,7 +29,8 @@ from nshot.core import machine
 from nshot.core.files import write_atomic
 from nshot.core.types import Example, Image, Input, Label, Shots, Task, digest
 from nshot.methods import TABLE
-from nshot.methods.contract import Method, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec_hash
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.report import charts

@@ -26,7 +26,9 @@ from house import COLOURS, ENCODER, WORDS, House, colours, entry, fields, places
 from nshot.bench.workbench import Workbench as Workplaceless
 from nshot.board.schema import Wish
 from nshot.core.types import Delta, Example, Input, ModelRef, Prediction, Shots, Split, Task
-from nshot.methods.contract import Method, Nested, Table, Workbench, spec, spec_hash
+from nshot.methods.contract import Method, Workbench
+from nshot.methods.spec import spec, spec_hash
+from nshot.methods.table import Nested, Table
 from nshot.methods.teaching import teach
 from nshot.models import open_models
 from nshot.models.base import Decoding, LanguageModel, Lent, LentModel, Models

@@ -15,7 +15,7 @@ from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Grammar, Input, Label, ModelRef, Prediction, Task
 from nshot.data.task_file import read_task
 from nshot.methods import TABLE
-from nshot.methods.contract import spec
+from nshot.methods.spec import spec
 from nshot.metrics import METRICS, metric_of, misfits
 from nshot.models import open_models
 from nshot.models.base import Decoding

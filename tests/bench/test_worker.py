@@ -31,8 +31,9 @@ from nshot.core.serial import from_data
 from nshot.core.types import Example, Input, Label, Measurement, ModelRef, Shots, Split, Task
 from nshot.data import split
 from nshot.methods import TABLE
-from nshot.methods.contract import Method, Nested, Workbench
+from nshot.methods.contract import Method, Workbench
 from nshot.methods.fewshot.nearest_mean import NearestMean
+from nshot.methods.table import Nested
 from nshot.models.catalog import resolve
 from nshot.predictors.base import Predictor
 from spine import tickets

@@ -23,9 +23,9 @@ from nshot.cli.main import main
 from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.types import Delta, Example, Input, Label, ModelRef, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.contract import spec, spec_hash
 from nshot.methods.peft.adapter import GivenAdapter
 from nshot.methods.peft.lora import LoRA
+from nshot.methods.spec import spec, spec_hash
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, Label, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.contract import Brief, Method, Rates, spec
+from nshot.methods.contract import Brief, Method, Rates
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.fewshot.nearest_mean import NearestMean
 from nshot.methods.prompt.few_shot import FewShot, in_turn
 from nshot.methods.prompt.retrieved_shots import RetrievedShots
 from nshot.methods.prompt.zero_shot import ZeroShot
+from nshot.methods.spec import spec
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.base import Predictor

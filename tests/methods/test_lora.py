@@ -25,8 +25,9 @@ from families import tiny_family
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError
 from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.contract import Brief, Rates, spec
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.peft.lora import LoRA
+from nshot.methods.spec import spec
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
 from tiny import tiny_llama, tiny_tokenizer

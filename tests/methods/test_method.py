@@ -13,7 +13,9 @@ from pydantic import ValidationError, field_serializer
 from nshot.core.errors import InputError, nearest
 from nshot.core.types import Shots, Task
 from nshot.methods import TABLE, WHERE
-from nshot.methods.contract import Method, Nested, Table, Workbench, spec, spec_hash
+from nshot.methods.contract import Method, Workbench
+from nshot.methods.spec import spec, spec_hash
+from nshot.methods.table import Nested, Table
 from nshot.predictors.base import Predictor
 
 

@@ -27,7 +27,8 @@ from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split
-from nshot.methods.contract import Method, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec
 from nshot.metrics import metric_of
 from nshot.predictors.measure import Answered, joined
 

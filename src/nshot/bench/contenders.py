@@ -10,7 +10,8 @@ from pathlib import Path
 from nshot.bench.jobs.job import Cut, Job
 from nshot.bench.search import open_settings, validates
 from nshot.core.types import Kind, ModelRef
-from nshot.methods.contract import Method, parts, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts, spec
 
 
 @dataclass(frozen=True)

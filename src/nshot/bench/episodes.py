@@ -39,8 +39,8 @@ from nshot.core.types import digest
 from nshot.data.collections import Collection, Cut, load
 from nshot.data.episodes import EpisodeShape, draw, fitting
 from nshot.methods import TABLE
-from nshot.methods.contract import spec, spec_hash
 from nshot.methods.fewshot.episodic import Episodic
+from nshot.methods.spec import spec, spec_hash
 
 RESULT = "episodes.json"
 FORMAT = 1

@@ -7,7 +7,9 @@ from importlib import import_module
 
 from nshot.core.errors import Fault, InputError
 from nshot.methods import TABLE, loader
-from nshot.methods.contract import Method, Table, parts
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts
+from nshot.methods.table import Table
 
 
 def extended(places: Mapping[str, str]) -> Table:

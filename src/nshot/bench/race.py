@@ -25,7 +25,8 @@ from nshot.bench.search import open_settings
 from nshot.board.decide import Column, Floats
 from nshot.board.racing import GOES_ON, Standing, chance_before_test, race
 from nshot.board.words import in_points
-from nshot.methods.contract import Method, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec_hash
 from nshot.metrics import Metric, metric_of, points, score
 from nshot.predictors.measure import Answered, joined
 

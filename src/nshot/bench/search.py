@@ -19,7 +19,8 @@ import numpy as np
 from nshot.board.schema import Trial
 from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
 from nshot.core.types import LABELLED, Example, Fold, Kind, Prediction, Shots, Task
-from nshot.methods.contract import Method, parts, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts, spec
 from nshot.metrics import metric_of, score
 from nshot.predictors.calibration import LEAST
 

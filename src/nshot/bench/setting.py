@@ -15,7 +15,7 @@ from nshot.core.files import write_atomic
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, ModelRef, Split, Task, digest, group_of, stratified_folds
 from nshot.data.json_lines import read_rows, write_rows
-from nshot.methods.contract import Table
+from nshot.methods.table import Table
 
 _PARTS = ("train", "test", "preferences", "background")
 

@@ -21,7 +21,8 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.files import write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import ModelRef, Shots, Task, digest
-from nshot.methods.contract import Method, spec, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec, spec_hash
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor

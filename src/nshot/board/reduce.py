@@ -32,7 +32,8 @@ from nshot.board.schema import (
     Wish,
 )
 from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
-from nshot.methods.contract import Method, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec
 from nshot.metrics import Metric, metric_of, points, score
 
 _LOSSES = 60

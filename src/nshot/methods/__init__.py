@@ -8,7 +8,8 @@ from importlib.metadata import entry_points
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Kind
-from nshot.methods.contract import Method, Table
+from nshot.methods.contract import Method
+from nshot.methods.table import Table
 
 WHERE: Mapping[str, str] = {
     "majority": "nshot.methods.trivial.majority:Majority",

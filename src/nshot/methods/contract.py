@@ -8,36 +8,22 @@ methods are nested values, in Python, JSON and YAML alike::
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    SerializeAsAny,
-    ValidationError,
-    ValidationInfo,
-    model_serializer,
-)
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_serializer
 
-from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import no_truth_values
-from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains, digest
+from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.models.base import Ability, Models
 from nshot.predictors.base import Predictor
 
 T = TypeVar("T")
 Taken: TypeAlias = Literal["text", "pictures"]
 """What an input may be made of."""
-
-
 _VERBS: Mapping[Ability, str] = {
     "hidden": "show hidden states",
     "logits": "give logits",
@@ -231,86 +217,3 @@ class Method(BaseModel, ABC):
     @model_serializer(mode="wrap")
     def _with_name(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {"method": self.name, **handler(self)}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Name -> class, cheapest first. Loads a method's module when it is first asked for."""
-
-    load: Mapping[str, Callable[[], type[Method]]] = field(default_factory=dict)
-
-    def __iter__(self) -> Any:
-        return iter(self.load)
-
-    def __getitem__(self, name: str) -> type[Method]:
-        """The class of a method; `InputError` with the nearest name for an unknown one."""
-        if name not in self.load:
-            raise InputError(Fault(f"unknown method '{name}'", do=nearest(name, self.load)))
-        return self.load[name]()
-
-    @property
-    def ready(self) -> list[str]:
-        """The methods that can be adapted as they are: no setting of theirs must be given."""
-        return [
-            name
-            for name in self.load
-            if not any(field.is_required() for field in self[name].model_fields.values())
-        ]
-
-    def build(self, spec: Mapping[str, Any]) -> Method:
-        """A method from ``{"method": NAME, **settings}``; all wrong settings in one error."""
-        settings = dict(spec)
-        cls = self[str(settings.pop("method"))]
-        try:
-            return cls.model_validate(settings, context={"table": self})
-        except ValidationError as error:
-            raise InputError([_fault(cls, e) for e in error.errors()]) from None
-
-
-def _fault(cls: type[Method], error: Any) -> Fault:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
-    expected = str(error["msg"]).removeprefix("Input should be ")
-    return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected)
-
-
-def _resolve(value: Any, info: ValidationInfo) -> Any:
-    """A nested method written as data becomes a value, through the closed table in the context."""
-    if isinstance(value, Mapping) and "method" in value and info.context:
-        return info.context["table"].build(value)
-    return value
-
-
-Nested: TypeAlias = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
-"""Annotation of a field that holds another method."""
-
-
-def spec(method: Method) -> dict[str, Any]:
-    """The method as plain JSON data: its name and every setting, nested methods alike."""
-    try:
-        return method.model_dump(mode="json")
-    except PydanticSerializationError as error:
-        # pydantic wraps a Ctrl-C that falls into a serializer, and of a nested one keeps the name.
-        if ": KeyboardInterrupt:" in str(error):
-            raise KeyboardInterrupt from error
-        raise
-
-
-def spec_hash(method: Method) -> str:
-    """Name of the spec, with the versions of all methods in it."""
-    return digest(json.dumps(spec(method), sort_keys=True), json.dumps(_versions(method)))
-
-
-def _versions(method: Method) -> list[Any]:
-    return [[method.name, method.version], *map(_versions, _nested(method))]
-
-
-def _nested(method: Method) -> list[Method]:
-    values = [getattr(method, name) for name in type(method).model_fields]
-    return [value for value in values if isinstance(value, Method)]
-
-
-def parts(method: Method) -> list[Method]:
-    """The method and all methods in it."""
-    return [method, *[part for inner in _nested(method) for part in parts(inner)]]

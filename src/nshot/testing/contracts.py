@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from nshot.core.errors import NshotError
 from nshot.core.files import UNSAFE
 from nshot.core.types import Input, Prediction, Shots, Task
-from nshot.methods.contract import Method, Table, Workbench, spec, spec_hash
+from nshot.methods.contract import Method, Workbench
+from nshot.methods.spec import spec, spec_hash
+from nshot.methods.table import Table
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor

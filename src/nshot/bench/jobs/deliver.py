@@ -11,7 +11,8 @@ from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.measure import adapted, body
 from nshot.bench.jobs.place import Workplace
 from nshot.core.files import folder_bytes, link, write_atomic, write_folder
-from nshot.methods.contract import Method, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec
 from nshot.predictors.base import Predictor
 from nshot.predictors.calibrated import calibrated
 from nshot.predictors.checks import PICTURES, write_checks

@@ -25,9 +25,9 @@ from nshot.core.serial import from_data
 from nshot.core.types import digest
 from nshot.data.collections import Collection
 from nshot.data.episodes import EpisodeShape, draw
-from nshot.methods.contract import spec
 from nshot.methods.fewshot import learning
 from nshot.methods.fewshot.episodic import Episodic
+from nshot.methods.spec import spec
 from nshot.nets import answering, learners
 from nshot.nets.learner import Learner, embed_all
 from nshot.training.checkpoints import Checkpoints

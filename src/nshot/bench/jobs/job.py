@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from nshot.core import machine
 from nshot.core.serial import from_data
 from nshot.core.types import ModelRef, digest
-from nshot.methods.contract import Method, parts, spec, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts, spec, spec_hash
 
 Body: TypeAlias = dict[str, Any]
 """What a job results in, as JSON."""

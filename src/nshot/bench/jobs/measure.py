@@ -14,7 +14,8 @@ from nshot.core import machine
 from nshot.core.files import folder_bytes, write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import Cost, Example, Form, Measurement, Shots
-from nshot.methods.contract import Method, spec
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec
 from nshot.metrics import metric_of
 from nshot.predictors.base import Predictor
 from nshot.predictors.calibrated import calibrated, recalibrated

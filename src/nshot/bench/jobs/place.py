@@ -19,7 +19,8 @@ from nshot.core import machine
 from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged
 from nshot.core.types import Example, Image, Shots, Trains
 from nshot.data import draw, sample
-from nshot.methods.contract import Method, Table
+from nshot.methods.contract import Method
+from nshot.methods.table import Table
 from nshot.models.base import Models
 from nshot.models.wrap.kept_vectors import KeptVectors
 from nshot.predictors.base import Predictor

@@ -13,7 +13,8 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Fold, Prediction, digest
 from nshot.data import sample
-from nshot.methods.contract import Method, spec, spec_hash
+from nshot.methods.contract import Method
+from nshot.methods.spec import spec, spec_hash
 from nshot.models.wrap.cached import CachedModels
 from nshot.predictors.calibration import calibration_of
 

@@ -21,8 +21,9 @@ from nshot.core.types import Example, Shots, Task, digest
 from nshot.data.collections import SIDE, Collection
 from nshot.data.episodes import EpisodeShape
 from nshot.data.pictures import read_picture
-from nshot.methods.contract import Workbench, spec_hash
+from nshot.methods.contract import Workbench
 from nshot.methods.fewshot.episodic import STEPS, Episodic, Phase
+from nshot.methods.spec import spec_hash
 from nshot.nets import answering
 from nshot.nets.learner import Learner, embed_all
 from nshot.predictors.from_support import FromSupport, items_of
