@@ -35,6 +35,12 @@ class Faults:
         """Note a fault of one row; `unit` is what `place` counts: ``line``, ``row``, ``file``."""
         self._placed.setdefault((path, unit, Fault(problem, expected, do)), []).append(place)
 
+    def join(self, other: Faults) -> None:
+        """Note what `other` has noted."""
+        self._single += other._single
+        for fault, places in other._placed.items():
+            self._placed.setdefault(fault, []).extend(places)
+
     def error(self) -> InputError:
         """Everything noted, as one error to raise."""
         kinds: dict[tuple[Path, str], int] = {}

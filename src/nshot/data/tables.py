@@ -11,13 +11,13 @@ from nshot.data.header import tidied
 from nshot.data.table import Table
 
 
-def read_table(path: Path, faults: Faults) -> Table | None:
+def read_table(path: Path, faults: Faults, encoding: str | None = None) -> Table | None:
     """Read a file of one of the endings `files.READ`.
 
     Notes in `faults` every line that cannot be read; None when nothing can be.
     """
     try:
-        table = read_file(path, faults)
+        table = read_file(path, faults, encoding)
     except InputError as error:
         faults.add(*error.faults)
         return None

@@ -1,36 +1,38 @@
-"""Rows of JSON: one object a line, or an array of objects."""
+"""Rows of JSON: one object a line, an array of objects, or another shape that means the same."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import decode
 from nshot.data.faults import Faults
+from nshot.data.files.json_shapes import Shape, rows_in
+from nshot.data.files.opened import Opened
 from nshot.data.table import Row, Table
 
+_NAMES = {list: "list", str: "text", int: "number", float: "number", type(None): "null"}
+_LINE = 'one object per line, such as {"text": "...", "label": "..."}'
 
-def read_lines_of_json(path: Path, raw: bytes, faults: Faults) -> Table:
+
+def read_lines_of_json(file: Opened, faults: Faults) -> Table:
     """One object a line."""
+    return _lines(file.path, file.text(), faults)
+
+
+def _lines(path: Path, text: str, faults: Faults) -> Table:
     table = Table(path, ())
     columns: dict[str, None] = {}
-    for number, line in enumerate(decode(raw, path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = _json_object(line)
+            row = _object(line)
         except (ValueError, RecursionError) as error:
             table.broken = True
-            faults.at(
-                path,
-                "line",
-                number,
-                f"not a JSON object: {getattr(error, 'msg', None) or error}",
-                expected='one object per line, such as {"text": "...", "label": "..."}',
-            )
+            problem = f"not a JSON object: {getattr(error, 'msg', None) or error}"
+            faults.at(path, "line", number, problem, _LINE)
             continue
         columns.update(dict.fromkeys(row))
         table.rows.append(row)
@@ -39,22 +41,19 @@ def read_lines_of_json(path: Path, raw: bytes, faults: Faults) -> Table:
     return table
 
 
-def _json_object(line: str) -> Row:
-    row = _strict_json(line)
+def _object(line: str) -> Row:
+    row = _strict(line)
     if not isinstance(row, dict):
-        raise ValueError(f"a JSON {_JSON_NAMES.get(type(row), 'value')}")
+        raise ValueError(f"a JSON {_NAMES.get(type(row), 'value')}")
     return row
 
 
-def _strict_json(text: str) -> Any:
+def _strict(text: str) -> Any:
     """JSON without repeated keys and without halves of surrogate pairs; else `ValueError`."""
     content = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
     if "\\ud" in text or "\\uD" in text:
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair raises ValueError
     return content
-
-
-_JSON_NAMES = {list: "list", str: "text", int: "number", float: "number", type(None): "null"}
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> Row:
@@ -68,40 +67,36 @@ def _no_constant(name: str) -> None:
     """NaN, as some writers put for a value that is missing."""
 
 
-def read_json(path: Path, raw: bytes, faults: Faults) -> Table | None:
-    """An array of objects, each a row; or one object a line, which files of this name hold too."""
-    text = decode(raw, path)
-    if not text.lstrip().startswith("["):
-        return _object_lines(path, text, faults)
+def read_json(file: Opened, faults: Faults) -> Table | None:
+    """An array of objects, each a row; one object a line, which files of this name hold too; or
+    one of the shapes of `json_shapes`.
+    """
+    text = file.text()
     try:
-        items = _strict_json(text)
+        whole = _strict(text)
     except (ValueError, RecursionError) as error:
+        if not text.lstrip().startswith("["):
+            return _lines(file.path, text, faults)
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         problem = f"not JSON: {getattr(error, 'msg', None) or error}"
-        raise InputError(Fault(problem, "an array of objects", where=f"{path}{line}")) from None
+        where = f"{file.path}{line}"
+        raise InputError(Fault(problem, "an array of objects", where=where)) from None
+    shape = rows_in(whole, file.path)
+    file.notes += [f"{file.path.name}: {shape.note}"] if shape.note else []
+    return _table(file.path, shape, faults)
+
+
+def _table(path: Path, shape: Shape, faults: Faults) -> Table:
     table = Table(path, (), unit="row")
-    for number, item in enumerate(items, start=1):
+    for number, item in enumerate(shape.rows, start=1):
         if isinstance(item, dict):
             table.rows.append(item)
             table.places.append(number)
             continue
         table.broken = True
-        problem = f"not an object: a JSON {_JSON_NAMES.get(type(item), 'value')}"
+        problem = f"not an object: a JSON {_NAMES.get(type(item), 'value')}"
         faults.at(
             path, "row", number, problem, 'an object, such as {"text": "...", "label": "..."}'
         )
     table.columns = tuple(dict.fromkeys(name for row in table.rows for name in row))
     return table
-
-
-def _object_lines(path: Path, text: str, faults: Faults) -> Table:
-    """One object a line. Raises `InputError` for a text that is one value as a whole."""
-    try:
-        whole = _strict_json(text)
-    except (ValueError, RecursionError):
-        return read_lines_of_json(path, text.encode(), faults)
-    inner = [k for k, v in whole.items() if isinstance(v, list)] if isinstance(whole, dict) else []
-    rows = quote(str(path.with_suffix(".rows.json")))
-    do = f"jq {quote(f'.{inner[0]}')} {quote(str(path))} > {rows}" if inner else ""
-    problem = f"a JSON {_JSON_NAMES.get(type(whole), 'object')}"
-    raise InputError(Fault(problem, "an array of objects, or one a line", do, str(path)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
+from nshot.data.files.opened import Opened
 from nshot.data.table import Table
 
 
-def read_parquet(path: Path, raw: bytes, faults: Faults) -> Table | None:
+def read_parquet(file: Opened, faults: Faults) -> Table | None:
     """The columns; class names that Hugging Face keeps in the file stand for their numbers."""
     try:
         import pyarrow
@@ -21,17 +21,17 @@ def read_parquet(path: Path, raw: bytes, faults: Faults) -> Table | None:
             Fault(
                 "parquet files need pyarrow, which is not installed",
                 do="pip install 'nshot[parquet]'",
-                where=str(path),
+                where=str(file.path),
             )
         ) from None
     try:
-        content = pyarrow.parquet.read_table(pyarrow.BufferReader(raw))
+        content = pyarrow.parquet.read_table(pyarrow.BufferReader(file.raw))
         columns = {name: content.column(name).to_pylist() for name in content.column_names}
     except (pyarrow.ArrowException, ValueError, KeyError) as error:
-        raise InputError(Fault(f"not a parquet file: {error}", where=str(path))) from None
+        raise InputError(Fault(f"not a parquet file: {error}", where=str(file.path))) from None
     _name_classes(columns, content.schema.metadata or {})
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    return Table(path, tuple(columns), rows, list(range(1, len(rows) + 1)), unit="row")
+    return Table(file.path, tuple(columns), rows, list(range(1, len(rows) + 1)), unit="row")
 
 
 def _name_classes(columns: dict[str, list[Any]], metadata: dict[bytes, bytes]) -> None:

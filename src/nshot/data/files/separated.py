@@ -4,54 +4,107 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from nshot.core.files import decode
 from nshot.data.faults import Faults
+from nshot.data.files.opened import Opened
+from nshot.data.files.separator import NAMES, named_by_excel, tell_separator
 from nshot.data.header import Record, table_of
 from nshot.data.table import Table
 
 _Quoting: TypeAlias = Literal[0, 3]
 _CELL_LIMIT = 2**31 - 1
+_LOOKED_AT = 1000
+"""Rows that are looked at for spaces after separators."""
 
 
-def read_csv(path: Path, raw: bytes, faults: Faults) -> Table | None:
-    """Commas, and quotes round cells that hold one."""
-    return _separated(path, decode(raw, path), ",", csv.QUOTE_MINIMAL, faults)
+class _Way(NamedTuple):
+    """How a text is taken apart; `note` says what is unusual of it."""
+
+    mark: str
+    quoting: _Quoting = csv.QUOTE_MINIMAL
+    spaces: bool = False
+    escaped: bool = False
+    note: str = ""
 
 
-def read_tsv(path: Path, raw: bytes, faults: Faults) -> Table | None:
-    """Tabs; quotes group cells where that reads without a fault, else they are plain text."""
-    text, trial = decode(raw, path), Faults()
-    table = _separated(path, text, "\t", csv.QUOTE_MINIMAL, trial)
-    if not trial:
-        return table
-    table = _separated(path, text, "\t", csv.QUOTE_NONE, faults)
-    if table is not None:
-        table.notes.append(f"{path.name}: quotes are read as plain text")
-    return table
+def read_csv(file: Opened, faults: Faults) -> Table | None:
+    """Commas as a rule, and quotes round cells that hold one."""
+    return read_separated(file, file.text(), ",", faults)
 
 
-def _separated(
-    path: Path, text: str, comma: str, quoting: _Quoting, faults: Faults
-) -> Table | None:
-    """A header and rows of as many cells. None when the header itself is at fault."""
+def read_tsv(file: Opened, faults: Faults) -> Table | None:
+    """Tabs as a rule."""
+    return read_separated(file, file.text(), "\t", faults)
+
+
+def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table | None:
+    """Rows of cells; the separator is told from the content, `usual` is what the name says.
+
+    Quotes group cells where that reads without a fault; with tabs they else are plain text.
+    """
     with _long_cells():
-        return table_of(path, _records(path, text, comma, quoting, faults), faults)
+        named, rest = named_by_excel(text)
+        mark = named or tell_separator(rest, usual, file.path) or usual
+        before = 1 if named else 0
+        if mark != usual:
+            file.notes.append(f"{file.path.name}: parted by {NAMES.get(mark, repr(mark))}")
+        first: tuple[Table | None, Faults] | None = None
+        for way in _ways(rest, mark):
+            trial = Faults()
+            body = rest.replace('\\"', '""') if way.escaped else rest
+            records = _records(file.path, body, way, before, trial)
+            table = table_of(file.path, records, trial)
+            if not trial:
+                file.notes += [f"{file.path.name}: {way.note}"] if way.note else []
+                return table
+            first = first or (table, trial)
+    assert first is not None  # there is a way at least
+    faults.join(first[1])
+    return first[0]
 
 
-def _records(
-    path: Path, text: str, comma: str, quoting: _Quoting, faults: Faults
-) -> Iterator[Record]:
-    """(cells, first line) of each record that is not blank."""
+def _ways(text: str, mark: str) -> Iterator[_Way]:
+    """How the text may be meant, the likeliest first."""
+    if _spaced(text, mark):
+        yield _Way(mark, spaces=True, note="spaces after separators are left out")
+    yield _Way(mark)
+    if '\\"' in text:
+        yield _Way(mark, escaped=True, note='\\" inside quotes is read as a quote')
+    if mark == "\t":
+        yield _Way(mark, csv.QUOTE_NONE, note="quotes are read as plain text")
+
+
+def _spaced(text: str, mark: str) -> bool:
+    """Is each cell after the first set off by a space, or does a quote stand after one?"""
+    if mark + " " not in text:
+        return False
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    cells: list[str] = []
+    try:
+        for row, _ in zip(rows, range(_LOOKED_AT), strict=False):
+            cells += [cell for cell in row[1:] if cell]
+    except csv.Error:
+        return False
+    quoted = any(re.match(' +"', cell) for cell in cells)
+    return bool(cells) and (quoted or all(cell.startswith(" ") for cell in cells))
+
+
+def _records(path: Path, text: str, way: _Way, before: int, faults: Faults) -> Iterator[Record]:
+    """(cells, first line) of each record that is not blank; None for one that cannot be read."""
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=comma, quoting=quoting, strict=True
+        io.StringIO(text, newline=""),
+        delimiter=way.mark,
+        quoting=way.quoting,
+        skipinitialspace=way.spaces,
+        strict=True,
     )
     while True:
-        first = reader.line_num + 1
+        first = before + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:

@@ -1,0 +1,208 @@
+"""Shapes of a JSON document that hold rows.
+
+An array of objects is one. Others are columns (``{"text": [...], "label": [...]}``, or with row
+numbers as pandas writes them), rows by their number, a header and arrays, one list of rows beside
+other keys, and texts by label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any, NamedTuple
+
+from nshot.core.errors import Fault, InputError
+
+_SHORT = 40
+"""Characters up to which, on average, the values of a column may be labels."""
+
+
+class Shape(NamedTuple):
+    """Rows, each an object where all is well, and what was assumed of the shape ("": nothing)."""
+
+    rows: list[Any]
+    note: str = ""
+
+
+def rows_in(whole: Any, path: Path) -> Shape:
+    """The rows of a document. Raises `InputError` where it holds none, or more than one list."""
+    if isinstance(whole, list):
+        return _array(whole)
+    if isinstance(whole, dict) and whole:
+        values = list(whole.values())
+        if _is_split(whole):
+            return _named(
+                whole["columns"], whole["data"], "columns and data, as pandas writes them"
+            )
+        if all(isinstance(value, list) for value in values) and not _is_row(whole):
+            return _lists(whole, path)
+        if len(values) > 1 and all(isinstance(value, dict) for value in values):
+            return _mappings(whole, path)
+        inner = _lists_of_rows(whole)
+        if len(inner) == 1:
+            (keys, rows) = inner[0]
+            return Shape(rows, f"the rows are the list {_dotted(keys)}")
+        if len(inner) > 1:
+            raise InputError(_several(path, inner))
+        if _is_row(whole):
+            return Shape([whole])
+    raise InputError(
+        Fault(
+            f"a JSON {'object' if isinstance(whole, dict) else 'value'} without rows",
+            "an array of objects, one object a line, or columns",
+            'such as [{"text": "...", "label": "..."}]',
+            str(path),
+        )
+    )
+
+
+def _array(items: list[Any]) -> Shape:
+    """Objects; or arrays, of which the first has the names."""
+    arrays = len(items) > 1 and all(isinstance(item, list) for item in items)
+    if arrays and all(isinstance(name, str) for name in items[0]) and len({*items[0]}) > 1:
+        names = items[0]
+        if all(len(item) == len(names) == len({*names}) for item in items):
+            return _named(names, items[1:], "arrays, the first of which has the names")
+    return Shape(items)
+
+
+def _is_row(whole: Mapping[str, Any]) -> bool:
+    """Is this one row, whose list is a conversation or the like, rather than a file of them?"""
+    return any(isinstance(value, str) for value in whole.values()) and not _lists_of_rows(whole)
+
+
+def _is_split(whole: Mapping[str, Any]) -> bool:
+    names, data = whole.get("columns"), whole.get("data")
+    return (
+        isinstance(names, list)
+        and isinstance(data, list)
+        and len({*map(str, names)}) == len(names) > 0
+        and all(isinstance(row, list) and len(row) == len(names) for row in data)
+    )
+
+
+def _named(names: Sequence[Any], rows: Sequence[Sequence[Any]], note: str) -> Shape:
+    keys = [str(name) for name in names]
+    return Shape([dict(zip(keys, row, strict=True)) for row in rows], note)
+
+
+def _lists(whole: Mapping[str, list[Any]], path: Path) -> Shape:
+    """Columns of one length, or the texts of each label."""
+    if len(whole) == 1:
+        ((name, values),) = whole.items()
+        if any(isinstance(value, dict) for value in values):
+            return Shape(values, f"the rows are the list {_dotted((name,))}")
+        return Shape([{name: value} for value in values], f"one column, {name!r}")
+    rows = [(key, value) for key, value in whole.items() if _are_rows(value)]
+    if len(rows) == len(whole):
+        raise InputError(_several(path, [((key,), value) for key, value in rows]))
+    if len(rows) == 1:
+        return Shape(rows[0][1], f"the rows are the list {_dotted((rows[0][0],))}")
+    one_length = len({len(values) for values in whole.values()}) == 1
+    texts = all(isinstance(value, str) for values in whole.values() for value in values)
+    like_labels = [name for name, values in whole.items() if _repeat(values)]
+    if one_length and not (texts and not like_labels and len(whole) > 1 and _all_long(whole)):
+        return Shape(
+            [dict(zip(whole, cells, strict=True)) for cells in zip(*whole.values(), strict=True)],
+            f"columns: {', '.join(whole)}",
+        )
+    if texts and not one_length:
+        return Shape(
+            [{"text": text, "label": key} for key, values in whole.items() for text in values],
+            f"each key is a label ({', '.join(list(whole)[:8])}), its list the texts",
+        )
+    raise InputError(_columns_or_labels(path, whole, one_length))
+
+
+def _all_long(whole: Mapping[str, list[Any]]) -> bool:
+    """Do all columns hold texts that stand once? Then the keys may be labels as well."""
+    return all(len({*values}) == len(values) > 0 for values in whole.values())
+
+
+def _repeat(values: Sequence[Any]) -> bool:
+    """Few short values that come again: a column of labels."""
+    kinds = {str(value) for value in values}
+    width = sum(map(len, kinds)) / max(1, len(kinds))
+    return 2 * len(kinds) <= len(values) and width <= _SHORT
+
+
+def _mappings(whole: Mapping[str, Mapping[str, Any]], path: Path) -> Shape:
+    """Columns by row number, as pandas writes them, or rows by number or name."""
+    inner = [*dict.fromkeys(key for value in whole.values() for key in value)]
+    if inner and all(key.isdecimal() for key in inner):
+        rows = [
+            {name: column[key] for name, column in whole.items() if key in column} for key in inner
+        ]
+        return Shape(rows, f"columns by row number: {', '.join(whole)}")
+    nested = _lists_of_rows(whole)
+    if len(nested) > 1:
+        raise InputError(_several(path, nested))
+    if len(nested) == 1:
+        return Shape(nested[0][1], f"the rows are the list {_dotted(nested[0][0])}")
+    if all(key.isdecimal() for key in whole) or "id" in inner:
+        return Shape([dict(row) for row in whole.values()], "rows by their number")
+    return Shape([{"id": key, **row} for key, row in whole.items()], "rows by their name, the 'id'")
+
+
+def _are_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _lists_of_rows(whole: Mapping[str, Any]) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """The lists of objects under the keys of a document, or under keys of these."""
+    first: list[tuple[tuple[str, ...], list[Any]]] = [
+        ((key,), value) for key, value in whole.items() if _are_rows(value)
+    ]
+    if first:
+        return first
+    return [
+        ((key, name), value)
+        for key, inner in whole.items()
+        if isinstance(inner, dict)
+        for name, value in inner.items()
+        if _are_rows(value)
+    ]
+
+
+def _dotted(keys: Sequence[str]) -> str:
+    return "'" + ".".join(keys) + "'"
+
+
+def _several(path: Path, lists: Sequence[tuple[tuple[str, ...], list[Any]]]) -> Fault:
+    """A command for each list: all of them are files of rows of their own."""
+    shown = lists[:3]
+    ways = [
+        f"jq {quote('.' + ''.join(f'[{_json_text(key)}]' for key in keys))} {quote(str(path))} > "
+        f"{quote(str(path.with_name(f'{path.stem}.{keys[-1]}.json')))}"
+        for keys, _ in shown
+    ]
+    names = ", ".join(_dotted(keys) for keys, _ in lists)
+    return Fault(f"{len(lists)} lists of rows: {names}", "one", " ; ".join(ways), str(path))
+
+
+def _json_text(key: str) -> str:
+    import json
+
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _columns_or_labels(path: Path, whole: Mapping[str, Any], one_length: bool) -> Fault:
+    """Both readings, and the command that makes rows of each."""
+    file = quote(str(path))
+    rows = quote(str(path.with_name(f"{path.stem}.rows.json")))
+    by_label = (
+        f'jq \'[to_entries[] | .key as $name | .value[] | {{"text": ., "label": $name}}]\' '
+        f"{file} > {rows}"
+    )
+    by_column = f"jq '[keys_unsorted] + ([.[]] | transpose)' {file} > {rows}"
+    if not one_length:
+        sizes = ", ".join(f"{key} {len(values)}" for key, values in list(whole.items())[:8])
+        problem = f"lists of different lengths: {sizes}"
+        return Fault(problem, "columns of one length, or texts by label", by_label, str(path))
+    return Fault(
+        f"the keys may be columns or labels: {', '.join(list(whole)[:8])}",
+        "rows with a text and a label",
+        f"{by_label}   where they are labels; {by_column}   where they are columns",
+        str(path),
+    )
