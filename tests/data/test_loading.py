@@ -239,7 +239,7 @@ def test_inputs_for_predict(tmp_path: Path) -> None:
 
 def test_inputs_at_fault_are_all_told(tmp_path: Path) -> None:
     task = Task("t", "classify", field_names=(("premise", "P"), ("hypothesis", "H")))
-    rows = [{"premise": "", "hypothesis": ""}, {"premise": " "}, {"premise": ["x"]}]
+    rows = [{"premise": "", "by": "Ann"}, {"premise": " ", "by": "Bo"}, {"premise": ["x"]}]
     path = write_jsonl(tmp_path / "in.jsonl", [{"premise": "a", "hypothesis": "b"}, *rows])
     with pytest.raises(InputError) as caught:
         read_inputs(path, task)

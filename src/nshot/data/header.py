@@ -211,4 +211,4 @@ def tidied(table: Table) -> Table:
 
 
 def _is_blank(cell: object) -> bool:
-    return cell is None or cell == "" or cell != cell
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
