@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nshot.bench.jobs.job import Cut, Job
 from nshot.bench.search import open_settings, validates
+from nshot.core.files import unique_ends
 from nshot.core.types import Kind, ModelRef
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec
@@ -81,15 +82,8 @@ def _several(refs: Sequence[ModelRef], needed: bool) -> Sequence[ModelRef | None
 
 def unique_names(refs: Sequence[ModelRef]) -> dict[ModelRef, str]:
     """The shortest names by which the models differ: the last part, or more of it."""
-    words = {ref: _words(ref) for ref in dict.fromkeys(refs)}
-    names: dict[ModelRef, str] = {}
-    for ref, own in words.items():
-        others = [other for one, other in words.items() if one != ref]
-        length = 1
-        while length < len(own) and any(other[-length:] == own[-length:] for other in others):
-            length += 1
-        names[ref] = "/".join(own[-length:])
-    return names
+    different = list(dict.fromkeys(refs))
+    return dict(zip(different, unique_ends([_words(ref) for ref in different]), strict=True))
 
 
 def _words(ref: ModelRef) -> tuple[str, ...]:

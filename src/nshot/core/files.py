@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -85,6 +85,17 @@ def link(path: Path, copy: Path) -> None:
         os.link(path, copy)
     except OSError:
         shutil.copyfile(path, copy)
+
+
+def unique_ends(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """The shortest end of each path, given in its parts, that no other has; else all of it."""
+    names = []
+    for path in paths:
+        others = [other for other in paths if other != path]
+        lengths = range(1, len(path))
+        unique = (n for n in lengths if all(other[-n:] != path[-n:] for other in others))
+        names.append(Path(*path[-next(unique, len(path)) :]).as_posix())
+    return names
 
 
 def folder_bytes(folder: Path) -> int:

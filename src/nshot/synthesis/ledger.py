@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 from nshot.core.errors import EndpointRefused, Fault, InputError, Locked
@@ -63,12 +62,7 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -83,13 +77,7 @@ class Ledger:
         if isinstance(answer, EndpointRefused):
             line: dict[str, Any] = {"key": key, "refused": answer.faults[0].found}
         else:
-            line = {
-                "key": key,
-                "text": answer.text,
-                "tokens_in": answer.tokens_in,
-                "tokens_out": answer.tokens_out,
-                "finished": answer.finished,
-            }
+            line = {"key": key, **asdict(answer)}
         self._append((json.dumps(line) + "\n").encode())
         self._known[key] = answer
 

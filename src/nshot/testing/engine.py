@@ -11,7 +11,7 @@ import numpy as np
 from nshot.core.errors import CannotAdapt, NshotError
 from nshot.core.types import Grammar, ModelRef, Prompt, Turn
 from nshot.models.base import Ability, Decoding, LanguageModel, Models
-from nshot.testing.contracts import CLOSE, promise
+from nshot.testing.contracts import CLOSE, promise, refused
 
 PROMPTS: tuple[Prompt, ...] = (
     "Text: a warm and funny film\nLabel:",
@@ -43,7 +43,7 @@ def check_engine(models: Models, ref: ModelRef) -> None:
     promise(len(counts) == len(PROMPTS) and min(counts) >= 0, "it counts tokens of each prompt")
     for ability, ask in _UNABLE.items():
         if ability not in facts.can:
-            promise(_refused(CannotAdapt, lambda ask=ask: ask(lm)), f"without {ability}, refused")  # type: ignore[misc]
+            promise(refused(CannotAdapt, lambda ask=ask: ask(lm)), f"without {ability}, refused")  # type: ignore[misc]
     for ability, check in _CHECKS.items():
         if ability in facts.can:
             check(lm)
@@ -52,7 +52,7 @@ def check_engine(models: Models, ref: ModelRef) -> None:
     if "train" in facts.can:
         _check_lending(models, lm)
     else:
-        promise(_refused(CannotAdapt, lambda: _lend(models, ref)), "it refuses to be trained")
+        promise(refused(CannotAdapt, lambda: _lend(models, ref)), "it refuses to be trained")
     promise(models.fingerprint(ref) == before, "nothing that it was asked has changed it")
     promise(all(size >= 0 for size in models.resident_bytes().values()), "its bytes are counted")
 
@@ -134,7 +134,7 @@ def _check_lending(models: Models, lm: LanguageModel) -> None:
         promise(lent.facts.ref == ref, "what is lent is the model that was asked for")
         same = zip(scores, lent.logprobs(PROMPTS, ANSWERS), strict=True)
         promise(all(_close(a.logprobs, b.logprobs) for a, b in same), "lent it answers the same")
-        promise(_refused(NshotError, lambda: lm.logprobs(PROMPTS, ANSWERS)), "lent, it is away")
+        promise(refused(NshotError, lambda: lm.logprobs(PROMPTS, ANSWERS)), "lent, it is away")
         for parameter in lent.module.parameters():
             parameter.data = parameter.data + 1
     promise(models.fingerprint(ref) == before, "it is taken back unchanged")
@@ -145,14 +145,6 @@ def _check_lending(models: Models, lm: LanguageModel) -> None:
 def _lend(models: Models, ref: ModelRef) -> None:
     with models.lend(ref):
         pass
-
-
-def _refused(kind: type[NshotError], ask: Callable[[], object]) -> bool:
-    try:
-        ask()
-    except kind:
-        return True
-    return False
 
 
 def _close(one: Any, other: Any) -> bool:

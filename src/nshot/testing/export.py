@@ -12,7 +12,7 @@ from nshot.core.types import Input, Prediction
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.folder import read
-from nshot.testing.contracts import promise
+from nshot.testing.contracts import promise, refused, tied
 from nshot.use.export.base import Export
 
 SAFE = frozenset({".json", ".safetensors"})
@@ -35,7 +35,10 @@ def check_export(
     saved = read(folder)
     promise(export.why_not(saved) is None, "it takes this folder")
     into.mkdir(parents=True)
-    promise(_refused(export, into, inputs), "a folder that it did not write is refused")
+    promise(
+        refused(InputError, lambda: export.answer(into, inputs)),
+        "a folder that it did not write is refused",
+    )
     export.write(saved, models, into)
     files = [path for path in into.rglob("*") if path.is_file()]
     promise(bool(files) and {path.suffix for path in files} <= SAFE, "safetensors and JSON only")
@@ -46,7 +49,10 @@ def check_export(
     _check_same(answers, singly, close)
     with TemporaryDirectory() as elsewhere:
         moved = shutil.copytree(into, Path(elsewhere) / "moved")
-        promise(not _refused(export, moved, inputs), "a copy of its folder answers too")
+        promise(
+            not refused(InputError, lambda: export.answer(moved, inputs)),
+            "a copy of its folder answers too",
+        )
         _check_same(answers, export.answer(moved, inputs), close)
 
 
@@ -57,14 +63,4 @@ def _check_same(one: Sequence[Prediction], other: Sequence[Prediction], close: f
         promise(len(a.scores) == len(b.scores), "as many scores as the predictor gives")
         moves = [abs(x - y) for x, y in zip(a.scores, b.scores, strict=True)]
         promise(max(moves, default=0.0) <= close, "the predictor's scores")
-        best = sorted(a.scores, reverse=True)[:2]
-        tied = len(best) == 2 and best[0] - best[1] <= 2 * close
-        promise(a.answer == b.answer or tied, "the predictor's answer")
-
-
-def _refused(export: Export, folder: Path, inputs: Sequence[Input]) -> bool:
-    try:
-        export.answer(folder, inputs)
-    except InputError:
-        return True
-    return False
+        promise(a.answer == b.answer or tied(a, 2 * close), "the predictor's answer")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, overload
 
-from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.errors import Fault, InputError, collected, nearest
+from nshot.core.files import unique_ends
 from nshot.core.types import Input, Prediction, Task
 from nshot.models import open_models
 from nshot.models.base import Models
@@ -92,16 +94,14 @@ def load(
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
     shared = models or open_models()
-    ready_folders: dict[str, Ready] = {}
     faults: list[Fault] = []
-    for name, place in places.items():
-        try:
-            ready_folders[name] = ready(place, shared, abstain_below)
-        except InputError as error:
-            faults += error.faults
+    folders = {
+        name: collected(faults, partial(ready, place, shared, abstain_below))
+        for name, place in places.items()
+    }
     if faults:
         raise InputError(faults)
-    return Many(ready_folders)
+    return Many({name: one for name, one in folders.items() if one})
 
 
 def unique_names(folders: Sequence[Path]) -> dict[str, Path]:
@@ -112,12 +112,7 @@ def unique_names(folders: Sequence[Path]) -> dict[str, Path]:
     parts = [Path(os.path.abspath(folder)).parts for folder in folders]
     if twice := {str(folders[i]) for i, one in enumerate(parts) if one in parts[:i]}:
         raise InputError([Fault("named twice", where=folder) for folder in sorted(twice)])
-    names = []
-    for one in parts:
-        lengths = range(1, len(one) + 1)
-        unique = (n for n in lengths if sum(other[-n:] == one[-n:] for other in parts) == 1)
-        names.append(Path(*one[-next(unique) :]).as_posix())
-    return dict(zip(names, folders, strict=True))
+    return dict(zip(unique_ends(parts), folders, strict=True))
 
 
 def _unknown(under: Sequence[str], known: Mapping[str, Ready]) -> list[Fault]:

@@ -279,11 +279,9 @@ class RemoteLanguageModel(LanguageModel):
     def _refused(self, response: httpx2.Response) -> EndpointRefused:
         status = response.status_code
         message = self._without_key(_message(response))
-        fault = Fault(f"the endpoint refuses (status {status}): {message}", where=self._url)
-        do = CURES.get(status, "")
-        return EndpointRefused(
-            Fault(fault.found, do=do, where=fault.where), of_one_prompt=status in _OF_ONE_PROMPT
-        )
+        problem = f"the endpoint refuses (status {status}): {message}"
+        fault = Fault(problem, do=CURES.get(status, ""), where=self._url)
+        return EndpointRefused(fault, of_one_prompt=status in _OF_ONE_PROMPT)
 
     def _without_key(self, text: str) -> str:
         """What an endpoint says may repeat the key."""
