@@ -45,9 +45,7 @@ def _panel(
         size: area[0] + 6 + (area[2] - area[0] - 12) * (i / max(1, len(sizes) - 1))
         for i, size in enumerate(sizes)
     }
-    body = score_grid(
-        Axis(scale.low, scale.high, scale.ticks[:: max(1, len(scale.ticks) // 3)]), area
-    )
+    body = score_grid(scale.thinned, area)
     body += [text("c-tick", x, height - 5, str(size), "middle") for size, x in place.items()]
     body += [_run(other, place, scale, area, "c-behind") for other in others if other != series]
     body += _band(series, place, scale, area)

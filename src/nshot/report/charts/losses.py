@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from nshot.report.charts.draw import Box, Spot, line, name_text, polyline, shape, svg, text
+from nshot.report.charts.draw import Box, Spot, name_text, polyline, shape, svg, text
 from nshot.report.charts.marks import Losses, Series, curves_axis
 from nshot.report.charts.scales import Axis, axis, score_grid
 from nshot.report.numbers import say
@@ -23,7 +23,10 @@ def loss_panel(losses: Losses, width: int = 190, height: int = 150) -> Markup:
         across = area[0] + (area[2] - area[0]) * point[0] / max(1, last)
         return across, scale.place(point[1], area[3], area[1])
 
-    body = [*_loss_grid(scale, area), text("c-tick", area[2], height - 5, f"{last}", "end")]
+    body = [
+        *score_grid(scale.thinned, area, "{:g}".format),
+        text("c-tick", area[2], height - 5, f"{last}", "end"),
+    ]
     body.append(text("c-tick", area[0], height - 5, "0", "middle"))
     body.append(polyline("c-run.c-out", [*map(spot, losses.train)]))
     if losses.validation:
@@ -69,20 +72,10 @@ def _accuracy_panel(series: Series, scale: Axis, width: int, height: int) -> Mar
         )
         for step, value, _, _ in series.points
     ]
-    thinned = Axis(scale.low, scale.high, scale.ticks[:: max(1, len(scale.ticks) // 3)])
-    body = [*score_grid(thinned, area), polyline(f"c-run.c-{series.role}", spots)]
+    body = [*score_grid(scale.thinned, area), polyline(f"c-run.c-{series.role}", spots)]
     for spot, (step, value, _, _) in zip(spots, series.points, strict=True):
         words = f"after step {step}: {say(value, 'score')} %"
         body.append(shape(series.role, *spot, 3, words))
     body.append(text("c-tick", area[2], height - 5, f"{last} steps", "end"))
     body.append(text("c-tick", 4, 12, "accuracy, new classes", "start"))
     return svg(width, height, f"{series.name}: accuracy over steps", body, name="accuracy")
-
-
-def _loss_grid(scale: Axis, area: Box) -> list[Markup]:
-    drawn = []
-    for tick in scale.ticks[:: max(1, len(scale.ticks) // 3)]:
-        y = scale.place(tick, area[3], area[1])
-        drawn.append(line("c-grid", area[0], y, area[2], y))
-        drawn.append(text("c-tick", area[0] - 5, y + 4, f"{tick:g}", "end"))
-    return drawn

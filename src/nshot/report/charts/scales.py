@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -23,6 +23,11 @@ class Axis:
         """Where `value` lies between the coordinates `start` (low) and `end` (high)."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return start + share * (end - start)
+
+    @property
+    def thinned(self) -> Axis:
+        """The same with about three ticks, for small drawings."""
+        return replace(self, ticks=self.ticks[:: max(1, len(self.ticks) // 3)])
 
 
 def axis(values: Sequence[float]) -> Axis:
@@ -47,11 +52,11 @@ def across(scale: Axis, value: float, width: float) -> float:
     return scale.place(value, 10, width - 10)
 
 
-def score_grid(scale: Axis, area: Box) -> list[Markup]:
-    """Lines across at the ticks, with their percent at the left."""
+def score_grid(scale: Axis, area: Box, words: Callable[[float], str] = percent) -> list[Markup]:
+    """Lines across at the ticks, with their `words` at the left."""
     drawn = []
     for tick in scale.ticks:
         y = scale.place(tick, area[3], area[1])
         drawn.append(line("c-grid", area[0], y, area[2], y))
-        drawn.append(text("c-tick", area[0] - 7, y + 4, percent(tick), "end"))
+        drawn.append(text("c-tick", area[0] - 7, y + 4, words(tick), "end"))
     return drawn
