@@ -101,7 +101,7 @@ def test_the_table_loads_a_file_when_it_is_asked_for() -> None:
         "print([m for m in sys.modules if m.startswith('nshot.methods.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "['nshot.methods.contract']", done.stderr
+    assert done.stdout.strip() == "['nshot.methods.contract', 'nshot.methods.table']", done.stderr
 
 
 @pytest.mark.parametrize("name", WHERE)

@@ -241,7 +241,8 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str, workers: int = 1
 
             def write() -> dict[str, Any]:
                 result = _result(prepared, rows(), command)
-                write_atomic(request.out / RESULT, _json(result))
+                text = json.dumps(result, ensure_ascii=False, indent=1) + "\n"
+                write_atomic(request.out / RESULT, text)
                 return result
 
             def rows() -> list[dict[str, Any]]:
@@ -271,10 +272,6 @@ def _row(method: Episodic, outcome: Outcome) -> dict[str, Any]:
         return outcome.body
     row: dict[str, Any] = {"name": method.called, "status": "failed", "reason": outcome.reason}
     return row | {"scores": [], "untrained": [], "training": None, "spec": spec(method)}
-
-
-def _json(result: Mapping[str, Any]) -> str:
-    return json.dumps(result, ensure_ascii=False, indent=1) + "\n"
 
 
 def _result(prepared: Prepared, rows: Sequence[Mapping[str, Any]], command: str) -> dict[str, Any]:

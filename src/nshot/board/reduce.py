@@ -355,6 +355,7 @@ def row_of(
     scores = draw_scores(entry, largest, task)
     own = estimates.get(largest, {}).get(entry.name, Estimate())
     measurements = entry.measurements.get(largest, [])
+    chosen = entry.spec or spec(entry.method)
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
     return Row(
         name=entry.name,
@@ -363,7 +364,7 @@ def row_of(
         encoder=entry.encoder,
         rung=entry.method.rung,
         trains=entry.method.trains,
-        settings=_settings(entry),
+        settings={k: v for k, v in chosen.items() if k != "method"},
         status=entry.status(largest),
         reason=entry.aside or entry.reason,
         test_rows=len(measurements[0].ids) if measurements else None,
@@ -422,10 +423,6 @@ def _with_calibration(facts: Facts, entry: Entry, size: Size, row: Row) -> Row:
     if key not in entry.calibrations:
         entry.calibrations[key] = calibration_cell(facts.task, first, facts.examples)
     return row.model_copy(update={"calibration": entry.calibrations[key]})
-
-
-def _settings(entry: Entry) -> dict[str, Any]:
-    return {k: v for k, v in (entry.spec or spec(entry.method)).items() if k != "method"}
 
 
 def _curve(

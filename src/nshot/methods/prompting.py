@@ -144,7 +144,7 @@ def calibrated(
         bench.note("not calibrated: every row that there is stands in the prompt")
         return predictor
     order = random.Random(f"calibration:{bench.seed}")
-    chosen = order.sample(sorted(rows, key=_id), min(most, len(rows)))
+    chosen = order.sample(sorted(rows, key=lambda e: e.id), min(most, len(rows)))
     inputs = [example.input for example in chosen]
 
     def measure() -> tuple[float, ...]:
@@ -185,7 +185,7 @@ def how_many_fit(bare: Prompted, demos: Sequence[Example], shots: Shots, bench: 
 def _fits(predictor: Prompted, inputs: Sequence[Input]) -> bool:
     """Whether the longest of `inputs` fits into the context with the prompt around it."""
     model = predictor.models.open(predictor.ref)
-    longest = max(inputs, key=_length)
+    longest = max(inputs, key=lambda one: len(one.text))
     return (
         max(model.count(predictor.prompts([longest]))) + _answer(predictor) <= model.facts.context
     )
@@ -210,11 +210,3 @@ def _answer(predictor: Prompted) -> int:
         return predictor.max_tokens
     model = predictor.models.open(predictor.ref)
     return max(model.count([label.words for label in predictor.task.labels])) + 2
-
-
-def _id(example: Example) -> str:
-    return example.id
-
-
-def _length(input: Input) -> int:
-    return len(input.text)

@@ -176,7 +176,9 @@ class LocalProcesses:
             current = self._slots[slot]
             if current is not None and current in self._running:
                 continue
-            running = self._lost.pop() if self._lost else _begun(take())
+            running = self._lost.pop() if self._lost else None
+            if running is None and (job := take()) is not None:
+                running = _Running(job, time.monotonic())
             if running is None:
                 return
             process = self._at(slot)
@@ -199,10 +201,6 @@ class LocalProcesses:
         self._slots = [None] * len(self._slots)
         self._running.clear()
         sweep(self._root)  # what those left that were killed while they wrote
-
-
-def _begun(job: Job | None) -> _Running | None:
-    return None if job is None else _Running(job, time.monotonic())
 
 
 def _outcome(process: Process, running: _Running, event: dict[str, Any] | None) -> Outcome:

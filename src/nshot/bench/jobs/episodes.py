@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +92,7 @@ class _Run:
             raise Diverged(body["reason"])
         source = self.store.predictor_folder(job)
         target = self.store.root / "learners" / method.called
-        write_folder(target, lambda folder: _copied(source, folder))
+        write_folder(target, lambda folder: shutil.copytree(source, folder, dirs_exist_ok=True))
         return method, job
 
     def _known(self, method: Episodic) -> tuple[str, ...]:
@@ -167,10 +166,6 @@ class _Run:
         if trained is not None:
             return learners.load(self.store.predictor_folder(trained))
         return learning.fresh(method, self.prepared.shape, self.prepared.request.seed)
-
-
-def _copied(source: Path, folder: Path) -> None:
-    shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
 def validation_split(

@@ -100,11 +100,8 @@ def context(fingerprint: str, identity: Mapping[str, Any]) -> str:
 
 def identity() -> dict[str, Any]:
     """What must be equal for the same bytes to come out: device, dtype, threads, packages."""
-    return {**machine.identity(), "versions": _versions()}
-
-
-def _versions() -> dict[str, str]:
-    return {package: _version(package) for package in COMPUTE}
+    versions = {package: _version(package) for package in COMPUTE}
+    return {**machine.identity(), "versions": versions}
 
 
 def _version(package: str) -> str:

@@ -22,6 +22,7 @@ from nshot.data.collections import SIDE, Collection
 from nshot.data.episodes import EpisodeShape
 from nshot.data.pictures import read_picture
 from nshot.methods.contract import Workbench
+from nshot.methods.features import targets
 from nshot.methods.fewshot.episodic import STEPS, Episodic, Phase
 from nshot.methods.spec import spec_hash
 from nshot.nets import answering
@@ -174,9 +175,7 @@ def adapt(method: Episodic, task: Task, shots: Shots, bench: Workbench) -> FromS
     bench.learned(trace.losses, ())
     items = torch.from_numpy(items_of([e.input for e in shots.labelled], background.shape))
     support = embed_all(learner, items).cpu().numpy()
-    numbers = {name: i for i, name in enumerate(task.label_names)}
-    targets = np.array([numbers[e.label] for e in shots.labelled], dtype=np.int64)
-    return FromSupport(task, learner, support, targets)
+    return FromSupport(task, learner, support, targets(task, shots.labelled))
 
 
 def collected(examples: Sequence[Example]) -> Collection:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, Input, Shots, Task, digest, stratified_folds
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import targets
+from nshot.methods.contract import Brief, Workbench
+from nshot.methods.features import OnFeatures, seconds_to_read, targets
 from nshot.models.base import Floats, View
 from nshot.predictors.base import Predictor
 from nshot.predictors.discriminants import (
@@ -47,7 +47,7 @@ ROUNDS = 10
 """Rounds of soft k-means over what is unlabelled."""
 
 
-class PictureProbe(Method):
+class PictureProbe(OnFeatures):
     """Evci, Dumoulin, Larochelle and Mozer, "Head2Toe: Utilizing Intermediate Representations for
     Better Transfer Learning", ICML 2022, https://arxiv.org/abs/2201.03529.
 
@@ -68,11 +68,8 @@ class PictureProbe(Method):
     """
 
     name: ClassVar = "picture_probe"
-    rung: ClassVar = "fewshot"
-    needs_encoder: ClassVar = True
     takes: ClassVar = frozenset({"pictures"})
     trains: ClassVar = "head"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     about: ClassVar = "discriminants on the network's layers and the colours, chosen on folds"
 
     views: Literal["whole", "mirrored", "turned"] = "mirrored"
@@ -81,12 +78,12 @@ class PictureProbe(Method):
 
     def forecast(self, brief: Brief) -> Cost:
         """The network looks at every shot in every view; the search is quick."""
-        looks = brief.labelled * len(VIEWS[self.views])
-        return Cost(seconds=1.0 + 0.02 * brief.labelled + looks / brief.rates.encoder_tokens)
+        looks = seconds_to_read(brief.labelled * len(VIEWS[self.views]), brief)
+        return Cost(seconds=1.0 + 0.02 * brief.labelled + looks)
 
     def use_forecast(self, brief: Brief) -> Cost:
         """The network looks at every test picture in every view."""
-        return Cost(seconds=brief.test * len(VIEWS[self.views]) / brief.rates.encoder_tokens)
+        return Cost(seconds=seconds_to_read(brief.test * len(VIEWS[self.views]), brief))
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """See the shots, choose on their folds, and fit what was chosen to all of them."""

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Cost, Example, Shots, Task
+from nshot.core.types import Cost, Shots, Task
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.features import encoded, encoder_of
+from nshot.methods.features import encoded, encoder_of, seconds_to_read
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
@@ -59,22 +59,17 @@ class RetrievedShots(Prompting):
 
     def forecast(self, brief: Brief) -> Cost:
         """The encoder reads every shot, and calibration some rows with their demonstrations."""
-        reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
-        return Cost(seconds=reading).then(super().forecast(brief))
+        return Cost(seconds=seconds_to_read(brief.labelled, brief)).then(super().forecast(brief))
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots, see how many fit, and calibrate on unlabelled rows."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
         bare = prompted(task, shots, bench, base_of(bench), self.format, self.constrained)
         # Any may be retrieved: the longest must fit.
-        longest = sorted(shots.labelled, key=_length, reverse=True)[: self.k]
+        longest = sorted(shots.labelled, key=lambda e: -len(e.input.text))[: self.k]
         count = how_many_fit(bare, longest, shots, bench)
         shown = Retrieval(encoder_of(bench), shots.labelled, vectors, count)
         predictor = replace(bare, retrieval=shown)
         return calibrated(
             predictor, self.calibration, shots, shots.labelled, bench, self.batch_rows
         )
-
-
-def _length(example: Example) -> int:
-    return len(example.input.text)

@@ -58,19 +58,15 @@ def score(module: Any, rows: Sequence[Row], prefix: CachedPrefix, packed: bool) 
     """Sum of log-probabilities (nats) of each answer of each row; equal ones are scored once."""
     queries: dict[Query, int] = {}
     where = [
-        [queries.setdefault(_query(row, answer), len(queries)) for answer in row.answers]
+        [
+            queries.setdefault(Query(row.context + answer, len(row.context)), len(queries))
+            for answer in row.answers
+        ]
         for row in rows
     ]
-    sums = (_packed if packed else plain)(module, list(queries), prefix)
+    different = list(queries)
+    sums = Scorer(module, prefix).score(different) if packed else plain(module, different, prefix)
     return [sums[indices] for indices in where]
-
-
-def _query(row: Row, answer: Tokens) -> Query:
-    return Query(row.context + answer, len(row.context))
-
-
-def _packed(module: Any, queries: Sequence[Query], prefix: CachedPrefix) -> Floats:
-    return Scorer(module, prefix).score(queries)
 
 
 class Scorer:
