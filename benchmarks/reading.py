@@ -30,7 +30,7 @@ from table import ROOT, checkout, line, write
 BEFORE = "a15ce34"
 """The commit before issue 11."""
 PAGE = ROOT / "docs" / "design.md"
-GROUND = ("core", "types", "errors", "files", "data.table")
+GROUND = ("core", "types", "errors", "files", "data.table", "data.tables")
 LONG_FUNCTION, LONG_FILE = 40, 400
 
 

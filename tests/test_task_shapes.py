@@ -102,7 +102,6 @@ def test_a_rank_task(house: Any, tmp_path: Path) -> None:
     task = Task("pairs", "rank", metric="pair_accuracy")
     there = house(task, Split(pairs[:8], pairs[8:], "file", "f"))
     measurement = there.measure(Likely())
-    assert measurement.unit == "pair"
     assert all(len(p.scores) == 2 for p in measurement.predictions)
     board = there.board([entry(Likely(), measurement)])
     assert board.advice.pick == "likely"
