@@ -57,6 +57,14 @@ MESSAGES = [{"role": turn.role, "content": turn.text} for turn in TALK]
 ANSWER = {"role": "assistant", "content": "d"}
 WORSE = {"role": "assistant", "content": "e"}
 PAIR = Input(turns=TALK, answers=("d", "e"))
+UNTAUGHT = Turn("assistant", "b", taught=False)
+CALL = '<tool_call>\n{"name": "add", "arguments": {"x": 1}}\n</tool_call>'
+ASKS_TOOL = {"role": "assistant", "content": "", "tool_calls": [
+    {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"x": 1}'}}
+]}  # fmt: skip
+CALLED = Example(
+    "", Input(turns=(Turn("user", "a"), Turn("assistant", CALL), Turn("tool", "7"))), ("d",)
+)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,50 @@ PAIR = Input(turns=TALK, answers=("d", "e"))
          Example("", Input((("instruction", "a"),), answers=("b", "c")), grades=(7.5, 2))),
         ({"prompt": "a", "completion": "b", "label": False},
          Example("", Input((("prompt", "a"),), answers=("b",)), grades=(0,))),
+        ({"instruction": "c", "input": "", "output": "d", "system": "be brief",
+          "history": [["a", "b"]]}, Example("", Input(turns=TALK), ("d",))),
+        ({"instruction": "c", "input": "x", "output": "d", "system": "", "history": []},
+         Example("", Input((("instruction", "c"), ("input", "x"))), ("d",))),
+        ({"prompt": "c", "completion": "d", "history": '[["a", "b"]]', "system": "be brief"},
+         Example("", Input(turns=TALK), ("d",))),
+        ({"instruction": "add", "input": "1 1", "chosen": "2", "rejected": "3"},
+         Example("", Input((("instruction", "add"), ("input", "1 1")), answers=("2", "3")),
+                 grades=(1, 0))),
+        ({"system": "be brief", "history": [["a", "b"]], "question": "c",
+          "chosen": "d", "rejected": "e"}, Example("", PAIR, grades=(1, 0))),
+        ({"conversations": [{"from": FROM[t.role], "value": t.text} for t in TALK],
+          "chosen": {"from": "gpt", "value": "d"}, "rejected": {"from": "gpt", "value": "e"}},
+         Example("", PAIR, grades=(1, 0))),
+        ({"messages": [*MESSAGES, {**ANSWER, "weight": 1}]},
+         Example("", Input(turns=TALK), ("d",))),
+        ({"messages": [*MESSAGES[:2], {**MESSAGES[2], "weight": 0}, MESSAGES[3], ANSWER]},
+         Example("", Input(turns=(*TALK[:2], UNTAUGHT, TALK[3])), ("d",))),
+        ({"messages": [*MESSAGES[:2], {**MESSAGES[2], "loss": False}, MESSAGES[3], ANSWER]},
+         Example("", Input(turns=(*TALK[:2], UNTAUGHT, TALK[3])), ("d",))),
+        ({"messages": [*MESSAGES, ANSWER, {"role": "user", "content": "x"},
+                       {**WORSE, "train": "false"}]}, Example("", Input(turns=TALK), ("d",))),
+        ({"messages": [*MESSAGES, {"role": "user", "content": ""}, ANSWER,
+                       {"role": "assistant", "content": None}]},
+         Example("", Input(turns=TALK), ("d",))),
+        ({"messages": [*MESSAGES[:3], {"role": "user", "content": "c"},
+                       {"role": "user", "content": "more"}, ANSWER]},
+         Example("", Input(turns=(*TALK[:3], Turn("user", "c\n\nmore"))), ("d",))),
+        ({"messages": [ANSWER, *MESSAGES[1:], ANSWER]},
+         Example("", Input(turns=(Turn("assistant", "d"), *TALK[1:])), ("d",))),
+        ({"messages": [MESSAGES[1], ASKS_TOOL,
+                       {"role": "tool", "content": "7", "tool_call_id": "1"}, ANSWER]}, CALLED),
+        ({"messages": [MESSAGES[1],
+                       {"role": "assistant", "content": None,
+                        "function_call": {"name": "add", "arguments": '{"x": 1}'}},
+                       {"role": "function", "name": "add", "content": "7"}, ANSWER]}, CALLED),
+        ({"conversations": [{"from": "human", "value": "a"},
+                            {"from": "function_call",
+                             "value": '{"name": "add", "arguments": {"x": 1}}'},
+                            {"from": "observation", "value": "7"},
+                            {"from": "gpt", "value": "d"}]}, CALLED),
+        ({"messages": [MESSAGES[1], ASKS_TOOL]}, Example("", Input(turns=TALK[1:2]), (CALL,))),
+        ({"messages": [MESSAGES[1], ANSWER], "tools": [{"name": "add"}]},
+         Example("", Input(turns=(Turn("system", 'Tools:\n{"name": "add"}'), TALK[1])), ("d",))),
         ({"id": "s1", "instruction": "a", "instances": [{"input": "b", "output": "c"}],
           "is_classification": True},
          Example("", Input((("instruction", "a"), ("input", "b"))), ("c",), group="s1")),
@@ -124,6 +176,58 @@ def test_what_a_row_becomes(row: Row, example: Example) -> None:
 )
 def test_named_columns_stay_named_columns(row: Row) -> None:
     assert detect(Table(Path("x"), tuple(row), [row], [1])) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ([{"messages": MESSAGES[:1]}], "1 rows left out: it has no answer"),
+        ([{"messages": [*MESSAGES[:1], ANSWER]}], "1 rows left out: it asks nothing"),
+        ([{"messages": [MESSAGES[1], {"role": "assistant", "content": " "}]}],
+         "1 rows left out: it has no answer"),
+        ([{"messages": [MESSAGES[1], {**ANSWER, "weight": 0}]}] * 2,
+         "2 rows left out: none of its answers is taught"),
+        ([{"messages": [MESSAGES[1], {"role": "user", "content": ""}, ANSWER]}],
+         "1 rows: an empty turn was left out"),
+        ([{"messages": [*MESSAGES[1:], ANSWER, MESSAGES[1]]}],
+         "1 rows: what follows the last answer that is taught was left out"),
+        ([{"messages": [MESSAGES[1], MESSAGES[1], ANSWER]}],
+         "1 rows: turns of one speaker in a row were joined"),
+        ([{"messages": [MESSAGES[1], {**MESSAGES[2], "loss": 0}, MESSAGES[3], ANSWER]}],
+         "1 rows: turns with weight 0 (or loss, train: false) are read and not taught"),
+        ([{"messages": [MESSAGES[1], ASKS_TOOL]}], "1 rows: tool calls are read as what the"),
+    ],
+)  # fmt: skip
+def test_what_was_assumed_or_left_out_is_told(tmp_path: Path, rows: list[Row], note: str) -> None:
+    whole = [{"messages": [{"role": "user", "content": "q"}, ANSWER]}]
+    loaded = load(jsonl(tmp_path / "x.jsonl", rows + whole))
+    assert any(one.startswith(note) for one in loaded.notes), loaded.notes
+    assert len(loaded.train) == 1 + len(rows) * ("left out:" not in note)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"messages": [*MESSAGES, {**ANSWER, "weight": "much"}]}, "has the weight 'much'"),
+        ({"messages": [*MESSAGES, {**ANSWER, "tool_calls": [{"id": "1"}]}]}, "call without a name"),
+        ({"messages": [*MESSAGES, ANSWER], "system": "be long"}, "a key 'system' beside it"),
+        ({"instruction": "a", "output": "b", "history": [["c"]]}, "'history' holds no pairs"),
+        ({"prompt": MESSAGES, "input": "x", "chosen": "a", "rejected": "b"}, "'input' beside them"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_understood_is_refused(tmp_path: Path, row: Row, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        load(jsonl(tmp_path / "x.jsonl", [row]))
+
+
+def test_what_is_not_taught_is_read_and_written_again() -> None:
+    talk = {"messages": [*MESSAGES[:2], {**MESSAGES[2], "weight": 0}, MESSAGES[3], ANSWER]}
+    example = one(talk)
+    (row,) = apart(TOKENIZER, spoken(example))
+    taught = [t for t, is_taught in zip(*row, strict=True) if is_taught]
+    assert TOKENIZER.decode(taught) == "d<|im_end|>"
+    assert "b" in TOKENIZER.decode(row.tokens)
+    assert FORMATS["messages"].write(example) == talk
 
 
 # ------------------------------------------------------------------ any row, and back again
@@ -287,7 +391,9 @@ def test_pairs_that_nothing_tells_apart_are_left_out(tmp_path: Path) -> None:
     ]]  # fmt: skip
     loaded = load(jsonl(tmp_path / "x.jsonl", rows))
     assert len(loaded.train) == 2
-    assert "1 rows whose answers nothing tells apart: left out" in loaded.notes
+    assert "1 rows left out: their answers are equal, or judged equal" in loaded.notes
+    with pytest.raises(InputError, match="no row is left: 20 rows left out: their answers are eq"):
+        load(jsonl(tmp_path / "y.jsonl", rows[:1] * 20))
 
 
 def test_what_the_user_says_goes_before_what_is_told(tmp_path: Path) -> None:

@@ -172,3 +172,41 @@ def test_each_span_holds_its_answer_whatever_is_said(
     for said, (_, answer) in zip(found, texts, strict=True):
         assert said.endswith(FAMILIES[name].end)
         assert answer.strip() == said.removesuffix(FAMILIES[name].end).strip()
+
+
+CALLS = (*SAYS, Turn("tool", 'say "7"\nnow'), Turn("tool", "8"), Turn("assistant", "it is 7"))
+DROPS = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}U{{ m['content'] }}<|im_end|>"
+    "{% elif m['role'] == 'assistant' %}A{{ m['content'] }}<|im_end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}A{% endif %}"
+)
+DUMPS = CHAT.replace("{{ m['content'] }}", "{{ m['content'] | tojson }}")
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        (CHAT, '<|im_start|>tool\nsay "7"\nnow<|im_end|>\n<|im_start|>tool\n8<|im_end|>'),
+        (DUMPS, '<|im_start|>tool\n"say \\"7\\"\\nnow"<|im_end|>'),
+        (DROPS, 'U<tool_response>\nsay "7"\nnow\n</tool_response>\n<tool_response>\n8\n</tool'),
+        (MISTRAL, '[INST] <tool_response>\nsay "7"\nnow\n</tool_response>'),
+    ],
+    ids=["has the role", "writes JSON", "drops the role", "refuses the role"],
+)
+def test_what_a_tool_answers_is_read_whatever_the_template(template: str, written: str) -> None:
+    tokenizer = of("Mistral")
+    tokenizer.chat_template = template
+    assert written in render(tokenizer, CALLS, answering=False)[0]
+    row = rendered(tokenizer, CALLS)
+    said = "".join(spans(tokenizer, row))
+    assert "it is 7" in said
+    assert "now" not in said, "what a tool answers is not taught"
+
+
+def test_turns_that_are_not_to_be_taught_are_read_only() -> None:
+    for name in ("ChatML", "Qwen 3"):
+        tokenizer = of(name)
+        talk = (*ASKS, Turn("assistant", "a cat", taught=False), *TALK[2:])
+        taught = [run for row in apart(tokenizer, talk) for run in spans(tokenizer, row)]
+        assert len(taught) == 1, name
+        assert "the cat , still ." in taught[0]

@@ -42,13 +42,17 @@ class Image:
     sha256: str
 
 
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
+
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a chat."""
+    """One turn of a chat. Of the assistant's only those are learned that are `taught`."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     text: str
     images: tuple[Image, ...] = ()
+    taught: bool = True
 
 
 Prompt: TypeAlias = str | tuple[Turn, ...]

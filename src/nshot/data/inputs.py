@@ -13,7 +13,7 @@ from nshot.data.files import read_lines, read_text
 from nshot.data.folders import files_of
 from nshot.data.formats import detect
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
-from nshot.data.formats.format import Format, Problem
+from nshot.data.formats.format import Format, Problems
 from nshot.data.loading import content_ids, read_input
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
@@ -160,11 +160,13 @@ def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
     """What each row asks: a conversation's turns up to the user's last, or the answers to judge."""
     inputs: list[Input] = []
     for row, place in zip(table.rows, table.places, strict=True):
-        problems: list[Problem] = []
+        problems = Problems()
         if form in (MESSAGES, SHAREGPT):
             inputs.append(question(row, problems))
         else:
             inputs += [example.input for example in form.read(row, problems)]
+        if problems.left_out:
+            problems.append((f"a row left out: {problems.left_out}", "a question in every row"))
         for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:

@@ -152,17 +152,27 @@ def _without_gaps(text: str) -> str:
 def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn, ...]:
     """What `render` gives in the format ``chat``."""
     turns: list[Turn] = []
-    for demo in demos:
-        turns += [*_user(task, demo.input), Turn("assistant", shown_answer(task, demo))]
-    turns += _user(task, input)
-    # An own system turn of the input stands behind the task's: most templates take one only.
-    systems = [turn.text for turn in turns if turn.role == "system"]
+    systems: list[str] = []
+    # What opens an input as system stands behind the task's own: most templates take one only.
+    for one, answer in [*((d.input, (_answer(task, d),)) for d in demos), (input, ())]:
+        opening, rest = _opened(_user(task, one))
+        systems += opening
+        turns += [*rest, *answer]
     request = [task.system] if task.system else []
     if not _asks(task, input) or task.instruction:
         request.append(instruction(task))
-    others = [turn for turn in turns if turn.role != "system"]
     system = "\n".join([*request, *dict.fromkeys(systems)])
-    return (Turn("system", system), *others) if system else tuple(others)
+    return (Turn("system", system), *turns) if system else tuple(turns)
+
+
+def _answer(task: Task, demo: Example) -> Turn:
+    return Turn("assistant", shown_answer(task, demo))
+
+
+def _opened(turns: list[Turn]) -> tuple[list[str], list[Turn]]:
+    """The texts of the system turns with which turns begin, and the turns after them."""
+    first = next((k for k, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    return [turn.text for turn in turns[:first]], turns[first:]
 
 
 def _user(task: Task, input: Input) -> list[Turn]:

@@ -1,157 +1,64 @@
-"""Conversations: messages, ShareGPT, and turns as they stand inside other formats.
+"""Conversations: messages and ShareGPT.
 
-A conversation becomes an input of all turns up to the last answer, system and earlier answers
-kept, whose target is that answer.
+A conversation becomes an input of all turns up to the last answer that is taught, system and
+earlier answers kept, whose target is that answer.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 from nshot.core.types import Example, Input, Turn
-from nshot.data.formats.format import Format, Problem, in_words, listed, one_of
+from nshot.data.formats.format import Format, Problems, listed, one_of
+from nshot.data.formats.turns import LISTS, answered, asking, turns_of
 from nshot.data.table import Row
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
-
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-}
-"""How files name who speaks, whatever the case."""
-_SPEAKERS = ", ".join(ROLES)
-_LISTS = ("messages", "conversations", "conversation")
-_WHO, _WHAT = ("role", "from"), ("content", "value")
-_MARK = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
-"""How HH-RLHF and others write a conversation as one text."""
+TOOLS = "the tools of a row stand in its system turn, as JSON"
 
 
-def turns_of(cell: Any, name: str, problems: list[Problem]) -> tuple[Turn, ...]:
-    """The turns of a list of {role, content} or {from, value}; () and problems where it is none.
-
-    Content is a text or a list of text parts. Nothing is said of the turns' order.
-    """
-    messages = listed(cell)
-    if not messages:
-        word = "an empty list" if messages == [] else in_words(cell)
-        problems.append((f"'{name}' holds {word}", "a list of turns: who speaks, and what is said"))
-        return ()
-    before = len(problems)
-    of = "" if name in _LISTS else f" of '{name}'"
-    turns = [
-        _turn(message, f"turn {at}{of}", problems) for at, message in enumerate(messages, start=1)
-    ]
-    return tuple(turns) if len(problems) == before else ()
-
-
-def _turn(message: Any, which: str, problems: list[Problem]) -> Turn:
-    if not isinstance(message, dict):
-        problems.append((f"{which} is {in_words(message)}", "a turn with role and content"))
-        return Turn("user", "")
-    who = message.get(one_of(message, _WHO) or "")
-    role = ROLES.get(who.strip().lower()) if isinstance(who, str) else None
-    if role is None:
-        word = "names no role" if who is None else f"has the unknown role {who!r}"
-        problems.append((f"{which} {word}", f"one of: {_SPEAKERS}"))
-    text = _content(message.get(one_of(message, _WHAT) or ""), which, problems)
-    if role and text is not None and not text.strip():
-        problems.append((f"{which}, of the {role}, is empty", "a text in every turn"))
-    return Turn(role or "user", text or "")
-
-
-def _content(content: Any, which: str, problems: list[Problem]) -> str | None:
-    """A text, or the texts of parts one after the other; None, and a problem, for other parts."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    texts = []
-    for part in content if isinstance(content, list) else [content]:
-        text = part.get("text") if isinstance(part, dict) else part
-        kind = part.get("type", "text") if isinstance(part, dict) else "text"
-        if kind != "text" or not isinstance(text, str):
-            word = f"a part of type {kind!r}" if kind != "text" else in_words(content)
-            problems.append((f"{which} holds {word}", "a text, or text parts"))
-            return None
-        texts.append(text)
-    return "".join(texts)
-
-
-def check_order(turns: tuple[Turn, ...], problems: list[Problem], last: Role) -> None:
-    """Problems where turns are not: at most one system turn first, then user and assistant in turn.
-
-    `last` is who speaks last.
-    """
-    expected = "a system turn or none, then user and assistant in turn"
-    spoken = list(enumerate(turns, start=1))
-    if turns and turns[0].role == "system":
-        spoken = spoken[1:]
-    for place, (at, turn) in enumerate(spoken):
-        role = "assistant" if place % 2 else "user"
-        if turn.role != role:
-            before = f"after {turns[at - 2].role}" if at > 1 else "at the start"
-            problems.append((f"turn {at} is of the {turn.role}, {before}", expected))
-            return
-    if not spoken or spoken[-1][1].role != last:
-        ending = f"the last turn is of the {spoken[-1][1].role}" if spoken else "no turn but system"
-        problems.append((ending, f"a last turn of the {last}"))
-
-
-def conversation(row: Row, problems: list[Problem]) -> tuple[Turn, ...]:
-    """The turns of a row with a list of them; a key ``system`` beside it comes first."""
-    name = one_of(row, _LISTS) or _LISTS[0]
+def conversation(row: Row, problems: Problems) -> tuple[Turn, ...]:
+    """The turns of a row with a list of them; what ``system`` and ``tools`` hold comes first."""
+    name = one_of(row, LISTS) or LISTS[0]
     turns = turns_of(row.get(name), name, problems)
-    system = row.get("system")
-    if not turns or not isinstance(system, str) or not system.strip():
-        return turns
-    if turns[0].role == "system":
+    if not turns:
+        return ()
+    system = text_beside(row, "system")
+    if system and turns[0].role == "system" and system != turns[0].text.strip():
         problems.append(("a system turn, and a key 'system' beside it", "one of the two"))
-    return (Turn("system", system), *turns)
+    own = turns[0].role == "system"
+    parts = [turns[0].text if own else system, _tools(row, problems)]
+    text = "\n\n".join(filter(None, parts))
+    return (*([Turn("system", text)] if text else []), *turns[own:])
 
 
-def question(row: Row, problems: list[Problem]) -> Input:
-    """What a row asks, for a predictor: the turns up to the last of the user."""
+def text_beside(row: Row, name: str) -> str:
+    """A text under a key, without the space around it; "" where there is none."""
+    cell = row.get(name)
+    return cell.strip() if isinstance(cell, str) else ""
+
+
+def _tools(row: Row, problems: Problems) -> str:
+    """What may be called, as a list of JSON in the system turn."""
+    tools = listed(row.get("tools")) or []
+    if not tools:
+        return ""
+    problems.note(TOOLS)
+    return "\n".join(["Tools:", *(json.dumps(tool, ensure_ascii=False) for tool in tools)])
+
+
+def question(row: Row, problems: Problems) -> Input:
+    """What a row asks, for a predictor: the turns up to the last of the user, or of a tool."""
     turns = conversation(row, problems)
     turns = turns[:-1] if turns and turns[-1].role == "assistant" else turns
-    if not problems:
-        check_order(turns, problems, "user")
-    return Input(turns=turns)
+    return Input(turns=turns if problems else asking(turns, problems))
 
 
-def transcript(text: str) -> tuple[Turn, ...]:
-    """The turns of ``Human: ...``, a blank line, ``Assistant: ...``; () for a text that is none.
-
-    The last turn may be an assistant's without words: there it is to answer. Turns of one speaker
-    in a row are one, with a blank line between.
-    """
-    text = text.strip()
-    pieces = _MARK.split(text)
-    if pieces[0] or "Assistant" not in pieces[1::2]:
-        return ()
-    turns: list[Turn] = []
-    for who, words in zip(pieces[1::2], pieces[2::2], strict=True):
-        role = ROLES["human" if who == "Human" else "assistant"]
-        before = f"{turns.pop().text}\n\n" if turns and turns[-1].role == role else ""
-        turns.append(Turn(role, (before + words.strip()).strip()))
-    return tuple(turns)
-
-
-def _read(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+def _read(row: Row, problems: Problems) -> tuple[Example, ...]:
     turns = conversation(row, problems)
-    if not problems:
-        check_order(turns, problems, "assistant")
-    if problems:
-        return ()
-    return (Example("", Input(turns=turns[:-1]), (turns[-1].text,)),)
+    whole = () if problems else answered(turns, problems)
+    return (Example("", Input(turns=whole[:-1]), (whole[-1].text,)),) if whole else ()
 
 
 def questions_of(input: Input) -> tuple[Turn, ...]:
@@ -166,9 +73,13 @@ def _spoken(example: Example) -> tuple[Turn, ...]:
     return (*questions_of(example.input), Turn("assistant", example.targets[0]))
 
 
-def messages(turns: tuple[Turn, ...]) -> list[dict[str, str]]:
+def messages(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
     """Turns as chat templates and files of messages have them."""
-    return [{"role": turn.role, "content": turn.text} for turn in turns]
+    return [{"role": turn.role, "content": turn.text} | _weight(turn) for turn in turns]
+
+
+def _weight(turn: Turn) -> dict[str, int]:
+    return {} if turn.taught else {"weight": 0}
 
 
 def _write_messages(example: Example) -> Row | None:
@@ -176,17 +87,17 @@ def _write_messages(example: Example) -> Row | None:
     return {"messages": messages(turns)} if turns else None
 
 
-_FROM = {"system": "system", "user": "human", "assistant": "gpt"}
+_FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 
 
 def _write_sharegpt(example: Example) -> Row | None:
-    turns = [{"from": _FROM[turn.role], "value": turn.text} for turn in _spoken(example)]
+    turns = [{"from": _FROM[t.role], "value": t.text} | _weight(t) for t in _spoken(example)]
     return {"conversations": turns} if turns else None
 
 
 def _first_turn(row: Row) -> Mapping[str, Any] | None:
     """The first turn of a row with a list of them; {} where that cannot be told."""
-    name = one_of(row, _LISTS)
+    name = one_of(row, LISTS)
     if name is None:
         return None
     items = listed(row[name])
@@ -202,11 +113,12 @@ def _is_sharegpt(row: Row) -> bool:
     return _first_turn(row) is not None and not _is_messages(row)
 
 
+_USED = frozenset({*LISTS, "system", "tools"})
 MESSAGES = Format(
     "messages",
     "generate",
     "messages: a list of {role, content}",
-    frozenset({*_LISTS, "system"}),
+    _USED,
     _is_messages,
     _read,
     _write_messages,
@@ -215,7 +127,7 @@ SHAREGPT = Format(
     "sharegpt",
     "generate",
     "conversations: a list of {from, value}",
-    frozenset({*_LISTS, "system"}),
+    _USED,
     _is_sharegpt,
     _read,
     _write_sharegpt,

@@ -11,7 +11,7 @@ from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example
 from nshot.data.faults import Faults, Place
 from nshot.data.formats.chats import MESSAGES, SHAREGPT
-from nshot.data.formats.format import Format, Problem
+from nshot.data.formats.format import Format, Problems
 from nshot.data.formats.instructions import ALPACA, PAIR, SEEDS
 from nshot.data.formats.preferences import KTO, PREFERENCE, RANKING
 from nshot.data.table import Row, Table
@@ -24,6 +24,7 @@ FORMATS: Mapping[str, Format] = {
 COLUMNS = "columns"
 """What a file is read as that is of none of them: named columns."""
 _UNKNOWN = "of no known format"
+_EQUAL = "their answers are equal, or judged equal"
 _LISTED = 40
 """Lines at fault that still fit into a command."""
 
@@ -58,14 +59,15 @@ def read(
     """
     examples: list[tuple[Example, Place]] = []
     counts: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     bad: list[Place] = []
-    alike = 0
     for row, place in zip(table.rows, table.places, strict=True):
         own = None if pinned else claimed(row)
-        problems: list[Problem] = []
+        problems = Problems()
         if own in (None, format):
             made = format.read(row, problems)
-            own = format if made else own
+            own = format if made or problems.left_out else own
         else:
             problems.append((f"a row of format {own.name}", f"{format.name}: {format.keys}"))
         counts[own.name if own else _UNKNOWN] += 1
@@ -74,12 +76,17 @@ def read(
         if problems:
             bad.append(place)
             continue
+        if not all(map(_tells, made)):
+            problems.leave_out(_EQUAL)
+        notes.update(problems.notes)
+        left_out.update(filter(None, [problems.left_out]))
         examples += [(example, place) for example in made if _tells(example)]
-        alike += not all(map(_tells, made))
-    if alike:
-        table.notes.append(f"{alike} rows whose answers nothing tells apart: left out")
+    table.notes += [f"{count} rows: {note}" for note, count in notes.items()]
+    table.notes += [f"{count} rows left out: {reason}" for reason, count in left_out.items()]
     if bad:
         faults.add(_summary(table, format, counts, bad))
+    elif not examples and left_out:
+        faults.add(_nothing_left(table, left_out))
     return examples
 
 
@@ -87,6 +94,16 @@ def _tells(example: Example) -> bool:
     """Is one answer better than another, where there are several?"""
     several = len(example.grades) > 1
     return not several or min(len(set(example.grades)), len(set(example.input.answers))) > 1
+
+
+def _nothing_left(table: Table, left_out: Counter[str]) -> Fault:
+    reasons = "; ".join(f"{count} rows left out: {reason}" for reason, count in left_out.items())
+    return Fault(
+        f"no row is left: {reasons}",
+        expected="rows with something to learn from",
+        do="mend these rows, or take another file",
+        where=str(table.path),
+    )
 
 
 def _summary(table: Table, form: Format, counts: Counter[str], bad: list[Place]) -> Fault:

@@ -14,14 +14,33 @@ Problem: TypeAlias = tuple[str, str]
 """What was found, and what was expected."""
 
 
+class Problems(list[Problem]):
+    """What is wrong with a row; what was assumed to read it; why it is left out, if it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+        self.left_out = ""
+
+    def note(self, assumption: str) -> None:
+        """A sentence for all rows of which it holds, once a row."""
+        if assumption not in self.notes:
+            self.notes.append(assumption)
+
+    def leave_out(self, reason: str) -> None:
+        """Without a fault: the row has nothing to learn from."""
+        self.left_out = reason
+
+
 @dataclass(frozen=True)
 class Format:
     """One way in which people write rows of instruction data.
 
     `claims` says by a row's keys (and the type of a value where keys are shared) that the row is
     of this format. `read` makes examples without ids of a row and appends to the problems; with a
-    problem it returns (). `write` is its inverse: None for an example that the format cannot
-    hold. `uses` are all the keys it may read, `keys` those it needs, in words.
+    problem, or where the row is left out, it returns (). `write` is its inverse: None for an
+    example that the format cannot hold. `uses` are all the keys it may read, `keys` those it needs,
+    in words.
     """
 
     name: str
@@ -29,7 +48,7 @@ class Format:
     keys: str
     uses: frozenset[str]
     claims: Callable[[Row], bool]
-    read: Callable[[Row, list[Problem]], tuple[Example, ...]]
+    read: Callable[[Row, Problems], tuple[Example, ...]]
     write: Callable[[Example], Row | None]
 
 
@@ -46,7 +65,7 @@ def in_words(value: Any) -> str:
     return "nothing" if value is None else _WORDS.get(type(value), f"a {type(value).__name__}")
 
 
-def text_of(row: Row, name: str, problems: list[Problem], empty: bool = False) -> str:
+def text_of(row: Row, name: str, problems: Problems, empty: bool = False) -> str:
     """The text under a key, as it stands; a key that is missing, not a text or empty is a problem.
 
     With `empty` a missing or empty text is none.

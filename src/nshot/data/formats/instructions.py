@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nshot.core.types import Example, Input, Turn, digest
-from nshot.data.formats.chats import check_order, messages, questions_of, turns_of
-from nshot.data.formats.format import Format, Problem, listed, one_of, text_of
+from nshot.data.formats.chats import messages, questions_of, text_beside
+from nshot.data.formats.format import Format, Problems, listed, one_of, text_of
+from nshot.data.formats.turns import WHO, asking, joined, turns_of
 from nshot.data.table import Row, cell_text
 
-_GIVEN = ("input", "context")
+GIVEN = ("input", "context")
 _SAID = ("output", "response", "references")
 _LABELS = frozenset({"label", "labels", "label_text", "label_name"})
 """With one of these beside it, a row is there to be classified."""
+BEFORE = ("system", "history")
+"""What stands before a row's own question."""
 COMPLETION = ("completion", "response")
 
 
-def _read_alpaca(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
-    names = ["instruction", *(name for name in _GIVEN if name in row)]
+def _read_alpaca(row: Row, problems: Problems) -> tuple[Example, ...]:
+    names = ["instruction", *(name for name in GIVEN if name in row)]
     texts = [(name, text_of(row, name, problems, empty=True)) for name in names]
     fields = tuple((name, text) for name, text in texts if text.strip())
     if not fields:
         text_of(row, "instruction", problems)
     targets = _answers(row, one_of(row, _SAID) or _SAID[0], problems)
-    return () if problems else (Example("", Input(fields), targets),)
+    input = within_talk(row, Input(fields), problems)
+    return () if problems else (Example("", input, targets),)
 
 
-def _answers(row: Row, name: str, problems: list[Problem]) -> tuple[str, ...]:
+def within_talk(row: Row, input: Input, problems: Problems) -> Input:
+    """What a row asks, behind its keys ``system`` and ``history`` (LLaMA-Factory).
+
+    The history are pairs of a question and its answer; all of it becomes turns.
+    """
+    system = text_beside(row, "system")
+    turns = [Turn("system", system)] if system else []
+    for pair in listed(row.get("history")) or []:
+        texts = [cell_text(one) for one in pair] if isinstance(pair, list) else []
+        if len(texts) != 2 or not all(text and text.strip() for text in texts):
+            problems.append(("'history' holds no pairs", "a list of [question, answer]"))
+            return input
+        turns += [Turn("user", texts[0] or ""), Turn("assistant", texts[1] or "")]
+    if not turns:
+        return input
+    if input.turns[:1] and input.turns[0].role == "system" and system:
+        problems.append(("a system turn, and a key 'system' beside it", "one of the two"))
+    return replace(input, fields=(), turns=(*turns, *questions_of(input)))
+
+
+def _answers(row: Row, name: str, problems: Problems) -> tuple[str, ...]:
     """One answer, or a list of references."""
     if not isinstance(row.get(name), list):
         return (text_of(row, name, problems),)
@@ -39,34 +65,47 @@ def _write_alpaca(example: Example) -> Row | None:
     if not targets or input.answers or input.images:
         return None
     fields = dict(input.fields)
-    if not fields or not {"instruction", *_GIVEN}.issuperset(fields):
-        turns = questions_of(input)
-        if len(turns) > 1:
-            return None
-        fields = {"instruction": turns[0].text}
+    if not fields or not {"instruction", *GIVEN}.issuperset(fields):
+        return _write_talk(questions_of(input), targets)
     row: Row = {"instruction": fields.pop("instruction", ""), **(fields or {"input": ""})}
-    return row | ({"output": targets[0]} if len(targets) == 1 else {"references": list(targets)})
+    return row | _output(targets)
+
+
+def _output(targets: tuple[str, ...]) -> Row:
+    return {"output": targets[0]} if len(targets) == 1 else {"references": list(targets)}
+
+
+def _write_talk(turns: tuple[Turn, ...], targets: tuple[str, ...]) -> Row | None:
+    """Turns as an instruction behind ``system`` and ``history``; None in any other order."""
+    system = turns[0].text if turns[0].role == "system" else ""
+    *before, last = turns[bool(system) :]
+    pairs = list(zip(before[::2], before[1::2], strict=False))
+    if any((a.role, b.role, b.taught) != ("user", "assistant", True) for a, b in pairs):
+        return None
+    if len(before) % 2 or last.role != "user":
+        return None
+    row: Row = {"instruction": last.text, "input": ""} | _output(targets)
+    row |= {"system": system} if system else {}
+    return row | ({"history": [[a.text, b.text] for a, b in pairs]} if pairs else {})
 
 
 ALPACA = Format(
     "alpaca",
     "generate",
-    "instruction and output, and input where there is one",
-    frozenset({"instruction", *_GIVEN, *_SAID}),
+    "instruction and output, and input, system, history where there are any",
+    frozenset({"instruction", *GIVEN, *_SAID, *BEFORE}),
     lambda row: "instruction" in row and one_of(row, _SAID) is not None and not _LABELS & {*row},
     _read_alpaca,
     _write_alpaca,
 )
 
 
-def prompt_of(row: Row, name: str, problems: list[Problem]) -> Input:
+def prompt_of(row: Row, name: str, problems: Problems) -> Input:
     """A prompt that is a text, or a list of turns that ends with the user's."""
     if listed(row.get(name)) is None or (isinstance(row[name], str) and not _is_turns(row[name])):
         return Input(((name, text_of(row, name, problems)),))
     turns = turns_of(row[name], name, problems)
-    if not problems:
-        check_order(turns, problems, "user")
-    return Input(turns=turns)
+    return Input(turns=turns if problems else asking(turns, problems))
 
 
 def _is_turns(cell: str) -> bool:
@@ -74,19 +113,22 @@ def _is_turns(cell: str) -> bool:
     return all(isinstance(item, dict) for item in listed(cell) or [""])
 
 
-def answer_of(row: Row, name: str, problems: list[Problem]) -> str:
-    """An answer that is a text, or a list that holds the one assistant's turn."""
+def answer_of(row: Row, name: str, problems: Problems) -> str:
+    """An answer that is a text, or the one assistant's turn, alone or in a list."""
     cell = row.get(name)
-    if not isinstance(cell, list) and not (isinstance(cell, str) and _is_turns(cell)):
+    is_turn = isinstance(cell, dict) and one_of(cell, WHO) is not None
+    if not (is_turn or isinstance(cell, list) or (isinstance(cell, str) and _is_turns(cell))):
         return text_of(row, name, problems)
-    turns = turns_of(cell, name, problems)
+    turns = joined(turns_of(cell, name, problems), problems)
+    if not turns and not problems:
+        problems.append((f"'{name}' is empty", "a text in every row"))
     if turns and [turn.role for turn in turns] != ["assistant"]:
         problems.append((f"'{name}' holds {len(turns)} turns", "one turn, of the assistant"))
     return turns[-1].text if turns else ""
 
 
-def _read_pair(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
-    input = prompt_of(row, "prompt", problems)
+def _read_pair(row: Row, problems: Problems) -> tuple[Example, ...]:
+    input = within_talk(row, prompt_of(row, "prompt", problems), problems)
     target = answer_of(row, one_of(row, COMPLETION) or COMPLETION[0], problems)
     return () if problems else (Example("", input, (target,)),)
 
@@ -116,14 +158,14 @@ PAIR = Format(
     "prompt-completion",
     "generate",
     "prompt and completion",
-    frozenset({"prompt", *COMPLETION}),
+    frozenset({"prompt", *COMPLETION, *BEFORE}),
     lambda row: "prompt" in row and one_of(row, COMPLETION) is not None and not _LABELS & {*row},
     _read_pair,
     _write_pair,
 )
 
 
-def _read_seed(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+def _read_seed(row: Row, problems: Problems) -> tuple[Example, ...]:
     """One example for each instance; the seed is their group."""
     instruction = text_of(row, "instruction", problems)
     instances = listed(row.get("instances"))

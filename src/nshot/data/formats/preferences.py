@@ -7,17 +7,22 @@ answers of one input only.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from nshot.core.types import Example, Input, Turn
-from nshot.data.formats.chats import check_order, messages, questions_of, transcript, turns_of
-from nshot.data.formats.format import Format, Problem, listed, one_of
+from nshot.data.formats.chats import conversation, messages, questions_of
+from nshot.data.formats.format import Format, Problems, listed, one_of, text_of
 from nshot.data.formats.instructions import (
+    BEFORE,
+    GIVEN,
     answer_cell,
     answer_of,
     prompt_cell,
     prompt_of,
+    within_talk,
 )
+from nshot.data.formats.turns import LISTS, answered, asking, transcript, turns_of
 from nshot.data.table import Row
 
 _LISTS = ("answers", "responses", "completions", "candidates")
@@ -25,26 +30,37 @@ _GRADES = ("grades", "scores", "ratings")
 _RANKS = ("ranks", "ranking")
 _TEXT = ("text", "content", "answer", "response", "completion")
 _GRADE, _RANK = ("grade", "score", "rating", "overall_score"), ("rank",)
-_ASKED = ("prompt", "instruction")
+_ASKED = ("prompt", "instruction", "question", "query")
+_QUESTION = frozenset({*_ASKED, *GIVEN, *BEFORE, *LISTS, "tools"})
 _MARK = "\n\nAssistant:"
 
 
-def _question(row: Row, problems: list[Problem]) -> Input:
-    """The prompt of a row; the transcript of a conversation becomes its turns."""
-    name = one_of(row, _ASKED) or _ASKED[0]
-    input = prompt_of(row, name, problems)
-    turns = transcript(input.text) if input.fields else ()
-    return _of_turns(turns, problems) if turns else input
+def _question(row: Row, problems: Problems) -> Input:
+    """What the answers answer: a prompt, with the input beside it, or a conversation.
+
+    The transcript of a conversation becomes its turns; so do a system text and a history.
+    """
+    name = one_of(row, _ASKED)
+    if name is None and one_of(row, LISTS):
+        turns = conversation(row, problems)
+        return Input(turns=turns if problems else asking(turns, problems))
+    input = prompt_of(row, name or _ASKED[0], problems)
+    beside = [(key, text_of(row, key, problems, empty=True)) for key in GIVEN if key in row]
+    input = replace(input, fields=(*input.fields, *(f for f in beside if f[1].strip())))
+    if input.turns and input.fields:
+        problems.append((f"turns, and '{input.fields[0][0]}' beside them", "one of the two"))
+    turns = transcript(input.text) if len(input.fields) == 1 else ()
+    return within_talk(row, _of_turns(turns, problems) if turns else input, problems)
 
 
-def _read_pair(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
-    if one_of(row, _ASKED):
+def _read_pair(row: Row, problems: Problems) -> tuple[Example, ...]:
+    if one_of(row, (*_ASKED, *LISTS)):
         prompt, chosen, rejected = _beside(row, problems)
     else:
         prompt, chosen, rejected = _within(row, problems)
-    return (
-        () if problems else (Example("", _with_answers(prompt, chosen, rejected), (), (1.0, 0.0)),)
-    )
+    if problems or problems.left_out:
+        return ()
+    return (Example("", _with_answers(prompt, chosen, rejected), (), (1.0, 0.0)),)
 
 
 def _with_answers(input: Input, *answers: str) -> Input:
@@ -52,7 +68,7 @@ def _with_answers(input: Input, *answers: str) -> Input:
     return Input(input.fields, input.turns, input.images, answers)
 
 
-def _beside(row: Row, problems: list[Problem]) -> tuple[Input, str, str]:
+def _beside(row: Row, problems: Problems) -> tuple[Input, str, str]:
     """Prompt and answers of a row that has a prompt of its own.
 
     Where the answers repeat it as lists of turns (UltraFeedback), they are asked for it.
@@ -64,26 +80,26 @@ def _beside(row: Row, problems: list[Problem]) -> tuple[Input, str, str]:
     return _question(row, problems), answers[0], answers[1]
 
 
-def _within(row: Row, problems: list[Problem]) -> tuple[Input, str, str]:
+def _within(row: Row, problems: Problems) -> tuple[Input, str, str]:
     """Prompt and answers of a row whose two answers each repeat the conversation before them."""
     chosen, rejected = row.get("chosen"), row.get("rejected")
     if isinstance(chosen, str) and isinstance(rejected, str) and listed(chosen) is None:
         return _cut(chosen, rejected, problems)
     talks = [turns_of(row.get(name), name, problems) for name in ("chosen", "rejected")]
-    if not problems:
-        for turns in talks:
-            check_order(turns, problems, "assistant")
     if problems:
         return Input(), "", ""
-    first, second = talks
+    first, second = (answered(turns, problems) for turns in talks)
+    if problems.left_out:
+        return Input(), "", ""
     if first[:-1] != second[:-1]:
         problems.append(
             ("'chosen' and 'rejected' begin differently", "one prompt, two answers to it")
         )
-    return Input(turns=first[:-1]), first[-1].text, second[-1].text
+    prompt = within_talk(row, Input(turns=first[:-1]), problems)
+    return prompt, first[-1].text, second[-1].text
 
 
-def _cut(chosen: str, rejected: str, problems: list[Problem]) -> tuple[Input, str, str]:
+def _cut(chosen: str, rejected: str, problems: Problems) -> tuple[Input, str, str]:
     """Two transcripts cut behind the last mark of the assistant that both have (HH-RLHF)."""
     start = chosen.rfind(_MARK)
     while start >= 0 and not rejected.startswith(chosen[: start + len(_MARK)]):
@@ -101,10 +117,10 @@ def _cut(chosen: str, rejected: str, problems: list[Problem]) -> tuple[Input, st
     return _of_turns(turns, problems), answers[0], answers[1]
 
 
-def _of_turns(turns: tuple[Turn, ...], problems: list[Problem]) -> Input:
+def _of_turns(turns: tuple[Turn, ...], problems: Problems) -> Input:
     """A transcript as an input: up to where the assistant is to answer."""
     turns = turns[:-1] if turns[-1] == Turn("assistant", "") else turns
-    check_order(turns, problems, "user")
+    turns = asking(turns, problems)
     if not all(turn.text for turn in turns):
         problems.append(("an empty turn in the transcript", "a text in every turn"))
     return Input(turns=turns)
@@ -133,14 +149,14 @@ PREFERENCE = Format(
     "preference",
     "rank",
     "prompt, chosen and rejected; or chosen and rejected as whole conversations",
-    frozenset({*_ASKED, "chosen", "rejected"}),
+    frozenset({*_QUESTION, "chosen", "rejected"}),
     lambda row: "chosen" in row and "rejected" in row,
     _read_pair,
     _write_pair,
 )
 
 
-def _read_ranking(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+def _read_ranking(row: Row, problems: Problems) -> tuple[Example, ...]:
     prompt = _question(row, problems)
     name = one_of(row, _LISTS) or _LISTS[0]
     items = listed(row.get(name)) or []
@@ -163,7 +179,7 @@ def _text(item: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _grades(row: Row, items: list[Any], problems: list[Problem]) -> tuple[float, ...]:
+def _grades(row: Row, items: list[Any], problems: Problems) -> tuple[float, ...]:
     """One number per answer, higher is better: ranks count from the worst."""
     values, ranked = _judged(row, items)
     if values is None or len(values) != len(items):
@@ -214,7 +230,7 @@ RANKING = Format(
     "ranking",
     "rank",
     "prompt, answers and grades (or ranks, 1 the best)",
-    frozenset({*_ASKED, *_LISTS, *_GRADES, *_RANKS}),
+    frozenset({*_QUESTION, *_LISTS, *_GRADES, *_RANKS}),
     _is_ranking,
     _read_ranking,
     _write_ranking,
@@ -227,7 +243,7 @@ def _truth(value: Any) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(word)
 
 
-def _read_kto(row: Row, problems: list[Problem]) -> tuple[Example, ...]:
+def _read_kto(row: Row, problems: Problems) -> tuple[Example, ...]:
     prompt = _question(row, problems)
     answer = answer_of(row, "completion", problems)
     liked = _truth(row.get("label"))
@@ -253,7 +269,7 @@ KTO = Format(
     "kto",
     "rank",
     "prompt, completion and label (true or false)",
-    frozenset({"prompt", "completion", "label"}),
+    frozenset({"prompt", "completion", "label", *GIVEN, *BEFORE}),
     lambda row: {"prompt", "completion"} <= {*row} and _truth(row.get("label")) is not None,
     _read_kto,
     _write_kto,

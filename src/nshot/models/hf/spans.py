@@ -24,7 +24,7 @@ class Rendered(NamedTuple):
 
 
 def rendered(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
-    """The tokens of `turns` under the chat template, all assistant turns supervised.
+    """The tokens of `turns` under the chat template, the taught turns of the assistant supervised.
 
     The tokens are those of the whole conversation, without a generation prompt and with the special
     tokens that the template itself writes, no others. Of the assistant's turn k, supervised are
@@ -41,7 +41,11 @@ def rendered(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
     rendering of ``turns[:k + 1]`` is no beginning of the whole: it writes an answer otherwise once
     more follows, as those that drop earlier thoughts do (Qwen 3). For those see `apart`.
     """
-    return _rendered(tokenizer, turns, [k for k, t in enumerate(turns) if t.role == "assistant"])
+    return _rendered(tokenizer, turns, _taught(turns))
+
+
+def _taught(turns: Sequence[Turn]) -> list[int]:
+    return [k for k, turn in enumerate(turns) if turn.role == "assistant" and turn.taught]
 
 
 def answered(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
@@ -61,8 +65,7 @@ def apart(tokenizer: Any, turns: Sequence[Turn]) -> tuple[Rendered, ...]:
     try:
         return (rendered(tokenizer, turns),)
     except CannotAdapt:
-        ends = [k + 1 for k, turn in enumerate(turns) if turn.role == "assistant"]
-        return tuple(answered(tokenizer, turns[:end]) for end in ends)
+        return tuple(answered(tokenizer, turns[: k + 1]) for k in _taught(turns))
 
 
 def _rendered(tokenizer: Any, turns: Sequence[Turn], answers: Sequence[int]) -> Rendered:

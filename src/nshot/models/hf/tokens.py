@@ -7,8 +7,10 @@ first one that any of the answers changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from jinja2 import TemplateError
@@ -41,21 +43,57 @@ def render(tokenizer: Any, prompt: Prompt, answering: bool = True) -> tuple[str,
 
     Turns go through the model's chat template, which transformers renders in Jinja's immutable
     sandbox; a template brings its own special tokens. One that refuses a system turn (Gemma) is
-    given it at the beginning of the first user turn.
+    given it at the beginning of the first user turn, one that refuses or drops the results of tools
+    is given them as turns of the user.
     """
     if isinstance(prompt, str):
         return controls(tokenizer).quoted(prompt), True
     if not tokenizer.chat_template:
         raise CannotAdapt("the language model has no chat template")
-    try:
-        text = tokenizer.apply_chat_template(
-            _messages(tokenizer, prompt), tokenize=False, add_generation_prompt=answering
-        )
-    except TemplateError as error:
-        if [turn.role for turn in prompt[:2]] == ["system", "user"]:
-            return render(tokenizer, _without_system(prompt), answering)
-        raise CannotAdapt(f"the chat template does not take these turns: {error}") from error
-    return str(text), False
+    refusal: TemplateError | None = None
+    for turns in _ways(prompt):
+        try:
+            text = tokenizer.apply_chat_template(
+                _messages(tokenizer, turns), tokenize=False, add_generation_prompt=answering
+            )
+        except TemplateError as error:
+            refusal = refusal or error
+            continue
+        if _has_results(tokenizer, turns, text):
+            return str(text), False
+    raise CannotAdapt(f"the chat template does not take these turns: {refusal}") from refusal
+
+
+def _ways(turns: tuple[Turn, ...]) -> Iterator[tuple[Turn, ...]]:
+    """The turns, and what says the same in fewer roles."""
+    yield turns
+    if any(turn.role == "tool" for turn in turns):
+        turns = _without_tools(turns)
+        yield turns
+    if [turn.role for turn in turns[:2]] == ["system", "user"]:
+        yield _without_system(turns)
+
+
+def _has_results(tokenizer: Any, turns: tuple[Turn, ...], text: str) -> bool:
+    """Whether the results of tools stand in a rendered text, as they are or as JSON.
+
+    Some templates drop a role that they do not know, without a word.
+    """
+    results = [turn.text.strip() for turn in turns if turn.role == "tool"]
+    quoted = [controls(tokenizer).quoted(result, own=False) for result in results]
+    return all(q in text or json.dumps(q, ensure_ascii=False)[1:-1] in text for q in quoted)
+
+
+def _without_tools(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Results of tools as turns of the user, those in a row as one."""
+    made: list[Turn] = []
+    for results, group in groupby(turns, key=lambda turn: turn.role == "tool"):
+        if results:
+            shown = (f"<tool_response>\n{turn.text}\n</tool_response>" for turn in group)
+            made.append(Turn("user", "\n".join(shown)))
+        else:
+            made += group
+    return tuple(made)
 
 
 def _without_system(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:

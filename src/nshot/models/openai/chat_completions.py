@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused, Fault
 from nshot.core.network import SECONDS
-from nshot.core.types import ModelRef, Prompt, Turn
+from nshot.core.types import ModelRef, Prompt, Role, Turn
 from nshot.models.base import Completion, Decoding, LanguageModel, ModelFacts, settled, stop_at
 from nshot.models.openai.endpoint import CURES, USUAL, Limits, headers, key, model_and_address
 
@@ -310,7 +310,9 @@ def _messages(prompt: Prompt) -> list[dict[str, str]]:
     turns = (Turn("user", prompt),) if isinstance(prompt, str) else prompt
     if any(turn.images for turn in turns):
         raise CannotAdapt("pictures are not sent to endpoints")
-    return [{"role": turn.role, "content": turn.text} for turn in turns]
+    # A turn of the role tool belongs to a call with an id, which texts have not.
+    roles: Mapping[Role, str] = {"tool": "user"}
+    return [{"role": roles.get(turn.role, turn.role), "content": turn.text} for turn in turns]
 
 
 def _body(model: str, messages: Sequence[Mapping[str, str]], how: Decoding) -> dict[str, Any]:

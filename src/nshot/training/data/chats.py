@@ -163,6 +163,8 @@ def fitted(tokenizer: Any, turns: Turns, limit: int) -> Fitted:
     if whole := rows(turns):
         return Fitted(whole, "")
     asks = [k for k, turn in enumerate(turns) if turn.role == "user"]
+    if not asks:
+        return Fitted((), "left_out")
     system, (*_, last) = turns[: asks[0]], asks
     if shorter := first(asks[1:], lambda k: (*system, *turns[k:])):
         return Fitted(shorter, "shortened")
