@@ -152,6 +152,24 @@ def test_json_match_takes_any_reference_and_any_value() -> None:
         ("#### 8\n\nQ: 9", "9"),
         ("none", None),
         ("", None),
+        ("1.5e3", "1500"),
+        ("about 2E-2 m", "0.02"),
+        ("3 eggs", "3"),
+        ("so 42 (see step 3)", "42"),
+        ("so [1] it is (42)", "42"),
+        ("1,234.5", "1234.5"),
+        ("1.234,5", "1234.5"),
+        ("1.234.567,25 €", "1234567.25"),
+        ("Answer: 42. There were 3 steps.", "42"),
+        ("The answer is 3 + 4 = 7, as in step 2", "7"),
+        ("**Answer:** 12, because 3 x 4 is 12 and 5 is not", "12"),
+        ("정답: 7, 3번 문제", "7"),
+        ("답은 1,200원입니다. 3번 참고", "1200"),
+        ("the answer is: unknown, but 5", "5"),
+        (r"thus \boxed{17} by lemma 3", "17"),
+        (r"\boxed{x} or 9", "9"),
+        ("12 = 3 x 4. So he has 5", "5"),
+        ("answer: 3\n#### 4", "4"),
     ],
 )
 def test_the_last_number(text: str, number: str | None) -> None:
@@ -248,7 +266,22 @@ def test_json_written_in_any_way_is_the_same(value: object) -> None:
 
 
 @unhurried
-@given(st.integers(), st.sampled_from(["{}", "#### {}", "{}원입니다", "so {:,} apples", "={}."]))
+@given(
+    st.integers(),
+    st.sampled_from(
+        [
+            "{}",
+            "#### {}",
+            "{}원입니다",
+            "so {:,} apples",
+            "={}.",
+            "answer: {} (step 3)",
+            "\\\\boxed{{{}}} of 9",
+            "the answer is 8 - 1 = {}. Step 9.",
+            "{}e0",
+        ]
+    ),
+)
 def test_a_number_written_in_any_way_is_the_same(number: int, around: str) -> None:
     assert one("number", around.format(number), f"#### {number}") == 1
 

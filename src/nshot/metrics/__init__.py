@@ -84,7 +84,7 @@ METRICS: Mapping[str, Known] = {
     ),
     "number": Known(
         frozenset({"generate"}), lambda task: Number(), _has_number, "a number in the reference",
-        "references that end in a number, as `... #### 42`",
+        "references that give a number, as `... #### 42`",
     ),
     "keeps_format": Known(frozenset({"generate"}), KeepsFormat),
     "pair_accuracy": Known(

@@ -7,14 +7,20 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from nshot.core.types import Example, Input, Prediction
 from nshot.metrics.metric import NUMBER, Floats, Mean, plain_number, units
 
 _BRACKETED = re.compile(r"([^\W_][\w /-]*)\[([^\[\]]+)\]")
-_SIGNED = re.compile(rf"((?<![\w)\]%])[-−][$€£₩]?)?({NUMBER}|(?<![\w.])\.[0-9]+)")
+_FIGURES = rf"[0-9]{{1,3}}(?:\.[0-9]{{3}})+,[0-9]+|{NUMBER}|(?<![\w.])\.[0-9]+"
+_SIGNED = re.compile(rf"((?<![\w)\]%])[-−][$€£₩]?)?({_FIGURES})([eE][+-]?[0-9]{{1,3}}(?!\w))?")
 _RESULT = "####"
+_BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
+_ANSWER = re.compile(r"\banswer\s*(?:is\b|:|=)\s*:?|답\s*(?:은|는|:|=)", re.IGNORECASE)
+_SENTENCE = re.compile(r"[!?。]|\.(?=\s|$)|\n")
+_ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\da-zA-Z_]+")
 _YES, _NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
 _NEGATIONS = frozenset({"no", "not", "non", "isn", "doesn", "aren", "don", "never", "without"})
@@ -73,9 +79,9 @@ class JsonMatch(Mean):
 
 
 class Number(Mean):
-    """1 where the last number of the answer is that of a reference (Cobbe et al. 2021).
+    """1 where the number that an answer gives is that of a reference (Cobbe et al. 2021).
 
-    Behind ``####``, where it stands, only what follows the last one is read.
+    Which number that is, is said at `last_number`.
     """
 
     def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
@@ -157,11 +163,41 @@ def _typed(value: Any) -> Any:
 
 
 def last_number(text: str) -> str | None:
-    """The last number of a text in one way of writing, or None; figures only, no words."""
-    plain = unicodedata.normalize("NFKC", text).rpartition(_RESULT)[2]
-    numbers = _SIGNED.findall(plain)
-    if not numbers:
+    """The number that a text gives, in one way of writing, or None; figures only, no words.
+
+    Behind ``####``, where it stands, only what follows the last one is read; else what stands in
+    the last ``\\boxed{}``; else, behind the last "answer is" or "answer:" (답은, 정답:), the number
+    behind the sentence's last ``=``, without one its first number. Else the text's last number, not
+    of an aside in brackets where there is another.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    if _RESULT in plain:
+        plain = plain.rpartition(_RESULT)[2]
+    elif boxes := [box for box in _BOXED.findall(plain) if _SIGNED.search(box)]:
+        plain = boxes[-1]
+    elif (number := _answered(plain)) is not None:
+        return number
+    numbers = _SIGNED.findall(_ASIDE.sub(" ", plain)) or _SIGNED.findall(plain)
+    return _written(*numbers[-1]) if numbers else None
+
+
+def _answered(text: str) -> str | None:
+    """The number of the sentence that begins at the last mark of an answer; None without one."""
+    marks = list(_ANSWER.finditer(text))
+    if not marks:
         return None
-    sign, figures = numbers[-1]
+    sentence = _SENTENCE.split(text[marks[-1].end() :].lstrip(" \n*:"))[0]
+    for part in (_ASIDE.sub(" ", sentence).rpartition("=")[2], sentence):
+        if numbers := _SIGNED.findall(part):
+            return _written(*numbers[0])
+    return None
+
+
+def _written(sign: str, figures: str, exponent: str) -> str:
+    """Figures in one way of writing; a comma behind dots is a decimal one: ``1.234,5``."""
+    if "." in figures and figures.rfind(",") > figures.find("."):
+        figures = figures.replace(".", "").replace(",", ".")
+    if exponent:
+        figures = f"{Decimal(figures.replace(',', '') + exponent):f}"
     number = plain_number(figures)
     return f"-{number}" if sign and number != "0" else number

@@ -34,7 +34,7 @@ class PairAccuracy(Mean):
 
 
 class MacroF1:
-    """Unweighted mean over the labels of F1 (a label that neither occurs nor is said counts 0)."""
+    """Unweighted mean of F1 over the labels that occur or are answered, as scikit-learn's."""
 
     mean = False
 
@@ -53,8 +53,8 @@ class MacroF1:
         return tuple(row.ravel().tolist())
 
     def value(self, total: Floats, count: int) -> float:
-        """Mean of 2 tp / (said + occurring)."""
+        """Mean of 2 tp / (said + occurring); 0 where no label occurs."""
         hits, answers, occurring = np.asarray(total).reshape(3, -1)
         denominator = answers + occurring
-        f1 = np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=denominator > 0)
-        return float(f1.mean())
+        present = denominator > 0
+        return float((2 * hits[present] / denominator[present]).mean()) if present.any() else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from typing import Protocol, TypeAlias
 
@@ -19,6 +20,7 @@ _ALONE = r"가-힣぀-ヿ㐀-鿿豈-﫿฀-๿"
 """Hangul, kana, ideographs, Thai: each sign is a unit. Korean has spaces, but its particles are
 written onto the words, so that the same noun is seldom the same word twice."""
 _UNIT = re.compile(rf"(?P<number>{NUMBER})|[{_ALONE}]|(?:(?![{_ALONE}])[^\W\d_])+")
+_ARTICLES = frozenset({"a", "an", "the"})
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
@@ -50,8 +52,18 @@ class Mean:
 
 
 def folded(text: str) -> str:
-    """Text without what does not count: case, width, repeated space, outer punctuation."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .,!?\"'`")
+    """Text without what does not count: case, width, punctuation, English articles, spaces.
+
+    As `normalize_answer` of SQuAD's script (Rajpurkar et al. 2016), for any alphabet: punctuation
+    is that of ASCII and of Unicode. A text of nothing but articles keeps them: ``A`` is an answer.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    words = "".join(sign for sign in plain if not _is_punctuation(sign)).split()
+    return " ".join([word for word in words if word not in _ARTICLES] or words)
+
+
+def _is_punctuation(sign: str) -> bool:
+    return sign in string.punctuation or unicodedata.category(sign).startswith("P")
 
 
 def units(text: str) -> list[str]:

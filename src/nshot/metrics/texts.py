@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ExactMatch(Mean):
-    """1 where the answer equals a reference after folding case, width, space and outer marks."""
+    """1 where the answer equals a reference without case, width, marks, articles (`folded`)."""
 
     def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,), the best over the references."""
@@ -23,7 +23,7 @@ class ExactMatch(Mean):
 
 
 class TokenF1(Mean):
-    """F1 of the bags of words, the best over the references (Rajpurkar et al. 2016)."""
+    """F1 of the bags of words (`folded`), the best over references (Rajpurkar et al. 2016)."""
 
     def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(F1,)."""
