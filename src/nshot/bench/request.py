@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from nshot.board.schema import Preference, Wish
 from nshot.core.errors import Fault, InputError
-from nshot.core.fields import Flag, Names, Number, Place, Settings, Whole
+from nshot.core.fields import ENCODING, Flag, Names, Number, Place, Settings, Whole
 from nshot.core.serial import read_json, read_yaml
 
 
@@ -66,6 +66,7 @@ class Request:
         Literal["classify", "score", "generate"] | None,
         Flag("labels to choose from, levels in order, or free answers"),
     ] = None
+    encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     model: Annotated[
         Names,
         Flag("language model: a folder or a Hub id; repeatable", "M", several="again"),

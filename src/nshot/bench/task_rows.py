@@ -40,6 +40,7 @@ def load_files(request: Request, test: str | None, shots: Sequence[int] | None =
         label=request.label,
         group=request.group,
         kind=request.kind,
+        encoding=request.encoding,
         shots=shots,
     )
 

@@ -8,8 +8,8 @@ from nshot.cli import flags, output
 from nshot.core.errors import Fault
 
 ABOUT = "adapt one method and save what answers"
-_FIELDS = ("task", "test", "text", "label", "group", "kind", "model", "encoder", "metric", "also",
-           "shots", "settings", "out")  # fmt: skip
+_FIELDS = ("task", "test", "text", "label", "group", "kind", "encoding", "model", "encoder",
+           "metric", "also", "shots", "settings", "out")  # fmt: skip
 
 
 def add(parser: argparse.ArgumentParser) -> None:

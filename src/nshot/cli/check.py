@@ -19,7 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "task": Flag("a task, or a folder with check.jsonl", "TASK|DIR", "task"),
         "test": Flag("test rows", "FILE"),
     }
-    flags.add(parser, Request, ("task", "text", "label", "group", "kind", "test"), changes)
+    flags.add(
+        parser, Request, ("task", "text", "label", "group", "kind", "encoding", "test"), changes
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "task": Flag(".jsonl, .json, .csv, .tsv or .parquet", "FILE", "task"),
         "test": Flag("test rows: what both say is counted", "FILE"),
     }
-    flags.add(parser, Request, ("task", "test", "text", "label", "group", "kind"), changes)
+    flags.add(
+        parser, Request, ("task", "test", "text", "label", "group", "kind", "encoding"), changes
+    )
     parser.add_argument("--model", metavar="M", help="whose chat template and tokens are shown")
     parser.add_argument(
         "--rows", type=int, default=3, metavar="N", help="rows to show whole (default 3)"
@@ -54,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         label=request.label,
         group=request.group,
         kind=request.kind,
+        encoding=request.encoding,
         format=arguments.format,
     )
     if loaded.task.pictures:

@@ -17,10 +17,13 @@ ABOUT = "the inputs on which the methods that could be the best differ: label th
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The run, the inputs, and where the list goes."""
+    from nshot.core.fields import ENCODING
+
     parser.add_argument("folder", metavar="DIR", help="a run folder")
     parser.add_argument(
         "inputs", metavar="INPUTS", help=".jsonl, .csv, .tsv or .txt (one a line), without labels"
     )
+    parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
 
 
@@ -35,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     folders = _saved(Board.read(Path(arguments.folder)), Path(arguments.folder))
     models = load(folders)
-    rows = read_inputs(arguments.inputs, next(iter(models.tasks.values())))
+    rows = read_inputs(arguments.inputs, next(iter(models.tasks.values())), arguments.encoding)
     inputs = [one for _, one in rows]
     answers = {
         name: {

@@ -13,12 +13,15 @@ ABOUT = "add classes to a delivered folder; what it knew is left as it is"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The folder, the new classes, and where to write."""
+    from nshot.core.fields import ENCODING
+
     parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
     parser.add_argument(
         "classes", metavar="NEW",
         help="a folder of examples, named like its label; a folder of such; or a data file",
     )  # fmt: skip
     parser.add_argument("--label", metavar="C", help="the label column of a data file")
+    parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument("--out", metavar="DIR2", help="folder to write (default: in place)")
 
 
@@ -33,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.use.ready import delivered
 
     place = delivered(Path(arguments.folder))
-    examples = load_classes(arguments.classes, read(place).task, arguments.label)
+    examples = load_classes(
+        arguments.classes, read(place).task, arguments.label, arguments.encoding
+    )
     target = Path(arguments.out) if arguments.out else place
     if arguments.out and target.exists():
         raise InputError(Fault(f"--out {target} is there already", expected="a new folder"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import types
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -67,14 +68,16 @@ def read(
 
 
 def given(request: type, typed: argparse.Namespace) -> dict[str, Any]:
-    """The values that were typed, by field; a list typed as ``A,B`` in its parts."""
+    """The values that were typed, by field; a list typed as ``A,B`` in its parts, of
+    which one in quotes may hold a comma."""
     values = {}
     for name, field in _fields(request).items():
         if not hasattr(typed, name):
             continue
         values[name] = getattr(typed, name)
         if _flag(field).several == ",":
-            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+            parts = next(csv.reader([values[name]], skipinitialspace=True), [])
+            values[name] = [part.strip() for part in parts if part.strip()]
     return values
 
 

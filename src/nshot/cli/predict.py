@@ -20,6 +20,8 @@ ABOUT = "answer new inputs with delivered folders"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Folders, inputs, and where the answers go."""
+    from nshot.core.fields import ENCODING
+
     parser.add_argument(
         "folders", metavar="DIR", nargs="+",
         help="a run folder, or its winner; of several, each row of INPUTS names its own in a column"
@@ -30,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help=".jsonl, .csv, .tsv or .txt (one a line); or pictures, several .txt files, or a folder"
         " of them, each file an input",
     )  # fmt: skip
+    parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
         "-o", "--output", metavar="FILE",
         help="lines of JSON, or a table where it ends in .csv or .tsv (default: standard output)",
@@ -63,9 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(faults)
     several = len(folders) > 1
     lines = (
-        _of_many(folders, inputs[0], threshold)
+        _of_many(folders, inputs[0], threshold, arguments.encoding)
         if several
-        else _of_one(folders[0], inputs, threshold)
+        else _of_one(folders[0], inputs, threshold, arguments.encoding)
     )
     output = Path(arguments.output) if arguments.output else None
     text = _text(lines, output.suffix.lower() if output else "")
@@ -127,13 +130,15 @@ def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
     return words[:first], [Path(word) for word in words[first:]]
 
 
-def _of_one(folder: str, files: list[Path], threshold: float | None) -> list[dict[str, Any]]:
+def _of_one(
+    folder: str, files: list[Path], threshold: float | None, encoding: str | None
+) -> list[dict[str, Any]]:
     """The answers of one folder to a file, or to files that are an input each."""
     from nshot.data import read_inputs
     from nshot.use.many import load
 
     model = load(folder, abstain_below=threshold)
-    rows = read_inputs(files, model.task)
+    rows = read_inputs(files, model.task, encoding)
     predictions = model.predict([input for _, input in rows])
     abstains = bool(model.abstain_below)
     return [
@@ -142,13 +147,15 @@ def _of_one(folder: str, files: list[Path], threshold: float | None) -> list[dic
     ]
 
 
-def _of_many(folders: list[str], file: Path, threshold: float | None) -> list[dict[str, Any]]:
+def _of_many(
+    folders: list[str], file: Path, threshold: float | None, encoding: str | None
+) -> list[dict[str, Any]]:
     """The answers of several folders to a file whose rows name them."""
     from nshot.data import read_mixed
     from nshot.use.many import load
 
     models = load(folders, abstain_below=threshold)
-    rows = read_mixed(file, models.tasks)
+    rows = read_mixed(file, models.tasks, encoding)
     predictions = models.predict([input for *_, input in rows], [name for _, name, _ in rows])
     abstains = models.abstain_below
     return [

@@ -27,6 +27,13 @@ class Flag(NamedTuple):
     several: Literal["", ",", "again"] = ""
 
 
+ENCODING = (
+    "what the file is written in where that is not UTF-8, such as cp949 (default: told from its"
+    " content)"
+)
+"""The help of ``--encoding``, wherever files of rows are read."""
+
+
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 

@@ -160,8 +160,29 @@ def _as_columns(table: Table, given: Given) -> Given:
         name and (column_named(table, name) or name)
         for name in (given.label, given.group, given.id)
     )
-    text = tuple(column_named(table, name) or name for name in given.text)
-    return Given(given.kind, text, label, group, id_)
+    return Given(given.kind, _uncut(table, given.text), label, group, id_)
+
+
+def _uncut(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a list typed with commas names: a name may have been cut at its own."""
+    pieces = {
+        column: tuple(part for one in without_marks(column).split(",") if (part := one.strip()))
+        for column in table.columns
+    }
+    columns, at = [], 0
+    while at < len(names):
+        rest = [without_marks(name) for name in names[at:]]
+        longer = [c for c, parts in pieces.items() if len(parts) > 1]
+        whole = [c for c in longer if list(pieces[c]) == rest[: len(pieces[c])]]
+        best = max(whole, key=lambda column: len(pieces[column]), default=None)
+        columns.append(best or column_named(table, names[at]) or names[at])
+        at += len(pieces[best]) if best else 1
+    return tuple(columns)
+
+
+def typed(names: Sequence[str]) -> str:
+    """Columns as ``--text`` takes them: a name with a comma stands in quotes."""
+    return ",".join(f'"{name}"' if "," in name else name for name in names)
 
 
 def _has_own_answers(table: Table, label: str) -> bool:
@@ -184,7 +205,7 @@ def extras(table: Table, given: Given) -> tuple[str | None, str | None]:
 def generate_command(table: Table, columns: Columns, test: Table | None) -> str:
     """What to type where the labels turn out to be free answers."""
     files = f"{quote(str(table.path))}{f' --test {quote(str(test.path))}' if test else ''}"
-    named = f"--text {quote(','.join(columns.text))} --label {quote(columns.label)}"
+    named = f"--text {quote(typed(columns.text))} --label {quote(columns.label)}"
     return f"nshot compare {files} --kind generate {named}"
 
 
@@ -296,7 +317,7 @@ def _unsafe(
         [*(["the text"] if not text else []), *(["the label"] if label is None else [])]
     )
     command = (
-        f"nshot compare {quote(str(table.path))} --text {quote(','.join(texts) or 'COLUMN')} "
+        f"nshot compare {quote(str(table.path))} --text {quote(typed(texts) or 'COLUMN')} "
         f"--label {quote(labels[0] if labels else 'COLUMN')}"
     ) + f" --kind {given.kind}" * (given.kind is not None)
     one = f" (one column only: is '{table.columns[0]}' parted by commas?)"

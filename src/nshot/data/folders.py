@@ -14,9 +14,9 @@ from shlex import quote
 from typing import Literal, TypeAlias
 
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import decode
 from nshot.data.faults import Faults
 from nshot.data.files import READ
+from nshot.data.files.encoding import decoded_alike
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
 from nshot.data.table import Row, Table
 
@@ -122,7 +122,7 @@ def _check_parts(path: Path, roles: Mapping[Path, _Role]) -> None:
         raise InputError(Fault(f"no part to learn from beside {names}", expected, do, str(path)))
 
 
-def read_folder(path: Path, faults: Faults) -> Table | None:
+def read_folder(path: Path, faults: Faults, encoding: str | None = None) -> Table | None:
     """One sub-folder per class: each ``.txt`` file, or each picture, is a row.
 
     Notes in `faults` every file that cannot be read; None when nothing can be.
@@ -130,7 +130,7 @@ def read_folder(path: Path, faults: Faults) -> Table | None:
     try:
         classes = folders_of(path)
         if classes:
-            return read_classes(path, classes, faults)
+            return read_classes(path, classes, faults, encoding)
         data = sorted(p.name for p in path.iterdir() if p.suffix.lower() in READ)
     except OSError as error:
         where = str(error.filename or path)
@@ -141,7 +141,9 @@ def read_folder(path: Path, faults: Faults) -> Table | None:
     return None
 
 
-def read_classes(path: Path, classes: Sequence[Path], faults: Faults) -> Table | None:
+def read_classes(
+    path: Path, classes: Sequence[Path], faults: Faults, encoding: str | None = None
+) -> Table | None:
     """The files of folders in `path`, each named like its label; None where there are none."""
     table = Table(path, (), unit="file")
     others, outside = 0, list[str]()
@@ -161,6 +163,8 @@ def read_classes(path: Path, classes: Sequence[Path], faults: Faults) -> Table |
                 table.places.append(place)
         if not count:
             faults.at(path, "folder", folder.name, "no .txt file and no picture in it", _CLASSES)
+    if not _decode(table, faults, encoding):
+        return None
     kinds = {next(iter(row)) for row in table.rows}
     if len(kinds) > 1:
         faults.add(Fault("texts and pictures side by side", "one of the two", where=str(path)))
@@ -222,8 +226,22 @@ def _file_row(file: Path, place: str, root: Path, faults: Faults) -> Row | None:
         return {}
     if file.suffix.lower() != ".txt":
         return None
+    return {"text": file.read_bytes()}
+
+
+def _decode(table: Table, faults: Faults, encoding: str | None) -> bool:
+    """Put the texts in the place of their bytes (files of a folder are written alike), or not."""
+    files = {
+        table.path / str(place): row["text"]
+        for row, place in zip(table.rows, table.places, strict=True)
+        if "text" in row
+    }
     try:
-        return {"text": decode(file.read_bytes(), file)}
+        texts, note = decoded_alike(files, table.path, encoding)
     except InputError as error:
         faults.add(*error.faults)
-        return {"text": None}
+        return False
+    table.notes += [note] if note else []
+    for row, text in zip((row for row in table.rows if "text" in row), texts, strict=True):
+        row["text"] = text
+    return True

@@ -9,7 +9,8 @@ from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example, Input, Task
 from nshot.data.columns import ID_NAMES, missing_column, rename
 from nshot.data.faults import Faults
-from nshot.data.files import read_lines, read_text
+from nshot.data.files import read_bytes, read_lines
+from nshot.data.files.encoding import decoded_alike
 from nshot.data.folders import files_of
 from nshot.data.formats import detect
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
@@ -24,23 +25,26 @@ UNDER = "under"
 """The column in which a row of a mixed file names the folder that is to answer it."""
 
 
-def read_inputs(paths: str | Path | Sequence[str | Path], task: Task) -> list[tuple[str, Input]]:
+def read_inputs(
+    paths: str | Path | Sequence[str | Path], task: Task, encoding: str | None = None
+) -> list[tuple[str, Input]]:
     """(id, input) of each row of a ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet`` or ``.txt`` file.
 
     Columns go by the names of the task's fields, others are left alone; a ``.txt`` file has one
     input a line, for tasks of one field. Ids are the file's own where they are unique, else names
     of the content. Of pictures, of several ``.txt`` files and of a folder each file is an input,
-    by its name; a row may also name a picture's file. Raises `InputError` with every fault.
+    by its name; a row may also name a picture's file. `encoding` is that of files that are not
+    UTF-8; else it is told from their content. Raises `InputError` with every fault.
     """
     several = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     faults = Faults()
     path = several[0]
     picture = task.pictures and path.suffix.lower() in SUFFIXES | FOREIGN
     if len(several) > 1 or path.is_dir() or picture:
-        return _files(several, task, faults)
+        return _files(several, task, faults, encoding)
     names = _columns(task)
     lines = path.suffix.lower() == ".txt" and not task.pictures
-    table = _lines(path, names) if lines else read_table(path, faults)
+    table = _lines(path, names, encoding) if lines else read_table(path, faults, encoding)
     if table is None:
         raise faults.error()
     if task.pictures:
@@ -57,7 +61,9 @@ def read_inputs(paths: str | Path | Sequence[str | Path], task: Task) -> list[tu
     return list(zip(_ids(table, inputs), inputs, strict=True))
 
 
-def _files(paths: Sequence[Path], task: Task, faults: Faults) -> list[tuple[str, Input]]:
+def _files(
+    paths: Sequence[Path], task: Task, faults: Faults, encoding: str | None
+) -> list[tuple[str, Input]]:
     """One input a file; of folders the files in them that are of the task's kind."""
     ends = SUFFIXES | FOREIGN if task.pictures else {".txt"}
     what = "pictures" if task.pictures else ".txt files"
@@ -71,11 +77,12 @@ def _files(paths: Sequence[Path], task: Task, faults: Faults) -> list[tuple[str,
     names = _columns(task)
     if len(names) > 1:
         faults.add(Fault(f"files, and the task has {len(names)} fields", "a .jsonl or .csv file"))
+    if not task.pictures:
+        return _texts(files, names[0], faults, encoding)
     inputs = []
     for file in files:
         try:
-            one = _picture(file) if task.pictures else _text(file, names[0])
-            inputs.append((str(file), one))
+            inputs.append((str(file), _picture(file)))
         except InputError as error:
             faults.add(*error.faults)
     if faults:
@@ -83,14 +90,26 @@ def _files(paths: Sequence[Path], task: Task, faults: Faults) -> list[tuple[str,
     return inputs
 
 
+def _texts(
+    files: Sequence[Path], name: str, faults: Faults, encoding: str | None
+) -> list[tuple[str, Input]]:
+    """The text of each file, as one input."""
+    raws: dict[Path, bytes] = {}
+    for file in files:
+        try:
+            raws[file] = read_bytes(file)
+        except InputError as error:
+            faults.add(*error.faults)
+    if faults:
+        raise faults.error()
+    texts, _ = decoded_alike(raws, files[0].parent, encoding)
+    return [(str(file), Input(((name, text),))) for file, text in zip(files, texts, strict=True)]
+
+
 def _picture(file: Path) -> Input:
     image = as_image(file)
     look(image)
     return Input(images=(image,))
-
-
-def _text(file: Path, name: str) -> Input:
-    return Input(fields=((name, read_text(file)),))
 
 
 def _named_pictures(table: Table, faults: Faults) -> list[Input]:
@@ -107,14 +126,16 @@ def _named_pictures(table: Table, faults: Faults) -> list[Input]:
     return inputs
 
 
-def read_mixed(path: str | Path, tasks: Mapping[str, Task]) -> list[tuple[str, str, Input]]:
+def read_mixed(
+    path: str | Path, tasks: Mapping[str, Task], encoding: str | None = None
+) -> list[tuple[str, str, Input]]:
     """(id, name, input) of each row of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file.
 
     The column `UNDER` names the row's task, one of `tasks`, and a row needs the columns of its own
     task only. Raises `InputError` with every row that names none or an unknown one.
     """
     faults = Faults()
-    table = read_table(Path(path), faults)
+    table = read_table(Path(path), faults, encoding)
     if table is None:
         raise faults.error()
     if UNDER not in table.columns:
@@ -174,7 +195,7 @@ def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
     return inputs
 
 
-def _lines(path: Path, names: list[str]) -> Table:
+def _lines(path: Path, names: list[str], encoding: str | None) -> Table:
     if len(names) != 1:
         raise InputError(
             Fault(
@@ -183,7 +204,7 @@ def _lines(path: Path, names: list[str]) -> Table:
                 where=str(path),
             )
         )
-    lines = read_lines(path)
+    lines = read_lines(path, encoding)
     rows = [{names[0]: line} for line in lines]
     return Table(path, (names[0],), rows, list(range(1, len(rows) + 1)))
 

@@ -103,13 +103,15 @@ def load(
     kind: Kind | None = None,
     format: str | None = None,
     shots: Sequence[int] | Literal["all"] | None = None,
+    encoding: str | None = None,
 ) -> Loaded:
     """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
 
     `test`, `text`, `label`, `group` and `kind` go before what a task file says; without `text` and
     `label` the format is told from the keys, then columns are guessed, and the guess is a note.
-    `format` pins one. `shots` are the numbers per label that will be drawn. Raises `InputError`
-    with every fault of all the files.
+    `format` pins one. `shots` are the numbers per label that will be drawn. `encoding` is that of
+    files that are not UTF-8; else it is told from their content. Raises `InputError` with every
+    fault of all the files.
     """
     task_file, places = _sources(Path(source), Path(test) if test else None)
     train_path, test_path = places.train, places.test
@@ -123,7 +125,9 @@ def load(
     )
     faults, notes = Faults(), list(places.notes)
     pinned = named(format) if format and format != COLUMNS else None
-    tables = [_table(path, faults) for path in (train_path, test_path) if path is not None]
+    tables = [
+        _table(path, faults, encoding) for path in (train_path, test_path) if path is not None
+    ]
     if tables[0] is None:
         raise faults.error()
     given = _grouped(tables, given, faults, notes)
@@ -160,18 +164,20 @@ def load(
     if not task_file.labels:
         notes += _order_notes(task, given.kind)
     name = form.name if form else COLUMNS
-    others = _background(keys.background, task, keys.label) if keys.background else ()
+    others = _background(keys.background, task, keys.label, encoding) if keys.background else ()
     return Loaded(
         task, train, tests[0] if tests else None, tuple(notes), name, task_file.also, others
     )
 
 
-def _background(path: Path, task: Task, label: str | None) -> tuple[Example, ...]:
+def _background(
+    path: Path, task: Task, label: str | None, encoding: str | None
+) -> tuple[Example, ...]:
     """Examples of other classes than the task's; a description is the text beside a picture."""
     if not task.has_labels:
         problem = "data.background holds other classes, and a generate task has none"
         raise InputError(Fault(problem, do="leave it out", where=str(path)))
-    part = _classes(path, task, label if path.is_file() else None)
+    part = _classes(path, task, label if path.is_file() else None, encoding)
     if not task.pictures:
         return tuple(part.examples)
     rows = dict(zip(part.table.places, part.table.rows, strict=True))
@@ -242,24 +248,28 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
             open_pictures(table, named[0], faults)
 
 
-def load_classes(source: str | Path, task: Task, label: str | None = None) -> list[Example]:
+def load_classes(
+    source: str | Path, task: Task, label: str | None = None, encoding: str | None = None
+) -> list[Example]:
     """Examples of classes that are to be added to a delivered task.
 
     `source` is a folder of one class, named like its label, a folder of such folders, or a data
     file with the task's columns. Raises `InputError` with every fault.
     """
-    return _classes(Path(source), task, label).examples
+    return _classes(Path(source), task, label, encoding).examples
 
 
-def _classes(path: Path, task: Task, label: str | None) -> _Part:
+def _classes(path: Path, task: Task, label: str | None, encoding: str | None) -> _Part:
     """The rows of labels that the task does not have."""
     faults, notes = Faults(), list[str]()
     if path.is_dir():
         classes = folders_of(path)
         whole = path.resolve()
-        table = read_classes(path if classes else whole.parent, classes or [whole], faults)
+        table = read_classes(
+            path if classes else whole.parent, classes or [whole], faults, encoding
+        )
     else:
-        table = read_table(path, faults)
+        table = read_table(path, faults, encoding)
     if table is None:
         raise faults.error()
     if task.pictures:
@@ -329,9 +339,10 @@ def _format_part(
     return part
 
 
-def _table(path: Path, faults: Faults) -> Table | None:
+def _table(path: Path, faults: Faults, encoding: str | None) -> Table | None:
     """The rows of a file, or of a folder of classes."""
-    return read_folder(path, faults) if path.is_dir() else read_table(path, faults)
+    reader = read_folder if path.is_dir() else read_table
+    return reader(path, faults, encoding)
 
 
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Parts]:

@@ -104,7 +104,7 @@ class _Generating(_Making[Generation]):
 
     def __init__(self, request: Generation, generator: Generator) -> None:
         super().__init__(request, generator)
-        self.seeds = read_seeds(request.seeds)
+        self.seeds = read_seeds(request.seeds, request.encoding)
         self.bootstrap = SelfInstruct(self.seeds, generator, request.seed, request.temperature)
 
     def run(self) -> None:
@@ -233,7 +233,7 @@ def faults_of(request: Generation | Translation) -> list[Fault]:
     """Everything that is wrong with a request and its file."""
     faults = request.faults()
     if isinstance(request, Generation):
-        collected(faults, lambda: read_seeds(request.seeds))
+        collected(faults, lambda: read_seeds(request.seeds, request.encoding))
     else:
         collected(faults, lambda: rows_of(request))
         collected(faults, lambda: language(request.to))
@@ -243,7 +243,7 @@ def faults_of(request: Generation | Translation) -> list[Fault]:
 def rows_of(request: Translation) -> list[Row]:
     """The rows of a file that hold an instruction. Raises `InputError` with every fault."""
     path, faults = request.rows, Faults()
-    table = read_table(path, faults) or Table(path, ())
+    table = read_table(path, faults, request.encoding) or Table(path, ())
     needed = ("instruction",) if request.outputs == "regenerate" else ("instruction", "output")
     for row, place in zip(table.rows, table.places, strict=True):
         for name in needed:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nshot.core.errors import Fault
-from nshot.core.fields import Flag
+from nshot.core.fields import ENCODING, Flag
 
 Outputs: TypeAlias = Literal["regenerate", "translate", "keep"]
 LEDGER, REPORT, DROPPED = "ledger.jsonl", "report.json", "dropped.jsonl"
@@ -31,6 +31,7 @@ class Asking:
         Flag("rows to write; its ledger and report stand beside it", "OUT.jsonl", "-o, --output"),
     ]
     model: Annotated[str | None, Flag("the writer: see docs/models.md", "M")] = None
+    encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     concurrency: Annotated[int, Flag("requests to an endpoint at once", "N")] = 4
     rpm: Annotated[float | None, Flag("requests a minute, at most", "N")] = None
     price_in: Annotated[float, Flag(_PRICE.format("read"), "P")] = 0.0

@@ -20,14 +20,14 @@ class SeedTask:
     classification: bool
 
 
-def read_seeds(path: Path) -> list[SeedTask]:
+def read_seeds(path: Path, encoding: str | None = None) -> list[SeedTask]:
     """The tasks of a file: Self-Instruct's seeds (`instances`), or Alpaca's three columns.
 
     A row without `is_classification` is taken for no classification. Raises `InputError` with
     every fault of the file.
     """
     faults = Faults()
-    table = read_table(path, faults)
+    table = read_table(path, faults, encoding)
     seeds = [] if table is None else _seeds(table, faults)
     if faults:
         raise faults.error()

@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nshot.cli.main import main
 from nshot.core.errors import InputError
+from nshot.data import load
 from nshot.data.files.encoding import decoded
+
+
+def nshot(*words: str) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    return int(str(caught.value.code))
+
 
 TEXTS = {
     "korean": (
@@ -112,3 +122,45 @@ def test_what_is_given_is_kept_to() -> None:
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     assert read_or_cure(raw)
+
+
+def folder(path: Path, texts: dict[str, list[bytes]]) -> Path:
+    for label, raws in texts.items():
+        (path / label).mkdir(parents=True)
+        for i, raw in enumerate(raws):
+            (path / label / f"{i}.txt").write_bytes(raw)
+    return path
+
+
+def test_files_of_a_folder_are_told_together(tmp_path: Path) -> None:
+    texts = {
+        "refund": ["환불", "plain", "돈을 돌려주세요"],
+        "delivery": ["배송", "언제 오나요", "늦어요"],
+    }
+    place = folder(
+        tmp_path / "mail", {k: [one.encode("cp949") for one in v] for k, v in texts.items()}
+    )
+    loaded = load(place)
+    assert sorted(row.input.text for row in loaded.train) == sorted(
+        [*texts["refund"], *texts["delivery"]]
+    )
+    assert any("6 files of mail: read as cp949" in note for note in loaded.notes)
+
+
+def test_very_many_files_of_one_fault_are_one_fault(tmp_path: Path) -> None:
+    raw = "아주 좋은 영화".encode()
+    place = folder(tmp_path / "mail", {"a": [raw[:-1]] * 150, "b": [raw[:-1]] * 150})
+    with pytest.raises(InputError, match="300 files have bytes that are not UTF-8") as caught:
+        load(place)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_flag_settles_what_was_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,label\nfine,good\nnaïve,bad\nnice,good\nawful,bad\n".encode("cp1252"))
+    assert nshot("check", str(path)) == 2
+    assert "--encoding cp1252" in capsys.readouterr().err
+    assert nshot("check", str(path), "--encoding", "cp1252") == 0
+    assert "naïve" in capsys.readouterr().out

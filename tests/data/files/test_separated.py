@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nshot.cli.main import main
 from nshot.core.errors import InputError
 from nshot.data import load
 from nshot.data.faults import Faults
@@ -22,6 +23,13 @@ SHOP = [
     ("two factor code for sofa never comes", "login"),
     ("a refund is due, please, on lamp 8315", "refund"),
 ]
+
+
+def nshot(*words: str) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    return int(str(caught.value.code))
 
 
 def table(path: Path, content: str) -> Table:
@@ -156,3 +164,26 @@ def test_fasttexts_lines(tmp_path: Path) -> None:
 def test_lines_of_text_alone_are_no_rows_of_a_task(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lines of text without labels"):
         table(tmp_path / "lines.txt", "one thing\nanother thing, and more\na third\n")
+
+
+FORMS = 'Timestamp,"What went wrong, in your own words?","Which team, do you think?"\n' + "".join(
+    f'2024/01/05,"the words, number {i}",{"ab"[i % 2]}\n' for i in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["What went wrong, in your own words?", '"What went wrong, in your own words?"']
+)
+def test_a_comma_in_a_columns_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "forms.csv").write_text(FORMS)
+    words = ["check", str(tmp_path / "forms.csv"), "--text", text]
+    assert nshot(*words, "--label", "Which team, do you think?") == 0
+    assert "'the words, number 0' -> a" in capsys.readouterr().out
+
+
+def test_a_comma_in_one_of_several_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"a, b",c,label\nx y,u v,1\nz w,t s,2\n')
+    loaded = load(tmp_path / "a.csv", text=["c", "a", "b"], label="label")
+    assert loaded.train[0].input.fields == (("c", "u v"), ("a, b", "x y"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from nshot.data.faults import Faults
 from nshot.data.files.excel import read_excel
 from nshot.data.files.json_rows import read_json, read_lines_of_json
-from nshot.data.files.opened import STANDARD_INPUT, Opened, open_file
+from nshot.data.files.opened import Opened, open_file
 from nshot.data.files.parquet import read_parquet
 from nshot.data.files.separated import read_csv, read_tsv
 from nshot.data.files.text_rows import read_txt
@@ -45,16 +45,15 @@ def read_file(path: Path, faults: Faults, encoding: str | None = None) -> Table 
     return table
 
 
-def is_file_of_rows(name: str) -> bool:
-    """Is this what `read_file` reads, by its name?"""
-    return name == STANDARD_INPUT or Path(name).suffix.lower() in READ
-
-
 def read_lines(path: Path, encoding: str | None = None) -> list[str]:
-    """The lines of a ``.txt`` file, without the last line end."""
-    return read_text(path, encoding).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    """The lines of a ``.txt`` file, without the last line end.
+
+    Raises `InputError`: absent, empty, of no encoding that can be told.
+    """
+    text = open_file(path, (".txt",), encoding).text()
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n")
 
 
-def read_text(path: Path, encoding: str | None = None) -> str:
-    """All of a ``.txt`` file. Raises `InputError`: absent, empty, of no encoding that is told."""
-    return open_file(path, (".txt",), encoding).text()
+def read_bytes(path: Path) -> bytes:
+    """The content of a ``.txt`` file. Raises `InputError`: absent, empty."""
+    return open_file(path, (".txt",)).raw

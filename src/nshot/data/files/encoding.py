@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -36,6 +36,8 @@ _PASS, _AHEAD = 0.75, 0.15
 _LITTLE = 5
 """Different characters beyond ASCII below which an encoding of East Asia may be another of them."""
 _SHOWN = 40
+_NAMED = 8
+"""Files that a fault names."""
 _LATIN = ("cp1252", "cp1250", "cp1254")
 """Between these charset-normalizer is as often wrong as right."""
 
@@ -72,6 +74,43 @@ def decoded(raw: bytes, path: Path, encoding: str | None = None) -> tuple[str, s
     return text, f"{path.name}: read as {name} (told from its content; --encoding sets it)"
 
 
+def decoded_alike(
+    raws: Mapping[Path, bytes], place: Path, encoding: str | None = None
+) -> tuple[list[str], str]:
+    """The texts of files in `place` that were written alike, and a note as `decoded` gives it.
+
+    What is not UTF-8 is of one encoding, told from all of these files: one text is too short.
+    """
+    other: str | None = encoding
+    if encoding is None:
+        rest = {path: raw for path, raw in raws.items() if not _certain(raw)}
+        if stray := [path for path, raw in rest.items() if _nearly_utf8(raw)]:
+            raise InputError(_stray_files(stray, rest, place))
+        if rest:
+            first = next(iter(rest))
+            try:
+                rest[first].decode("utf-8")
+            except UnicodeDecodeError as error:
+                where = first if len(rest) == 1 else place
+                other = tell_encoding(list(rest.values()), where, error)
+    note = f"{len(raws)} files of {place.name}: read as {other} where they are not UTF-8"
+    texts = [
+        decoded(raw, path, other if other == encoding or not _certain(raw) else None)[0]
+        for path, raw in raws.items()
+    ]
+    return (
+        texts,
+        f"{note} (told from their content; --encoding sets it)" if other and not encoding else "",
+    )
+
+
+def _certain(raw: bytes) -> bool:
+    """Is this UTF-8, or UTF-16 or UTF-32?"""
+    return (
+        any(raw.startswith(mark) for mark, _ in _MARKS) or bool(_utf16(raw)) or _can(raw, "utf-8")
+    )
+
+
 def codec(encoding: str) -> str:
     """Python's name of an encoding. Raises `InputError` for one that is unknown."""
     try:
@@ -93,33 +132,33 @@ def tell_encoding(raws: Sequence[bytes], path: Path, error: UnicodeDecodeError) 
     if broken is not None:
         raise InputError(_stray(broken, path))
     sample = _sample(raws)
-    found = readings(sample, raws)
-    if found and found[0].score >= _PASS:
-        little = len({char for char in found[0].text if char > "\x7f"}) < _LITTLE
+    fitting = readings(sample, raws)
+    if fitting and fitting[0].score >= _PASS:
+        little = len({char for char in fitting[0].text if char > "\x7f"}) < _LITTLE
         close = [
             one
-            for one in found
-            if one.score > found[0].score - _AHEAD or (little and one.encoding in EAST)
+            for one in fitting
+            if one.score > fitting[0].score - _AHEAD or (little and one.encoding in EAST)
         ]
-        other = next((one for one in close if one.text != found[0].text), None)
+        other = next((one for one in close if one.text != fitting[0].text), None)
         if other is None:
-            return found[0].encoding
-        if found[0].encoding not in _LATIN:
+            return fitting[0].encoding
+        if fitting[0].encoding not in _LATIN:
             guess = next(iter(_guessed(sample)), "")
             if not little and guess in [one.encoding for one in close if one.score >= _PASS]:
                 return guess
-        raise InputError(_open(path, found[0], other))
-    raise InputError(_unknown(path, error, found))
+        raise InputError(_open(path, fitting[0], other))
+    raise InputError(_unknown(path, error, fitting))
 
 
 def readings(sample: bytes, raws: Sequence[bytes]) -> list[Reading]:
     """What `sample` may say, the most plausible first; all of `raws` can be read so."""
-    found = _read(EAST, sample, raws)
-    if not found or found[0].score < _PASS:
-        found = _read([*EAST, *OTHERS], sample, raws)
-    if not found or found[0].score < _PASS:
-        found = _read([*EAST, *OTHERS, *_guessed(sample)], sample, raws)
-    return found
+    fitting = _read(EAST, sample, raws)
+    if not fitting or fitting[0].score < _PASS:
+        fitting = _read([*EAST, *OTHERS], sample, raws)
+    if not fitting or fitting[0].score < _PASS:
+        fitting = _read([*EAST, *OTHERS, *_guessed(sample)], sample, raws)
+    return fitting
 
 
 def _read(names: Sequence[str], sample: bytes, raws: Sequence[bytes]) -> list[Reading]:
@@ -232,6 +271,17 @@ def _stray(raw: bytes, path: Path) -> Fault:
     )
 
 
+def _stray_files(files: Sequence[Path], raws: Mapping[Path, bytes], place: Path) -> Fault:
+    """The fault of a file, and how many have it: one line for all of them."""
+    fault = _stray(raws[files[0]], files[0])
+    if len(files) == 1:
+        return fault
+    names = ", ".join(path.name for path in files[:_NAMED])
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    problem = f"{len(files)} files have bytes that are not UTF-8, as the rest is: {names}{more}"
+    return Fault(problem, fault.expected, f"for each: {fault.do}", str(place))
+
+
 def _open(path: Path, one: Reading, other: Reading) -> Fault:
     """Two readings, and what to type for each."""
     lines = zip(one.text.split("\n"), other.text.split("\n"), strict=False)
@@ -251,10 +301,10 @@ def _around(text: str, other: str) -> str:
     return text[max(0, at - _SHOWN // 2) : at + _SHOWN // 2].strip()
 
 
-def _unknown(path: Path, error: UnicodeDecodeError, found: Sequence[Reading]) -> Fault:
+def _unknown(path: Path, error: UnicodeDecodeError, fitting: Sequence[Reading]) -> Fault:
     raw = error.object
     line = raw.count(b"\n", 0, error.start) + 1
-    likely = f": {found[0].encoding} would read '{_first(found[0].text)}'" if found else ""
+    likely = f": {fitting[0].encoding} would read '{_first(fitting[0].text)}'" if fitting else ""
     return Fault(
         f"byte 0x{raw[error.start]:02x} at offset {error.start} is not UTF-8, and no other encoding"
         f" is plausible{likely}",

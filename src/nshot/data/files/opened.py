@@ -65,7 +65,7 @@ def open_file(path: Path, known: Collection[str], encoding: str | None = None) -
     Raises `InputError`: absent, empty, pickled, of no known kind, too large once unpacked.
     """
     if str(path) == STANDARD_INPUT:
-        return _told(Opened(path, "", _standard_input(), encoding), known)
+        return _without_packing(Opened(path, "", _standard_input(), encoding), known)
     where, kinds = str(path), ", ".join(known)
     if where.lower().startswith(("http:/", "https:/")):
         raise InputError(_address(path))
@@ -88,10 +88,10 @@ def open_file(path: Path, known: Collection[str], encoding: str | None = None) -
         )
         do = "" if suffix else f"nshot check - < {quote(where)}"
         raise InputError(Fault(problem, expected=f"one of {kinds}", do=do, where=where))
-    return _told(Opened(path, suffix, raw, encoding), known)
+    return _without_packing(Opened(path, suffix, raw, encoding), known)
 
 
-def _told(file: Opened, known: Collection[str]) -> Opened:
+def _without_packing(file: Opened, known: Collection[str]) -> Opened:
     """Unpack what is packed; what begins like another kind is of that kind, whatever its name."""
     for _ in range(2):
         if file.raw.startswith(_GZIP):

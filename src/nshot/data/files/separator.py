@@ -22,7 +22,7 @@ _EXCEL = re.compile(r'"?sep=(\\t|.)"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class _Parted:
+class _Cells:
     """How the beginning of a text reads with a separator."""
 
     mark: str
@@ -51,13 +51,13 @@ def tell_separator(text: str, usual: str, path: Path) -> str | None:
     `InputError` where two readings are as good.
     """
     beginning = _beginning(text)
-    parted = [one for mark in NAMES if (one := _parted(beginning, mark)) is not None]
-    whole = [one for one in parted if one.whole]
+    fits = [one for mark in NAMES if (one := _with(beginning, mark)) is not None]
+    whole = [one for one in fits if one.whole]
     if not whole:
-        mostly = [one for one in parted if one.share >= _MOSTLY]
-        best = max(mostly or parted, key=lambda one: (one.share, one.mark == usual), default=None)
+        mostly = [one for one in fits if one.share >= _MOSTLY]
+        best = max(mostly or fits, key=lambda one: (one.share, one.mark == usual), default=None)
         if best is not None and not mostly:
-            best = next((one for one in parted if one.mark == usual), best)
+            best = next((one for one in fits if one.mark == usual), best)
         return best.mark if best else None
     if len(whole) > 1 and not all(one.prose for one in whole):
         whole = [one for one in whole if not one.prose]
@@ -76,18 +76,18 @@ def _beginning(text: str) -> str:
     return text[: text.rfind("\n", 0, _FIRST) + 1] or text[:_FIRST]
 
 
-def _parted(text: str, mark: str) -> _Parted | None:
+def _with(text: str, mark: str) -> _Cells | None:
     """None where the first row has one cell."""
     quoted = _counts(text, mark, 0)
     plain = _counts(text, mark, 3) if mark == "\t" else []
-    best: _Parted | None = None
+    best: _Cells | None = None
     for counts in (quoted, plain):
         if not counts or counts[0] < 2:
             continue
         share = sum(count == counts[0] for count in counts) / len(counts)
         if best is None or share > best.share:
             spaced = len(re.findall(re.escape(mark) + " ", text))
-            best = _Parted(mark, counts[0], share, spaced == text.count(mark))
+            best = _Cells(mark, counts[0], share, spaced == text.count(mark))
     return best
 
 
