@@ -12,7 +12,7 @@ from nshot.core.types import Image, Input
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.predictors import load
 from nshot.predictors.features import TfIdf, averaged
-from nshot.predictors.label_head import LabelHead, _products
+from nshot.predictors.label_head import LabelHead, products
 from toys import QUESTIONS, TASK, Bench, ask, shots
 
 TEXTS = [example.input.text for example in shots().labelled]
@@ -56,6 +56,6 @@ def test_pictures_of_one_input_count_as_their_mean() -> None:
 def test_a_row_is_answered_the_same_with_any_others() -> None:
     rng = np.random.default_rng(0)
     matrix, weights = rng.normal(size=(33, 384)), rng.normal(size=(384, 7))
-    whole = _products(matrix, weights)
+    whole = products(matrix, weights)
     for start, stop in ((0, 1), (3, 5), (8, 24)):
-        assert (_products(matrix[start:stop], weights) == whole[start:stop]).all()
+        assert (products(matrix[start:stop], weights) == whole[start:stop]).all()

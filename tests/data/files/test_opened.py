@@ -124,7 +124,9 @@ def test_without_openpyxl_the_extra_is_named(
         table(path)
 
 
-@pytest.mark.parametrize("raw", [CSV, LINES, gzip.compress(CSV), CSV.decode().encode("utf-16")])
+@pytest.mark.parametrize(
+    "raw", [CSV, LINES, gzip.compress(CSV, mtime=0), CSV.decode().encode("utf-16")]
+)
 def test_standard_input(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
     opened._standard_input.cache_clear()
