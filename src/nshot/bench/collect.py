@@ -13,12 +13,14 @@ import numpy as np
 from nshot.bench.contenders import Contender, unique_names
 from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing, Pick, judge
+from nshot.bench.draws import DrawRacing
 from nshot.bench.execute.base import Outcome
 from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
-from nshot.bench.race import Racing, Rounds, Runner, Step
+from nshot.bench.race import Racing
+from nshot.bench.rounds import Measuring, Race, Rounds, Runner, Step
 from nshot.bench.setting import in_order
 from nshot.bench.task_rows import FOLDS, SLOW_FOLDS
 from nshot.board.decide import Floats
@@ -68,9 +70,10 @@ class Collector:
     _measurements: dict[str, Measurement] = field(default_factory=dict)
 
     @cached_property
-    def racing(self) -> Racing:
-        """The race of question 1."""
-        return Racing(self.ladder)
+    def race(self) -> Race:
+        """The plan that measures the contenders."""
+        question = self.ladder.prepared.question
+        return Racing(self.ladder) if question == 1 else DrawRacing(self.ladder)
 
     @cached_property
     def facts(self) -> Facts:
@@ -83,7 +86,7 @@ class Collector:
             task=prepared.task,
             split=prepared.split,
             sizes=prepared.sizes,
-            seeds=prepared.draws,
+            seeds=self._draws,
             test=setting.test or in_order(prepared.split.train),
             question=prepared.question,
             refit=prepared.refit,
@@ -96,6 +99,13 @@ class Collector:
             wish=request.wish,
         )
 
+    @property
+    def _draws(self) -> int:
+        """The most draws that a contender has."""
+        ladder, largest = self.ladder, self.ladder.prepared.largest
+        repeats = [ladder.forecasts.repeats(one, largest) for one in ladder.contenders]
+        return max([ladder.prepared.draws, *repeats])
+
     def board(self, collected: Collected) -> Board:
         """The board of what was collected."""
         c = collected
@@ -103,7 +113,7 @@ class Collector:
 
     def collect(self) -> Collected:
         """All as it stands."""
-        rounds = self.racing.rounds(self.known) if self._races else None
+        rounds = self.race.rounds(self.known)
         collected = Collected([self._entry(c, rounds) for c in self.ladder.contenders])
         self._add_fallback(collected)
         self._add_curves(collected)
@@ -125,26 +135,23 @@ class Collector:
         bodies = [outcome.body for outcome in draw.searches(self.known)[:1]]
         calibration = bodies[0]["calibration"] if bodies else None
         source = ""
-        if self._races and self.ladder.rows and entry.measurements.get(None):
-            source = entry.measurements[None][0].job
-        return Pick(by_name[name], chosen, source, calibration, fallback.title in self.known.states)
+        measured = entry.measurements.get(self.ladder.prepared.largest, [])
+        if self._is_kept and measured:
+            source = measured[0].job
+        alone = fallback.title in self.known.states
+        return Pick(by_name[name], chosen, source, calibration, alone, len(measured))
 
     @property
-    def _races(self) -> bool:
-        return self.ladder.prepared.question == 1
+    def _is_kept(self) -> bool:
+        """Is what was measured kept, as what may be delivered?"""
+        return self.ladder.prepared.question == 1 and self.ladder.rows > 0
 
-    def _entry(self, contender: Contender, rounds: Rounds | None) -> Entry:
+    def _entry(self, contender: Contender, rounds: Rounds) -> Entry:
         entry = self._fresh(contender)
         prepared = self.ladder.prepared
         if prepared.split.mode == "folds":
             entry.folds = FOLDS if contender.method.fast else SLOW_FOLDS
-        if rounds:
-            self._add_race(entry, rounds.runners[contender.name])
-            return entry
-        for size in reversed(prepared.sizes):
-            for draw in self.ladder.draws:
-                if draw.contender is contender and draw.size == size:
-                    self._add(entry, draw)
+        self._add_race(entry, rounds.runners[contender.name])
         return entry
 
     def _fresh(self, contender: Contender) -> Entry:
@@ -184,25 +191,29 @@ class Collector:
     def _add_race(self, entry: Entry, runner: Runner) -> None:
         """What the pieces of a race have brought, and why it ended where it did."""
         entry.aside, entry.chance = runner.aside, runner.chance
-        entry.left_seconds = left_seconds(self.ladder, runner)
-        if runner.parts and self.ladder.rows:
-            entry.saved = f"jobs/{runner.source}"
+        entry.left_seconds = left_seconds(runner)
+        if runner.parts and self._is_kept:
+            entry.saved = f"jobs/{runner.sources[0]}"
         entry.searched = runner.searched
         for piece in runner.pieces:
             if isinstance(piece, Draw):
                 self._add(entry, piece)
             else:
                 self._add_step(entry, piece)
+        self._add_left_draws(entry, runner)
         if not runner.aside and (tried := runner.trial_words(metric_of(self.facts.task))):
             entry.reason = f"{entry.reason or 'not reached'}; {tried}"
-        if runner.parts and isinstance(runner.pieces[-1], Step) and not entry.failed:
-            entry.measurements[None] = [in_parts([part.measurement for part in runner.parts])]
-            entry.spec = spec(runner.chosen)
+        if runner.parts and runner.stepped and not entry.failed:
+            entry.measurements[self.ladder.prepared.largest] = [
+                in_parts([part.measurement for part in runner.parts[draw]])
+                for draw in sorted(runner.parts)
+            ]
+            entry.spec = entry.spec or spec(runner.chosen)
 
     def _add_step(self, entry: Entry, step: Step) -> None:
         state = self.known.states.get(step.title)
         if step.decides and state and step.why_not is None:
-            entry.forecast_seconds = self.ladder.forecasts.of(step.contender, None).total
+            entry.forecast_seconds = self.ladder.forecasts.of(step.contender, step.size).total
         self._add_searches(entry, step)
         if state == "left":
             reason = self.known.reasons[step.title]
@@ -211,14 +222,14 @@ class Collector:
                 entry.broken = self.ladder.forecasts.failure(step.contender) is not None
             else:
                 entry.notes.append(f"stopped after its first test rows: {reason}")
-        elif state == "failed" and (failure := step.work(self.known).failure):
+        elif state == "failed" and (failure := self.known.work(step).failure):
             if step.stage == "trial" and failure.state == "failed":
                 entry.notes.append(f"trial on labelled rows: {failure.reason}")
                 return
             entry.failed, entry.reason = True, failure.reason
             entry.broken = entry.broken or failure.state == "broken"
 
-    def _add_searches(self, entry: Entry, draw: Draw | Step) -> None:
+    def _add_searches(self, entry: Entry, draw: Measuring) -> None:
         if draw.number:
             return
         for place, outcome in enumerate(draw.searches(self.known)):
@@ -233,22 +244,29 @@ class Collector:
             entry.search_seconds[draw.size] = entry.search_seconds.get(draw.size, 0.0) + seconds
 
     def _leave(self, entry: Entry, draw: Draw) -> None:
-        reason = self.known.reasons[draw.title]
         if draw.size == self.ladder.prepared.largest and draw.number == 0:
-            entry.reason = reason
+            entry.reason = self.known.reasons[draw.title]
             entry.broken = self.ladder.forecasts.failure(draw.contender) is not None
-        else:
-            entry.notes.append(f"{self._which(draw)}: not run: {reason}")
 
-    def _which(self, draw: Draw) -> str:
-        """A draw, or a repeat of the folds, in a note."""
-        if self._races:
-            return f"repeat {draw.number + 1}"
-        return f"{shown(draw.size)} shots, draw {draw.number}"
+    def _add_left_draws(self, entry: Entry, runner: Runner) -> None:
+        """The draws that were left out, in one note a size."""
+        left: dict[Size, list[Draw]] = {}
+        for piece in runner.pieces:
+            if isinstance(piece, Draw) and self.known.states.get(piece.title) == "left":
+                left.setdefault(piece.size, []).append(piece)
+        for size, draws in left.items():
+            if size == self.ladder.prepared.largest and draws[0].number == 0:
+                continue  # that is why the row has no score
+            first = draws[0]
+            which = "repeat" if self.ladder.prepared.question == 1 else "draw"
+            number = first.number + (which == "repeat")
+            some = f"{which} {number}" if len(draws) == 1 else f"{len(draws)} {which}s"
+            of = "" if which == "repeat" else f"{shown(size)} shots: "
+            entry.notes.append(f"{of}{some} not run: {self.known.reasons[first.title]}")
 
     def _fail(self, entry: Entry, draw: Draw) -> None:
         """At the largest size the row has failed; at a smaller one the row says so."""
-        failure = draw.work(self.known).failure
+        failure = self.known.work(draw).failure
         if failure is None:
             return
         if draw.size == self.ladder.prepared.largest:

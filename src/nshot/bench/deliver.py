@@ -34,6 +34,8 @@ class Pick:
     """As the search of its first draw fitted it."""
     fallback: bool = False
     """It is measured because nothing else could be: no budget holds it back."""
+    draws: int = 1
+    """Those that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ class Finishing:
         """Two fresh draws of the pick: its score without the luck of having been chosen."""
         prepared, contender = self.ladder.prepared, self.pick.contender
         folds = prepared.split.mode == "folds"
-        enough = prepared.draws >= ENOUGH_DRAWS
+        enough = self.pick.draws >= ENOUGH_DRAWS
         if folds or enough or prepared.largest is None or not contender.method.learns:
             return []
-        first = prepared.draws
+        first = self.ladder.forecasts.repeats(contender, prepared.largest)
         return [
             Draw(self.ladder, contender, prepared.largest, first + number,
                  (number, CONFIRMATIONS), self.pick.fallback, fresh=True)

@@ -33,7 +33,7 @@ class Files:
         machine = Machine.model_validate(self.machine)
         contested, rows = contested_rows(facts, collected.entries, advice.could_be_best)
         times = self.started, time.time()
-        race = race_of(collector.racing, collector.known, self._verdicts)
+        race = race_of(collector.race, collector.known, self._verdicts)
         folder = collector.folder(root)
         details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
         write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])

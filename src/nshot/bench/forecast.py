@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from nshot.bench.contenders import Contender
@@ -21,6 +23,10 @@ from nshot.methods.contract import Brief, Method, Rates
 
 TRAIN_RATE = 1 / 3
 """Forward and backward against forward alone, as measured for LoRA on a CPU."""
+FAST_DRAWS = 20
+"""Draws of a fast method where `--seeds` names no number."""
+CHEAP = 60.0
+"""Seconds, on a fixed machine, that they may take together."""
 NOMINAL = Rates(lm_tokens=500.0, train_tokens=500.0 / 3, encoder_tokens=3000.0)
 """About what two cores do with models of 135 million parameters and of 22 million."""
 _UNMEASURED: Mapping[str, Any] = {
@@ -37,11 +43,13 @@ class Forecast:
     build: float
     use: float
     repeats: int
+    later: float = 0.0
+    """Seconds of a draw after the first; of a fast method no text is encoded again for it."""
 
     @property
     def total(self) -> float:
         """Search once, then every draw."""
-        return self.search + self.repeats * (self.build + self.use)
+        return self.search + self.build + self.use + (self.repeats - 1) * self.later
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Forecasts:
     prepared: Prepared
     rates: Mapping[ModelRef, Body] = field(default_factory=dict)
     failures: Mapping[ModelRef, str] = field(default_factory=dict)
+    _nominal: dict[str, Forecast] = field(default_factory=dict, compare=False)
+    """By contender: plans ask often."""
 
     def why_not(self, contender: Contender, size: Size) -> str | None:
         """One sentence where it cannot work here."""
@@ -68,9 +78,7 @@ class Forecasts:
         """What its method may know before it runs."""
         prepared = self.prepared
         task, rows = prepared.task, prepared.split
-        pool = [sum(e.label == name for e in rows.train) for name in task.label_names] or [
-            len(rows.train)
-        ]
+        pool = self._pool
         share = 1.0 if rows.mode != "folds" else 1 - 1 / FOLDS
         per_label = int(min(pool) * share) if size is None else size
         labelled = int(sum(pool) * share) if size is None else size * max(len(pool), 1)
@@ -97,6 +105,13 @@ class Forecasts:
             ),
         )
 
+    @cached_property
+    def _pool(self) -> list[int]:
+        """Labelled rows of each label; of all together where the task has none."""
+        train = self.prepared.split.train
+        counts = Counter(example.label for example in train if self.prepared.task.label_names)
+        return [counts[name] for name in self.prepared.task.label_names] or [len(train)]
+
     def parameters(self, contender: Contender) -> int:
         """Of its language model; 0 without one."""
         base = contender.base or self.prepared.setting.base
@@ -108,23 +123,26 @@ class Forecasts:
     def of(self, contender: Contender, size: Size) -> Forecast:
         """Seconds, from the machine's measured rates."""
         method, brief = contender.method, self.brief(contender, size)
-        cuts, repeats = self.cuts(method), self.repeats(method)
+        cuts, repeats = self.cuts(method), self.repeats(contender, size)
         build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
-        search = self._search(method, brief)
+        search, later = self._search(method, brief), _later(method, brief)
         if cuts[0] is None:
-            return Forecast(search, build, use, repeats)
-        return Forecast(search * len(cuts) * repeats, build * len(cuts), use, repeats)
+            return Forecast(search, build, use, repeats, later)
+        build *= len(cuts)
+        return Forecast(search * len(cuts) * repeats, build, use, repeats, build + use)
 
     def nominal(self, contender: Contender) -> Forecast:
         """Seconds of one search and one fit on a machine of `NOMINAL` rates, whatever runs here.
 
         What must be decided alike on every machine, and again when a run is taken up, weighs these.
         """
-        method, brief = contender.method, replace(self.brief(contender, None), rates=NOMINAL)
-        search = self._search(method, brief)
-        return Forecast(
-            search, method.forecast(brief).seconds, method.use_forecast(brief).seconds, 1
-        )
+        if contender.name not in self._nominal:
+            method = contender.method
+            brief = replace(self.brief(contender, self.prepared.largest), rates=NOMINAL)
+            search, later = self._search(method, brief), _later(method, brief)
+            build, use = method.forecast(brief).seconds, method.use_forecast(brief).seconds
+            self._nominal[contender.name] = Forecast(search, build, use, 1, later)
+        return self._nominal[contender.name]
 
     def trial(self, contender: Contender) -> float:
         """Seconds of a trial on labelled rows."""
@@ -143,10 +161,7 @@ class Forecasts:
             rows = min(rows, search_rows(brief.task.label_names))
         k = min(method.search_folds, brief.per_label)
         part = replace(brief, labelled=rows * (k - 1) // k, test=rows // k)
-        if method.fast:  # a run encodes a text once, whatever asks for it
-            part = replace(part, rates=replace(part.rates, encoder_tokens=float("inf")))
-        one = method.forecast(part).seconds + method.use_forecast(part).seconds
-        return count * k * one
+        return count * k * _later(method, part)
 
     def of_job(self, contender: Contender, size: Size, kind: str) -> float:
         """Seconds of one search or one measurement, on one cut."""
@@ -163,14 +178,28 @@ class Forecasts:
         folds = FOLDS if method.fast else SLOW_FOLDS
         return [Cut(folds, index) for index in range(folds)]
 
-    def repeats(self, method: Method) -> int:
-        """Draws of a method: one where no shot and no seed matters."""
+    def repeats(self, contender: Contender, size: Size) -> int:
+        """Draws of a contender: one where no shot and no seed matters, many where they cost little.
+
+        Many at the largest size alone, which is the one that is decided on.
+        """
+        method, prepared = contender.method, self.prepared
         if not method.learns:
             return 1
-        draws, prepared = self.prepared.draws, self.prepared
-        if prepared.split.mode != "folds":
-            return draws
-        return draws if method.fast else min(draws, SLOW_REPEATS)
+        if prepared.split.mode == "folds":
+            return prepared.draws if method.fast else min(prepared.draws, SLOW_REPEATS)
+        many = prepared.question == 2 and prepared.request.seeds is None
+        if many and size == prepared.largest and method.fast:
+            together = FAST_DRAWS * self.nominal(contender).later
+            return FAST_DRAWS if together <= CHEAP else prepared.draws
+        return prepared.draws
+
+
+def _later(method: Method, brief: Brief) -> float:
+    """Seconds of a further fit and its answers: of a fast method a text is encoded once a run."""
+    if method.fast:
+        brief = replace(brief, rates=replace(brief.rates, encoder_tokens=float("inf")))
+    return method.forecast(brief).seconds + method.use_forecast(brief).seconds
 
 
 class Budget:

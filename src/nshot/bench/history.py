@@ -1,4 +1,4 @@
-"""How a run went: the seconds of each piece of work in the order of the plan, and its verdicts.
+"""How a run went: the seconds of each piece of work in the order of its rounds, and its verdicts.
 
 All of it is computed from the outcomes, whose seconds the store keeps: a resumed run tells the
 same.
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from nshot.bench.execute.base import Outcome
-from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known
-from nshot.bench.race import Racing, Rounds, Runner, Step
+from nshot.bench.rounds import Measuring, Race, Rounds, Runner, Step
 from nshot.board.decide import decide
-from nshot.board.schema import Race, RaceRound, RaceStep
+from nshot.board.schema import Race as RaceHistory
+from nshot.board.schema import RaceRound, RaceStep
 from nshot.core.types import group_numbers
 
 Stage: TypeAlias = Literal["trial", "search", "fit", "answer"]
@@ -28,16 +28,14 @@ Verdicts: TypeAlias = dict[tuple[str, ...], RaceRound | None]
 """Of each round, by the titles of what had ended: a board is written often."""
 
 
-def race_of(racing: Racing, known: Known, verdicts: Verdicts) -> Race:
-    """The steps of a run, and how question 1 stood after each round; `verdicts` keeps those."""
-    ladder = racing.ladder
-    race = racing.rounds(known) if ladder.prepared.question == 1 else None
-    rounds = race.history if race else [_drawn(ladder, known)]
+def race_of(race: Race, known: Known, verdicts: Verdicts) -> RaceHistory:
+    """The steps of a run, and how it stood after each round; `verdicts` keeps those."""
+    rounds = race.rounds(known)
     steps: list[RaceStep] = []
     ends: list[float] = []
     counted: set[str] = set()
     clock = 0.0
-    for pieces in rounds:
+    for pieces in rounds.history:
         for piece in pieces:
             for stage, seconds in _work(piece, known, counted):
                 name, rows = piece.contender.name, _rows(piece, stage)
@@ -47,18 +45,13 @@ def race_of(racing: Racing, known: Known, verdicts: Verdicts) -> Race:
                 steps.append(step)
                 clock += seconds
         ends.append(clock)
-    stood = _rounds(racing, known, race, ends, verdicts) if race and ladder.rows else ()
-    return Race(steps=tuple(steps), rounds=tuple(stood))
+    stood = _rounds(race, known, rounds, ends, verdicts) if race.ladder.rows else ()
+    return RaceHistory(steps=tuple(steps), rounds=tuple(stood))
 
 
-def _drawn(ladder: Ladder, known: Known) -> list[Step | Draw]:
-    """The draws of question 2 that have ended."""
-    return [draw for draw in ladder.draws if draw.title in known.states]
-
-
-def _work(piece: Step | Draw, known: Known, counted: set[str]) -> Iterator[tuple[Stage, float]]:
+def _work(piece: Measuring, known: Known, counted: set[str]) -> Iterator[tuple[Stage, float]]:
     """(stage, seconds) of each job behind a piece; one that several pieces share counts once."""
-    for outcome in (*piece.searches(known), *piece.work(known).done):
+    for outcome in (*piece.searches(known), *known.work(piece).done):
         name = outcome.job.name(known.context)
         if name not in counted:
             counted.add(name)
@@ -75,7 +68,7 @@ def _seconds(outcome: Outcome) -> float:
     return float(outcome.body["spent_seconds"])
 
 
-def _rows(piece: Step | Draw, stage: Stage) -> int:
+def _rows(piece: Measuring, stage: Stage) -> int:
     """Test rows that were answered once this was done."""
     if stage in ("trial", "search"):
         return piece.start if isinstance(piece, Step) else 0
@@ -85,32 +78,38 @@ def _rows(piece: Step | Draw, stage: Stage) -> int:
 
 
 def _rounds(
-    racing: Racing, known: Known, race: Rounds, ends: Sequence[float], verdicts: Verdicts
+    race: Race, known: Known, rounds: Rounds, ends: Sequence[float], verdicts: Verdicts
 ) -> Iterator[RaceRound]:
-    """The rounds that are over, from that on in which the last of those with answers began."""
-    runners = racing.runners()
+    """The rounds that are over, from that on in which the last of those with answers began.
+
+    Smaller sizes decide nothing.
+    """
+    runners, largest = race.runners(), race.ladder.prepared.largest
     ended: tuple[str, ...] = ()
-    over = len(race.history) - bool(race.pending)
-    for pieces, end in list(zip(race.history, ends, strict=True))[:over]:
+    over = len(rounds.history) - bool(rounds.pending)
+    for pieces, end in list(zip(rounds.history, ends, strict=True))[:over]:
+        if any(piece.size != largest for piece in pieces):
+            return
         for piece in pieces:
             runners[piece.contender.name].take(piece, known)
         ended += tuple(sorted(piece.title for piece in pieces))
-        if any(race.runners[name].parts and not one.parts for name, one in runners.items()):
+        if any(rounds.runners[name].parts and not one.parts for name, one in runners.items()):
             continue
         if ended not in verdicts:
-            verdicts[ended] = _standing(racing, runners, end)
+            verdicts[ended] = _standing(race, runners, end)
         if standing := verdicts[ended]:
             yield standing
 
 
-def _standing(racing: Racing, runners: dict[str, Runner], end: float) -> RaceRound | None:
+def _standing(race: Race, runners: dict[str, Runner], end: float) -> RaceRound | None:
     """What would have been decided then; None where nothing was measured yet."""
-    ladder, columns = racing.ladder, racing.columns(runners)
+    ladder, columns = race.ladder, race.columns(runners)
     if not columns:
         return None
     rows = max(column.rows for column in columns)
     decision = decide(
         columns,
+        question=ladder.prepared.question,
         groups=group_numbers(ladder.prepared.setting.test[:rows]),
         give_up=ladder.give_up,
         tried=len(runners),
@@ -118,12 +117,13 @@ def _standing(racing: Racing, runners: dict[str, Runner], end: float) -> RaceRou
     return RaceRound(ended=end, pick=decision.pick, verdict=decision.verdict)
 
 
-def left_seconds(ladder: Ladder, runner: Runner) -> float | None:
+def left_seconds(runner: Runner) -> float | None:
     """The forecast of what was left to do for a contender that was put aside."""
     if not runner.aside:
         return None
-    whole = ladder.forecasts.of(runner.contender, None)
-    build = 0.0 if runner.parts else whole.build
+    ladder, largest = runner.ladder, runner.ladder.prepared.largest
+    whole = ladder.forecasts.of(runner.contender, largest)
+    repeats = ladder.forecasts.repeats(runner.contender, largest) if ladder.rows else 1
+    answered = runner.draws * runner.rows / ladder.rows if ladder.rows else 0.0
     search = 0.0 if runner.searched else whole.search
-    left = 1 - runner.rows / ladder.rows if ladder.rows else 1.0
-    return search + build + whole.use * left
+    return search + whole.build * (repeats - runner.draws) + whole.use * (repeats - answered)

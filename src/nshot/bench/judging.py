@@ -51,11 +51,15 @@ def judge_rows(
 def comparisons(
     task: Task, one: Measurement, other: Measurement, known: Mapping[str, Example]
 ) -> list[Comparison]:
-    """The two answers to each test input; a row, or its group where it has one, is a cluster."""
+    """The two answers to each test input that both were asked.
+
+    A row, or its group where it has one, is a cluster.
+    """
     answers = {key: p.answer for key, p in zip(other.ids, other.predictions, strict=True)}
     return [
         Comparison(request(task, known[key].input), p.answer, answers[key], known[key].group or key)
         for key, p in zip(one.ids, one.predictions, strict=True)
+        if key in answers
     ]
 
 

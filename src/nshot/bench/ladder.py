@@ -40,20 +40,6 @@ class Ladder:
         rows = contenders(prepared.methods, setting.bases, setting.encoders)
         return Ladder(prepared, rows, forecasts or Forecasts(prepared))
 
-    @cached_property
-    def draws(self) -> list[Draw]:
-        """The largest size first, draw by draw, cheap methods first; then the smaller sizes."""
-        prepared = self.prepared
-        stages = [
-            (size, number) for size in reversed(prepared.sizes) for number in range(prepared.draws)
-        ]
-        cells = [(c, size, number) for size, number in stages for c in self.contenders]
-        return [
-            Draw(self, contender, size, number, (place, len(cells)))
-            for place, (contender, size, number) in enumerate(cells)
-            if number < self.forecasts.repeats(contender.method)
-        ]
-
     @property
     def rows(self) -> int:
         """Test rows at the first look; 0 where folds measure."""
@@ -95,7 +81,7 @@ class Ladder:
         return give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
 
     def draw(self, contender: Contender, size: Size, number: int) -> Draw:
-        """A draw by what it is of; it is equal to that of `draws` in all but its place."""
+        """A draw by what it is of."""
         return Draw(self, contender, size, number)
 
     @cached_property
@@ -188,12 +174,15 @@ class Draw:
         outcomes = [known.of(job) for job in jobs]
         return [outcome for outcome in outcomes if outcome and outcome.state == "ok"]
 
+    def forecast(self, job: Job) -> float:
+        """Seconds that one of its jobs is thought to take."""
+        return self.ladder.forecasts.of_job(self.contender, self.size, job.kind)
+
     def seconds(self, known: Known) -> float:
         """The forecast of what is left to do for it."""
-        forecasts, work = self.ladder.forecasts, self.work(known)
-        kinds = [job.kind for job in work.ready]
-        kinds += ["measure"] * kinds.count("search")
-        return sum(forecasts.of_job(self.contender, self.size, kind) for kind in kinds)
+        ready = self.work(known).ready
+        searches = [replace(job, kind="measure") for job in ready if job.kind == "search"]
+        return sum(map(self.forecast, [*ready, *searches]))
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,20 @@ class Known:
     states: dict[str, State] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     """Why pieces were left."""
+    _ended: dict[str, Work] = field(default_factory=dict)
 
     def of(self, job: Job) -> Outcome | None:
         """How the job ended, or None where it has not."""
         return self.outcomes.get(job.name(self.context))
+
+    def work(self, piece: Piece) -> Work:
+        """What there is to do for a piece; of one that has ended it is kept: plans ask often."""
+        if piece.title in self._ended:
+            return self._ended[piece.title]
+        work = piece.work(self)
+        if piece.title in self.states:
+            self._ended[piece.title] = work
+        return work
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""

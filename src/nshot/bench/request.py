@@ -110,7 +110,10 @@ class Request:
         ),
     ] = None
     seeds: Annotated[
-        Whole | None, Flag("draws of the shots, or repeats of the folds (default 3)", "N")
+        Whole | None,
+        Flag(
+            "draws of the shots (default 3, of fast methods 20), or repeats of the folds (3)", "N"
+        ),
     ] = None
     test_limit: Annotated[Whole | None, Flag("at most N test rows", "N")] = None
     more_test: Annotated[

@@ -15,17 +15,16 @@ from pathlib import Path
 from nshot.bench.collect import Collected, Collector
 from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing
-from nshot.bench.draws import Measuring
 from nshot.bench.execute.base import Executor
 from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.files import Files
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.job import context
-from nshot.bench.ladder import Draw, Ladder, Rating
+from nshot.bench.ladder import Ladder, Rating
 from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
-from nshot.bench.race import Step
+from nshot.bench.rounds import Measuring
 from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Message, Subscriber
@@ -71,21 +70,20 @@ class Run:
     def _settled(self, piece: Piece) -> None:
         """Write the board as it stands, as often as takes a tenth of the time at most."""
         start = time.monotonic()
-        if isinstance(piece, Draw | Step) and start >= self._next_write:
+        if isinstance(piece, Measuring) and start >= self._next_write:
             self.write()
             self._next_write = time.monotonic() + 9 * (time.monotonic() - start)
 
     def go(self) -> None:
         """Measure all, choose, and finish the pick. Raises `RunFailed`."""
-        races = self.prepared.question == 1
-        self.schedule.do(self.collector.racing if races else Measuring(self.ladder))
+        self.schedule.do(self.collector.race)
         collected = self.collector.collect()
         first = collected.first(self.prepared.largest)
         advice = self.collector.board(collected).advice
         if advice is None:
             reasons = [f"{entry.name}: {entry.reason}" for entry in collected.entries]
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
-        if races and self.ladder.rows:
+        if self.prepared.question == 1 and self.ladder.rows:
             self.collector.curves = self._curves(collected, advice)
             self.schedule.do(self.collector.curves)
         pick = self.collector.pick(collected, advice.pick)

@@ -16,9 +16,8 @@ from nshot.bench.execute.base import Executor, Outcome
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.deliver import delivered
 from nshot.bench.jobs.job import Job
-from nshot.bench.ladder import Draw
 from nshot.bench.plan import Known, Piece, Plan, Single, State, Work
-from nshot.bench.race import Step
+from nshot.bench.rounds import Measuring
 from nshot.bench.store import Store
 from nshot.board.events import Finished, Message, Progress, Started, Subscriber
 from nshot.core.durations import duration
@@ -51,7 +50,7 @@ class Schedule:
             self.known.add(outcome)
             piece = self._running.pop(self._name(outcome.job))
             self._worked_at.add(piece.title)
-            if isinstance(piece, Draw | Step):
+            if isinstance(piece, Measuring):
                 self._spent[piece.title].append(_spent(piece, outcome))
         if failures:
             raise RunFailed(failures[0])
@@ -107,7 +106,7 @@ class Schedule:
 
     def _refusal(self, piece: Piece) -> str | None:
         """Why a draw is not begun in the minutes that are left."""
-        if not isinstance(piece, Draw | Step) or piece.fallback:
+        if not isinstance(piece, Measuring) or piece.fallback:
             return None
         if piece.contender.method.fast and piece.size is None:
             return None  # question 1 always has those to compare with
@@ -115,7 +114,7 @@ class Schedule:
 
     def _leave(self, piece: Piece, reason: str) -> None:
         self.known.states[piece.title], self.known.reasons[piece.title] = "left", reason
-        if isinstance(piece, Draw | Step) and piece.decides:
+        if isinstance(piece, Measuring) and piece.decides:
             self.on(Message(f"{piece.contender.name}: skipped: {reason}"))
 
     def _start(self, piece: Piece) -> None:
@@ -132,9 +131,10 @@ class Schedule:
         if piece.place[1]:
             reason = work.failure and f"failed: {work.failure.reason}"
             self.on(Finished(piece.title, reason or self._words(piece, work)))
-        if isinstance(piece, Draw | Step) and state == "ok" and (spent := self._spent[piece.title]):
+        if isinstance(piece, Measuring) and state == "ok" and (spent := self._spent[piece.title]):
             forecast, actual = (sum(column) for column in zip(*spent, strict=True))
-            self.budget.learn(piece.contender.name, forecast, actual)
+            if forecast > 0:
+                self.budget.learn(piece.contender.name, forecast, actual)
         if piece.title in self._worked_at:
             self.on_settled(piece)
 
@@ -148,7 +148,6 @@ class Schedule:
             self.on(Progress(piece.title, done, total, what))
 
 
-def _spent(piece: Draw | Step, outcome: Outcome) -> tuple[float, float]:
+def _spent(piece: Measuring, outcome: Outcome) -> tuple[float, float]:
     """(forecast, actual) seconds of a job. A search that was taken up again counts whole."""
-    forecast = piece.ladder.forecasts.of_job(piece.contender, piece.size, outcome.job.kind)
-    return forecast, outcome.body.get("spent_seconds", outcome.seconds)
+    return piece.forecast(outcome.job), outcome.body.get("spent_seconds", outcome.seconds)

@@ -65,7 +65,7 @@ class DrawStanding:
     """A round of question 2.
 
     `gain`: what the pick's score is expected to gain if this unfinished contender alone is measured
-    to the end. `settled`: so clearly that nobody goes on. The rest as in `Standing`.
+    to the end. `settled`: so clearly that nobody but the pick goes on. The rest as in `Standing`.
     """
 
     gain: Mapping[str, float]
@@ -91,12 +91,14 @@ def blocks(rows: int, groups: Sequence[int] | None = None) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*ends, rows)))
 
 
-def draw_steps(rows: int, draws: int) -> tuple[tuple[int, int], ...]:
+def draw_steps(
+    rows: int, draws: int, groups: Sequence[int] | None = None
+) -> tuple[tuple[int, int], ...]:
     """(draws, rows) at which a slow contender of question 2 stops to be looked at.
 
     The first draw on the first block and on the second, further draws on that, all on all rows.
     """
-    first, *_ = ends = blocks(rows)
+    first, *_ = ends = blocks(rows, groups)
     second = ends[-2] if len(ends) > 2 else rows
     middle = [(draw, second) for draw in range(1, draws + 1)]
     return tuple(dict.fromkeys([(1, first), *middle, (draws, rows)]))
@@ -173,7 +175,8 @@ def race_draws(
     """Which slow contenders get their search or the next step of `draw_steps` (question 2).
 
     Those whose finishing is expected to raise the pick's score by `GAIN` or more, `draws` draws on
-    `rows` rows being the end.
+    `rows` rows being the end. The pick itself always goes on, also where it is settled: what has
+    not answered all rows could not be taken.
     """
     contest = _with_searched_picks(estimate(columns, question=2, groups=groups))
     by_name = {c.name: c for c in columns}
@@ -191,6 +194,7 @@ def race_draws(
         contest, pick, tried, delta
     )
     go = live & (gain >= np.where(searched, GAIN, GAIN_BEFORE_SEARCH)) & (not settled)
+    go |= live & (np.arange(contest.k) == pick)
     blocking = np.zeros(contest.k, dtype=bool)
     if not go.any() and not settled and too_few(contest) is None:
         (c,) = criticals(contest, [alpha * NOMINAL[2]], tried)

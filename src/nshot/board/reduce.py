@@ -432,6 +432,8 @@ def _curve(
     for size in sizes:
         if scores := draw_scores(entry, size, task):
             own, mean = estimates.get(size, {}).get(entry.name, Estimate()), float(np.mean(scores))
+            if entry.aside and own.score is not None:  # carried from its rows to all
+                mean = own.score
             curve.append(CurvePoint(shots=shown(size), score=mean, low=own.low, high=own.high))
     return tuple(curve)
 

@@ -145,7 +145,8 @@ class TaskSummary(Part):
         None, description="labelled rows of the rarest label; null where the answer is no label"
     )
     seeds: int = Field(
-        description="draws of the shots; of question 1 the repeats of the folds, else 1"
+        description="draws of the shots, the most that a method has; of question 1 the repeats of"
+        " the folds, else 1"
     )
     notes: tuple[str, ...] = Field(
         (),
@@ -273,7 +274,8 @@ class Row(Part):
         description="the settings it was measured with, those the search chose included",
     )
     status: Status = Field(
-        description="`ok`; `aside`: put aside in the race before it had answered all test rows, its"
+        description="`ok`; `aside`: put aside in the race before it had answered all test rows, or"
+        " on fewer draws of the shots than others, its"
         " score (where it has one) is carried from the first of them to all, by how easy these were"
         " for the fast methods; `skipped`; `failed`"
     )
@@ -283,7 +285,8 @@ class Row(Part):
         True, description="whether its settings were chosen by a search (or none are open)"
     )
     chance: FiniteFloat | None = Field(
-        None, description="of a row put aside: the chance that it would have been the pick"
+        None,
+        description="of a row put aside in question 1: the chance that it would have been the pick",
     )
     saved: str | None = Field(
         None,
@@ -620,6 +623,7 @@ class Board(Part):
                 for row in self.contest
                 if row.status == "aside" and not row.is_measured
             },
+            stopped=frozenset(row.name for row in self.contest if row.status == "aside"),
             metric=self.task.metric,
             fewest=self.task.fewest,
             refit=self.task.refit,
@@ -735,7 +739,7 @@ class Race(Part):
 
     steps: tuple[RaceStep, ...] = Field((), description="in the order of the plan")
     rounds: tuple[RaceRound, ...] = Field(
-        (), description="of question 1 with test rows; costs are those of a fixed machine"
+        (), description="where there are test rows; costs are those of a fixed machine"
     )
 
 

@@ -44,7 +44,8 @@ class Scope:
 
     `labelled` rows were there to learn from, `shots` of each label were learned from (None: all),
     `fewest` is how many rows the rarest label has. `missing` rows of the board have no score;
-    `aside` are those that were put aside before any test row, with the reason. `metric`: accuracy
+    `aside` are those that were put aside before any test row, with the reason, `stopped` those
+    after some. `metric`: accuracy
     is said in percent, any other as points of 100. `refit` is how many rows the delivered model
     learns from, where it is fitted anew and not the one that was measured.
     """
@@ -54,6 +55,7 @@ class Scope:
     fewest: int | None = None
     missing: int = 0
     aside: Mapping[str, str] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
     metric: str = "accuracy"
     refit: int | None = None
 
@@ -121,7 +123,7 @@ def reasons(
         _say_why(columns, d, rows, prefer),
         _say_cost(rows[d.pick]),
         _say_verdict(d),
-        _say_set(columns, d, scope.missing),
+        _say_set(columns, d, scope),
         _say_aside(columns, d, scope),
         _say_cheapest(columns, d, rows, prefer),
         _say_sight(d),
@@ -331,10 +333,10 @@ def _say_verdict(d: Decision) -> str:
     )
 
 
-def _say_set(columns: Sequence[Column], d: Decision, missing: int) -> str:
+def _say_set(columns: Sequence[Column], d: Decision, scope: Scope) -> str:
     """Who stopped before the end is not counted as ruled out."""
-    measured, inside = len(d.mean), len(d.could_be_best)
-    whole = [c for c in columns if _is_whole(c, d)]
+    measured, inside, missing = len(d.mean), len(d.could_be_best), scope.missing
+    whole = [c for c in columns if _is_whole(c, d, scope)]
     out = sum(c.name not in d.could_be_best for c in whole)
     unseen = ""
     if missing:
@@ -346,19 +348,24 @@ def _say_set(columns: Sequence[Column], d: Decision, missing: int) -> str:
     return f"{inside} of {measured} methods could still be the best{ruled}.{unseen}"
 
 
-def _is_whole(column: Column, d: Decision) -> bool:
-    """Has it answered every test row, with settings that were chosen?"""
-    return column.rows >= d.rows and column.searched
+def _is_whole(column: Column, d: Decision, scope: Scope) -> bool:
+    """Has it answered every test row, with settings that were chosen, on every draw?"""
+    return column.rows >= d.rows and column.searched and column.name not in scope.stopped
 
 
 def _say_aside(columns: Sequence[Column], d: Decision, scope: Scope) -> str:
     """Who stopped before the end: that rules nobody out."""
     stopped = []
     for c in sorted(columns, key=lambda c: c.name):
-        of_rows = f"after {c.rows:,} of {d.rows:,} test rows" if c.rows < d.rows else ""
+        if _is_whole(c, d, scope):
+            continue
+        rows = f"{c.rows:,} of {d.rows:,} test rows" if c.rows < d.rows else ""
+        draws = len(c.points) if d.question == 2 else 0
+        if draws:
+            rows = f"{draws} draw{'s' * (draws > 1)} on {rows or f'{d.rows:,} test rows'}"
         settings = "" if c.searched else "with default settings"
-        if of_rows or settings:
-            stopped.append(f"{c.name} ({', '.join(filter(None, (of_rows, settings)))})")
+        extent = (f"after {rows}" if rows else "", settings)
+        stopped.append(f"{c.name} ({', '.join(filter(None, extent))})")
     stopped += [f"{name} ({_why_aside(reason)})" for name, reason in scope.aside.items()]
     if not stopped:
         return ""

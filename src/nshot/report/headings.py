@@ -20,7 +20,7 @@ def question(task: TaskSummary) -> str:
         return f"all {task.train:,} labelled rows, one fit a method, {delivered}"
     size = task.shots[-1] if task.shots else "all"
     learned = "all rows" if size == "all" else f"{size} examples{' a label' * bool(task.labels)}"
-    return f"{learned}, {task.seeds} {'draw' if task.seeds == 1 else 'draws'}"
+    return f"{learned}, {'1 draw' if task.seeds == 1 else f'up to {task.seeds} draws'}"
 
 
 def rows_answered(row: Row, task: TaskSummary) -> str:

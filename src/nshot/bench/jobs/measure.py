@@ -26,8 +26,8 @@ from nshot.predictors.nearest import cosines
 def do(job: Job, place: Workplace) -> Body:
     """Its measurement as JSON.
 
-    What learned from all rows may be delivered: its folder stays, and it is that folder, loaded
-    again, that answers.
+    What learned from all rows may be delivered, and what stops before the last test row may be
+    asked again: its folder stays, and it is that folder, loaded again, that answers.
     """
     if job.source:
         return _calibrated_later(job, place)
@@ -146,7 +146,7 @@ def _model_bytes(job: Job, method: Method, place: Workplace) -> int:
 def _saved(predictor: Predictor, job: Job, place: Workplace) -> tuple[Predictor, int]:
     """What is to answer, and the bytes that it takes on the disk."""
     name = job.name(place.context)
-    keep = job.shots is None and job.cut is None and job.rows is None
+    keep = job.cut is None and job.rows is None and (job.shots is None or job.stop is not None)
     folder = place.store.predictor_folder(name) if keep else place.store.scratch(name) / "size"
     write_folder(folder, predictor.save)
     size = folder_bytes(folder)
