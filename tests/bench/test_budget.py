@@ -38,7 +38,7 @@ def test_a_method_that_took_longer_is_forecast_longer() -> None:
 
 
 def test_a_forecast_is_one_search_and_every_draw() -> None:
-    assert Forecast(search=10, build=2, use=1, repeats=3).total == 19
+    assert Forecast(search=10, build=2, use=1, repeats=3, later=0.5).total == 14
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,14 @@ def test_answers_to_the_same_row_are_compared_and_groups_kept() -> None:
     ]
 
 
+def test_rows_that_one_of_two_has_not_answered_are_not_compared() -> None:
+    """Who was put aside in the race has answered the first test rows only."""
+    whole, first = measurement(("a", "x"), ("b", "y")), measurement(("b", "z"))
+    known = {name: Example(name, Input(fields=(("text", name),)), ("x",)) for name in "ab"}
+    for one, other in ((whole, first), (first, whole)):
+        assert [compared.group for compared in comparisons(TASK, one, other, known)] == ["b"]
+
+
 def test_the_judge_reads_what_was_asked() -> None:
     plain = Input(fields=(("text", "a long story"),))
     told = replace(TASK, instruction="Sum it up.")

@@ -60,6 +60,8 @@ def test_blocks_end_where_a_group_does() -> None:
 def test_steps_of_draws() -> None:
     assert draw_steps(1000, 3) == ((1, 100), (1, 300), (2, 300), (3, 300), (3, 1000))
     assert draw_steps(80, 2) == ((1, 80), (2, 80))
+    groups = [i // 7 for i in range(400)]
+    assert draw_steps(400, 2, groups) == ((1, 105), (1, 400), (2, 400)), "groups stay whole"
     assert draw_steps(300, 3) == ((1, 100), (1, 300), (2, 300), (3, 300))
 
 
@@ -204,6 +206,13 @@ def test_a_clear_leader_ends_the_race_early() -> None:
     fast = [drawn("head0", 0.95, 20, cost=1.0, fast=True), drawn("head1", 0.4, 20, fast=True)]
     s = race_draws([*fast, drawn("slow", 0.4, 1, 100)], rows=N, draws=3)
     assert (s.settled, s.go, s.blockers) == (True, (), ())
+
+
+def test_the_pick_goes_on_where_it_is_settled_and_nobody_else_does() -> None:
+    """What has not answered all rows could not be taken in the end."""
+    fast = [drawn("head0", 0.5, 20, cost=1.0, fast=True), drawn("head1", 0.4, 20, fast=True)]
+    s = race_draws([*fast, drawn("slow", 0.97, 2, 200), drawn("x", 0.6, 1, 100)], rows=N, draws=3)
+    assert (s.pick, s.settled, s.go) == ("slow", True, ("slow",))
 
 
 def test_who_knows_no_draws_still_has_rows_to_answer() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nshot.bench.contenders import Contender
+from nshot.bench.deliver import Pick
 from nshot.bench.execute.base import Outcome
 from nshot.bench.jobs.job import Job
 from nshot.bench.ladder import Ladder
@@ -74,6 +75,12 @@ class Curves:
 
     ladder: Ladder
     contenders: tuple[tuple[Contender, Method, Mapping[str, Any] | None], ...]
+
+    @staticmethod
+    def of(ladder: Ladder, picks: Sequence[Pick]) -> Curves:
+        """Of those that answer at once and learn."""
+        fast = [one for one in picks if one.contender.method.fast and one.contender.method.learns]
+        return Curves(ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast))
 
     @property
     def parts(self) -> list[Part]:

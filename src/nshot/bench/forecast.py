@@ -43,7 +43,7 @@ class Forecast:
     build: float
     use: float
     repeats: int
-    later: float = 0.0
+    later: float
     """Seconds of a draw after the first; of a fast method no text is encoded again for it."""
 
     @property

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nshot.bench.collect import Collected, Collector
+from nshot.bench.collect import Collector
 from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing
 from nshot.bench.execute.base import Executor
@@ -28,7 +28,7 @@ from nshot.bench.rounds import Measuring
 from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Message, Subscriber
-from nshot.board.schema import Advice, Board
+from nshot.board.schema import Board
 from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
 from nshot.models.catalog import needs_conversion
@@ -84,21 +84,14 @@ class Run:
             reasons = [f"{entry.name}: {entry.reason}" for entry in collected.entries]
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
         if self.prepared.question == 1 and self.ladder.rows:
-            self.collector.curves = self._curves(collected, advice)
+            best = {advice.pick, *advice.could_be_best}
+            names = [entry.name for entry in collected.entries if entry.name in best]
+            picks = [self.collector.pick(collected, name) for name in names]
+            self.collector.curves = Curves.of(self.ladder, picks)
             self.schedule.do(self.collector.curves)
         pick = self.collector.pick(collected, advice.pick)
         self.collector.finishing = Finishing(self.ladder, pick, first)
         self.schedule.do(self.collector.finishing)
-
-    def _curves(self, collected: Collected, advice: Advice) -> Curves:
-        """Of the pick and of those that could be the best, as far as they are fast."""
-        picks = [
-            self.collector.pick(collected, entry.name)
-            for entry in collected.entries
-            if entry.name in (advice.pick, *advice.could_be_best)
-        ]
-        fast = [one for one in picks if one.contender.method.fast and one.contender.method.learns]
-        return Curves(self.ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast))
 
     def write(self) -> tuple[Board, bool]:
         """Write the run's files as things stand; the board, and whether something broke."""
