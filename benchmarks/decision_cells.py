@@ -167,7 +167,7 @@ CELLS = {
             for n in (100, 300, 1000)
         ),
         Cell("real 1000 drawn", 500, 20, _boards("real", 1000, of="drawn")),
-        *(Cell(f"30 methods {n}", 400, 100, _boards("real", n, k=30)) for n in (60, 100)),
+        *(Cell(f"30 methods {n}", 400, 200, _boards("real", n, k=30)) for n in (60, 100)),
         *(Cell(f"equal {n}", 1000, 80, _boards("equal", n)) for n in (60, 100, 300)),
         Cell("trap 300", 800, 80, _boards("trap", 300)),
         Cell("rare 50", 600, 80, _boards("rare", 50, of="high")),

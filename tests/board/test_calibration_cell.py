@@ -41,7 +41,7 @@ def measured(
         predictions.append(Prediction(TASK.label_names[answer], tuple(scores.tolist())))
     extra = {"calibration": [[count, to_data(one)] for count, one in calibration]}
     return Measurement(
-        "job", "knn", {}, "fewshot", "trained", None, "f", "example", None, 0,
+        "job", "knn", {}, "fewshot", "trained", None, "f", None, 0,
         tuple(e.id for e in examples), tuple(predictions),
         tuple((float(hit),) for hit in right), Cost(), Cost(), extra=extra if calibration else {},
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def test_a_finished_text_matches_its_expression(
     for said in lm.generate(PROMPTS, how):
         assert said.finished, "no expression here is longer than that"
         assert said.text.startswith(lead)
-        assert re.fullmatch(expression, said.text[len(lead) :])
+        # The grammar's Unicode may be newer: what this Python does not know is no digit to it.
+        if not any(unicodedata.category(char) == "Cn" for char in said.text):
+            assert re.fullmatch(expression, said.text[len(lead) :])
 
 
 leaves = st.sampled_from(

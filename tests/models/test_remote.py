@@ -278,6 +278,7 @@ def test_prompts_on_the_board_and_the_key_nowhere(
     with serving(guess, NOISE["busy"]) as endpoint:
         words = ["compare", train, "--test", test, "--methods", "majority,zero_shot,few_shot"]
         words += ["--shots", "2", "--seeds", "1", "--model", endpoint.name, "--out", "run"]
+        words += ["--thorough"]
         words += ["--set", "zero_shot.format=plain", "--set", "few_shot.format=plain"]
         with pytest.raises(SystemExit) as ended:
             main(words)

@@ -24,6 +24,7 @@ def compare(
     label: str | None = None,
     group: str | None = None,
     kind: Literal["classify", "score", "generate"] | None = None,
+    encoding: str | None = None,
     model: str | Path | Sequence[str | Path] = (),
     encoder: str | Path | Sequence[str | Path] = (),
     metric: str | None = None,

@@ -16,8 +16,8 @@ __all__ = ["KINDS", "Extends", "Predictor", "load"]
 KINDS: Mapping[str, str] = {
     "constant": "nshot.predictors.constant:Constant",
     "label_head": "nshot.predictors.label_head:LabelHead",
-    "nearest": "nshot.predictors.nearest:Nearest",
     "ordinal_head": "nshot.predictors.ordinal_head:OrdinalHead",
+    "nearest": "nshot.predictors.nearest:Nearest",
     "nearest_answer": "nshot.predictors.nearest:NearestAnswer",
     "vote": "nshot.predictors.nearest:Vote",
     "discriminants": "nshot.predictors.discriminants:Discriminants",
