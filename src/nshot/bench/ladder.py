@@ -20,7 +20,7 @@ from nshot.board.racing import blocks
 from nshot.board.reduce import Size, shown
 from nshot.board.words import cost_in_seconds, give_up_of
 from nshot.core.types import ModelRef, group_numbers
-from nshot.methods import TABLE
+from nshot.methods import TABLE, TRIVIAL
 from nshot.methods.contract import Method
 from nshot.metrics import metric_of, score
 
@@ -88,7 +88,7 @@ class Ladder:
     def fallback(self) -> Draw:
         """What is measured when nothing else could be: the trivial method takes a moment."""
         prepared = self.prepared
-        name = "nearest_answer" if prepared.task.kind == "generate" else "majority"
+        name = TRIVIAL.get(prepared.task.kind, "majority")
         setting = prepared.setting
         models = setting.bases[:1], setting.encoders[:1]
         one = [c for c in self.contenders if c.method.name == name]

@@ -63,8 +63,8 @@ class Request:
         ),
     ] = None
     kind: Annotated[
-        Literal["classify", "score", "generate"] | None,
-        Flag("labels to choose from, levels in order, or free answers"),
+        Literal["classify", "score", "number", "generate"] | None,
+        Flag("labels to choose from, levels in order, a number, or free answers"),
     ] = None
     encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     model: Annotated[

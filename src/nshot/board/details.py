@@ -80,7 +80,7 @@ def contested_rows(
         for entry in entries
         if entry.name in names and entry.measurements.get(facts.largest)
     }
-    if facts.task.kind == "generate" or len(members) < 2:
+    if facts.task.is_written or len(members) < 2:
         return None, []
     answers = {
         name: {key: one.answer for key, one in zip(m.ids, m.predictions, strict=True)}
@@ -128,7 +128,7 @@ def _mistakes(
                 expected=" / ".join(_right_answers(example)),
                 answer=prediction.answer,
                 score=max(prediction.scores) if prediction.scores else None,
-                point=point if task.kind == "generate" else None,
+                point=point if task.is_written else None,
             )
 
 

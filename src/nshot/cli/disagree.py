@@ -63,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _saved(board: Board, folder: Path) -> dict[str, Path]:
     """The folders of those that could be the best. Raises `InputError` for fewer than two."""
-    if board.task.kind == "generate":
+    from nshot.core.types import WRITTEN
+
+    if board.task.kind in WRITTEN:
         raise InputError(
             Fault("a task of written answers", "labels to choose from: free texts nearly always"
                   " differ")

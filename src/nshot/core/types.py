@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["classify", "score", "generate", "rank"]
-"""The answer is one of a few labels; one of a few levels, in order; a text; one of its answers."""
+Kind: TypeAlias = Literal["classify", "score", "number", "generate", "rank"]
+"""The answer is one of a few labels; one of a few levels, in order; a number; a text; one of the
+row's own answers."""
 LABELLED: frozenset[Kind] = frozenset({"classify", "score"})
 """The kinds whose answer is one of the task's labels."""
+WRITTEN: frozenset[Kind] = frozenset({"number", "generate"})
+"""The kinds whose answer a language model writes."""
 Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
@@ -130,10 +133,19 @@ class Grammar:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Where the numbers of a task lie: their median, and their mean absolute distance from it."""
+
+    median: float
+    deviation: float
+
+
+@dataclass(frozen=True)
 class Task:
     """What is wanted. Holds no examples.
 
-    Of kind ``score`` the labels are levels, the lowest first.
+    Of kind ``score`` the labels are levels, the lowest first; of kind ``number`` there is a
+    `scale`, that of the labelled rows.
 
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
@@ -150,6 +162,7 @@ class Task:
     answer_name: str = "Label"
     answer_format: Grammar | None = None
     pictures: bool = False
+    scale: Scale | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -160,6 +173,11 @@ class Task:
     def has_labels(self) -> bool:
         """Is the answer one of `labels`?"""
         return self.kind in LABELLED
+
+    @property
+    def is_written(self) -> bool:
+        """Does a language model write the answer?"""
+        return self.kind in WRITTEN
 
 
 @dataclass(frozen=True)

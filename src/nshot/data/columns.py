@@ -13,6 +13,7 @@ from nshot.core.types import LABELLED, Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.header import without_marks
+from nshot.data.numbers import looks_like_numbers
 from nshot.data.one_hot import LABEL, flag_columns, fold_one_hot, one_hot_columns, one_hot_note
 from nshot.data.picture_rows import has_pictures
 from nshot.data.table import Table, cell_text
@@ -105,6 +106,11 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     taken = [*given_names, *(name for name in (group, id_) if name is not None)]
     kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
     label = given.label or _label(table, kind, taken)
+    if label and given.kind is None and looks_like_numbers(_texts(table, label)):
+        kind = "number"
+        notes.append(
+            f"'{label}' holds numbers: kind number (--kind classify takes them for labels)"
+        )
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
     if not given.kind and kind == "classify" and label and _has_own_answers(table, label):
         kind = "generate"
@@ -129,6 +135,10 @@ def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> None:
     for table in tables:
         fold_one_hot(table, names)
     notes.append(one_hot_note(names))
+
+
+def _texts(table: Table, column: str) -> list[str]:
+    return [text for row in table.rows if (text := cell_text(row.get(column)) or "").strip()]
 
 
 def column_named(table: Table, name: str) -> str | None:

@@ -13,7 +13,8 @@ from shlex import quote
 from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
-from nshot.core.types import LABELLED, Example, Image, Input, Kind, Label, Task, digest
+from nshot.core.numbers import has_decimal_commas, number, written
+from nshot.core.types import LABELLED, Example, Image, Input, Kind, Label, Scale, Task, digest
 from nshot.data.columns import (
     GENERIC_LABEL_NAMES,
     Columns,
@@ -35,6 +36,7 @@ from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.levels import ordered
+from nshot.data.numbers import as_points, scale_of
 from nshot.data.picture_rows import (
     GROUP_COLUMN,
     check_pictures,
@@ -51,6 +53,7 @@ from nshot.data.values import read_labels
 _METRIC: dict[Kind, str] = {
     "classify": "accuracy",
     "score": "kappa",
+    "number": "mae_skill",
     "generate": "token_f1",
     "rank": "pair_accuracy",
 }
@@ -153,6 +156,8 @@ def load(
     for part in parts:
         check_pictures(part.table, part.examples, part.places, faults)
     _check(task_file, columns, parts, shots, faults)
+    if columns.kind == "number":
+        notes += _read_numbers(columns.label, parts, faults)
     if faults:
         raise faults.error()
     _give_ids(parts, columns, notes)
@@ -495,7 +500,39 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
         answer_name=task_file.answer_word or (answer if columns.kind in LABELLED else "Answer"),
         answer_format=task_file.answer_format,
         pictures=pictures,
+        scale=_scale(parts[0]) if columns.kind == "number" else None,
     )
+
+
+def _scale(part: _Part) -> Scale:
+    return scale_of([float(example.targets[0]) for example in part.examples])
+
+
+def _read_numbers(label: str, parts: Sequence[_Part], faults: Faults) -> list[str]:
+    """Every target as a number in figures; notes of what is assumed. Faults of rows without one."""
+    texts = [example.targets[0] for part in parts for example in part.examples]
+    plain = iter(as_points(texts))
+    for part in parts:
+        for i, (example, place) in enumerate(zip(part.examples, part.places, strict=True)):
+            value = number(next(plain))
+            if value is None:
+                problem = f"'{label}' holds {example.targets[0]!r}"
+                faults.at(part.table.path, part.table.unit, place, problem, "a number in figures")
+            else:
+                part.examples[i] = replace(example, targets=(written(value),))
+    if faults:
+        return []
+    scale = _scale(parts[0])
+    if not scale.deviation:
+        problem = f"all numbers of '{label}' are {written(scale.median)}"
+        faults.add(Fault(problem, "numbers that differ", where=str(parts[0].table.path)))
+        return []
+    commas = "numbers have decimal commas: 12,5 is read as 12.5"
+    about = (
+        f"numbers: median {scale.median:.4g}, on average {scale.deviation:.4g} away from it (that "
+        "is the error of always answering the median; mae_skill is the share of it that is saved)"
+    )
+    return [*([commas] if has_decimal_commas(texts) else []), about]
 
 
 def _unordered(names: Sequence[str], path: Path) -> Fault:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
-from nshot.core.types import LABELLED, Grammar, Kind, Label
+from nshot.core.types import LABELLED, WRITTEN, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
 
@@ -102,7 +102,7 @@ _Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
 
 class _File(_Part):
     name: str | None = None
-    kind: Literal["classify", "score", "generate"] | None = None
+    kind: Literal["classify", "score", "number", "generate"] | None = None
     instruction: str | None = None
     metric: str | None = None
     also: Names = ()
@@ -203,8 +203,8 @@ class _Reader:
         """Two labels or more, none twice."""
         if file.labels is None:
             return ()
-        if file.kind == "generate":
-            problem = "a task of kind generate has no labels"
+        if file.kind in WRITTEN:
+            problem = f"a task of kind {file.kind} has no labels"
             self.fault(("labels",), problem, do="leave `labels` out")
         seen: dict[str, str] = {}
         for index, label in enumerate(labels):

@@ -14,11 +14,13 @@ from nshot.methods.table import Table
 WHERE: Mapping[str, str] = {
     "majority": "nshot.methods.trivial.majority:Majority",
     "tfidf_lr": "nshot.methods.trivial.tfidf_lr:TfIdfLR",
+    "average": "nshot.methods.trivial.average:Average",
     "nearest_answer": "nshot.methods.trivial.nearest_answer:NearestAnswer",
     "label_similarity": "nshot.methods.fewshot.label_similarity:LabelSimilarity",
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
     "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
+    "ridge": "nshot.methods.fewshot.ridge:Ridge",
     "ordinal": "nshot.methods.fewshot.ordinal:Ordinal",
     "picture_probe": "nshot.methods.fewshot.picture_probe:PictureProbe",
     "baseline": "nshot.methods.fewshot.baseline:Baseline",
@@ -62,6 +64,9 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
         "ordinal", "baseline", "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "setfit",
         "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
     ),
+    "number": (
+        "average", "ridge", "knn", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
+    ),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
         "prefix", "lora", "full",
@@ -69,6 +74,9 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "rank": ("zero_shot",),
 }  # fmt: skip
 """What is compared unless the user names methods: the ladder, the dear ones in a race."""
+
+TRIVIAL: Mapping[Kind, str] = {"generate": "nearest_answer", "number": "average"}
+"""What answers where nothing else could be measured; else `majority`."""
 
 PICTURES: tuple[str, ...] = (
     "majority",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Cost, Example, Input, Rung, Task, digest
 from nshot.methods.contract import Brief, Method, Taken, Workbench
+from nshot.models.base import Floats
 from nshot.predictors.features import Encoded
 
 ABSENT = -30.0
@@ -66,3 +67,8 @@ def targets(task: Task, examples: Sequence[Example]) -> NDArray[np.int64]:
     """(examples,) index of each one's label in the task's order."""
     index = {name: i for i, name in enumerate(task.label_names)}
     return np.array([index[example.label] for example in examples], dtype=np.int64)
+
+
+def numbers(examples: Sequence[Example]) -> Floats:
+    """(examples,) the number of each, in a task of kind number."""
+    return np.array([float(example.targets[0]) for example in examples])

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import (
     LABELLED,
+    WRITTEN,
     Cost,
     Example,
     Input,
@@ -33,6 +34,8 @@ FORMAT_TOKENS = 6
 """Tokens that the plain format adds to an input, about."""
 LABEL_TOKENS = 1.5
 """Tokens read for each label beside the prompt, about."""
+NUMBER_TOKENS = 4.0
+"""Tokens of a number, about."""
 WRITTEN_TOKEN = 10.0
 """What a generated token costs, in tokens read, about."""
 
@@ -49,7 +52,7 @@ class Prompting(Writing, Method):
     """
 
     rung: ClassVar[Rung] = "prompt"
-    kinds: ClassVar = LABELLED | {"generate"}
+    kinds: ClassVar = LABELLED | WRITTEN
     needs: ClassVar = frozenset({"generate"})
     fast: ClassVar = False
     search_folds: ClassVar = 2
@@ -91,7 +94,7 @@ class Prompting(Writing, Method):
         if self.format != "plain":
             common += len(instruction(brief.task)) / 4
         row = brief.tokens + FORMAT_TOKENS + own + LABEL_TOKENS * len(brief.task.labels)
-        written = brief.tokens * rows if brief.task.kind == "generate" else 0.0
+        written = rows * written_tokens(brief)
         once = common if rows else 0.0
         read = row * rows + once
         return Cost(
@@ -99,6 +102,13 @@ class Prompting(Writing, Method):
             tokens_in=int(rows * (row + common)),
             tokens_out=int(written),
         )
+
+
+def written_tokens(brief: Brief) -> float:
+    """Tokens that are written for an input, about: a text is taken for as long as the input."""
+    if brief.task.kind == "number":
+        return NUMBER_TOKENS
+    return brief.tokens if brief.task.is_written else 0.0
 
 
 def no_example_fits(brief: Brief) -> str | None:
@@ -197,7 +207,7 @@ def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) 
     At most `limit` tokens and half the context: the other half is for what is asked.
     """
     references = [example.targets[0] for example in shots.labelled if example.targets]
-    if task.kind != "generate" or not references:
+    if not task.is_written or not references:
         return 64
     model = bench.models.open(base_of(bench))
     longest = max(model.count(references))

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
+from nshot.core.types import LABELLED, WRITTEN, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted
+from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted, written_tokens
 from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing
 from nshot.models.base import Ability
@@ -41,7 +41,7 @@ class Trained(Writing, Method):
     """
 
     rung: ClassVar[Rung] = "peft"
-    kinds: ClassVar[frozenset[Kind]] = LABELLED | {"generate"}
+    kinds: ClassVar[frozenset[Kind]] = LABELLED | WRITTEN
     needs: ClassVar[frozenset[Ability]] = frozenset({"score", "train"})
     trains: ClassVar[Trains] = "adapter"
     fast: ClassVar[bool] = False
@@ -108,7 +108,7 @@ class Trained(Writing, Method):
     def use_forecast(self, brief: Brief) -> Cost:
         """One prompt an input, with the labels to judge or a text about as long to write."""
         read = brief.test * _tokens_to_ask(brief)
-        written = brief.test * brief.tokens if brief.task.kind == "generate" else 0.0
+        written = brief.test * written_tokens(brief)
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens
         return Cost(seconds=seconds, tokens_in=round(read), tokens_out=round(written))
 

@@ -21,6 +21,7 @@ from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
+from nshot.metrics.numbers import MeanErrorSkill, RSquared
 from nshot.metrics.ordered import Closeness, QuadraticKappa
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
@@ -68,6 +69,8 @@ METRICS: Mapping[str, Known] = {
     "macro_f1": Known(LABELLED, lambda task: MacroF1(task.label_names)),
     "kappa": Known(frozenset({"score"}), lambda task: QuadraticKappa(task.label_names)),
     "closeness": Known(frozenset({"score"}), lambda task: Closeness(task.label_names)),
+    "mae_skill": Known(frozenset({"number"}), MeanErrorSkill),
+    "r2": Known(frozenset({"number"}), RSquared),
     "exact_match": _texts(ExactMatch),
     "token_f1": _texts(TokenF1),
     "rouge_l": _texts(RougeL),

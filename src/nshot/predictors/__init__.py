@@ -16,6 +16,9 @@ __all__ = ["KINDS", "Extends", "Predictor", "load"]
 KINDS: Mapping[str, str] = {
     "constant": "nshot.predictors.constant:Constant",
     "label_head": "nshot.predictors.label_head:LabelHead",
+    "fixed_number": "nshot.predictors.numbers:FixedNumber",
+    "number_head": "nshot.predictors.numbers:NumberHead",
+    "neighbour_mean": "nshot.predictors.numbers:NeighbourMean",
     "ordinal_head": "nshot.predictors.ordinal_head:OrdinalHead",
     "nearest": "nshot.predictors.nearest:Nearest",
     "nearest_answer": "nshot.predictors.nearest:NearestAnswer",

@@ -175,7 +175,7 @@ class Prompted:
     @property
     def _ends_itself(self) -> bool:
         """A model that was trained to write this task's answers; a label is trained without end."""
-        return bool(self.ref.deltas) and self.task.kind == "generate"
+        return bool(self.ref.deltas) and self.task.is_written
 
     def _length(self, model: LanguageModel) -> int:
         """Tokens to generate: of the longest label and two to spare, or `max_tokens`."""

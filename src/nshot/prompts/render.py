@@ -124,7 +124,7 @@ def stops(task: Task, format: Format) -> tuple[str, ...]:
     """What ends the generation of an answer: in a chat its turn does."""
     if format == "chat":
         return ()
-    return ("\n",) if task.has_labels else ("\n\n",)
+    return ("\n",) if task.has_labels or task.kind == "number" else ("\n\n",)
 
 
 def field_name(task: Task, name: str) -> str:
@@ -193,6 +193,8 @@ def _default_instruction(task: Task) -> str:
     """What is asked when the task does not say."""
     if task.has_labels:
         return f"Give the {task.answer_name.lower()} of the text."
+    if task.kind == "number":
+        return f"Give the {task.answer_name.lower()} as a number."
     return f"Write the {task.answer_name.lower()}."
 
 

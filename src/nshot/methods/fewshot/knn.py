@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Shots, Task
+from nshot.core.types import LABELLED, Kind, Shots, Task
 from nshot.methods.contract import Workbench
-from nshot.methods.features import OnFeatures, encoded, encoder_of, targets
+from nshot.methods.features import OnFeatures, encoded, encoder_of, numbers, targets
 from nshot.predictors.base import Predictor
 from nshot.predictors.nearest import Vote
+from nshot.predictors.numbers import NeighbourMean
 
 
 class KNN(OnFeatures):
@@ -19,13 +20,14 @@ class KNN(OnFeatures):
 
     https://doi.org/10.1109/TIT.1967.1053964 - a text takes the label that most of its k nearest
     shots have, by the encoder's cosine; equal votes go to the label of the nearest shot. With one
-    shot per label it is the nearest shot.
+    shot per label it is the nearest shot. In a task of kind number: their mean number.
 
     Args:
         k: how many shots vote.
     """
 
     name: ClassVar = "knn"
+    kinds: ClassVar[frozenset[Kind]] = LABELLED | {"number"}
     trains: ClassVar = "nothing"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"k": (5, 1, 3, 9)}
     about: ClassVar = "vote of the k nearest shots by the encoder's cosine"
@@ -35,4 +37,7 @@ class KNN(OnFeatures):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and keep them."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
+        if task.kind == "number":
+            values = numbers(shots.labelled)
+            return NeighbourMean(task, encoder_of(bench), vectors, values, self.k)
         return Vote(task, encoder_of(bench), vectors, targets(task, shots.labelled), self.k)

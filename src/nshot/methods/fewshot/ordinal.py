@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat
 
-from nshot.core.types import Cost, Kind, Shots, Task
-from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import encoded, encoder_of, targets
+from nshot.core.types import Kind, Shots, Task
+from nshot.methods.contract import Workbench
+from nshot.methods.features import OnFeatures, encoded, encoder_of, targets
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.ordinal_head import OrdinalHead
 
 
-class Ordinal(Method):
+class Ordinal(OnFeatures):
     """McCullagh, "Regression Models for Ordinal Data", JRSS B 42(2), 1980.
 
     https://doi.org/10.1111/j.2517-6161.1980.tb01109.x, equation 2.1: logit P(level <= k | x) =
@@ -29,24 +29,12 @@ class Ordinal(Method):
     """
 
     name: ClassVar = "ordinal"
-    rung: ClassVar = "fewshot"
     kinds: ClassVar[frozenset[Kind]] = frozenset({"score"})
-    takes: ClassVar = frozenset({"text", "pictures"})
-    needs_encoder: ClassVar = True
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
     about: ClassVar = "one line through the encoder's vectors, cut into levels"
 
     C: PositiveFloat = 10.0
-
-    def forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every shot; the fit is quick."""
-        reading = brief.labelled * brief.tokens / brief.rates.encoder_tokens
-        return Cost(seconds=0.05 + reading + 1e-5 * brief.labelled * len(brief.task.labels))
-
-    def use_forecast(self, brief: Brief) -> Cost:
-        """The encoder reads every test row."""
-        return Cost(seconds=brief.test * brief.tokens / brief.rates.encoder_tokens)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit line and thresholds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nshot.core.types import LABELLED, Shots, Task
+from nshot.core.types import LABELLED, WRITTEN, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.prompting import Prompting, base_of, calibrated, prompted
 from nshot.predictors.base import Predictor
@@ -21,7 +21,7 @@ class ZeroShot(Prompting):
     """
 
     name: ClassVar = "zero_shot"
-    kinds: ClassVar = LABELLED | {"generate", "rank"}
+    kinds: ClassVar = LABELLED | WRITTEN | {"rank"}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "format": ("plain", "instruction", "chat"),
         "calibration": ("batch", "content_free", "none"),
