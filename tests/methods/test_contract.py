@@ -14,7 +14,7 @@ from encoders import tiny_encoder
 from foreign import foreign
 from glyphs import glyphs
 from nshot.core.errors import DidNotLearn
-from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
+from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Scale, Shots, Task
 from nshot.data.pictures import as_image
 from nshot.methods import TABLE, WHERE
 from nshot.methods.contract import Brief, Method, Rates
@@ -104,7 +104,8 @@ def test_a_method_adapts_and_its_predictor_answers(
     method = build(name, base, tmp_path / "given", **fast)
     bench = Lent(open_models(), base, tmp_path, encoder=encoder)
     if reads_texts(name):
-        check_adapt(method, of_kind(method), SHOTS, bench, ASKED)
+        task = of_kind(method)
+        check_adapt(method, task, of_task(task, SHOTS), bench, ASKED)
     else:
         bench.encoder = resolve("fake:pictures", "features")
         asked = [example.input for example in (*letters.labelled[::3], *letters.background[:2])]
@@ -116,7 +117,17 @@ def of_kind(method: Method) -> Task:
     """The films as a task of the first kind that the method takes."""
     if "generate" in method.kinds and "classify" not in method.kinds:
         return replace(TASK, kind="generate", labels=())
+    if "number" in method.kinds and "classify" not in method.kinds:
+        return replace(TASK, kind="number", labels=(), scale=Scale(3.0, 1.0))
     return TASK if "classify" in method.kinds else replace(TASK, kind="score")
+
+
+def of_task(task: Task, shots: Shots) -> Shots:
+    """The films with a number each, where the task asks for numbers."""
+    if task.kind != "number":
+        return shots
+    numbered = [replace(e, targets=(str(i / 2),)) for i, e in enumerate(shots.labelled)]
+    return replace(shots, labelled=tuple(numbered))
 
 
 @pytest.mark.parametrize("name", WHERE)
@@ -135,7 +146,7 @@ def test_a_method_says_why_not_and_what_it_would_take(
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600
     assert 0 < method.use_forecast(brief).seconds < 3600
-    for kind in {"classify", "score", "generate", "rank"} - method.kinds:
+    for kind in {"classify", "score", "number", "generate", "rank"} - method.kinds:
         other = replace(brief, task=Task("other", kind))
         assert f"not {kind}" in str(method.why_not(other))
     if isinstance(method, Episodic) and not reads_texts(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nshot.core.numbers import first_number, number
+from nshot.core.numbers import number
 from nshot.core.types import Example, Prediction, Scale, Task
 from nshot.metrics.metric import Floats, Mean
 
@@ -20,11 +20,7 @@ class Distances:
 
     def of(self, example: Example, prediction: Prediction) -> tuple[float, float]:
         """(right, answered)."""
-        right = number(example.targets[0])
-        answer = number(prediction.answer)
-        if answer is None:
-            answer = first_number(prediction.answer)
-        return self._scaled(right), self._scaled(answer)
+        return self._scaled(number(example.targets[0])), self._scaled(number(prediction.answer))
 
     def _scaled(self, value: float | None) -> float:
         if value is None:

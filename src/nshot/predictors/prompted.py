@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.numbers import first_number, written
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
 from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models, Scores
@@ -189,6 +190,9 @@ class Prompted:
             text = parse_label(self.task, text) or ""
         elif not self._ends_itself:
             text = first_answer(self.task, self.format, input, text)
+        if self.task.kind == "number":
+            value = first_number(text)
+            text = "" if value is None else written(value)
         return Prediction(text, tokens_in=completion.tokens_in, tokens_out=completion.tokens_out)
 
     def save(self, folder: Path) -> None:
