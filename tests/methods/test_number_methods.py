@@ -7,18 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lent import Lent
 from sklearn.linear_model import Ridge as Theirs
 
+from nshot.core.numbers import number
 from nshot.core.types import Prediction, Scale, Shots
 from nshot.methods import TABLE
 from nshot.methods.fewshot.knn import KNN
 from nshot.methods.fewshot.ridge import Ridge, ridge
+from nshot.methods.peft.lora import LoRA
 from nshot.methods.prompt.zero_shot import ZeroShot
 from nshot.methods.trivial.average import Average
+from nshot.models import open_models
 from nshot.models.base import Completion
+from nshot.models.catalog import resolve
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
+from tiny import tiny_llama
 from toys import QUESTIONS, TASK, Bench, examples
 
 PRICES = replace(TASK, kind="number", labels=(), scale=Scale(5.0, 3.0), answer_name="Price")
@@ -83,3 +89,11 @@ def test_of_what_a_model_writes_the_first_number_counts(
     predictor = ZeroShot().adapt(PRICES, SHOTS, Bench(tmp_path))
     assert isinstance(predictor, Prompted)
     assert predictor._heard(QUESTIONS[0], Completion(text, 3, 2, True)).answer == answer
+
+
+def test_a_tuned_model_writes_numbers(tmp_path: Path) -> None:
+    base = resolve(str(tiny_llama(tmp_path / "llama", context=512)), "lm")
+    bench = Lent(open_models(), base, tmp_path)
+    predictor = LoRA(learning_rate=5e-3, epochs=12).adapt(PRICES, SHOTS, bench)
+    for prediction in predictor.predict(QUESTIONS):
+        assert prediction.answer == "" or number(prediction.answer) is not None
