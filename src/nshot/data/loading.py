@@ -28,6 +28,7 @@ from nshot.data.columns import (
     rename,
 )
 from nshot.data.drawing import too_few
+from nshot.data.exports.votes import read_export
 from nshot.data.faults import Faults, Place
 from nshot.data.files import READ
 from nshot.data.folders import IMAGE_COLUMN, Parts, folders_of, parts_of, read_classes, read_folder
@@ -134,8 +135,13 @@ def load(
     if tables[0] is None:
         raise faults.error()
     given = _grouped(tables, given, faults, notes)
-    form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
     present = [table for table in tables if table]
+    if not format and not given.label and read_export(tables[0], faults):
+        for table in present[1:]:
+            read_export(table, faults)
+    if faults and not tables[0].rows:
+        raise faults.error()
+    form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
     if form is None:
         fold_flags(present, given, notes)
     if form is not None:

@@ -1,0 +1,102 @@
+"""Exports of labelling tools become rows with a label; several annotators a row become a vote."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from nshot.data.agreement import krippendorff_alpha
+from nshot.data.exports.argilla import FLAT, RECORDS
+from nshot.data.exports.doccano import DOCCANO
+from nshot.data.exports.export import Answer, Export, Marked
+from nshot.data.exports.label_studio import ROWS, TASKS
+from nshot.data.exports.prodigy import PRODIGY
+from nshot.data.exports.spacy import SPACY
+from nshot.data.faults import Faults, Place
+from nshot.data.table import Table
+
+EXPORTS: tuple[Export, ...] = (TASKS, ROWS, RECORDS, FLAT, PRODIGY, SPACY, DOCCANO)
+LABEL = "label"
+_NAMED = 5
+"""Rows on which annotators differ that are named."""
+
+
+def read_export(table: Table, faults: Faults) -> bool:
+    """Put texts and labels in the place of an export's own rows; False where it is none.
+
+    A row of several annotators has the label that most of them gave; where two labels have equally
+    many it has none. What was left out, and how far they agree, becomes a note of the table.
+    """
+    export = next((one for one in EXPORTS if table.rows and one.claims(table.rows[0])), None)
+    if export is None:
+        return False
+    read: list[tuple[Marked, Place]] = []
+    for row, place in zip(table.rows, table.places, strict=True):
+        marked = export.read(row) if export.claims(row) else None
+        if marked is None:
+            problem = f"a row that cannot be read as an export of {export.name}"
+            expected = "one choice among labels for each text"
+            faults.at(table.path, table.unit, place, problem, expected)
+        else:
+            read.append((marked, place))
+    left_out = Counter(marked.left_out for marked, _ in read if marked.left_out)
+    kept = list(_joined([pair for pair in read if not pair[0].left_out]))
+    table.notes.append(f"{table.path.name}: an export of {export.name}")
+    table.notes += [f"{count} rows left out: {reason}" for reason, count in left_out.items()]
+    table.notes += _agreement(table, kept)
+    _fill(table, kept)
+    return True
+
+
+def _joined(read: Sequence[tuple[Marked, Place]]) -> Iterator[tuple[Marked, Place]]:
+    """Rows of one key as one, where it first stands."""
+    places: dict[str, int] = {}
+    joined: list[tuple[Marked, Place]] = []
+    for marked, place in read:
+        if marked.key and marked.key in places:
+            first, where = joined[places[marked.key]]
+            more = replace(first, answers=(*first.answers, *marked.answers))
+            joined[places[marked.key]] = (more, where)
+            continue
+        places[marked.key] = len(joined)
+        joined.append((marked, place))
+    return iter(joined)
+
+
+def _fill(table: Table, kept: Sequence[tuple[Marked, Place]]) -> None:
+    fields = dict.fromkeys(name for marked, _ in kept for name in marked.fields if name != LABEL)
+    table.columns = (*fields, LABEL)
+    table.rows = [
+        {**{name: marked.fields.get(name) for name in fields}, LABEL: _vote(marked.answers)}
+        for marked, _ in kept
+    ]
+    table.places = [place for _, place in kept]
+
+
+def _vote(answers: Sequence[Answer]) -> str | list[str] | None:
+    """The answer that most gave; None where nobody answered, or two are level."""
+    counts = Counter(map(_key, answers)).most_common(2)
+    if not counts or (len(counts) == 2 and counts[0][1] == counts[1][1]):
+        return None
+    labels = counts[0][0]
+    return labels[0] if len(labels) == 1 else list(labels)
+
+
+def _key(answer: Answer) -> tuple[str, ...]:
+    return (answer,) if isinstance(answer, str) else tuple(sorted(answer))
+
+
+def _agreement(table: Table, kept: Sequence[tuple[Marked, Place]]) -> list[str]:
+    several = [(marked, place) for marked, place in kept if len(marked.answers) > 1]
+    if not several:
+        return []
+    alpha = krippendorff_alpha([list(map(_key, marked.answers)) for marked, _ in several])
+    measured = "" if alpha is None else f" (Krippendorff's alpha {alpha:.2f})"
+    note = f"{len(several)} rows have several annotators{measured}: the label most of them gave"
+    split = [place for marked, place in several if len(set(map(_key, marked.answers))) > 1]
+    if split:
+        shown = ", ".join(map(str, split[:_NAMED])) + ", ..." * (len(split) > _NAMED)
+        note += f"; they differ on {len(split)} ({table.unit} {shown})"
+    level = sum(_vote(marked.answers) is None for marked, _ in several)
+    return [note, *([f"{level} rows have two labels equally often: no label"] if level else [])]
