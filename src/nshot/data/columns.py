@@ -64,6 +64,10 @@ _LABEL_WIDTH = 40
 """Characters: a column of longer values, on average, is no label column."""
 
 
+_EXACT = frozenset({"answer", "answers", "output", "result", "solution", "response"})
+"""Names of columns whose numbers answer a question: they are right or wrong, not near."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What the user said of the columns; what is empty or None is guessed."""
@@ -106,7 +110,8 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     taken = [*given_names, *(name for name in (group, id_) if name is not None)]
     kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
     label = given.label or _label(table, kind, taken)
-    if label and given.kind is None and looks_like_numbers(_texts(table, label)):
+    numeric = label and label.lower() not in _EXACT and looks_like_numbers(_texts(table, label))
+    if label and numeric and given.kind is None:
         kind = "number"
         notes.append(
             f"'{label}' holds numbers: kind number (--kind classify takes them for labels)"

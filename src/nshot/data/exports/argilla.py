@@ -17,10 +17,10 @@ def _claims_records(row: Row) -> bool:
 
 def _read_record(row: Row) -> Marked | None:
     """One question a record: with several it is not clear which is the label."""
-    asked = {name: given for name, given in row["responses"].items() if given}
-    if len(asked) > 1:
+    topics = {name: given for name, given in row["responses"].items() if given}
+    if len(topics) > 1:
         return None
-    given = [one for responses in asked.values() for one in responses]
+    given = [one for responses in topics.values() for one in responses]
     return _marked(
         row["fields"],
         [(one.get("value"), one.get("status")) for one in given if isinstance(one, Mapping)],
