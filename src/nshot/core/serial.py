@@ -40,8 +40,12 @@ def to_data(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if defaults := _defaults(type(value)):  # type: ignore[arg-type]  # types are hashable
-        kept = {name: getattr(value, name) for name in defaults}
-        return {n: to_data(one) for n, one in kept.items() if one or one != defaults[n]}
+        kept: dict[str, Any] = {}
+        for name, default in defaults.items():
+            one = getattr(value, name)
+            if one or one != default:
+                kept[name] = one if type(one) is str else to_data(one)
+        return kept
     if isinstance(value, Mapping):
         return {str(name): to_data(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

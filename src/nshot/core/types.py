@@ -420,9 +420,8 @@ class Measurement:
 
 def digest(*parts: str | bytes) -> str:
     """A short stable name for content: the first 16 hex digits of SHA-256, parts kept apart."""
-    h = hashlib.sha256()
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        h.update(len(raw).to_bytes(8, "little"))
-        h.update(raw)
-    return h.hexdigest()[:16]
+        pieces += (len(raw).to_bytes(8, "little"), raw)
+    return hashlib.sha256(b"".join(pieces)).hexdigest()[:16]

@@ -17,7 +17,7 @@ _SPREAD = 3
 
 def looks_like_numbers(texts: Sequence[str]) -> bool:
     """Many different numbers, that are not the numbers of classes."""
-    values = {number(text) for text in as_points(texts)}
+    values = {number(text) for text in as_points(sorted(set(texts)))}
     known = [value for value in values if value is not None]
     if len(known) < len(values) or len(known) <= _FRACTIONS:
         return False
