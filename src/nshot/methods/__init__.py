@@ -65,7 +65,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
         "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
     ),
     "number": (
-        "average", "ridge", "knn", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
+        "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
     ),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
