@@ -4,8 +4,7 @@
 
 Each set gives 1,200 labelled rows, 300 test rows and up to 1,000 rows that no run sees. Question 1
 adapts every contender on all labelled rows; question 2 asks for 4, 8 and 16 rows a label. A
-run
-that was killed goes on. `--write` makes the result pages and the table beside them.
+run that was killed goes on. `--write` makes the result pages and the table beside them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import nshot
-from nshot.board.schema import Board
 from nshot.core import machine
 from nshot.core.files import write_atomic
 from result_page import write as write_page
