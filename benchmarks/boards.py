@@ -105,7 +105,7 @@ def measure(name: str, question: int, runs: Path, minutes: float) -> Verdict:
         raise SystemExit(f"{name}: nothing was measured")
     held_back = read(paths["held_back"])
     answers = nshot.load(result.folder, abstain_below=0).predict([r["text"] for r in held_back])
-    right = [a.label == r["label"] for a, r in zip(answers, held_back, strict=True)]
+    right = [a.answer == r["label"] for a, r in zip(answers, held_back, strict=True)]
     verdict = Verdict(
         question, advice.pick, advice.verdict, advice.corrected_score, advice.corrected_low,
         advice.corrected_high, sum(right) / len(right), len(right), seconds,
