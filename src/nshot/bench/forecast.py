@@ -109,8 +109,8 @@ class Forecasts:
     def _pool(self) -> list[int]:
         """Labelled rows of each label; of all together where the task has none."""
         train = self.prepared.split.train
-        counts = Counter(example.label for example in train if self.prepared.task.label_names)
-        return [counts[name] for name in self.prepared.task.label_names] or [len(train)]
+        counts = Counter(example.label for example in train if self.prepared.task.drawn_labels)
+        return [counts[name] for name in self.prepared.task.drawn_labels] or [len(train)]
 
     def parameters(self, contender: Contender) -> int:
         """Of its language model; 0 without one."""
@@ -147,7 +147,7 @@ class Forecasts:
     def trial(self, contender: Contender) -> float:
         """Seconds of a trial on labelled rows."""
         method, brief = contender.method.for_trial, self.brief(contender, None)
-        learned = max(LEARNED, LEARNED_OF_EACH * len(brief.task.label_names))
+        learned = max(LEARNED, LEARNED_OF_EACH * len(brief.task.drawn_labels))
         part = replace(brief, labelled=min(brief.labelled, learned), test=ASKED)
         return method.forecast(part).seconds + method.use_forecast(part).seconds
 
@@ -158,7 +158,7 @@ class Forecasts:
             return 0.0
         rows = brief.labelled
         if not method.fast:
-            rows = min(rows, search_rows(brief.task.label_names))
+            rows = min(rows, search_rows(brief.task.drawn_labels))
         k = min(method.search_folds, brief.per_label)
         part = replace(brief, labelled=rows * (k - 1) // k, test=rows // k)
         return count * k * _later(method, part)

@@ -79,7 +79,7 @@ class Racing(Race):
     @cached_property
     def _can_try(self) -> bool:
         prepared = self.ladder.prepared
-        return trial_fold(prepared.split.train, prepared.task.label_names) is not None
+        return trial_fold(prepared.split.train, prepared.task.drawn_labels) is not None
 
     def _leader(self, runner: Runner, runners: Mapping[str, Runner]) -> str:
         """The contender, on the same model, that measured no lower wherever both were compared."""

@@ -63,8 +63,8 @@ class Request:
         ),
     ] = None
     kind: Annotated[
-        Literal["classify", "score", "number", "generate"] | None,
-        Flag("labels to choose from, levels in order, a number, or free answers"),
+        Literal["classify", "score", "multilabel", "number", "generate"] | None,
+        Flag("one label of a few, levels in order, several labels, a number, or free answers"),
     ] = None
     encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     model: Annotated[

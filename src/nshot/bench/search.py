@@ -107,7 +107,7 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     space = open_settings(method, task.kind)
     if not space:
         return Tuned(method, (), validation=_validation(method, task, shots, answer))
-    folds = shots.folds(method.search_folds, labels=task.has_labels)
+    folds = shots.folds(method.search_folds, labels=task.has_strata)
     if len(folds) < 2:
         several = len(shots.labelled) > max(len(task.labels), 1)
         few = "having the rows of a label in one group" if several else "one shot per label"
@@ -245,9 +245,15 @@ class _Race:
 
 
 def _fit(task: Task, example: Example, prediction: Prediction) -> float:
-    """Log-probability of the right label, the scores normalised over the labels."""
-    if not task.has_labels or len(prediction.scores) != len(task.labels):
+    """Log-probability of the right label, the scores normalised over the labels.
+
+    Where several may apply: the mean over the labels of that of their applying, or not.
+    """
+    if len(prediction.scores) != len(task.labels) or not task.has_strata:
         return -math.inf
     scores = np.array(prediction.scores)
+    if task.kind == "multilabel":
+        applies = np.isin(task.label_names, example.targets)
+        return float(np.where(applies, scores, np.log1p(-np.exp(np.minimum(scores, -1e-9)))).mean())
     right = scores[task.label_names.index(example.label)]
     return float(right - np.logaddexp.reduce(scores))

@@ -134,7 +134,7 @@ def cut_rows(
     """(rows to draw from, rows to answer, in order)."""
     if cut is None:
         return setting.split.train, setting.test[: len(setting.split.test)]
-    fold_of = stratified_folds(setting.split.train, cut.folds, repeat, setting.task.has_labels)
+    fold_of = stratified_folds(setting.split.train, cut.folds, repeat, setting.task.has_strata)
     inside = tuple(e for e in setting.split.train if fold_of[e.id] == cut.index)
     outside = tuple(e for e in setting.split.train if fold_of[e.id] != cut.index)
     return outside, inside

@@ -66,7 +66,9 @@ _UNEVEN = 0.8
 
 def _uneven(task: Task, rows: Split) -> list[str]:
     """A note where one label has most of the rows and the metric is the share of right answers."""
-    counts = Counter(row.label for row in (*rows.train, *rows.test)) if task.labels else Counter()
+    counts = (
+        Counter(row.label for row in (*rows.train, *rows.test)) if task.has_labels else Counter()
+    )
     if task.metric != "accuracy" or not counts:
         return []
     name, count = counts.most_common(1)[0]
@@ -98,7 +100,7 @@ def row_faults(request: Request, task: Task, also: Sequence[str], rows: Split) -
         return [*wrong, *faults]
     largest = max((n for n in request.shots or () if n is not None), default=0)
     after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
-    names = [f"label '{name}'" for name in task.label_names] or ["the task"]
+    names = [f"label '{name}'" for name in task.drawn_labels] or ["the task"]
     return wrong + [
         Fault(
             f"{name} has {count} rows {after}, fewer than --shots {largest}",

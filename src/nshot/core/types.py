@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["classify", "score", "number", "generate", "rank"]
-"""The answer is one of a few labels; one of a few levels, in order; a number; a text; one of the
-row's own answers."""
+Kind: TypeAlias = Literal["classify", "score", "multilabel", "number", "generate", "rank"]
+"""The answer is one of a few labels; one of a few levels, in order; those of a few labels that
+apply; a number; a text; one of the row's own answers."""
 LABELLED: frozenset[Kind] = frozenset({"classify", "score"})
 """The kinds whose answer is one of the task's labels."""
 WRITTEN: frozenset[Kind] = frozenset({"number", "generate"})
@@ -85,7 +85,8 @@ class Input:
 class Example:
     """An input with what is known about its answer.
 
-    `targets` holds the label (classify) or every reference (generate); `grades` one number per
+    `targets` holds the label (classify), the labels that apply, the rarest of the task first
+    (multilabel; empty where none does), or every reference (generate); `grades` one number per
     ``input.answers`` (rank). No split, fold or draw separates two examples of one `group`.
     """
 
@@ -97,7 +98,7 @@ class Example:
 
     @property
     def label(self) -> str:
-        """The first target: the label of a classify row."""
+        """The first target: the label of a classify row, the rarest of a multilabel one."""
         return self.targets[0]
 
 
@@ -173,6 +174,20 @@ class Task:
     def has_labels(self) -> bool:
         """Is the answer one of `labels`?"""
         return self.kind in LABELLED
+
+    @property
+    def drawn_labels(self) -> tuple[str, ...]:
+        """The labels of which a draw takes a number each; () where it takes a number of rows."""
+        return self.label_names if self.has_labels else ()
+
+    @property
+    def has_strata(self) -> bool:
+        """Do splits and folds take each first target by its share?
+
+        That is the label; of several labels the rarest, which iterative stratification places
+        first too (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10).
+        """
+        return self.has_labels or self.kind == "multilabel"
 
     @property
     def is_written(self) -> bool:
@@ -355,8 +370,9 @@ class ModelRef:
 class Prediction:
     """What a predictor says of one input.
 
-    `answer`: the label, the text, or the best of the given answers. `scores`: one per label of
-    the task (classify) or per given answer (rank), higher is better; empty for generate.
+    `answer`: the label, the labels (see `core.label_sets`), the text, or the best of the given
+    answers. `scores`: one per label of the task (classify; multilabel: the logarithm of each one's
+    probability to apply) or per given answer (rank), higher is better; empty for generate.
     `abstained`: the answer was held back, being less probable than a threshold, and is "".
     """
 

@@ -54,6 +54,7 @@ from nshot.data.values import read_labels
 _METRIC: dict[Kind, str] = {
     "classify": "accuracy",
     "score": "kappa",
+    "multilabel": "micro_f1",
     "number": "mae_skill",
     "generate": "token_f1",
     "rank": "pair_accuracy",

@@ -102,7 +102,7 @@ _Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
 
 class _File(_Part):
     name: str | None = None
-    kind: Literal["classify", "score", "number", "generate"] | None = None
+    kind: Literal["classify", "score", "multilabel", "number", "generate"] | None = None
     instruction: str | None = None
     metric: str | None = None
     also: Names = ()

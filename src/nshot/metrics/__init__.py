@@ -19,6 +19,7 @@ from nshot.metrics.formats import last_number as _last_number
 from nshot.metrics.formats import parsed as _parsed
 from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
+from nshot.metrics.label_sets import MacroF1OfSets, MicroF1, SubsetAccuracy
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
 from nshot.metrics.numbers import MeanErrorSkill, RSquared
@@ -64,9 +65,16 @@ def _has_slots(example: Example) -> bool:
     return bool(_slots(example.input))
 
 
+def _macro_f1(task: Task) -> Metric:
+    return (MacroF1 if task.has_labels else MacroF1OfSets)(task.label_names)
+
+
+SETS: frozenset[Kind] = frozenset({"multilabel"})
 METRICS: Mapping[str, Known] = {
     "accuracy": Known(LABELLED | {"generate"}, lambda task: Accuracy()),
-    "macro_f1": Known(LABELLED, lambda task: MacroF1(task.label_names)),
+    "macro_f1": Known(LABELLED | SETS, _macro_f1),
+    "micro_f1": Known(SETS, lambda task: MicroF1()),
+    "subset_accuracy": Known(SETS, lambda task: SubsetAccuracy()),
     "kappa": Known(frozenset({"score"}), lambda task: QuadraticKappa(task.label_names)),
     "closeness": Known(frozenset({"score"}), lambda task: Closeness(task.label_names)),
     "mae_skill": Known(frozenset({"number"}), MeanErrorSkill),

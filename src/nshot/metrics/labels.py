@@ -54,7 +54,12 @@ class MacroF1:
 
     def value(self, total: Floats, count: int) -> float:
         """Mean of 2 tp / (said + occurring); 0 where no label occurs."""
-        hits, answers, occurring = np.asarray(total).reshape(3, -1)
-        denominator = answers + occurring
-        present = denominator > 0
-        return float((2 * hits[present] / denominator[present]).mean()) if present.any() else 0.0
+        return f1(total)
+
+
+def f1(total: Floats) -> float:
+    """Mean F1 over the labels that have any, of (true positives, answered, occurring) of each."""
+    hits, answers, occurring = np.asarray(total).reshape(3, -1)
+    denominator = answers + occurring
+    present = denominator > 0
+    return float((2 * hits[present] / denominator[present]).mean()) if present.any() else 0.0

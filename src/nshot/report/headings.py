@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from nshot.board.schema import Row, TaskSummary
+from nshot.core.types import LABELLED
 
 Settings: TypeAlias = Literal["searched", "default", "fixed"]
 """Chosen by a search; as the method comes, though a search could choose; nothing left to choose."""
@@ -19,7 +20,8 @@ def question(task: TaskSummary) -> str:
         delivered = "as delivered" if task.refit is None else "delivered fitted anew"
         return f"all {task.train:,} labelled rows, one fit a method, {delivered}"
     size = task.shots[-1] if task.shots else "all"
-    learned = "all rows" if size == "all" else f"{size} examples{' a label' * bool(task.labels)}"
+    each = " a label" * (task.kind in LABELLED)
+    learned = "all rows" if size == "all" else f"{size} examples{each}"
     return f"{learned}, {'1 draw' if task.seeds == 1 else f'up to {task.seeds} draws'}"
 
 

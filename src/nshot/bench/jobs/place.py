@@ -151,7 +151,7 @@ class Workplace:
     def drawn(self, rows: Sequence[Example], job: Job) -> Shots:
         """The job's draw from `rows`."""
         split = self.setting.split
-        names = self.setting.task.label_names
+        names = self.setting.task.drawn_labels
         if job.rows is not None:
             rows = sample(rows, job.rows, job.draw, names)
         shots = draw(rows, job.shots, job.draw, names)

@@ -30,7 +30,7 @@ def do(job: Job, place: Workplace) -> Body:
     method = place.method(job)
     shots, _ = place.shots(job)
     if not method.fast:
-        names = place.setting.task.label_names
+        names = place.setting.task.drawn_labels
         chosen = sample(shots.labelled, search_rows(names), job.draw, names)
         shots = replace(shots, labelled=chosen)
     ledger = _Ledger(job, place)

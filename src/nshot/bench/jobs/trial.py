@@ -21,7 +21,7 @@ ASKED = 64
 def do(job: Job, place: Workplace) -> Body:
     """Ids and statistics of the rows asked, and the seconds it took."""
     method, task = place.method(job), place.setting.task
-    fold = trial_fold(place.setting.split.train, task.label_names)
+    fold = trial_fold(place.setting.split.train, task.drawn_labels)
     if fold is None:
         raise CannotAdapt("too few labelled rows for a trial")
     meter = machine.Meter()
