@@ -170,7 +170,10 @@ class Reads(Known, Protocol):
     """What shows its hidden states."""
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Hidden states after the given blocks: 1 after the first, the last after all of them."""
+        """Hidden states after the given blocks: 1 after the first, the last after all of them.
+
+        A chat that ends in the assistant's turn is read as it is; no further turn is opened.
+        """
         raise self._unable("shows no hidden states")
 
 

@@ -81,3 +81,27 @@ def require_learned(before: Fit, after: Fit) -> None:
         raise DidNotLearn(
             f"did not learn: on its own training rows it began at {before} and ended at {after}"
         )
+
+
+def preferred(predictor: Predictor, examples: Sequence[Example], scale: float = 1.0) -> Fit:
+    """How a predictor of kind rank does on (the same sample of) the comparisons it was taught.
+
+    `nll`: of the better answer, by Bradley and Terry's model on `scale` times the scores; mean
+    over prompts of the mean over their comparisons. `accuracy`: share in which it has more.
+    """
+    from nshot.training.data.rankings import comparisons
+
+    rows = [(e, pairs) for e in _sample(examples) if (pairs := comparisons(e.grades))]
+    if not rows:
+        return even()
+    losses, hits = [], []
+    for (_, pairs), one in zip(rows, predictor.predict([e.input for e, _ in rows]), strict=True):
+        ahead = np.array([one.scores[pair.first] - one.scores[pair.second] for pair in pairs])
+        losses.append(float(np.logaddexp(0, -scale * ahead).mean()))
+        hits.append(float((ahead > 0).mean()))
+    return Fit(float(np.mean(losses)), float(np.mean(hits)))
+
+
+def even() -> Fit:
+    """How one does to whom all answers are equally good."""
+    return Fit(math.log(2), 0.5)

@@ -23,7 +23,7 @@ from nshot.models.base import (
     Tokens,
     is_tokens,
 )
-from nshot.models.hf.tokens import cut_left, encode_prompts, rows
+from nshot.models.hf.tokens import cut_left, encode_prompts, encode_whole, rows
 
 if TYPE_CHECKING:
     from nshot.models.hf.resident import Live, Resident
@@ -152,14 +152,18 @@ class HFLanguageModel(LanguageModel):
                 raise InputError(f"no position {wrong[0]}: the prompt has {len(tokens)} tokens")
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
-        """Hidden states after the given blocks; the last one's have passed the final norm."""
+        """Hidden states after the given blocks; the last one's have passed the final norm.
+
+        A chat that ends in the assistant's turn is read through the end of that turn.
+        """
         from nshot.models.hf.hidden import hidden
 
         depth = self.facts.layers
         if wrong := [k for k in layers if not 1 <= k <= depth]:
             raise InputError(f"no layer {wrong[0]}: {self._ref.name} has layers 1 to {depth}")
         with self._answering() as live:
-            tokens = self._fitting(prompts, live.prefix.length)
+            whole = encode_whole(self._base.tokenizer, prompts)
+            tokens = self._fitting(whole, live.prefix.length)
             last, mean = hidden(live.module, tokens, live.prefix, layers)
         return Hidden(last, mean, tuple(map(len, tokens)))
 

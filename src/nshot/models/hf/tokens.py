@@ -134,6 +134,23 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Tokens]:
     return [tokens or (start_token(tokenizer),) for tokens in coded]
 
 
+def with_answer(prompt: Prompt, answer: str) -> Prompt:
+    """The prompt with an answer behind it, as the last turn of a chat."""
+    return prompt + answer if isinstance(prompt, str) else (*prompt, Turn("assistant", answer))
+
+
+def render_whole(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:
+    """As `render`, but a chat whose last turn is the assistant's ends with it: none is asked."""
+    answers = not isinstance(prompt, str) and prompt[-1].role == "assistant"
+    return render(tokenizer, prompt, answering=not answers)
+
+
+def encode_whole(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Tokens]:
+    """As `encode_prompts`, of what `render_whole` renders."""
+    coded = encode(tokenizer, [render_whole(tokenizer, prompt) for prompt in prompts])
+    return [tokens or (start_token(tokenizer),) for tokens in coded]
+
+
 def bare(tokenizer: Any, text: str) -> Tokens:
     """Tokens of a text alone, no special ones with it."""
     return encode(tokenizer, [(controls(tokenizer).quoted(text), False)])[0]
@@ -186,6 +203,33 @@ def rows(
         for (text, special), given in zip(rendered, answers, strict=True)
         for answer in given
     ]
+    return _rows(tokenizer, rendered, answers, joint, limit)
+
+
+def whole_rows(
+    tokenizer: Any, prompts: Sequence[Prompt], answers: Sequence[Sequence[str]], limit: int
+) -> list[Row]:
+    """As `rows`, but of a chat an answer goes on through the end of the assistant's turn.
+
+    Context and answer together are what `encode_whole` gives of the prompt with the answer.
+    """
+    whole = [
+        render_whole(tokenizer, with_answer(prompt, answer))
+        for prompt, given in zip(prompts, answers, strict=True)
+        for answer in given
+    ]
+    rendered = [render(tokenizer, prompt) for prompt in prompts]
+    return _rows(tokenizer, rendered, answers, whole, limit)
+
+
+def _rows(
+    tokenizer: Any,
+    rendered: Sequence[tuple[str, bool]],
+    answers: Sequence[Sequence[str]],
+    joint: Sequence[tuple[str, bool]],
+    limit: int,
+) -> list[Row]:
+    """Rows of rendered prompts and, one after the other, of their texts with each answer."""
     alone = encode(tokenizer, rendered)
     together = iter(encode(tokenizer, joint))
     start = start_token(tokenizer)
