@@ -39,6 +39,8 @@ def test_greedy_text_is_that_of_transformers_alone(kind: str, tiny: Callable[[st
     found = lm.generate(PROMPTS, Decoding(max_tokens=12))
     assert [c.text for c in found] == [by_transformers(lm, p, 12) for p in PROMPTS]
     assert len({c.text for c in found}) > 1
+    twice = lm.generate(PROMPTS + PROMPTS[::-1], Decoding(max_tokens=12))
+    assert twice == found + found[::-1], "a prompt that stands twice is read once"
 
 
 def test_a_model_without_keys_and_values_says_that_it_cannot(tiny: Callable[[str], Path]) -> None:

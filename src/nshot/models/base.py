@@ -60,6 +60,21 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One sampled text as what the model read and wrote.
+
+    `prompt` as it was read; `tokens` those that were drawn, the one that ended the text included;
+    `logprobs` of each of them, in nats, at the temperature at which it was drawn.
+    """
+
+    prompt: Tokens
+    tokens: Tokens
+    logprobs: tuple[float, ...]
+    text: str
+    finished: bool
+
+
+@dataclass(frozen=True)
 class AnswerScores:
     """Log-likelihoods (nats, float64, summed over tokens) of the answers to one prompt.
 
@@ -277,6 +292,14 @@ class LentModel(Lent, LanguageModel):
         """The adapter of a ``peft`` delta; frozen, or `trainable` to go on with it. As `add`.
 
         Raises `InputError` for one of another model.
+        """
+
+    @abstractmethod
+    def sample(self, prompts: Sequence[Prompt], how: Decoding, count: int) -> list[list[Sample]]:
+        """`count` texts for each prompt, drawn at a temperature above 0; no grammar is kept.
+
+        A prompt too long for the context is cut from the left. The k-th text of a prompt depends on
+        the seed, the prompt and k alone.
         """
 
     @abstractmethod

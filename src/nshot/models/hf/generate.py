@@ -1,24 +1,25 @@
 """Continuations of prompts: greedy or sampled, in batches by length.
 
 What all prompts begin with (the demonstrations) is read once. A row that has ended leaves its
-batch; no waiting row takes its place (docs/generation.md says what that would save). Sampling
-draws from a stream of its own for each prompt, so that a text does not depend on what else was
-asked for at the same time.
+batch; no waiting row takes its place (docs/generation.md says what that would save). A prompt that
+stands in a batch several times is read once. Sampling draws from a stream of its own for each text,
+so that it does not depend on what else was asked for at the same time.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from nshot.core.types import digest
-from nshot.models.base import Completion, Decoding, Tokens, settled, stop_at
+from nshot.models.base import Completion, Decoding, Sample, Tokens, settled, stop_at
 from nshot.models.hf.cache import CachedPrefix, kinds, read
 from nshot.models.hf.grammar import Compiled, Place, compiled
 from nshot.models.hf.room import position_bytes, roomy
@@ -67,6 +68,13 @@ class Rules:
         )
 
 
+class Drawn(NamedTuple):
+    """A token, and its log-probability at the temperature (0 where the likeliest is taken)."""
+
+    token: int
+    logprob: float
+
+
 @dataclass
 class Text:
     """A continuation as it grows. `rng` draws its tokens when they are sampled.
@@ -78,14 +86,19 @@ class Text:
     rng: random.Random
     place: Place | None = None
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    end: Drawn | None = None
     finished: bool = False
 
-    def add(self, token: int | None, rules: Rules) -> bool:
+    def add(self, drawn: Drawn | None, rules: Rules) -> bool:
         """Take one more token, None being its end; whether the text goes on."""
-        if token is None or token in rules.ends:
+        if drawn is None or drawn.token in rules.ends:
+            self.end = drawn
             self.finished = True
             return False
+        token = drawn.token
         self.tokens.append(token)
+        self.logprobs.append(drawn.logprob)
         over = self.place is not None and self.place.take(token)
         self.finished = over or rules.stopped(self.tokens)
         return not self.finished and len(self.tokens) < rules.how.max_tokens
@@ -95,6 +108,13 @@ class Text:
         text, stopped = rules.cut(self.tokens)
         done = self.finished or stopped
         return Completion(text, len(self.prompt), len(self.tokens), done)
+
+    def sample(self, rules: Rules) -> Sample:
+        """All of its tokens, the end token too."""
+        end = [] if self.end is None else [self.end]
+        tokens = (*self.tokens, *(drawn.token for drawn in end))
+        logprobs = (*self.logprobs, *(drawn.logprob for drawn in end))
+        return Sample(self.prompt, tokens, logprobs, rules.cut(self.tokens)[0], self.finished)
 
 
 def generate(
@@ -114,6 +134,31 @@ def generate(
     rules = Rules(tokenizer, ends(module, tokenizer), how)
     grammar = _compiled(rules)
     texts = [_text(prompt, rules, grammar) for prompt in prompts]
+    _write(module, texts, prefix, rules)
+    return [text.completion(rules) for text in texts]
+
+
+def sample(
+    module: Any,
+    tokenizer: Any,
+    prompts: Sequence[Tokens],
+    prefix: CachedPrefix,
+    how: Decoding,
+    count: int,
+) -> list[list[Sample]]:
+    """`count` continuations of each prompt, token by token; `how` has a temperature, no grammar.
+
+    The k-th of a prompt depends on the seed, the prompt and k alone.
+    """
+    rules = Rules(tokenizer, ends(module, tokenizer), how)
+    groups = [[_text(prompt, rules, None, f"{k}") for k in range(count)] for prompt in prompts]
+    _write(module, [text for group in groups for text in group], prefix, rules)
+    return [[text.sample(rules) for text in group] for group in groups]
+
+
+def _write(module: Any, texts: Sequence[Text], prefix: CachedPrefix, rules: Rules) -> None:
+    """Write all texts to their ends."""
+    prompts = [text.prompt for text in texts]
     with torch.no_grad():
         start = _common_start(module, prompts)
         before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
@@ -121,13 +166,12 @@ def generate(
         # Padding behind a soft prompt would shift a sliding window: then only equals share a batch.
         apart = before.length > 0 and kinds(module.config) != {"full_attention"}
         lengths = [len(texts[i].prompt) - start for i in order]
-        whole = [before.length + length + how.max_tokens for length in lengths]
+        whole = [before.length + length + rules.how.max_tokens for length in lengths]
         for batch in batches(whole, max(1, CACHE_BYTES // position_bytes(module))):
             for _, some in groupby(batch, key=lambda i: lengths[i] if apart else 0):
                 rows = [texts[order[i]] for i in some]
                 for first in range(0, len(rows), ROWS):
                     _continue(module, rows[first : first + ROWS], start, before, rules)
-    return [text.completion(rules) for text in texts]
 
 
 class Growing:
@@ -153,10 +197,10 @@ class Growing:
         """Read one more token; what has become certain of the text."""
         text, rules = self._text, self._rules
         with torch.no_grad():
-            (token,) = _choose(
+            (drawn,) = _choose(
                 module(**self._step, logits_to_keep=1).logits[:, -1], [text], rules.how
             )
-            self.goes_on = text.add(token, rules)
+            self.goes_on = text.add(drawn, rules)
             if self.goes_on:
                 self._step = _next_step(self._step, [0], [text.tokens[-1]])
         so_far = rules.settled(text.tokens) if self.goes_on else text.completion(rules).text
@@ -166,9 +210,9 @@ class Growing:
         return piece
 
 
-def _text(prompt: Tokens, rules: Rules, grammar: Compiled | None) -> Text:
-    """Before the first token."""
-    rng = random.Random(digest(str(rules.how.seed), str(prompt)))
+def _text(prompt: Tokens, rules: Rules, grammar: Compiled | None, *number: str) -> Text:
+    """Before the first token; the `number` of one of several to a prompt sets it apart."""
+    rng = random.Random(digest(str(rules.how.seed), str(prompt), *number))
     return Text(prompt, rng, grammar.start() if grammar else None)
 
 
@@ -207,14 +251,21 @@ def _continue(
 ) -> None:
     """Continue a batch of texts, of whose prompts the first `start` tokens are in `before`."""
     going = list(texts)
-    step = _first_step(module, [t.prompt[start:] for t in going], before, rules.how.max_tokens)
+    place = {prompt: i for i, prompt in enumerate(dict.fromkeys(text.prompt for text in going))}
+    prompts = [prompt[start:] for prompt in place]
+    step = _first_step(module, prompts, before, rules.how.max_tokens)
+    logits = module(**step, logits_to_keep=1).logits[:, -1]
+    if len(place) < len(going):
+        rows = [place[text.prompt] for text in going]
+        step, logits = _spread(step, rows), logits[rows]
     while going:
-        tokens = _choose(module(**step, logits_to_keep=1).logits[:, -1], going, rules.how)
-        goes_on = [text.add(t, rules) for text, t in zip(going, tokens, strict=True)]
+        drawn = _choose(logits, going, rules.how)
+        goes_on = [text.add(one, rules) for text, one in zip(going, drawn, strict=True)]
         on = _moved_up(goes_on)
         going = [going[i] for i in on]
         if going:
             step = _next_step(step, on, [text.tokens[-1] for text in going])
+            logits = module(**step, logits_to_keep=1).logits[:, -1]
 
 
 def _moved_up(goes_on: Sequence[bool]) -> list[int]:
@@ -245,6 +296,14 @@ def _first_step(
     }
 
 
+def _spread(step: dict[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+    """The arguments of a pass that has been made, as if each text had been read by itself."""
+    cache, at = step["past_key_values"], torch.tensor(rows, device=step["input_ids"].device)
+    cache.batch_repeat(at)
+    given = {name: step[name][at] for name in ("input_ids", "attention_mask", "position_ids")}
+    return {**step, **given}
+
+
 def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -> dict[str, Any]:
     """Arguments of the pass that reads one more token of each text that goes on."""
     device = step["input_ids"].device
@@ -261,37 +320,41 @@ def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -
     }
 
 
-def _choose(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[int | None]:
+def _choose(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[Drawn | None]:
     """The next token of each text, of (texts, vocabulary): the most likely, or one drawn.
 
     None ends a text: its grammar is complete, and the model would go on with something else.
     """
     chosen = _drawn(logits, texts, how)
     return [
-        token if text.place is None else _kept(text, text.place, token, row, how)
-        for text, token, row in zip(texts, chosen, logits, strict=True)
+        one if text.place is None else _kept(text, text.place, one, row, how)
+        for text, one, row in zip(texts, chosen, logits, strict=True)
     ]
 
 
-def _kept(text: Text, place: Place, token: int, logits: torch.Tensor, how: Decoding) -> int | None:
-    """`token` where the grammar allows it, else one that it allows, or None where it is complete.
+def _kept(
+    text: Text, place: Place, drawn: Drawn, logits: torch.Tensor, how: Decoding
+) -> Drawn | None:
+    """`drawn` where the grammar allows it, else one that it allows, or None where it is complete.
 
     To draw again among the allowed is to draw from the odds that the allowed have among themselves.
     """
-    if place.allows(token):
-        return token
+    if place.allows(drawn.token):
+        return drawn
     if place.complete:
         return None
     ruled_out = torch.from_numpy(~place.mask(len(logits))).to(logits.device)
     return _drawn(logits.masked_fill(ruled_out, -torch.inf)[None], [text], how)[0]
 
 
-def _drawn(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[int]:
+def _drawn(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[Drawn]:
     """The most likely token of each text, or one drawn at the temperature."""
     if how.temperature <= 0:
-        return [int(token) for token in logits.argmax(-1)]
-    odds = (logits.double() / how.temperature).softmax(-1).cpu().numpy().cumsum(-1)
-    return [
-        min(int(np.searchsorted(row, text.rng.random() * row[-1], "right")), len(row) - 1)
-        for row, text in zip(odds, texts, strict=True)
-    ]
+        return [Drawn(int(token), 0.0) for token in logits.argmax(-1)]
+    shares = (logits.double() / how.temperature).softmax(-1).cpu().numpy()
+    drawn = []
+    for row, odds, text in zip(shares, shares.cumsum(-1), texts, strict=True):
+        at = np.searchsorted(odds, text.rng.random() * odds[-1], "right")
+        token = min(int(at), len(odds) - 1)
+        drawn.append(Drawn(token, math.log(row[token])))
+    return drawn

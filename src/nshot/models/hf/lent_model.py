@@ -11,8 +11,8 @@ import torch
 
 from nshot.core.errors import CannotAdapt, Fault, InputError, nearest
 from nshot.core.machine import seeded
-from nshot.core.types import Delta, ModelRef
-from nshot.models.base import Lent, LentModel
+from nshot.core.types import Delta, ModelRef, Prompt
+from nshot.models.base import Decoding, Lent, LentModel, Sample
 from nshot.models.hf.cache import NOTHING
 from nshot.models.hf.language_model import HFLanguageModel
 from nshot.models.hf.mount import State, is_soft_prompt, load_adapter, matching, mount, soft_prefix
@@ -79,6 +79,17 @@ class HFLent(HFLanguageModel, LentModel):
             self._learning.add(name)
         self._switch((name,))
         return self._peft
+
+    def sample(self, prompts: Sequence[Prompt], how: Decoding, count: int) -> list[list[Sample]]:
+        """Texts with their tokens and log-probabilities; see `nshot.models.hf.generate.sample`."""
+        from nshot.models.hf.generate import sample
+
+        self._require_writing()
+        if how.temperature <= 0 or how.grammar is not None:
+            raise InputError("texts are sampled at a temperature above 0, and without a grammar")
+        with self._answering() as live:
+            tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
+            return sample(live.module, self.tokenizer, tokens, live.prefix, how, count)
 
     def use(self, *names: str) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked on the ref's own deltas; to these alone without one."""

@@ -45,8 +45,26 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
                     room[place] = room[row]
         self._show(len(indices), self.get_seq_length())
 
+    def batch_repeat(self, rows: torch.Tensor) -> None:
+        """Hold the row `rows[i]` in row i: as often as it stands there, in rooms of their own."""
+        end = self.get_seq_length()
+        spread = [_room(x[rows], self._capacity) for x in (self.keys, self.values)]
+        for room, states in zip(spread, (self.keys, self.values), strict=True):
+            room[:, :, :end] = states[rows]
+        self._rooms = tuple(spread)
+        self._show(len(rows), end)
+
     def _show(self, rows: int, end: int) -> None:
         self.keys, self.values = (room[:rows, :, :end] for room in self._rooms)
+
+
+class RoomyCache(Cache):  # type: ignore[misc]
+    """A cache of such layers."""
+
+    def batch_repeat(self, rows: torch.Tensor) -> None:
+        """See `RoomyLayer.batch_repeat`."""
+        for layer in self.layers:
+            layer.batch_repeat(rows)
 
 
 def _room(states: torch.Tensor, capacity: int) -> torch.Tensor:
@@ -56,7 +74,7 @@ def _room(states: torch.Tensor, capacity: int) -> torch.Tensor:
 
 def roomy(before: CachedPrefix, rows: int, capacity: int) -> Any:
     """A transformers cache of `capacity` positions a row; every row begins with `before`."""
-    cache = Cache(layer_class_to_replicate=partial(RoomyLayer, capacity))
+    cache = RoomyCache(layer_class_to_replicate=partial(RoomyLayer, capacity))
     for index, (keys, values) in enumerate(before.layers):
         shape = (rows, -1, -1, -1)
         cache.update(keys.expand(shape), values.expand(shape), index)
