@@ -14,6 +14,7 @@ from encoders import tiny_encoder
 from foreign import foreign
 from glyphs import glyphs
 from nshot.core.errors import DidNotLearn
+from nshot.core.spans import Span, written
 from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Scale, Shots, Task
 from nshot.data.pictures import as_image
 from nshot.methods import TABLE, WHERE
@@ -119,11 +120,17 @@ def of_kind(method: Method) -> Task:
         return replace(TASK, kind="generate", labels=())
     if "number" in method.kinds and "classify" not in method.kinds:
         return replace(TASK, kind="number", labels=(), scale=Scale(3.0, 1.0))
+    if "spans" in method.kinds and "classify" not in method.kinds:
+        return replace(TASK, kind="spans")
     return TASK if "classify" in method.kinds else replace(TASK, kind="score")
 
 
 def of_task(task: Task, shots: Shots) -> Shots:
-    """The films with a number each, where the task asks for numbers."""
+    """The films with a number each, where the task asks for numbers; with their first word."""
+    if task.kind == "spans":
+        spans = [written(e.input.text, [Span(0, 3, e.label)]) for e in shots.labelled]
+        marked = [replace(e, targets=(s,)) for e, s in zip(shots.labelled, spans, strict=True)]
+        return replace(shots, labelled=tuple(marked))
     if task.kind != "number":
         return shots
     numbered = [replace(e, targets=(str(i / 2),)) for i, e in enumerate(shots.labelled)]
@@ -146,7 +153,7 @@ def test_a_method_says_why_not_and_what_it_would_take(
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600
     assert 0 < method.use_forecast(brief).seconds < 3600
-    for kind in {"classify", "score", "number", "generate", "rank"} - method.kinds:
+    for kind in {"classify", "score", "number", "spans", "generate", "rank"} - method.kinds:
         other = replace(brief, task=Task("other", kind))
         assert f"not {kind}" in str(method.why_not(other))
     if isinstance(method, Episodic) and not reads_texts(name):

@@ -23,7 +23,7 @@ def compare(
     text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,
-    kind: Literal["classify", "score", "multilabel", "number", "generate"] | None = None,
+    kind: Literal["classify", "score", "multilabel", "number", "spans", "generate"] | None = None,
     encoding: str | None = None,
     model: str | Path | Sequence[str | Path] = (),
     encoder: str | Path | Sequence[str | Path] = (),

@@ -63,8 +63,11 @@ class Request:
         ),
     ] = None
     kind: Annotated[
-        Literal["classify", "score", "multilabel", "number", "generate"] | None,
-        Flag("one label of a few, levels in order, several labels, a number, or free answers"),
+        Literal["classify", "score", "multilabel", "number", "spans", "generate"] | None,
+        Flag(
+            "one label of a few, levels in order, several labels, a number, pieces of the text, or"
+            " free answers"
+        ),
     ] = None
     encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     model: Annotated[

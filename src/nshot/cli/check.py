@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nshot.cli import flags
+
+if TYPE_CHECKING:
+    from nshot.core.types import Example, Task
 
 ABOUT = "look at a task's data, or verify a delivered folder"
 
@@ -38,12 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"note: {note}")
     print(f"task {task.name}: {task.kind}, metric {task.metric}")
     print(f"{len(rows.train)} rows to learn from, {len(rows.test)} to test on ({rows.mode})")
+    counts = [_label_counts(task, part) for part in (rows.train, rows.test)]
     for label in task.label_names:
-        counts = [sum(e.label == label for e in part) for part in (rows.train, rows.test)]
-        print(f"  {label:30} {counts[0]:6} {counts[1]:6}")
+        print(f"  {label:30} {counts[0][label]:6} {counts[1][label]:6}")
     for example in rows.train[:3]:
         print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60]}")
     return 0
+
+
+def _label_counts(task: Task, rows: Sequence[Example]) -> Counter[str]:
+    """How many rows have each label; of spans how many spans."""
+    from nshot.core.spans import spans_of
+
+    if task.kind == "spans":
+        return Counter(span.label for row in rows for span in spans_of(row.targets[0]))
+    return Counter(row.label for row in rows if task.has_labels)
 
 
 def _delivered(folder: Path) -> int:

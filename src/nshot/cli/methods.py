@@ -17,7 +17,13 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.core.types import Kind
     from nshot.methods import PICTURES, STANDARD, TABLE
 
-    marks: dict[Kind, str] = {"classify": "*", "score": "#", "number": "%", "generate": "+"}
+    marks: dict[Kind, str] = {
+        "classify": "*",
+        "score": "#",
+        "number": "%",
+        "spans": "=",
+        "generate": "+",
+    }
     faults: list[Fault] = []
     for name in TABLE:
         try:
@@ -36,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
             settings.append(f"{setting}={default}{note}")
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
-    meaning = "* to choose labels, # levels in order, % numbers, + to write answers, ° on pictures"
+    meaning = (
+        "* to choose labels, # levels in order, % numbers, = spans, + to write answers, ° on"
+        " pictures"
+    )
     print(f"\ncompared where --methods is not given: {meaning}")
     if faults:
         raise InputError(faults)

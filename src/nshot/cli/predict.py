@@ -95,7 +95,7 @@ def _text(lines: list[dict[str, Any]], suffix: str) -> str:
 
 
 def _cell(value: object) -> object:
-    return json.dumps(value) if isinstance(value, bool) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list) else value
 
 
 def _held_back(lines: list[dict[str, Any]]) -> str:
@@ -173,6 +173,8 @@ def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any
     from nshot.use.abstaining import probability
     from nshot.use.levels import expected_level
 
+    if task.kind == "spans":
+        return {"spans": json.loads(prediction.answer or "[]")}
     line: dict[str, Any] = {"answer": prediction.answer}
     if abstains:
         line["abstained"] = prediction.abstained

@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["classify", "score", "multilabel", "number", "generate", "rank"]
+Kind: TypeAlias = Literal["classify", "score", "multilabel", "number", "spans", "generate", "rank"]
 """The answer is one of a few labels; one of a few levels, in order; those of a few labels that
-apply; a number; a text; one of the row's own answers."""
+apply; a number; pieces of the text, each with a label; a text; one of the row's own answers."""
 LABELLED: frozenset[Kind] = frozenset({"classify", "score"})
 """The kinds whose answer is one of the task's labels."""
-WRITTEN: frozenset[Kind] = frozenset({"number", "generate"})
+WRITTEN: frozenset[Kind] = frozenset({"number", "spans", "generate"})
 """The kinds whose answer a language model writes."""
+NAMED: frozenset[Kind] = LABELLED | {"multilabel", "spans"}
+"""The kinds whose tasks list labels."""
 Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""

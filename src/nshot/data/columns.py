@@ -9,13 +9,14 @@ from shlex import quote
 from typing import Any
 
 from nshot.core.errors import Fault, nearest
-from nshot.core.types import LABELLED, Image, Kind
+from nshot.core.types import Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.header import without_marks
 from nshot.data.numbers import looks_like_numbers
 from nshot.data.one_hot import LABEL, flag_columns, fold_one_hot, one_hot_columns, one_hot_note
 from nshot.data.picture_rows import has_pictures
+from nshot.data.spans import holds_spans
 from nshot.data.table import Table, cell_text
 
 LABEL_NAMES = (
@@ -116,7 +117,14 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
         notes.append(
             f"'{label}' holds numbers: kind number (--kind classify takes them for labels)"
         )
+    if spans := _spans(table, given, taken):
+        kind, label = "spans", spans
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
+    if kind == "spans" and len(text) > 1:
+        problem = f"spans count the characters of one text, and there are {len(text)} text columns"
+        fault = Fault(problem, f"one of: {', '.join(text)}", f"--text {text[0]}", str(table.path))
+        faults.add(fault)
+        return None
     if not given.kind and kind == "classify" and label and _has_own_answers(table, label):
         kind = "generate"
         notes.append(
@@ -128,6 +136,14 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
         return None
     _tell(table, given, Columns(kind, text, label, group, id_), notes)
     return Columns(kind, text, label, group, id_)
+
+
+def _spans(table: Table, given: Given, taken: Sequence[str]) -> str | None:
+    """The column of spans: the one that is given, or the first that holds them."""
+    if given.kind not in (None, "spans"):
+        return None
+    names = [given.label] if given.label else [name for name in table.columns if name not in taken]
+    return next((name for name in names if holds_spans(table, name)), None)
 
 
 def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> None:
@@ -359,7 +375,8 @@ def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> Non
         plural = "s" * (len(columns.text) > 1)
         guessed.append(f"text column{plural} {', '.join(map(repr, columns.text))}")
     if not given.label and not folder:
-        word = "label" if columns.kind in LABELLED else "answer"
+        words: Mapping[Kind, str] = {"classify": "label", "score": "label", "spans": "span"}
+        word = words.get(columns.kind, "answer")
         guessed.append(f"{word} column {columns.label!r}")
     if guessed:
         notes.append(f"{', '.join(guessed)} (guessed; --text and --label set them)")

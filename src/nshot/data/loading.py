@@ -14,7 +14,20 @@ from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.numbers import has_decimal_commas, number, written
-from nshot.core.types import LABELLED, Example, Image, Input, Kind, Label, Scale, Task, digest
+from nshot.core.spans import spans_of
+from nshot.core.spans import written as written_spans
+from nshot.core.types import (
+    LABELLED,
+    NAMED,
+    Example,
+    Image,
+    Input,
+    Kind,
+    Label,
+    Scale,
+    Task,
+    digest,
+)
 from nshot.data.columns import (
     GENERIC_LABEL_NAMES,
     Columns,
@@ -46,6 +59,7 @@ from nshot.data.picture_rows import (
     names_pictures,
     open_pictures,
 )
+from nshot.data.spans import read_spans
 from nshot.data.table import Row, Table, cell_text
 from nshot.data.tables import read_table
 from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
@@ -56,6 +70,7 @@ _METRIC: dict[Kind, str] = {
     "score": "kappa",
     "multilabel": "micro_f1",
     "number": "mae_skill",
+    "spans": "span_f1",
     "generate": "token_f1",
     "rank": "pair_accuracy",
 }
@@ -165,6 +180,8 @@ def load(
     _check(task_file, columns, parts, shots, faults)
     if columns.kind == "number":
         notes += _read_numbers(columns.label, parts, faults)
+    if columns.kind == "spans" and not faults:
+        notes += _check_spans(task_file, parts, faults)
     if faults:
         raise faults.error()
     _give_ids(parts, columns, notes)
@@ -253,7 +270,7 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
         problem = f"pictures and texts in one row: {', '.join(columns.text)}"
         faults.add(Fault(problem, "one column of pictures", f"--text {named[0]}", where))
     if columns.kind not in LABELLED:
-        problem = "pictures in a task of kind generate"
+        problem = f"pictures in a task of kind {columns.kind}"
         faults.add(Fault(problem, "labels to choose from", where=where))
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
@@ -394,7 +411,11 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     for row, place in zip(table.rows, table.places, strict=True):
         problems: list[tuple[str, str]] = []
         input = read_input(row, columns.text, problems)
-        targets = _targets(answer, row.get(answer), columns.kind, problems)
+        targets = (
+            _span_targets(answer, row.get(answer), input, problems)
+            if columns.kind == "spans"
+            else _targets(answer, row.get(answer), columns.kind, problems)
+        )
         if targets:
             part.labelled.labels.append(targets[0])
             part.labelled.places.append(place)
@@ -459,6 +480,43 @@ def _targets(name: str, cell: Any, kind: Kind, problems: list[tuple[str, str]]) 
     return tuple(text for text in texts if text)
 
 
+def _span_targets(
+    name: str, cell: Any, input: Input, problems: list[tuple[str, str]]
+) -> tuple[str, ...]:
+    """The spans of the row's text, as an answer; () where something is wrong."""
+    text = input.fields[0][1] if input.fields else ""
+    spans = read_spans(name, cell, text, problems) if text else None
+    return () if spans is None else (written_spans(text, spans),)
+
+
+def _span_labels(part: _Part) -> list[str]:
+    """The labels of the spans of a file, in their order."""
+    return sorted({span.label for row in part.examples for span in spans_of(row.targets[0])})
+
+
+def _check_spans(task_file: TaskFile, parts: Sequence[_Part], faults: Faults) -> list[str]:
+    """Spans of labels that the task does not list are faults; notes of what the rows hold."""
+    train, *tests = parts
+    known = [label.name for label in task_file.labels] or _span_labels(train)
+    if not _span_labels(train):
+        where = str(train.table.path)
+        faults.add(Fault("no row has a span", "spans to learn from", where=where))
+        return []
+    for part in parts if task_file.labels else ():
+        for name in _span_labels(part):
+            if name not in known:
+                problem = f"spans of the label {name!r}, which the task file does not list"
+                faults.add(Fault(problem, do=nearest(name, known), where=str(part.table.path)))
+    notes = []
+    if fresh := sorted({name for part in tests for name in _span_labels(part)} - {*known}):
+        notes.append(
+            f"labels of test spans that no other row has: {', '.join(fresh)}; each is missed"
+        )
+    rows = len(train.examples)
+    spans = sum(len(spans_of(row.targets[0])) for row in train.examples)
+    return [*notes, f"{spans} spans in {rows} rows: {', '.join(known)}"]
+
+
 def _check(
     task_file: TaskFile,
     columns: Columns,
@@ -489,6 +547,8 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
     names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
     if columns.kind == "score":
         names = list(ordered(names) or names)
+    if columns.kind == "spans":
+        names = _span_labels(parts[0])
     labels = task_file.labels or tuple(Label(name) for name in names)
     words = dict(task_file.field_words)
     pictures = any(example.input.images for example in parts[0].examples)
@@ -497,7 +557,7 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
     return Task(
         name=task_file.name,
         kind=columns.kind,
-        labels=labels if columns.kind in LABELLED else (),
+        labels=labels if columns.kind in NAMED else (),
         instruction=task_file.instruction,
         metric=task_file.metric or _METRIC[columns.kind],
         system=task_file.system,

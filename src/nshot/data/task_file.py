@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
-from nshot.core.types import LABELLED, WRITTEN, Grammar, Kind, Label
+from nshot.core.types import NAMED, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
 
@@ -102,7 +102,7 @@ _Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
 
 class _File(_Part):
     name: str | None = None
-    kind: Literal["classify", "score", "multilabel", "number", "generate"] | None = None
+    kind: Literal["classify", "score", "multilabel", "number", "spans", "generate"] | None = None
     instruction: str | None = None
     metric: str | None = None
     also: Names = ()
@@ -203,7 +203,7 @@ class _Reader:
         """Two labels or more, none twice."""
         if file.labels is None:
             return ()
-        if file.kind in WRITTEN:
+        if file.kind not in (None, *NAMED):
             problem = f"a task of kind {file.kind} has no labels"
             self.fault(("labels",), problem, do="leave `labels` out")
         seen: dict[str, str] = {}
@@ -218,8 +218,9 @@ class _Reader:
             elif other:
                 self.fault(loc, f"labels '{other}' and '{name}' differ only by case or space")
             seen[label_key(name)] = name
-        if len(labels) < 2:
-            self.fault(("labels",), f"{len(labels)} label", expected="two labels or more")
+        least, words = (1, "a label") if file.kind == "spans" else (2, "two labels or more")
+        if len(labels) < least:
+            self.fault(("labels",), f"{len(labels)} label", expected=words)
         return tuple(Label(label.name or "", label.description) for label in labels)
 
     def field_words(
@@ -237,7 +238,7 @@ class _Reader:
         loc = ("answer_format",)
         if form is None:
             return None
-        if kind in LABELLED:
+        if kind in NAMED:
             problem = f"a task of kind {kind} answers with its labels"
             self.fault(loc, problem, do="leave `answer_format` out")
         if len(form.model_fields_set) != 1:

@@ -15,6 +15,7 @@ WHERE: Mapping[str, str] = {
     "majority": "nshot.methods.trivial.majority:Majority",
     "tfidf_lr": "nshot.methods.trivial.tfidf_lr:TfIdfLR",
     "average": "nshot.methods.trivial.average:Average",
+    "dictionary": "nshot.methods.trivial.dictionary:Dictionary",
     "nearest_answer": "nshot.methods.trivial.nearest_answer:NearestAnswer",
     "label_similarity": "nshot.methods.fewshot.label_similarity:LabelSimilarity",
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
@@ -67,6 +68,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "number": (
         "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
     ),
+    "spans": ("dictionary",),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
         "prefix", "lora", "full",
@@ -75,7 +77,11 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
 }  # fmt: skip
 """What is compared unless the user names methods: the ladder, the dear ones in a race."""
 
-TRIVIAL: Mapping[Kind, str] = {"generate": "nearest_answer", "number": "average"}
+TRIVIAL: Mapping[Kind, str] = {
+    "generate": "nearest_answer",
+    "number": "average",
+    "spans": "dictionary",
+}
 """What answers where nothing else could be measured; else `majority`."""
 
 PICTURES: tuple[str, ...] = (

@@ -24,6 +24,7 @@ from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
 from nshot.metrics.numbers import MeanErrorSkill, RSquared
 from nshot.metrics.ordered import Closeness, QuadraticKappa
+from nshot.metrics.spans import OverlapF1, SpanF1
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
 __all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]
@@ -79,6 +80,8 @@ METRICS: Mapping[str, Known] = {
     "closeness": Known(frozenset({"score"}), lambda task: Closeness(task.label_names)),
     "mae_skill": Known(frozenset({"number"}), MeanErrorSkill),
     "r2": Known(frozenset({"number"}), RSquared),
+    "span_f1": Known(frozenset({"spans"}), lambda task: SpanF1()),
+    "overlap_f1": Known(frozenset({"spans"}), lambda task: OverlapF1()),
     "exact_match": _texts(ExactMatch),
     "token_f1": _texts(TokenF1),
     "rouge_l": _texts(RougeL),

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "fixed_number": "nshot.predictors.numbers:FixedNumber",
     "number_head": "nshot.predictors.numbers:NumberHead",
     "neighbour_mean": "nshot.predictors.numbers:NeighbourMean",
+    "phrases": "nshot.predictors.phrases:Phrases",
     "ordinal_head": "nshot.predictors.ordinal_head:OrdinalHead",
     "nearest": "nshot.predictors.nearest:Nearest",
     "nearest_answer": "nshot.predictors.nearest:NearestAnswer",
