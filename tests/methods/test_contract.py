@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import preferences as rankings
 import pytest
 from lent import Lent
 from PIL import Image
@@ -30,6 +31,7 @@ TASK = Task(
     "films", "classify", (Label("good"), Label("bad")),
     field_names=(("text", "Review"),), answer_name="Sentiment",
 )  # fmt: skip
+RANKED = rankings.TASK
 TEXTS = {
     "good": ["warm and funny", "재미있고 따뜻하다", "a delight", "great cast"],
     "bad": ["dull and grey", "지루하고 길다", "a waste", "poor script"],
@@ -96,7 +98,7 @@ def test_a_method_adapts_and_its_predictor_answers(
     name: str, base: ModelRef, letters: Shots, tmp_path: Path
 ) -> None:
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
-    rates["instruct_full"] = 5e-3
+    rates |= dict.fromkeys(("instruct_full", "reward", "dpo"), 5e-3)
     rates["llama_adapter"] = 5e-2
     encoder = resolve("fake:encoder", "encoder")
     if name == "setfit":  # the one that trains an encoder: it needs weights
@@ -106,7 +108,8 @@ def test_a_method_adapts_and_its_predictor_answers(
     bench = Lent(open_models(), base, tmp_path, encoder=encoder)
     if reads_texts(name):
         task = of_kind(method)
-        check_adapt(method, task, of_task(task, SHOTS), bench, ASKED)
+        asked = [rankings.pair(i).input for i in range(20, 24)] if task == RANKED else ASKED
+        check_adapt(method, task, of_task(task, SHOTS), bench, asked)
     else:
         bench.encoder = resolve("fake:pictures", "features")
         asked = [example.input for example in (*letters.labelled[::3], *letters.background[:2])]
@@ -118,6 +121,8 @@ def of_kind(method: Method) -> Task:
     """The films as a task of the first kind that the method takes."""
     if "generate" in method.kinds and "classify" not in method.kinds:
         return replace(TASK, kind="generate", labels=())
+    if "rank" in method.kinds and "classify" not in method.kinds:
+        return RANKED
     if "number" in method.kinds and "classify" not in method.kinds:
         return replace(TASK, kind="number", labels=(), scale=Scale(3.0, 1.0))
     if "spans" in method.kinds and "classify" not in method.kinds:
@@ -126,11 +131,13 @@ def of_kind(method: Method) -> Task:
 
 
 def of_task(task: Task, shots: Shots) -> Shots:
-    """The films with a number each, where the task asks for numbers; with their first word."""
+    """The films with a number each, where the task asks for numbers; ranked answers, spans."""
     if task.kind == "spans":
         spans = [written(e.input.text, [Span(0, 3, e.label)]) for e in shots.labelled]
         marked = [replace(e, targets=(s,)) for e, s in zip(shots.labelled, spans, strict=True)]
         return replace(shots, labelled=tuple(marked))
+    if task.kind == "rank":
+        return Shots(tuple(map(rankings.pair, range(12))))
     if task.kind != "number":
         return shots
     numbered = [replace(e, targets=(str(i / 2),)) for i, e in enumerate(shots.labelled)]

@@ -12,25 +12,14 @@ from hypothesis import strategies as st
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, ModelRef, Task
-from nshot.models.base import Lent
+from nshot.models.base import Lent, with_answer
 from nshot.models.hf.hf_engine import HFModels
-from nshot.models.hf.tokens import encode_whole, with_answer
+from nshot.models.hf.tokens import encode_whole
 from nshot.prompts.render import render
-from nshot.training.data.rankings import Comparison, Ranked, answers, comparisons, ends
-from nshot.training.learned import even
+from nshot.training.data.rankings import Comparison, RewardRows, answers, comparisons, ends
 from tiny import tiny_llama, tiny_tokenizer
 
 TASK = Task("talk", "rank", answer_name="Answer")
-
-
-class Plain(Ranked):
-    """Rankings whose fit nobody asks for."""
-
-    def lesson(self, lent, room):
-        return ends(self, lent, room)
-
-    def fit(self, models, ref):
-        return even()
 
 
 def example(texts: tuple[str, ...], grades: tuple[float, ...], prompt: str = "why?") -> Example:
@@ -39,7 +28,7 @@ def example(texts: tuple[str, ...], grades: tuple[float, ...], prompt: str = "wh
 
 def lesson(read, examples, limit=128, format="chat", ties=False):
     lent = Lent(ModelRef("hf", "tiny"), None, tiny_tokenizer(), "cpu")
-    return read(Plain(TASK, format, tuple(examples), limit, ties), lent, 128)
+    return read(RewardRows(TASK, format, tuple(examples), limit, ties), lent, 128)
 
 
 def test_all_pairs_of_a_prompt_are_compared_the_better_first():

@@ -17,6 +17,9 @@ WHERE: Mapping[str, str] = {
     "average": "nshot.methods.trivial.average:Average",
     "dictionary": "nshot.methods.trivial.dictionary:Dictionary",
     "nearest_answer": "nshot.methods.trivial.nearest_answer:NearestAnswer",
+    "longest": "nshot.methods.trivial.longest:Longest",
+    "shortest": "nshot.methods.trivial.shortest:Shortest",
+    "likelihood": "nshot.methods.trivial.likelihood:Likelihood",
     "label_similarity": "nshot.methods.fewshot.label_similarity:LabelSimilarity",
     "nearest_mean": "nshot.methods.fewshot.nearest_mean:NearestMean",
     "knn": "nshot.methods.fewshot.knn:KNN",
@@ -51,6 +54,8 @@ WHERE: Mapping[str, str] = {
     "full": "nshot.methods.finetune.full:FullFineTuning",
     "instruct": "nshot.methods.finetune.instruct:Instruct",
     "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
+    "reward": "nshot.methods.align.reward:Reward",
+    "dpo": "nshot.methods.align.dpo:DPO",
 }
 """Name -> module and class."""
 
@@ -73,7 +78,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
         "prefix", "lora", "full",
     ),
-    "rank": ("zero_shot",),
+    "rank": ("longest", "shortest", "likelihood", "zero_shot", "reward", "dpo"),
 }  # fmt: skip
 """What is compared unless the user names methods: the ladder, the dear ones in a race."""
 
@@ -81,6 +86,7 @@ TRIVIAL: Mapping[Kind, str] = {
     "generate": "nearest_answer",
     "number": "average",
     "spans": "dictionary",
+    "rank": "longest",
 }
 """What answers where nothing else could be measured; else `majority`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -18,7 +18,10 @@ from nshot.prompts.render import Format
 from nshot.training.data.answers import Answers
 from nshot.training.learned import CHECKED_ROWS
 from nshot.training.recipe import Data, Part, Recipe
-from nshot.training.rows import Row, Schedule
+from nshot.training.rows import Schedule
+
+if TYPE_CHECKING:
+    from nshot.training.loop import Objective
 
 _PROMPT = 8
 """Tokens that field names and the answer's name add to an input in the plain format."""
@@ -59,9 +62,15 @@ class Trained(Writing, Method):
     def part(self, task: Task, shots: Shots, seed: int) -> Part:
         """What learns. Without shots it is asked only what it would cost."""
 
-    def data(self, task: Task, shots: Shots, seed: int) -> Data[Row]:
+    def data(self, task: Task, shots: Shots, seed: int) -> Data[Any]:
         """What is read: the shots with their answers."""
         return Answers(task, self.format, shots.labelled)
+
+    def objective(self) -> Objective[Any, Any]:
+        """What is minimised, of such data."""
+        from nshot.training.objectives.nll import AnswerTokens
+
+        return AnswerTokens()
 
     def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
         """What asks the trained model."""
@@ -69,11 +78,9 @@ class Trained(Writing, Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""
-        from nshot.training.objectives.nll import AnswerTokens
-
         part = self.part(task, shots, bench.seed)
         data = self.data(task, shots, bench.seed)
-        recipe = Recipe(part, data, AnswerTokens(), self.schedule(bench.seed))
+        recipe = Recipe(part, data, self.objective(), self.schedule(bench.seed))
         ref = teach(recipe, self.stands_on(base_of(bench)), bench)
         return self.predictor(task, shots, bench, ref)
 

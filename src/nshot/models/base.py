@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt, Fault, InputError
-from nshot.core.types import Delta, Grammar, Image, ModelRef, Prompt
+from nshot.core.types import Delta, Grammar, Image, ModelRef, Prompt, Turn
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -365,6 +365,11 @@ class Models(Lends):
 
 def _is_no(ref: ModelRef, role: str) -> InputError:
     return InputError(Fault(f"'{ref.engine}:{ref.name}' is no {role}"))
+
+
+def with_answer(prompt: Prompt, answer: str) -> Prompt:
+    """The prompt with an answer behind it, as the last turn of a chat."""
+    return prompt + answer if isinstance(prompt, str) else (*prompt, Turn("assistant", answer))
 
 
 def is_tokens(prompt: Prompt | Tokens) -> TypeIs[Tokens]:

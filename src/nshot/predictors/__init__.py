@@ -29,6 +29,9 @@ KINDS: Mapping[str, str] = {
     "from_support": "nshot.predictors.from_support:FromSupport",
     "prompted": "nshot.predictors.prompted:Prompted",
     "ranker": "nshot.predictors.ranker:Ranker",
+    "by_length": "nshot.predictors.by_length:ByLength",
+    "rewarded": "nshot.predictors.rewarded:Rewarded",
+    "implicit": "nshot.predictors.implicit:Implicit",
     "calibrated": "nshot.predictors.calibrated:Calibrated",
 }
 """Kind -> module and class: a closed table."""

@@ -11,6 +11,7 @@ import numpy as np
 from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Models
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
+from nshot.predictors.scores import ranked
 from nshot.prompts.render import Format, answer_text, render
 
 
@@ -36,7 +37,7 @@ class Ranker:
         answers = [[answer_text(a, self.format) for a in input.answers] for input in inputs]
         scored = self.models.open(self.ref).logprobs(prompts, answers)
         return [
-            self._best(input, score.logprobs / self._lengths(input), score.tokens_in)
+            ranked(input, (score.logprobs / self._lengths(input)).tolist(), score.tokens_in)
             for input, score in zip(inputs, scored, strict=True)
         ]
 
@@ -44,12 +45,6 @@ class Ranker:
         if not self.per_byte:
             return np.ones(len(input.answers))
         return np.array([max(1.0, len(answer.encode("utf-8"))) for answer in input.answers])
-
-    def _best(
-        self, input: Input, scores: np.ndarray[tuple[int], np.dtype[np.float64]], tokens: int
-    ) -> Prediction:
-        best = input.answers[int(np.argmax(scores))]
-        return Prediction(best, tuple(scores.tolist()), tokens_in=tokens)
 
     def save(self, folder: Path) -> None:
         """One JSON file, and the model's deltas if it has any."""

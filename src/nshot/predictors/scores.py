@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.core.types import Prediction, Task
+from nshot.core.types import Input, Prediction, Task, digest
 from nshot.models.base import Floats
 
 
@@ -27,3 +27,19 @@ def classified(
         Prediction(names[int(np.argmax(row))], tuple(row.tolist()), tokens_in=tokens)
         for row, tokens in zip(logprobs, tokens_in, strict=True)
     ]
+
+
+def best_answer(input: Input, scores: Sequence[float]) -> str:
+    """The answer with the highest score.
+
+    Of equals the one whose hash is the lowest: the place of an answer must not decide, for files
+    of preferences have the better one first.
+    """
+    high = max(scores)
+    equals = [answer for answer, one in zip(input.answers, scores, strict=True) if one == high]
+    return min(equals, key=digest)
+
+
+def ranked(input: Input, scores: Sequence[float], tokens_in: int = 0) -> Prediction:
+    """The best of an input's answers, by one score for each."""
+    return Prediction(best_answer(input, scores), tuple(scores), tokens_in=tokens_in)

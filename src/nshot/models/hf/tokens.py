@@ -17,7 +17,7 @@ from jinja2 import TemplateError
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Prompt, Turn
-from nshot.models.base import Tokens
+from nshot.models.base import Tokens, with_answer
 from nshot.models.hf.control import controls, has_quotes
 
 
@@ -132,11 +132,6 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[Tokens]:
     """Tokens of prompts; a start token where a prompt has none at all."""
     coded = encode(tokenizer, [render(tokenizer, prompt) for prompt in prompts])
     return [tokens or (start_token(tokenizer),) for tokens in coded]
-
-
-def with_answer(prompt: Prompt, answer: str) -> Prompt:
-    """The prompt with an answer behind it, as the last turn of a chat."""
-    return prompt + answer if isinstance(prompt, str) else (*prompt, Turn("assistant", answer))
 
 
 def render_whole(tokenizer: Any, prompt: Prompt) -> tuple[str, bool]:

@@ -9,20 +9,26 @@ teach nothing: they are left out and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Example, Task
-from nshot.models.base import Lent, Tokens
+from nshot.core.types import Example, ModelRef, Task
+from nshot.models.base import Lent, Models, Tokens
 from nshot.models.hf.tokens import Row as Encoded
 from nshot.models.hf.tokens import cut_left, end_of_answer, rows, shared, whole_rows
+from nshot.predictors.implicit import Implicit
+from nshot.predictors.rewarded import trained_reward
 from nshot.prompts.render import Format, answer_text, render
 from nshot.training.data.answers import supervised
 from nshot.training.forward import Reader, token_reader
+from nshot.training.learned import Fit, even, preferred
 from nshot.training.recipe import Data, Lesson, Part
 from nshot.training.rows import Row
 
@@ -74,6 +80,18 @@ class Rankings:
         return [self.reader.logits(one.rows) for one in rankings]
 
 
+def answer_logprobs(logits: Tensor, ranking: Ranking) -> Tensor:
+    """(answers,) log-probabilities of a prompt's answers from logits (points, vocabulary)."""
+    targets = logits.new_tensor([t for row in ranking.rows for t in row.targets]).long()
+    tokens = -cross_entropy(logits, targets, reduction="none")
+    return torch.stack([part.sum() for part in torch.split(tokens, answer_tokens(ranking))])
+
+
+def answer_tokens(ranking: Ranking) -> list[int]:
+    """How many tokens of each answer are scored."""
+    return [len(row.points) for row in ranking.rows]
+
+
 def comparisons(grades: Sequence[float], ties: bool = False) -> list[Comparison]:
     """All pairs of answers by their grades, the better one first; ties only where they count."""
     pairs = []
@@ -108,34 +126,6 @@ class Counts:
             (self.answers, f"answers lost their end: alone longer than {limit} tokens"),
         )  # fmt: skip
         return tuple(f"{count} {what}" for count, what in sentences if count)
-
-
-@dataclass(frozen=True)
-class Ranked(Data[Ranking]):
-    """Examples with graded answers; subclasses say at which tokens an answer is looked at.
-
-    Args:
-        limit: the longest prompt with an answer, in tokens.
-        ties: whether answers of equal grades are compared.
-    """
-
-    task: Task
-    format: Format
-    examples: tuple[Example, ...]
-    limit: int
-    ties: bool = False
-
-    def reader(
-        self,
-        module: Any,
-        lesson: Lesson[Ranking],
-        part: Part,
-        device: str,
-        note: Callable[[str], None],
-    ) -> Rankings:
-        """What a ranking objective is given in place of the module."""
-        every = [row for one in (*lesson.rows, *lesson.validation) for row in one.rows]
-        return Rankings(token_reader(module, every, (), part.free_blocks, device, False, note))
 
 
 def required(rankings: Sequence[Ranking], notes: Sequence[str]) -> Sequence[Ranking]:
@@ -224,3 +214,89 @@ def _telling(
             pairs.append(pair)
     counts.no_choice += not every
     return pairs
+
+
+@dataclass(frozen=True)
+class Ranked(Data[Ranking]):
+    """Examples with graded answers; subclasses say at which tokens an answer is looked at.
+
+    Args:
+        limit: the longest prompt with an answer, in tokens.
+        ties: whether answers of equal grades are compared.
+    """
+
+    task: Task
+    format: Format
+    examples: tuple[Example, ...]
+    limit: int
+    ties: bool = False
+
+    def reader(
+        self,
+        module: Any,
+        lesson: Lesson[Ranking],
+        part: Part,
+        device: str,
+        note: Callable[[str], None],
+    ) -> Rankings:
+        """What a ranking objective is given in place of the module."""
+        every = [row for one in (*lesson.rows, *lesson.validation) for row in one.rows]
+        return Rankings(token_reader(module, every, (), part.free_blocks, device, False, note))
+
+
+@dataclass(frozen=True)
+class RewardRows(Ranked):
+    """What a reward model learns from."""
+
+    def lesson(self, lent: Lent, room: int) -> Lesson[Ranking]:
+        """Each answer looked at once, at its end."""
+        return ends(self, lent, room)
+
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        """A model without a trained head knows nothing."""
+        from nshot.nets.reward_head import has_head
+
+        if not ref.deltas or not has_head(Path(ref.deltas[-1].folder).parent):
+            return even()
+        predictor = trained_reward(self.task, models, ref, self.format)
+        return preferred(predictor, self.examples)
+
+
+@dataclass(frozen=True)
+class PolicyRows(Ranked):
+    """What a policy learns from, with the reference's log-probabilities of every answer.
+
+    Args:
+        beta, per_token: of the implicit reward; see `nshot.predictors.implicit`.
+    """
+
+    beta: float = 0.1
+    per_token: bool = False
+
+    def lesson(self, lent: Lent, room: int) -> Lesson[Ranking]:
+        """Each answer looked at token by token; the reference, the model as lent, is asked once."""
+        lesson = answers(self, lent, room)
+        return replace(lesson, rows=_with_reference(lesson.rows, lent))
+
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        """The implicit reward of the model without a policy of its own is the same everywhere."""
+        if not ref.deltas:
+            return even()
+        predictor = Implicit(self.task, models, ref, self.format, self.beta, self.per_token)
+        return preferred(predictor, self.examples)
+
+
+@torch.no_grad()
+def _with_reference(rankings: Sequence[Ranking], lent: Lent) -> list[Ranking]:
+    every = [row for one in rankings for row in one.rows]
+    lent.module.eval()
+    reader = Rankings(token_reader(lent.module, every, (), None, lent.device, False, _unheard))
+    made = []
+    for one in rankings:
+        (logits,) = reader.logits([one])
+        made.append(replace(one, reference=tuple(answer_logprobs(logits, one).tolist())))
+    return made
+
+
+def _unheard(sentence: str) -> None:
+    """The note is the training's to make."""

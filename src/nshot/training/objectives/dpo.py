@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from nshot.training.data.rankings import Ranking, Rankings
+from nshot.training.data.rankings import Ranking, Rankings, answer_logprobs, answer_tokens
 from nshot.training.objectives.reward import pair_losses
 
 
@@ -36,18 +35,6 @@ def dpo_losses(chosen: Tensor, rejected: Tensor, label_smoothing: float = 0.0) -
     return pair_losses(
         chosen, rejected, torch.full_like(chosen, 1 - label_smoothing), torch.zeros_like(chosen)
     )
-
-
-def answer_logprobs(logits: Tensor, ranking: Ranking) -> Tensor:
-    """(answers,) log-probabilities of a prompt's answers from logits (points, vocabulary)."""
-    targets = logits.new_tensor([t for row in ranking.rows for t in row.targets]).long()
-    tokens = -cross_entropy(logits, targets, reduction="none")
-    return torch.stack([part.sum() for part in torch.split(tokens, answer_tokens(ranking))])
-
-
-def answer_tokens(ranking: Ranking) -> list[int]:
-    """How many tokens of each answer are scored."""
-    return [len(row.points) for row in ranking.rows]
 
 
 @dataclass(frozen=True)
