@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lent import Lent
 
 from nshot.core.spans import Span, spans_of, written
 from nshot.core.types import Example, Input, Label, Shots, Task
+from nshot.methods.peft.lora import LoRA
 from nshot.methods.trivial.dictionary import Dictionary
+from nshot.models import open_models
+from nshot.models.catalog import resolve
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
+from tiny import tiny_llama
 from toys import Bench
 
 TASK = Task("people", "spans", (Label("LOC"), Label("PER")), field_names=(("text", "Text"),))
@@ -57,6 +62,19 @@ def test_phrases_are_marked_as_whole_words_the_longest_first(
 ) -> None:
     predictor = Dictionary().adapt(TASK, SHOTS, Bench(tmp_path))
     assert marked(predictor, text) == expected
+
+
+def test_a_tuned_model_lists_spans(tmp_path: Path) -> None:
+    base = resolve(str(tiny_llama(tmp_path / "llama", context=512)), "lm")
+    bench = Lent(open_models(), base, tmp_path)
+    predictor = LoRA(learning_rate=5e-3, epochs=2).adapt(TASK, SHOTS, bench)
+    inputs = [example.input for example in SHOTS.labelled]
+    for one, prediction in zip(inputs, predictor.predict(inputs), strict=True):
+        spans = spans_of(prediction.answer)
+        assert prediction.answer == written(one.text, spans)
+        assert {span.label for span in spans} <= {*TASK.label_names}
+    predictor.save(tmp_path / "saved")
+    assert load(tmp_path / "saved", open_models()).predict(inputs) == predictor.predict(inputs)
 
 
 def test_saved_and_loaded_it_marks_the_same(tmp_path: Path) -> None:

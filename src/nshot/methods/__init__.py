@@ -73,7 +73,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "number": (
         "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
     ),
-    "spans": ("dictionary",),
+    "spans": ("dictionary", "zero_shot", "few_shot", "lora"),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
         "prefix", "lora", "full",

@@ -24,7 +24,7 @@ from nshot.core.types import (
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
-from nshot.prompts.render import Format, instruction
+from nshot.prompts.render import Format, instruction, shown_answer
 
 CALIBRATION_ROWS = 32
 """Unlabelled inputs that batch calibration averages over, at most. Against 150 rows a 135M model
@@ -206,7 +206,7 @@ def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) 
 
     At most `limit` tokens and half the context: the other half is for what is asked.
     """
-    references = [example.targets[0] for example in shots.labelled if example.targets]
+    references = [shown_answer(task, example) for example in shots.labelled if example.targets]
     if not task.is_written or not references:
         return 64
     model = bench.models.open(base_of(bench))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nshot.core.errors import CannotAdapt
 from nshot.core.numbers import first_number, written
 from nshot.core.serial import from_data, to_data
+from nshot.core.spans import written as written_spans
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
 from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models, Scores
 from nshot.predictors.base import Predictor
@@ -31,6 +32,7 @@ from nshot.prompts.render import (
     render,
     stops,
 )
+from nshot.prompts.span_lists import located, span_grammar
 
 Calibration: TypeAlias = Literal["none", "content_free", "batch"]
 
@@ -80,7 +82,8 @@ class Prompted:
     A classify task is answered by the label whose text the model finds most likely after the
     prompt, `offsets` (one per label, log-probabilities) taken off first. A model that cannot score
     is asked to write the label; what names no label is the answer "" without scores. A generate
-    task is answered by up to `max_tokens` generated tokens, `constrained` to its answer_format.
+    task is answered by up to `max_tokens` generated tokens, `constrained` to its answer_format; of
+    kind spans by a list of labels and texts, which are looked up in the input.
     """
 
     task: Task
@@ -169,6 +172,8 @@ class Prompted:
         if self.task.has_labels and "constrain" in model.facts.can:
             words = json.dumps(label_words(self.task), ensure_ascii=False)
             return Grammar("choices", words, lead)
+        if self.task.kind == "spans" and "constrain" in model.facts.can:
+            return span_grammar(self.task, lead)
         if self.task.answer_format is None or not self.constrained:
             return None
         return replace(self.task.answer_format, lead=lead)
@@ -193,6 +198,8 @@ class Prompted:
         if self.task.kind == "number":
             value = first_number(text)
             text = "" if value is None else written(value)
+        if self.task.kind == "spans":
+            text = written_spans(input.text, located(self.task, input.text, text))
         return Prediction(text, tokens_in=completion.tokens_in, tokens_out=completion.tokens_out)
 
     def save(self, folder: Path) -> None:

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
+from nshot.core.spans import spans_of
 from nshot.core.types import Example, Input, Prompt, Task, Turn
 from nshot.data.formats.chats import questions_of
+from nshot.prompts.span_lists import span_list
 
 Format: TypeAlias = Literal["plain", "instruction", "chat"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -71,7 +73,12 @@ def label_words(task: Task) -> tuple[str, ...]:
 
 
 def shown_answer(task: Task, example: Example) -> str:
-    """The answer that a demonstration shows: the words of its label, or its first reference."""
+    """The answer that a demonstration shows: the words of its label, or its first reference.
+
+    Of spans their labels and texts (`span_lists`).
+    """
+    if task.kind == "spans":
+        return span_list(example.input.text, spans_of(example.targets[0]))
     if not task.has_labels:
         return example.targets[0]
     return label_words(task)[task.label_names.index(example.label)]
@@ -80,16 +87,19 @@ def shown_answer(task: Task, example: Example) -> str:
 def instruction(task: Task) -> str:
     """What is asked and, for a classify task, the labels: described if all fit, else listed."""
     request = task.instruction or _default_instruction(task)
-    if not task.has_labels:
+    if not task.has_labels and task.kind != "spans":
         return request
+    spans = task.kind == "spans"
+    names = task.label_names if spans else label_words(task)
+    choice = "Each label is one of" if spans else "Answer with one of"
     described = [
-        f"- {words}: {label.description}" if label.description else f"- {words}"
-        for words, label in zip(label_words(task), task.labels, strict=True)
+        f"- {name}: {label.description}" if label.description else f"- {name}"
+        for name, label in zip(names, task.labels, strict=True)
     ]
     text = "\n".join(described)
     if any(label.description for label in task.labels) and len(text) <= DESCRIPTIONS:
-        return f"{request}\nAnswer with one of:\n{text}"
-    return f"{request}\nAnswer with one of: {', '.join(label_words(task))}."
+        return f"{request}\n{choice}:\n{text}"
+    return f"{request}\n{choice}: {', '.join(names)}."
 
 
 def parse_label(task: Task, text: str) -> str | None:
@@ -124,7 +134,7 @@ def stops(task: Task, format: Format) -> tuple[str, ...]:
     """What ends the generation of an answer: in a chat its turn does."""
     if format == "chat":
         return ()
-    return ("\n",) if task.has_labels or task.kind == "number" else ("\n\n",)
+    return ("\n\n",) if task.kind == "generate" else ("\n",)
 
 
 def field_name(task: Task, name: str) -> str:
@@ -195,6 +205,11 @@ def _default_instruction(task: Task) -> str:
         return f"Give the {task.answer_name.lower()} of the text."
     if task.kind == "number":
         return f"Give the {task.answer_name.lower()} as a number."
+    if task.kind == "spans":
+        return (
+            "List the pieces of the text that have a label, in their order, as JSON: "
+            '[{"label": "...", "text": "..."}].'
+        )
     return f"Write the {task.answer_name.lower()}."
 
 

@@ -13,7 +13,7 @@ from nshot.core.types import Example, Task
 from nshot.models.base import Scores
 from nshot.predictors.base import Predictor
 from nshot.predictors.scores import log_softmax
-from nshot.prompts.render import Format, answer_text, label_answers, render
+from nshot.prompts.render import Format, answer_text, label_answers, render, shown_answer
 
 CHECKED_ROWS = 64
 """Rows looked at, at most, evenly spaced: enough to see learning, cheap beside it."""
@@ -42,7 +42,7 @@ def fit(model: Scores, task: Task, format: Format, examples: Sequence[Example]) 
     rows = _sample(examples)
     prompts = [render(task, format, example.input) for example in rows]
     if not task.has_labels:
-        texts = [[answer_text(example.targets[0], format)] for example in rows]
+        texts = [[answer_text(shown_answer(task, example), format)] for example in rows]
         scores = model.logprobs(prompts, texts)
         return Fit(-float(np.mean([score.logprobs[0] for score in scores])), None)
     answers = label_answers(task, format)

@@ -10,7 +10,7 @@ from nshot.core.types import Example, ModelRef, Task
 from nshot.models.base import Lent, Models
 from nshot.models.hf.tokens import end_of_answer
 from nshot.models.hf.tokens import rows as tokenised
-from nshot.prompts.render import Format, answer_text, label_answers, render
+from nshot.prompts.render import Format, answer_text, label_answers, render, shown_answer
 from nshot.training.learned import Fit, fit
 from nshot.training.recipe import Data, Lesson
 from nshot.training.rows import Row
@@ -78,7 +78,7 @@ def _openings(answers: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 def _choices(task: Task, format: Format, example: Example) -> tuple[tuple[str, ...], int]:
     """The answers that are possible, and which is right: the labels, or the first reference."""
     if not task.has_labels:
-        return (answer_text(example.targets[0], format),), 0
+        return (answer_text(shown_answer(task, example), format),), 0
     return label_answers(task, format), task.label_names.index(example.label)
 
 
