@@ -115,7 +115,7 @@ def test_words_that_are_labels_beside_their_like(tmp_path: Path, labels: list[ob
 def test_several_labels_in_a_row_are_refused_with_their_rows(tmp_path: Path) -> None:
     for several in (["refund", "urgent"], "['refund', 'urgent']", '["refund", "urgent"]'):
         with pytest.raises(InputError, match="line 3: 'label' is a list of 2 labels"):
-            load(write(tmp_path / "x.jsonl", ["refund", "urgent", several]))
+            load(write(tmp_path / "x.jsonl", ["refund", "urgent", several]), kind="classify")
 
 
 def test_a_test_file_without_labels_is_for_predict(tmp_path: Path) -> None:

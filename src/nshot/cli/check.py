@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     for label in task.label_names:
         print(f"  {label:30} {counts[0][label]:6} {counts[1][label]:6}")
     for example in rows.train[:3]:
-        print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60]}")
+        print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60] or 'none'}")
     return 0
 
 
@@ -58,7 +58,7 @@ def _label_counts(task: Task, rows: Sequence[Example]) -> Counter[str]:
 
     if task.kind == "spans":
         return Counter(span.label for row in rows for span in spans_of(row.targets[0]))
-    return Counter(row.label for row in rows if task.has_labels)
+    return Counter(label for row in rows for label in row.targets if task.has_strata)
 
 
 def _delivered(folder: Path) -> int:

@@ -18,6 +18,8 @@ Kind: TypeAlias = Literal["classify", "score", "multilabel", "number", "spans", 
 apply; a number; pieces of the text, each with a label; a text; one of the row's own answers."""
 LABELLED: frozenset[Kind] = frozenset({"classify", "score"})
 """The kinds whose answer is one of the task's labels."""
+OF_LABELS: frozenset[Kind] = LABELLED | {"multilabel"}
+"""The kinds whose answer is made of the task's labels, one or several."""
 WRITTEN: frozenset[Kind] = frozenset({"number", "spans", "generate"})
 """The kinds whose answer a language model writes."""
 NAMED: frozenset[Kind] = LABELLED | {"multilabel", "spans"}
@@ -189,7 +191,7 @@ class Task:
         That is the label; of several labels the rarest, which iterative stratification places
         first too (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10).
         """
-        return self.has_labels or self.kind == "multilabel"
+        return self.kind in OF_LABELS
 
     @property
     def is_written(self) -> bool:

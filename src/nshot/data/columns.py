@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any
 
 from nshot.core.errors import Fault, nearest
-from nshot.core.types import Image, Kind
+from nshot.core.types import OF_LABELS, Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
 from nshot.data.header import without_marks
+from nshot.data.label_sets import SOME, tell_several
 from nshot.data.numbers import looks_like_numbers
-from nshot.data.one_hot import LABEL, flag_columns, fold_one_hot, one_hot_columns, one_hot_note
+from nshot.data.one_hot import (
+    LABEL,
+    flag_columns,
+    fold_one_hot,
+    one_hot_columns,
+    one_hot_note,
+    several_hot_columns,
+    several_hot_note,
+)
 from nshot.data.picture_rows import has_pictures
 from nshot.data.spans import holds_spans
 from nshot.data.table import Table, cell_text
@@ -23,6 +32,8 @@ LABEL_NAMES = (
     "label_text", "label_name", "label", "labels", "intent", "category", "class", "topic",
     "sentiment", "target", "emotion", "tag", "gold_label", "answer",
 )  # fmt: skip
+LABELS_NAMES = ("tags", "categories", "topics", "emotions", "genres", "intents", "classes")
+"""Looked for where there is none of the others."""
 GENERIC_LABEL_NAMES = (*LABEL_NAMES[:4], "class", "target", "tag", "gold_label")
 """Names that do not say what the label is about: a prompt says ``Label``."""
 TEXT_NAMES = (
@@ -111,13 +122,22 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
     taken = [*given_names, *(name for name in (group, id_) if name is not None)]
     kind = given.kind or ("generate" if _generates(table, given, taken) else "classify")
     label = given.label or _label(table, kind, taken)
+    spans = _spans(table, given, taken)
+    guessed = label and kind == "classify" and not given.kind and not spans
+    several = tell_several(table, label) if label and guessed else None
     numeric = label and label.lower() not in _EXACT and looks_like_numbers(_texts(table, label))
-    if label and numeric and given.kind is None:
+    if several:
+        kind = "multilabel"
+        notes.append(
+            f"'{label}' holds {several}: kind multilabel, several labels a row (--kind classify "
+            "takes a cell for one label)"
+        )
+    elif label and numeric and given.kind is None:
         kind = "number"
         notes.append(
             f"'{label}' holds numbers: kind number (--kind classify takes them for labels)"
         )
-    if spans := _spans(table, given, taken):
+    if spans:
         kind, label = "spans", spans
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
     if kind == "spans" and len(text) > 1:
@@ -146,16 +166,32 @@ def _spans(table: Table, given: Given, taken: Sequence[str]) -> str | None:
     return next((name for name in names if holds_spans(table, name)), None)
 
 
-def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> None:
-    """Where there is no label but a column of 0 and 1 for each, make one column of labels."""
+def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> Given:
+    """Where there is no label but a column of 0 and 1 for each, make one column of labels.
+
+    Rows with several 1s are of kind multilabel, which is then given, if nothing else may be meant.
+    """
     train = tables[0]
     known = {name.lower() for name in train.columns}
-    names = one_hot_columns(train, [*given.text, *(n for n in (given.group, given.id) if n)])
-    if given.label or known & {*LABEL_NAMES, LABEL} or not names:
-        return
-    for table in tables:
-        fold_one_hot(table, names)
-    notes.append(one_hot_note(names))
+    taken = [*given.text, *(n for n in (given.group, given.id) if n)]
+    if given.label or known & {*LABEL_NAMES, LABEL}:
+        return given
+    names = () if given.kind == "multilabel" else one_hot_columns(train, taken)
+    several = _several_hot(train, taken, given.kind) if not names else ()
+    for table in tables if names or several else ():
+        fold_one_hot(table, names or several)
+    notes += [one_hot_note(names)] if names else [several_hot_note(several)] if several else []
+    return replace(given, kind="multilabel") if several else given
+
+
+def _several_hot(table: Table, taken: Sequence[str], kind: Kind | None) -> tuple[str, ...]:
+    """Columns of several labels a row: as asked, or where no other column may be the label."""
+    if kind == "multilabel":
+        return several_hot_columns(table, taken, 0.0)
+    names = several_hot_columns(table, taken, SOME) if kind is None else ()
+    texts = {*names, *taken, *(name for name in table.columns if name.lower() in TEXT_NAMES)}
+    others = [name for name in table.columns if name not in texts]
+    return () if any(_looks_like_labels(table, name) for name in others) else names
 
 
 def _texts(table: Table, column: str) -> list[str]:
@@ -280,6 +316,8 @@ def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
     if _named(table, _PREFERENCE_NAMES, taken):
         return None
     maybe = [c for c in table.columns if c.lower() in LABEL_NAMES and c not in taken]
+    if not maybe and (several := _named(table, LABELS_NAMES, taken)):
+        return several
     maybe = maybe or [c for c in table.columns if c not in taken and _looks_like_labels(table, c)]
     return maybe[0] if len(maybe) == 1 else None
 
@@ -363,7 +401,7 @@ def _unsafe(
 def _flags(table: Table, label: str | None) -> str:
     """What columns of 0 and 1 are, where there is no label."""
     flags = flag_columns(table, ()) if label is None else ()
-    several = f" ({', '.join(flags)} hold 0 and 1, several 1s in a row: each is a task of its own)"
+    several = f" ({', '.join(flags)} hold 0 and 1: --kind multilabel takes them for labels)"
     return several if len(flags) > 1 else ""
 
 
@@ -375,7 +413,10 @@ def _tell(table: Table, given: Given, columns: Columns, notes: list[str]) -> Non
         plural = "s" * (len(columns.text) > 1)
         guessed.append(f"text column{plural} {', '.join(map(repr, columns.text))}")
     if not given.label and not folder:
-        words: Mapping[Kind, str] = {"classify": "label", "score": "label", "spans": "span"}
+        words: Mapping[Kind, str] = {
+            **dict.fromkeys(OF_LABELS, "label"),
+            "spans": "span",
+        }
         word = words.get(columns.kind, "answer")
         guessed.append(f"{word} column {columns.label!r}")
     if guessed:

@@ -44,22 +44,26 @@ def check_labels(
     shots: Sequence[int],
     faults: Faults,
     generate: str,
+    sets: bool = False,
 ) -> None:
     """Note every fault of the labels.
 
     `listed` are the labels of a task file, `shots` the numbers per label that will be drawn,
     `generate` is what to type where the labels are free answers. Rows whose label could not be
-    read are faults of their own and do not count here.
+    read are faults of their own and do not count here. `sets`: a row may have several labels, and
+    the test some that no train row has.
     """
     parts = [part for part in (train, test) if part is not None]
     counts = Counter(label for part in parts for label in part.labels)
     if not listed and looks_like_text(counts):
         faults.add(_free_text(train.path, counts, generate))
         return
-    doubtful = _near_same(parts, counts, listed, faults) | _several(parts, counts, listed, faults)
+    doubtful = _near_same(parts, counts, listed, faults)
+    if not sets:
+        doubtful |= _several(parts, counts, listed, faults)
     if listed:
         doubtful |= _unlisted(parts, counts, listed, doubtful, faults)
-    _too_rare(train, test, listed, shots, doubtful, faults)
+    _too_rare(train, None if sets else test, listed, shots, doubtful, faults)
 
 
 def looks_like_text(counts: Counter[str]) -> bool:
@@ -120,7 +124,7 @@ def _several(
                 name,
                 f"the label {name!r} is several labels: {', '.join(pieces)}",
                 expected="one label a row",
-                do="keep the one that matters most, or make a task of its own for each label",
+                do="--kind multilabel, or keep the one that matters most",
             )
     return set(pieces_of)
 

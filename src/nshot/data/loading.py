@@ -13,12 +13,14 @@ from shlex import quote
 from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
+from nshot.core.label_sets import BETWEEN
 from nshot.core.numbers import has_decimal_commas, number, written
 from nshot.core.spans import spans_of
 from nshot.core.spans import written as written_spans
 from nshot.core.types import (
     LABELLED,
     NAMED,
+    OF_LABELS,
     Example,
     Image,
     Input,
@@ -48,6 +50,7 @@ from nshot.data.folders import IMAGE_COLUMN, Parts, folders_of, parts_of, read_c
 from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
+from nshot.data.label_sets import read_label_sets
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.levels import ordered
 from nshot.data.numbers import as_points, scale_of
@@ -159,17 +162,18 @@ def load(
         raise faults.error()
     form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
     if form is None:
-        fold_flags(present, given, notes)
+        given = fold_flags(present, given, notes)
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(tables[0], given, faults, notes):
         for table in present[1:]:
             _call_alike(table, tables[0], chosen)
-        if chosen.kind in LABELLED:
+        if chosen.kind in OF_LABELS:
             if test is None and not keys.test:
                 present = _without_bare_test(present, chosen.label, task_file.name, notes)
             listed = [label.name for label in task_file.labels]
-            read_labels(present, chosen.label, listed, faults, notes, task_file.name)
+            read_cells = read_labels if chosen.kind in LABELLED else read_label_sets
+            read_cells(present, chosen.label, listed, faults, notes, task_file.name)
         _open_pictures(present, chosen, faults)
         columns, parts = chosen, [_part(table, chosen, faults) for table in present]
     else:
@@ -185,10 +189,12 @@ def load(
     if faults:
         raise faults.error()
     _give_ids(parts, columns, notes)
+    if columns.kind == "multilabel":
+        notes += _rarest_first(parts)
     train, *tests = (tuple(part.examples) for part in parts)
     task = _task(task_file, columns, parts)
     unsaid = task.answer_name == "Label" and not task_file.answer_word
-    if task.has_labels and unsaid and not task.pictures:
+    if task.has_strata and unsaid and not task.pictures:
         notes.append(_UNSAID)
     if not task_file.labels:
         notes += _order_notes(task, given.kind)
@@ -326,7 +332,7 @@ def _classes(path: Path, task: Task, label: str | None, encoding: str | None) ->
 
 def _columns_given(given: Given) -> bool:
     """Has the user said how the columns are to be read?"""
-    return bool(given.text or given.label or given.kind in LABELLED)
+    return bool(given.text or given.label or given.kind in OF_LABELS)
 
 
 def _formatted(
@@ -416,8 +422,8 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
             if columns.kind == "spans"
             else _targets(answer, row.get(answer), columns.kind, problems)
         )
-        if targets:
-            part.labelled.labels.append(targets[0])
+        for target in targets if columns.kind == "multilabel" else targets[:1]:
+            part.labelled.labels.append(target)
             part.labelled.places.append(place)
         for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
@@ -426,7 +432,7 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         group = cell_text(row.get(columns.group)) if columns.group else None
         part.examples.append(Example("", input, targets, group=group or None))
         part.places.append(place)
-    if columns.kind in LABELLED:
+    if columns.kind in OF_LABELS:
         table.notes += _gap_notes(table, columns.text, part.examples)
     return part
 
@@ -467,10 +473,13 @@ def read_input(row: Row, columns: Sequence[str], problems: list[tuple[str, str]]
 
 
 def _targets(name: str, cell: Any, kind: Kind, problems: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The label, or all references."""
+    """The label, all labels, or all references."""
     if isinstance(cell, list) and kind in LABELLED:
-        problems.append((f"'{name}' is a list of {len(cell)} labels", "one label a row"))
+        expected = "one label a row; --kind multilabel reads several"
+        problems.append((f"'{name}' is a list of {len(cell)} labels", expected))
         return ()
+    if kind == "multilabel" and isinstance(cell, list):
+        return tuple(cell)
     texts = [cell_text(one) for one in (cell if isinstance(cell, list) else [cell])]
     if None in texts:
         problems.append((f"'{name}' holds a {type(cell).__name__}", "a text"))
@@ -530,7 +539,9 @@ def _check(
             problem = f"prompt.fields names '{name}', which is no text column"
             faults.add(Fault(problem, do=nearest(name, columns.text), where=str(task_file.path)))
     sizes = () if shots is None or shots == "all" else shots
-    if columns.kind in LABELLED:
+    if columns.kind == "multilabel" and not parts[0].table.broken:
+        _check_sets(task_file, columns, parts, sizes, faults)
+    elif columns.kind in LABELLED:
         train, *tests = (part.labelled for part in parts)
         listed = [label.name for label in task_file.labels]
         tables = [part.table for part in parts]
@@ -543,8 +554,49 @@ def _check(
         faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(sizes, default=1), ()))
 
 
+def _check_sets(
+    task_file: TaskFile,
+    columns: Columns,
+    parts: Sequence[_Part],
+    sizes: Sequence[int],
+    faults: Faults,
+) -> None:
+    """The labels of rows that may have several, and enough rows."""
+    train, *tests = (part.labelled for part in parts)
+    listed = [label.name for label in task_file.labels]
+    tables = [part.table for part in parts]
+    generate = generate_command(tables[0], columns, tables[1] if tests else None)
+    check_labels(train, tests[0] if tests else None, listed, (), faults, generate, sets=True)
+    for name in sorted({name for part in parts for name in part.labelled.labels}):
+        if BETWEEN in name:
+            problem = f"the label {name!r} has a {BETWEEN!r} in it, which stands between labels"
+            for part in parts:
+                part.labelled.note(faults, name, problem, "labels without it")
+    faults.add(*too_few(Counter({"": len(parts[0].examples)}), max(sizes, default=1), ()))
+
+
+def _rarest_first(parts: Sequence[_Part]) -> list[str]:
+    """Order each row's labels by how many train rows have them; labels that no train row has."""
+    counts = Counter(label for row in parts[0].examples for label in row.targets)
+    for part in parts:
+        part.examples = [
+            replace(row, targets=tuple(sorted(row.targets, key=lambda name: (counts[name], name))))
+            for row in part.examples
+        ]
+    labels = {label for part in parts for row in part.examples for label in row.targets}
+    unseen = sorted(label for label in labels if not counts[label])
+    if not unseen:
+        return []
+    return [
+        f"labels that no train row has: {', '.join(map(repr, unseen))}; nothing can answer them, "
+        "and rows that have them count as not right"
+    ]
+
+
 def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task:
     names = sorted({target for example in parts[0].examples for target in example.targets[:1]})
+    if columns.kind == "multilabel":
+        names = sorted({target for p in parts for row in p.examples for target in row.targets})
     if columns.kind == "score":
         names = list(ordered(names) or names)
     if columns.kind == "spans":
@@ -564,7 +616,7 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
         field_names=()
         if pictures
         else tuple((name, words.get(name) or _words(name)) for name in columns.text),
-        answer_name=task_file.answer_word or (answer if columns.kind in LABELLED else "Answer"),
+        answer_name=task_file.answer_word or (answer if columns.kind in OF_LABELS else "Answer"),
         answer_format=task_file.answer_format,
         pictures=pictures,
         scale=_scale(parts[0]) if columns.kind == "number" else None,

@@ -17,9 +17,21 @@ _SHOWN = 8
 def one_hot_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
     """The columns of 0 and 1 where each row has at most one 1, and nearly every row has one."""
     names = flag_columns(table, taken)
-    ones = [sum(_is_on(row.get(name)) for name in names) for row in table.rows]
+    ones = _ones(table, names)
     sound = len(names) > 1 and max(ones) == 1 and ones.count(0) <= _BARE * len(ones)
     return names if sound else ()
+
+
+def several_hot_columns(table: Table, taken: Sequence[str], share: float) -> tuple[str, ...]:
+    """The columns of 0 and 1 where `share` of the rows with a 1, or more, have several."""
+    names = flag_columns(table, taken)
+    ones = [count for count in _ones(table, names) if count]
+    several = sum(count > 1 for count in ones)
+    return names if len(names) > 1 and several >= share * len(ones) else ()
+
+
+def _ones(table: Table, names: Sequence[str]) -> list[int]:
+    return [sum(_is_on(row.get(name)) for name in names) for row in table.rows]
 
 
 def flag_columns(table: Table, taken: Sequence[str]) -> tuple[str, ...]:
@@ -59,6 +71,17 @@ def fold_one_hot(table: Table, names: Sequence[str]) -> None:
 
 def one_hot_note(names: Sequence[str]) -> str:
     """What was made of the columns."""
+    return f"columns {_listing(names)} hold one 1 a row: read as one label, the column's name"
+
+
+def several_hot_note(names: Sequence[str]) -> str:
+    """The same, where rows have several 1s or none."""
+    return (
+        f"columns {_listing(names)} hold 0 and 1: kind multilabel, a row has the labels whose "
+        "columns hold 1 (--label names one of them as the only label)"
+    )
+
+
+def _listing(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    shown = f"{', '.join(map(repr, names[:_SHOWN]))}{more}"
-    return f"columns {shown} hold one 1 a row: read as one label, the column's name"
+    return f"{', '.join(map(repr, names[:_SHOWN]))}{more}"

@@ -95,7 +95,7 @@ def _alike_notes(pairs: Sequence[tuple[Example, Example]]) -> list[str]:
         first, second = clashes[0]
         notes.append(
             f"pictures that look the same and have different labels: {len(clashes)} pairs; look at "
-            f"{pair_shown(clashes[0])} ({first.targets[0]} / {second.targets[0]})"
+            f"{pair_shown(clashes[0])} ({answer_shown(first)} / {answer_shown(second)})"
         )
     return notes
 
@@ -107,11 +107,16 @@ def pair_shown(pair: tuple[Example, Example]) -> str:
 
 def _conflict_note(conflicts: Sequence[Sequence[Example]]) -> str:
     first = conflicts[0]
-    answers = " / ".join(row.targets[0][:40] for row in first if row.targets)
+    answers = " / ".join(answer_shown(row)[:40] for row in first)
     return (
         f"train texts with more than one answer: {len(conflicts)}, kept; look at "
         f"{shown(first[0])} ({answers})"
     )
+
+
+def answer_shown(row: Example) -> str:
+    """The answer of a row, for a message: its label, or its first reference."""
+    return next(iter(row.targets), "none")
 
 
 def shown(row: Example, width: int = 60) -> str:

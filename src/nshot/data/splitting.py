@@ -54,7 +54,7 @@ def split(
     stratum = _stratum(task)
     rows, overlaps = without_copies(_apart(train, test, notes) if test else train)
     notes += overlaps
-    _nothing_lost(train, rows, stratum)
+    _nothing_lost(task, train, rows)
     answered: Sequence[Example] = test or ()
     mode: _Mode = "folds" if test is None else "file"
     if test is None and len(rows) >= HOLD_OUT_FROM:
@@ -64,7 +64,7 @@ def split(
         rows, answered = cut or (rows, ())
     if task.kind == "generate" and answered:
         fresh = _without_overlap(rows, answered, notes)
-        _nothing_lost(rows, fresh, stratum)
+        _nothing_lost(task, rows, fresh)
         rows = fresh
     if test_limit is not None and mode == "folds":
         notes.append("--test-limit has no effect: without held-out rows every row is tested")
@@ -102,8 +102,8 @@ def with_background(rows: Split, background: Sequence[Example]) -> Split:
 
 
 def _stratum(task: Task) -> _Stratum:
-    """What rows are stratified by: the label, or nothing where answers are free text."""
-    return (lambda row: row.label) if task.has_labels else (lambda row: "")
+    """What rows are stratified by: the label, the rarest of several, nothing of free texts."""
+    return (lambda row: next(iter(row.targets), "")) if task.has_strata else (lambda row: "")
 
 
 def _limited(rows: Sequence[Example], limit: int, stratum: _Stratum, seed: int) -> list[Example]:
@@ -173,10 +173,13 @@ def _is_request(row: Example) -> bool:
     return bool(row.input.turns) or any(name in _REQUESTS for name, _ in row.input.fields)
 
 
-def _nothing_lost(before: Sequence[Example], after: Sequence[Example], stratum: _Stratum) -> None:
+def _nothing_lost(task: Task, before: Sequence[Example], after: Sequence[Example]) -> None:
     """Refuse a split in which a label has lost all its train rows to the test."""
-    lost = {stratum(row) for row in before} - {stratum(row) for row in after}
-    if lost:
+    known, left = (
+        {label for row in rows for label in (row.targets if task.has_strata else ("",))}
+        for rows in (before, after)
+    )
+    if lost := known - left:
         raise InputError(
             [
                 Fault(

@@ -52,28 +52,34 @@ def read_labels(
     train, *tests = tables
     for test in tests:
         if column not in test.columns:
-            faults.add(_for_predict(test, f"{test.path.name} has no labels", name))
+            faults.add(for_predict(test, f"{test.path.name} has no labels", name))
             test.broken, test.rows, test.places = True, [], []
     for table in tables:
         for row in table.rows:
             row[column] = _one_label(row.get(column))
     counts = Counter(text for table in tables for text in _texts(table.rows, column))
-    missing = _missing(counts, listed)
-    spelling = _spellings({t: n for t, n in counts.items() if t not in missing}, listed)
-    notes += _spelling_note(counts, spelling)
+    missing = missing_texts(counts, listed)
+    spelling = clean_spellings({t: n for t, n in counts.items() if t not in missing}, listed)
+    notes += spelling_note(counts, spelling)
     notes += _style_note(counts, missing)
     for table in tables:
         empty = _take_out(table, column, missing, spelling)
         if empty and not table.rows:
-            table.broken = True
-            none = f"no row of {table.path.name} has a label"
-            fault = Fault(none, "a label in two rows or more", where=str(table.path))
-            faults.add(fault if table is train else _for_predict(table, none, name))
+            no_rows_left(table, table is train, name, faults)
         elif empty:
-            notes.append(_missing_note(table, empty))
+            notes.append(no_label_note(table, empty))
 
 
-def _for_predict(test: Table, problem: str, name: str) -> Fault:
+def no_rows_left(table: Table, is_train: bool, name: str, faults: Faults) -> None:
+    """The fault of a table of which no row has a label."""
+    table.broken = True
+    none = f"no row of {table.path.name} has a label"
+    fault = Fault(none, "a label in two rows or more", where=str(table.path))
+    faults.add(fault if is_train else for_predict(table, none, name))
+
+
+def for_predict(test: Table, problem: str, name: str) -> Fault:
+    """The fault of test rows without labels, and the command that answers them."""
     run = quote(str(Path("runs") / name))
     return Fault(
         problem,
@@ -90,13 +96,13 @@ def _texts(rows: Iterable[Row], column: str) -> list[str]:
 
 def _one_label(cell: Any) -> Any:
     """The label of a list of one, "" of an empty list; any other cell as it is, lists as lists."""
-    items = _items(cell)
+    items = items_of(cell)
     if items is None:
         return cell
     return items[0] if len(items) == 1 else items or ""
 
 
-def _items(cell: Any) -> list[Any] | None:
+def items_of(cell: Any) -> list[Any] | None:
     """A cell as a list: it is one, or a text that prints one, as pandas writes it into a CSV."""
     if isinstance(cell, str) and cell.strip()[:1] == "[" and cell.strip()[-1:] == "]":
         try:
@@ -106,7 +112,7 @@ def _items(cell: Any) -> list[Any] | None:
     return cell if isinstance(cell, list) else None
 
 
-def _missing(counts: Mapping[str, int], listed: Sequence[str]) -> set[str]:
+def missing_texts(counts: Mapping[str, int], listed: Sequence[str]) -> set[str]:
     """Of the cells those that say that there is no label."""
     plain = {text: text.strip() for text in counts if text not in listed}
     special = _NO_LABEL | _STYLED.keys() | _UNLABELLED
@@ -139,7 +145,7 @@ def _key(text: str) -> str:
     return whole[1] if whole else plain
 
 
-def _spellings(counts: Mapping[str, int], listed: Sequence[str]) -> dict[str, str]:
+def clean_spellings(counts: Mapping[str, int], listed: Sequence[str]) -> dict[str, str]:
     """For each text the label that it is: as it is listed, else the commonest spelling, cleaned."""
     groups: dict[str, list[str]] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
@@ -163,7 +169,7 @@ def _cleaned(text: str) -> str:
     return composed if "".join(plain.split()) == "".join(composed.split()) else plain or text
 
 
-def _spelling_note(counts: Mapping[str, int], spelling: Mapping[str, str]) -> list[str]:
+def spelling_note(counts: Mapping[str, int], spelling: Mapping[str, str]) -> list[str]:
     """Which spellings were read as which label."""
     others: dict[str, list[str]] = {}
     for text, label in spelling.items():
@@ -210,7 +216,8 @@ def _take_out(
     return empty
 
 
-def _missing_note(table: Table, empty: Counter[str]) -> str:
+def no_label_note(table: Table, empty: Counter[str]) -> str:
+    """How many rows had no label, and what stood there."""
     words = ", ".join(repr(word) if word else "empty" for word, _ in empty.most_common())
     count = empty.total()
     return (
