@@ -14,7 +14,7 @@ from nshot.core.errors import InputError
 from nshot.core.types import Example, Input, Label, Task
 from nshot.data import draw, load, split
 from nshot.data.pictures import as_image
-from nshot.data.same import fold, sameness
+from nshot.data.same import fold, prompts_grouped, sameness
 from scenes import scene, shelf
 
 LABELS = ("a", "b", "c")
@@ -348,3 +348,39 @@ def test_pictures_that_look_the_same_are_never_on_two_sides(tmp_path: Path) -> N
     assert "look the same as a test picture: 1, dropped" in told
     assert "'a/again.jpg' and 'a/9.png'" in told
     assert "have different labels: 1 pairs; look at 'a/doubtful.jpg' and 'b/1.png' (a / b)" in told
+
+
+def _pair(name: str, prompt: str, group: str | None = None) -> Example:
+    answers = (f"yes {name}", f"no {name}")
+    asked = Input((("prompt", prompt),), answers=answers)
+    return Example(name, asked, grades=(1.0, 0.0), group=group)
+
+
+RANK = Task("pairs", "rank", metric="pair_accuracy")
+
+
+def test_rows_of_one_prompt_are_never_on_two_sides_of_a_hold_out() -> None:
+    rows = [_pair(f"r{i}", f"question {i // 3}") for i in range(600)]
+    cut = split(RANK, rows, None)
+    assert cut.mode == "holdout"
+    sides = [{row.input.fields for row in side} for side in (cut.train, cut.test)]
+    assert not sides[0] & sides[1]
+    assert all(row.group for row in cut.test), "an interval takes the rows of a prompt as one"
+
+
+def test_a_prompt_of_the_test_file_is_not_learned_from_with_other_answers() -> None:
+    train = [_pair("a", "Why?"), _pair("b", "How?"), _pair("c", "When?")]
+    cut = split(RANK, train, [_pair("d", "why")])
+    assert [row.id for row in cut.train] == ["b", "c"]
+    assert "train rows of a group that the test has too: 1, dropped" in cut.notes
+
+
+def test_groups_that_share_a_prompt_become_one() -> None:
+    rows = [
+        _pair("a", "why?", "ann"), _pair("b", "why?", "bob"), _pair("c", "how?", "bob"),
+        _pair("d", "when?", "cy"), _pair("e", "who?"), _pair("f", "why?"),
+    ]  # fmt: skip
+    groups = {row.id: row.group for row in prompts_grouped(rows)}
+    assert groups["a"] == groups["b"] == groups["c"] == groups["f"]
+    assert groups["e"] is None
+    assert groups["d"] not in (None, groups["a"])

@@ -255,6 +255,17 @@ def test_confusion_with_answers_that_are_no_label() -> None:
     assert "a answered as b: 1 of 4" in text
 
 
+def test_length_of_given_answers_is_told_where_it_was_measured() -> None:
+    told = {"correlation": 0.42, "chosen": 0.61, "preferred": 0.55}
+    text = Reader(render(sample_board.board(), {"lengths": told})).text
+    assert "takes the longest answer of an input in 61 % of the inputs" in text
+    assert "people preferred it in 55 %" in text
+    assert "a correlation of +0.42" in text
+    silent = {"correlation": None, "chosen": None, "preferred": None}
+    for details in ({}, {"lengths": silent}):
+        assert "Length of the answers" not in Reader(render(sample_board.board(), details)).text
+
+
 def test_shows_all_mistakes_those_with_the_highest_score_first() -> None:
     details = sample_board.details(rows=300)
     for one in details["mistakes"]:

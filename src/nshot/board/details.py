@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from nshot.board.schema import (
     Details,
     Disagreement,
     Disagreements,
+    Lengths,
     Machine,
     Mistake,
     Picture,
@@ -25,6 +27,7 @@ from nshot.board.schema import (
 from nshot.core.errors import InputError
 from nshot.core.types import Example, Measurement, Prediction, Task
 from nshot.metrics import metric_of
+from nshot.metrics.lengths import length_bias
 
 _DISAGREEMENTS = 40
 """Rows on the page; the file has all."""
@@ -63,6 +66,7 @@ def details(
         disagreements=contested,
         delivered=folder,
         confusion=confusion(task, measurement, examples) if task.has_labels else None,
+        lengths=lengths(measurement, examples) if task.kind == "rank" else None,
         mistakes=tuple(_mistakes(task, measurement, examples)),
         pictures=pictures(everything, measurement) if task.pictures else None,
     )
@@ -109,6 +113,12 @@ def confusion(task: Task, measurement: Measurement, examples: Mapping[str, Examp
     if counts[:, -1].any():
         return Confusion(labels=names, answers=(*names, "(no label)"), counts=counts.tolist())
     return Confusion(labels=names, answers=names, counts=counts[:, :-1].tolist())
+
+
+def lengths(measurement: Measurement, examples: Mapping[str, Example]) -> Lengths:
+    """How far the scores of given answers go with their lengths."""
+    rows = [examples[key] for key in measurement.ids]
+    return Lengths(**asdict(length_bias(rows, measurement.predictions)))
 
 
 def _mistakes(

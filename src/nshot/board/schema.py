@@ -673,6 +673,22 @@ class Confusion(Part):
     counts: tuple[tuple[int, ...], ...] = Field(description="test examples, a list for each label")
 
 
+class Lengths(Part):
+    """What scores of given answers have to do with their lengths in characters."""
+
+    correlation: FiniteFloat | None = Field(
+        description="of score and length, each less its mean over the answers to the same input;"
+        " null where one of them never differs"
+    )
+    chosen: FiniteFloat | None = Field(
+        description="share of inputs whose longest answer was scored highest; null where no"
+        " answers differ in length"
+    )
+    preferred: FiniteFloat | None = Field(
+        description="share of inputs whose longest answer is graded highest"
+    )
+
+
 class Mistake(Part):
     """An answer that is not right, or a written one short of the full score."""
 
@@ -793,6 +809,9 @@ class Details(Part):
     delivered: DeliveredFolder | None = Field(None, description="winner/, once it is there")
     confusion: Confusion | None = Field(
         None, description="of the pick's first draw; null where the answer is no label"
+    )
+    lengths: Lengths | None = Field(
+        None, description="of the pick's first draw; null where no answers are given to choose from"
     )
     mistakes: tuple[Mistake, ...] = Field((), description="of the pick's first draw")
     pictures: Pictures | None = Field(None, description="of a task of pictures")

@@ -6,6 +6,7 @@ Pictures are the same by their bytes, or to the eye.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,31 @@ def without_copies(rows: Sequence[Example]) -> tuple[list[Example], list[str]]:
     alike = [pair for pair in alike_in(rest, rest) if pair[0].id < pair[1].id]
     notes += _alike_notes(alike)
     return _joined(rest, [*conflicts, *alike]), notes
+
+
+def prompts_grouped(rows: Sequence[Example]) -> list[Example]:
+    """Rows of kind rank, those that ask the same in one group, whatever their answers.
+
+    A group that a row has already is kept, and joined with those that share a prompt with it. Rows
+    whose prompt no other row has stay as they are.
+    """
+    asked = [f"prompt:{sameness(replace(row.input, answers=()))}" for row in rows]
+    often, parent = Counter(asked), dict[str, str]()
+
+    def root(name: str) -> str:
+        while (above := parent.setdefault(name, name)) != name:
+            name = above
+        return name
+
+    for prompt, row in zip(asked, rows, strict=True):
+        if row.group is not None and often[prompt] > 1:
+            parent[root(prompt)] = root(f"group:{row.group}")
+    return [
+        replace(row, group=root(prompt if row.group is None else f"group:{row.group}"))
+        if often[prompt] > 1 or row.group is not None
+        else row
+        for prompt, row in zip(asked, rows, strict=True)
+    ]
 
 
 def alike_in(ours: Sequence[Example], theirs: Sequence[Example]) -> list[tuple[Example, Example]]:

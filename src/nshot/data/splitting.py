@@ -11,7 +11,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.serial import dumps, to_data
 from nshot.core.types import Example, Image, Split, Task, digest
 from nshot.data.overlap import RUN, overlap
-from nshot.data.same import alike_in, pair_shown, sameness, shown, without_copies
+from nshot.data.same import alike_in, pair_shown, prompts_grouped, sameness, shown, without_copies
 
 HOLD_OUT_FROM = 400
 """Rows from which some are held out when there is no test file; below it, folds measure."""
@@ -42,7 +42,8 @@ def split(
     of the test, are dropped from train; an empty one leaves all rows to learn from. So are pictures
     that look the same as one of the test (see `data.pictures`). Conversations
     and instruction data are also dropped from train where they only overlap with a test row (see
-    `data.overlap`), the test being a file or held out. Without: from
+    `data.overlap`), the test being a file or held out. Of kind rank, rows that ask the same are one
+    group, whatever their answers. Without: from
     400 rows on 40 %, at most 1,000 rows, are held out, stratified by label, groups whole;
     below, `test` stays empty and the mode is ``folds``. `test_limit` keeps a seeded part of the
     test, stratified by label. The fingerprint depends on the task and the content of the rows, not
@@ -52,6 +53,9 @@ def split(
     """
     notes: list[str] = []
     stratum = _stratum(task)
+    if task.kind == "rank":
+        both = prompts_grouped([*train, *(test or ())])
+        train, test = both[: len(train)], None if test is None else both[len(train) :]
     rows, overlaps = without_copies(_apart(train, test, notes) if test else train)
     notes += overlaps
     _nothing_lost(task, train, rows)

@@ -58,6 +58,7 @@ _PARTS = (
     ("losses", "Losses"),
     ("calibration", "Calibration"),
     ("confusion", "Confusion"),
+    ("lengths", "Length"),
     ("pictures", "Pictures"),
     ("mistakes", "Mistakes"),
     ("disagree", "Differences"),
