@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from nshot.core.errors import InputError
-from nshot.core.types import Example, Grammar, Input, Label, Prediction, Task
+from nshot.core.types import Check, Example, Grammar, Input, Label, Prediction, Task
 from nshot.metrics import METRICS, MacroF1, metric_of, misfits, points, score
 
 unhurried = settings(deadline=None, max_examples=50)
@@ -191,8 +191,8 @@ def test_an_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         metric_of(Task("t", "classify", metric="acuracy"))
     for name in METRICS:
-        grammar = Grammar("regex", "a")
-        metric_of(Task("t", "classify", TASK.labels, metric=name, answer_format=grammar))
+        given = {"answer_format": Grammar("regex", "a"), "reward": (Check("exact_answer"),)}
+        metric_of(Task("t", "classify", TASK.labels, metric=name, **given))
 
 
 def test_nothing_answered_is_no_score_and_no_crash() -> None:

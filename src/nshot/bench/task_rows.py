@@ -51,7 +51,8 @@ def read_rows(request: Request, hold_out: bool = True) -> tuple[Task, tuple[str,
     loaded = load_files(request, request.test, sizes)
     test = loaded.test if hold_out or loaded.test is not None else ()
     task = replace(loaded.task, metric=request.metric or loaded.task.metric)
-    kept = ("keeps_format",) if task.answer_format and task.kind == "generate" else ()
+    stated = {"keeps_format": task.answer_format, "reward": task.reward}
+    kept = [name for name, what in stated.items() if what and task.kind == "generate"]
     names = dict.fromkeys((*(request.also or loaded.also), *kept))
     also = tuple(name for name in names if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)

@@ -138,6 +138,22 @@ class Grammar:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What can be checked of an answer by a rule, and how much that counts among several.
+
+    `text` is a regular expression that all of the answer matches, or a JSON schema; of a ``length``
+    its unit: ``words`` or ``characters``, of which there are to be `least` to `most`.
+    ``exact_answer``: the answer is one of the row's targets.
+    """
+
+    kind: Literal["regex", "json_schema", "length", "exact_answer"]
+    text: str = ""
+    least: int = 0
+    most: int | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Scale:
     """Where the numbers of a task lie: their median, and their mean absolute distance from it."""
 
@@ -154,7 +170,8 @@ class Task:
 
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
-    generate task must look like, where that was said. `pictures`: each input is a picture.
+    generate task must look like, where that was said; `reward` holds the checks that tell what one
+    is worth. `pictures`: each input is a picture.
     """
 
     name: str
@@ -168,6 +185,7 @@ class Task:
     answer_format: Grammar | None = None
     pictures: bool = False
     scale: Scale | None = None
+    reward: tuple[Check, ...] = ()
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -618,6 +618,7 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
         else tuple((name, words.get(name) or _words(name)) for name in columns.text),
         answer_name=task_file.answer_word or (answer if columns.kind in OF_LABELS else "Answer"),
         answer_format=task_file.answer_format,
+        reward=task_file.reward,
         pictures=pictures,
         scale=_scale(parts[0]) if columns.kind == "number" else None,
     )

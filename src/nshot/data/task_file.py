@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
-from nshot.core.types import NAMED, Grammar, Kind, Label
+from nshot.core.types import NAMED, Check, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
 
@@ -55,6 +55,7 @@ class TaskFile:
     field_words: tuple[tuple[str, str], ...] = ()
     answer_word: str | None = None
     answer_format: Grammar | None = None
+    reward: tuple[Check, ...] = ()
 
 
 # ----------------------------------------------------------------- the file's keys, as they stand
@@ -97,6 +98,26 @@ class _Format(_Part):
     choices: tuple[str | None, ...] | None = None
 
 
+class _Length(_Part):
+    least: int = Field(default=0, ge=0)
+    most: int | None = Field(default=None, ge=1)
+    unit: Literal["words", "characters"] = "words"
+
+
+class _Check(_Part):
+    regex: str | None = None
+    json_schema: str | Mapping[str, Any] | None = None
+    length: _Length | None = None
+    exact_answer: bool | None = None
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
+def _listed(value: Any) -> Any:
+    """One check may stand without a list."""
+    return [value] if isinstance(value, Mapping) else value
+
+
+_Checks: TypeAlias = Annotated[tuple[_Check, ...], BeforeValidator(_listed)]
 _Labels: TypeAlias = tuple[Annotated[_Label, BeforeValidator(_named)], ...]
 
 
@@ -111,6 +132,7 @@ class _File(_Part):
     labels: _Labels | None = None
     prompt: _Prompt | None = None
     answer_format: _Format | None = None
+    reward: _Checks | None = None
 
 
 # ------------------------------------------------------------------------------ reading and checks
@@ -166,6 +188,7 @@ class _Reader:
             field_words=self.field_words(prompt.fields, data.text),
             answer_word=prompt.answer,
             answer_format=self.grammar(file.answer_format, file.kind),
+            reward=self.reward(file.reward, file.kind),
         )
 
     def data(self, data: _Data, given: bool) -> DataKeys:
@@ -251,24 +274,80 @@ class _Reader:
                 self.fault((*loc, "choices"), problem, "texts: [yes, no]")
             return Grammar("choices", json.dumps(form.choices, ensure_ascii=False))
         if form.json_schema is not None:
-            return Grammar("json_schema", json.dumps(self.schema(form), ensure_ascii=False))
-        try:
-            re.compile(form.regex or "")
-        except re.error as error:
-            self.fault((*loc, "regex"), f"not a regular expression: {error}")
+            schema = self.schema((*loc, "json_schema"), form.json_schema)
+            return Grammar("json_schema", json.dumps(schema, ensure_ascii=False))
+        self.expression((*loc, "regex"), form.regex or "")
         return Grammar("regex", form.regex or "")
 
-    def schema(self, form: _Format) -> Any:
-        """A schema that stands here, or in a file beside the task file."""
-        loc = ("answer_format", "json_schema")
-        if not isinstance(form.json_schema, str):
-            return self.content.data["answer_format"]["json_schema"]
-        file = self.file(loc, form.json_schema)
+    def expression(self, loc: Loc, text: str) -> None:
+        """A regular expression that can be read."""
         try:
-            schema = read_json(file) if file and file.is_file() else None
+            re.compile(text)
+        except re.error as error:
+            self.fault(loc, f"not a regular expression: {error}")
+
+    def reward(self, checks: tuple[_Check, ...] | None, kind: Kind | None) -> tuple[Check, ...]:
+        """By what an answer is worth something."""
+        if checks is None:
+            return ()
+        if kind not in (None, "generate"):
+            problem = f"a task of kind {kind} has no reward: its right answers are known"
+            self.fault(("reward",), problem, do="leave `reward` out")
+        if not checks:
+            self.fault(("reward",), "reward holds no check", do="reward: [{length: {most: 20}}]")
+        return tuple(
+            made
+            for at, check in enumerate(checks)
+            if (made := self.check(("reward", at), check)) is not None
+        )
+
+    def check(self, loc: Loc, check: _Check) -> Check | None:
+        """One check: of exactly one kind, which can be made."""
+        kinds = [name for name in _Check.model_fields if name != "weight"]
+        given = [name for name in kinds if getattr(check, name) is not None]
+        if len(given) != 1:
+            problem = f"a check of {len(given)} kinds: {', '.join(given) or 'none'}"
+            self.fault(loc, problem, expected=f"one of: {', '.join(kinds)}, and a weight")
+            return None
+        if check.length is not None:
+            return self.length(loc, check.length, check.weight)
+        if check.exact_answer is False:
+            self.fault((*loc, "exact_answer"), "a check that is not made", do="leave it out")
+        if check.exact_answer is not None:
+            return Check("exact_answer", weight=check.weight)
+        if check.json_schema is not None:
+            schema = self.schema((*loc, "json_schema"), check.json_schema)
+            return Check("json_schema", json.dumps(schema, ensure_ascii=False), weight=check.weight)
+        self.expression((*loc, "regex"), check.regex or "")
+        return Check("regex", check.regex or "", weight=check.weight)
+
+    def length(self, loc: Loc, length: _Length, weight: float) -> Check:
+        """A check of a length, which some length passes and some does not."""
+        where = (*loc, "length")
+        if length.most is None and not length.least:
+            self.fault(where, "a length without bounds", do="length: {least: 3, most: 20}")
+        elif length.most is not None and length.least > length.most:
+            self.fault(where, f"least {length.least} is more than most {length.most}")
+        return Check("length", length.unit, length.least, length.most, weight)
+
+    def schema(self, loc: Loc, schema: str | Mapping[str, Any]) -> Any:
+        """A schema that stands here, or in a file beside the task file."""
+        if not isinstance(schema, str):
+            return self.as_written(loc)
+        file = self.file(loc, schema)
+        try:
+            content = read_json(file) if file and file.is_file() else None
         except InputError:
-            self.fault(loc, f"answer_format.json_schema is no JSON: {file}")
+            self.fault(loc, f"{'.'.join(map(str, loc))} is no JSON: {file}")
             return {}
-        if not isinstance(schema, dict) and file and file.exists():
+        if not isinstance(content, dict) and file and file.exists():
             self.fault(loc, f"{file} holds no JSON object")
-        return schema
+        return content
+
+    def as_written(self, loc: Loc) -> Any:
+        """The value there, its numbers and truth values as YAML has them."""
+        value = self.content.data
+        for key in loc:
+            # One check may stand without a list.
+            value = value if isinstance(key, int) and isinstance(value, dict) else value[key]
+        return value

@@ -24,6 +24,7 @@ from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
 from nshot.metrics.numbers import MeanErrorSkill, RSquared
 from nshot.metrics.ordered import Closeness, QuadraticKappa
+from nshot.metrics.reward import Reward
 from nshot.metrics.spans import OverlapF1, SpanF1
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
@@ -101,12 +102,15 @@ METRICS: Mapping[str, Known] = {
         "references that give a number, as `... #### 42`",
     ),
     "keeps_format": Known(frozenset({"generate"}), KeepsFormat),
+    "reward": Known(frozenset({"generate"}), Reward),
     "pair_accuracy": Known(
         frozenset({"rank"}), lambda task: PairAccuracy(), _has_choice, "two answers to choose from",
         "rows as in the formats preference and ranking: one answer that was liked or not is none",
     ),
 }  # fmt: skip
 """Name -> metric, and the tasks it suits. docs/metrics.md says when to take which."""
+OF_THE_TASK = frozenset({"keeps_format", "reward"})
+"""Metrics of what the task file says of its answers."""
 
 
 def metric_of(task: Task, name: str | None = None) -> Metric:
@@ -131,8 +135,8 @@ def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
     if task.kind not in metric.kinds:
         problem = f"the metric '{name}' is not for tasks of kind {task.kind}"
         return [Fault(problem, expected=f"one of: {', '.join(suited)}")]
-    if name == "keeps_format":
-        return _format_faults(task)
+    if name in OF_THE_TASK:
+        return _task_faults(task, metric)
     rows = sum(map(metric.has, examples)) if metric.has else len(examples)
     if rows == len(examples) or (rows and not metric.all_rows):
         return []
@@ -140,10 +144,10 @@ def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
     return [Fault(problem, metric.expected, "take another metric, or mend the rows")]
 
 
-def _format_faults(task: Task) -> list[Fault]:
-    """What keeps the answers' format from being checked."""
+def _task_faults(task: Task, metric: Known) -> list[Fault]:
+    """What keeps answers from being checked by what the task file says."""
     try:
-        KeepsFormat(task)
+        metric.make(task)
     except InputError as error:
         return list(error.faults)
     return []

@@ -11,7 +11,7 @@ from nshot.core.types import Example, Grammar, Prediction, Task
 from nshot.metrics.formats import NOT_JSON, parsed
 from nshot.metrics.metric import Mean
 
-Check: TypeAlias = Callable[[str], bool]
+Keeps: TypeAlias = Callable[[str], bool]
 
 
 class KeepsFormat(Mean):
@@ -24,14 +24,18 @@ class KeepsFormat(Mean):
         if task.answer_format is None:
             problem = "the metric 'keeps_format' needs an answer_format in the task file"
             raise InputError(Fault(problem, do="answer_format: {regex: '[0-9]+'}"))
-        self._keeps = _check(task.answer_format)
+        self._keeps = keeper(task.answer_format)
 
     def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
         """(1,) or (0,)."""
         return (float(self._keeps(prediction.answer)),)
 
 
-def _check(grammar: Grammar) -> Check:
+def keeper(grammar: Grammar) -> Keeps:
+    """Tells whether an answer has a form.
+
+    Raises `InputError` for a JSON schema that is none, and without jsonschema installed.
+    """
     if grammar.kind == "choices":
         return frozenset(grammar.choices).__contains__
     if grammar.kind == "json_schema":
@@ -40,7 +44,7 @@ def _check(grammar: Grammar) -> Check:
     return lambda answer: expression.fullmatch(answer) is not None
 
 
-def _schema(grammar: Grammar) -> Check:
+def _schema(grammar: Grammar) -> Keeps:
     """Nothing is fetched: what the schema refers to must stand in it."""
     try:
         from jsonschema import Draft202012Validator
@@ -53,9 +57,9 @@ def _schema(grammar: Grammar) -> Check:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise InputError(Fault(f"answer_format: not a JSON schema: {error.message}")) from None
+        raise InputError(Fault(f"not a JSON schema: {error.message}")) from None
     if lost := _lost(schema):
-        problem = f"answer_format: the schema refers to what is not in it: {', '.join(lost)}"
+        problem = f"the schema refers to what is not in it: {', '.join(lost)}"
         raise InputError(Fault(problem, do="write it out under $defs: {$ref: '#/$defs/NAME'}"))
     validator = Draft202012Validator(schema, registry=Registry())
 
