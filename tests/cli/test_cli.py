@@ -287,6 +287,25 @@ def test_adapt_then_predict_then_check(typed: Typed, place: Path, tmp_path: Path
     assert adapted["form"] == "deployed"
 
 
+def test_predict_ranks_the_answers_of_pairs_and_refuses_rows_without_any(typed: Typed) -> None:
+    pairs = [
+        {"prompt": f"why {i}?", "chosen": "because", "rejected": "no"} for i in range(6)
+    ]  # fmt: skip
+    Path("pairs.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs), encoding="utf-8")
+    code, _, _ = typed("adapt", "pairs.jsonl", "--method", "longest", "--out", "mine", *FAKES)
+    assert code == 0
+    new = {"prompt": "how?", "chosen": "so", "rejected": "by hand"}
+    Path("new.jsonl").write_text(json.dumps(new) + "\n", encoding="utf-8")
+    code, out, _ = typed("predict", "mine", "new.jsonl")
+    assert code == 0
+    line = json.loads(out)
+    assert (line["answer"], line["scores"]) == ("by hand", [2.0, 7.0])
+    Path("bare.jsonl").write_text('{"prompt": "how?"}\n', encoding="utf-8")
+    code, _, err = typed("predict", "mine", "bare.jsonl")
+    assert code == 2
+    assert "1 of 1 inputs have no answers to choose from" in err
+
+
 def test_adapt_of_what_cannot_work_is_refused(typed: Typed, place: Path) -> None:
     code, _, err = typed(
         "adapt", str(place / "train.jsonl"), "--method", "lora", "--out", "mine", *FAKES

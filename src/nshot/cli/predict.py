@@ -169,7 +169,7 @@ def _of_many(
 
 
 def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any]:
-    """The answer, whether it was held back where any could be, and the scores of labels."""
+    """The answer, whether it was held back where any could be, and what scores there are."""
     from nshot.use.abstaining import probability
     from nshot.use.levels import expected_level
 
@@ -183,4 +183,6 @@ def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any
         line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
         if task.kind == "score":
             line["expected"] = expected_level(task, prediction)
+    if task.kind == "rank" and prediction.scores:
+        line["scores"] = list(prediction.scores)
     return line

@@ -50,7 +50,8 @@ def read_inputs(
     if task.pictures:
         inputs = _named_pictures(table, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
-    if not task.has_labels and not task.field_names and (form := detect(table)):
+    form = detect(table) if not task.has_labels else None
+    if form is not None and (not task.field_names or task.kind == form.kind == "rank"):
         inputs = _formatted(table, form, faults)
         return list(zip(_ids(table, inputs), inputs, strict=True))
     rename(table, names)

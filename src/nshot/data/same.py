@@ -83,22 +83,22 @@ def prompts_grouped(rows: Sequence[Example]) -> list[Example]:
     A group that a row has already is kept, and joined with those that share a prompt with it. Rows
     whose prompt no other row has stay as they are.
     """
-    asked = [f"prompt:{sameness(replace(row.input, answers=()))}" for row in rows]
-    often, parent = Counter(asked), dict[str, str]()
+    prompts = [f"prompt:{sameness(replace(row.input, answers=()))}" for row in rows]
+    often, parent = Counter(prompts), dict[str, str]()
 
     def root(name: str) -> str:
         while (above := parent.setdefault(name, name)) != name:
             name = above
         return name
 
-    for prompt, row in zip(asked, rows, strict=True):
+    for prompt, row in zip(prompts, rows, strict=True):
         if row.group is not None and often[prompt] > 1:
             parent[root(prompt)] = root(f"group:{row.group}")
     return [
         replace(row, group=root(prompt if row.group is None else f"group:{row.group}"))
         if often[prompt] > 1 or row.group is not None
         else row
-        for prompt, row in zip(asked, rows, strict=True)
+        for prompt, row in zip(prompts, rows, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from nshot.core.types import Input, Prediction, Task
 from nshot.models.base import Models
 from nshot.predictors.folder import Saved, write
-from nshot.predictors.scores import ranked
+from nshot.predictors.scores import ranked, require_answers
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class ByLength:
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """The longest or shortest of each input's answers, one score per answer."""
+        require_answers(inputs)
         sign = 1.0 if self.longest else -1.0
         return [ranked(input, [sign * len(a) for a in input.answers]) for input in inputs]
 

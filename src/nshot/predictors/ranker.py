@@ -11,7 +11,7 @@ import numpy as np
 from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Models
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
-from nshot.predictors.scores import ranked
+from nshot.predictors.scores import ranked, require_answers
 from nshot.prompts.render import Format, answer_text, render
 
 
@@ -33,6 +33,7 @@ class Ranker:
         """The best of each input's answers, one score per answer."""
         if not inputs:
             return []
+        require_answers(inputs)
         prompts = [render(self.task, self.format, input) for input in inputs]
         answers = [[answer_text(a, self.format) for a in input.answers] for input in inputs]
         scored = self.models.open(self.ref).logprobs(prompts, answers)

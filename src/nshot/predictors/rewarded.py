@@ -12,7 +12,7 @@ from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models, with_answer
 from nshot.predictors.folder import Saved, array, ref_from_json, ref_to_json, write
 from nshot.predictors.label_head import products
-from nshot.predictors.scores import ranked
+from nshot.predictors.scores import ranked, require_answers
 from nshot.prompts.render import Format, answer_text, render
 
 
@@ -34,14 +34,15 @@ class Rewarded:
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """The best of each input's answers, one reward per answer."""
+        if not inputs:
+            return []
+        require_answers(inputs)
         prompts = [render(self.task, self.format, input) for input in inputs]
         whole = [
             with_answer(prompt, answer_text(answer, self.format))
             for prompt, input in zip(prompts, inputs, strict=True)
             for answer in input.answers
         ]
-        if not whole:
-            return []
         model = self.models.open(self.ref)
         states = model.hidden(whole, [model.facts.layers])
         rewards = products(states.last[:, 0].astype(np.float64), self.head[:, None])[:, 0]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.core.errors import Fault, InputError
 from nshot.core.types import Input, Prediction, Task, digest
 from nshot.models.base import Floats
 
@@ -43,3 +44,15 @@ def best_answer(input: Input, scores: Sequence[float]) -> str:
 def ranked(input: Input, scores: Sequence[float], tokens_in: int = 0) -> Prediction:
     """The best of an input's answers, by one score for each."""
     return Prediction(best_answer(input, scores), tuple(scores), tokens_in=tokens_in)
+
+
+def require_answers(inputs: Sequence[Input]) -> None:
+    """Raise `InputError` where an input has no answers to choose from."""
+    if bare := sum(not input.answers for input in inputs):
+        raise InputError(
+            Fault(
+                f"{bare} of {len(inputs)} inputs have no answers to choose from",
+                expected="rows with prompt, chosen and rejected, or with prompt and answers",
+                do="give each row its answers; a model of the method dpo also writes its own",
+            )
+        )
