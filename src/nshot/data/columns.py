@@ -12,7 +12,7 @@ from nshot.core.errors import Fault, nearest
 from nshot.core.types import OF_LABELS, Image, Kind
 from nshot.data.faults import Faults
 from nshot.data.folders import IMAGE_COLUMN
-from nshot.data.header import without_marks
+from nshot.data.header import counts_up, without_marks
 from nshot.data.label_sets import SOME, tell_several
 from nshot.data.numbers import looks_like_numbers
 from nshot.data.one_hot import (
@@ -319,6 +319,7 @@ def _label(table: Table, kind: Kind, taken: Sequence[str]) -> str | None:
     if not maybe and (several := _named(table, LABELS_NAMES, taken)):
         return several
     maybe = maybe or [c for c in table.columns if c not in taken and _looks_like_labels(table, c)]
+    maybe = maybe or [c for c in table.columns if c not in taken and _is_measured(table, c)]
     return maybe[0] if len(maybe) == 1 else None
 
 
@@ -362,6 +363,14 @@ def _looks_like_labels(table: Table, column: str) -> bool:
     width = sum(map(len, kinds)) / max(1, len(kinds))
     most = max(2, len(values) // 4)
     return 2 <= len(kinds) <= min(most, len(values) - 1) and width <= _LABEL_WIDTH
+
+
+def _is_measured(table: Table, column: str) -> bool:
+    """Numbers that are no classes and do not count the rows: prices, weights, grades."""
+    texts = _texts(table, column)
+    return len(texts) >= _FILLED * len(table.rows) and looks_like_numbers(texts) and not (
+        counts_up(texts)
+    )  # fmt: skip
 
 
 def _looks_like_text(table: Table, column: str) -> bool:

@@ -130,7 +130,7 @@ def _names_by_content(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """``text`` for the one column of words, ``label`` for the one of few values, else numbers."""
     names = [f"column {at + 1}" for at in range(width)]
     values = [[row[at].strip() for row in rows] for at in range(width)]
-    counted = [at for at in range(width) if _counts_up(values[at])]
+    counted = [at for at in range(width) if counts_up(values[at])]
     wordy = [at for at in range(width) if _is_wordy(values[at])]
     few = [at for at in range(width) if at not in (*counted, *wordy) and _repeats(values[at])]
     for name, places in (("id", counted), ("text", wordy), ("label", few)):
@@ -139,7 +139,7 @@ def _names_by_content(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     return names
 
 
-def _counts_up(values: Sequence[str]) -> bool:
+def counts_up(values: Sequence[str]) -> bool:
     """Row numbers: whole numbers, each one more than the last."""
     if not all(value.isdecimal() for value in values):
         return False
@@ -172,7 +172,7 @@ def _named(
         elif not any(row[at].strip() for row in rows):
             named.append(None)
             dropped += 1
-        elif name or (at == 0 and _counts_up([row[at].strip() for row in rows])):
+        elif name or (at == 0 and counts_up([row[at].strip() for row in rows])):
             named.append(name)
         else:
             named.append(f"column {at + 1}")

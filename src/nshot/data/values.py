@@ -122,9 +122,20 @@ def missing_texts(counts: Mapping[str, int], listed: Sequence[str]) -> set[str]:
         alike = _STYLED.get(word)
         if alike and not (names and all(map(alike, names))):
             missing.add(text)
-        if word in _UNLABELLED and names and not any(map(_NUMBER.fullmatch, names)):
+        if word in _UNLABELLED and names and _are_classes(names):
             missing.add(text)
     return missing
+
+
+def _are_classes(names: Sequence[str]) -> bool:
+    """Words, or the numbers 0, 1, 2, ... of classes: beside these -1 says "none" (SNLI's files).
+
+    Beside 0 and 1 alone it may be the third of negative, neutral, positive.
+    """
+    if not any(map(_NUMBER.fullmatch, names)):
+        return True
+    whole = {name.removesuffix(".0") for name in names}
+    return len(whole) > 2 and whole == {str(number) for number in range(len(whole))}
 
 
 def _style_note(counts: Mapping[str, int], missing: set[str]) -> list[str]:

@@ -1,0 +1,1076 @@
+"""Layouts in which people keep labelled data, each with what nshot makes of it.
+
+`docs/layouts.md` is made from this list, and `test_layouts.py` reads every one of them. The rows
+are made up; the layouts are those of public sets, spreadsheets and labelling tools.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import unicodedata
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ENGLISH = [
+    ("Where is my parcel?", "parcel"),
+    ("I want my money back", "refund"),
+    ("The parcel never came", "parcel"),
+    ("Please return the payment", "refund"),
+    ("Has the box been sent yet?", "parcel"),
+    ("You charged me twice, repay me", "refund"),
+    ("The courier lost my box", "parcel"),
+    ("How do I get a refund?", "refund"),
+    ("It should have come on Monday", "parcel"),
+    ("Cancel it and refund me", "refund"),
+    ("Tracking shows nothing", "parcel"),
+    ("The amount is wrong, correct it", "refund"),
+    ("Who has my delivery?", "parcel"),
+    ("Give me the difference back", "refund"),
+    ("Still waiting for the box", "parcel"),
+    ("The shoes are torn, money back", "refund"),
+]
+KOREAN = [
+    ("택배가 아직 안 왔어요", "배송"),
+    ("환불해 주세요", "환불"),
+    ("배송 조회가 안 됩니다", "배송"),
+    ("결제가 두 번 되었어요", "환불"),
+    ("언제 도착하나요?", "배송"),
+    ("돈을 돌려받고 싶습니다", "환불"),
+    ("상자가 찢어져서 왔네요", "배송"),
+    ("취소하고 환불 부탁드려요", "환불"),
+    ("기사님이 물건을 잃어버렸대요", "배송"),
+    ("차액은 어떻게 받나요", "환불"),
+    ("월요일에 온다고 했는데요", "배송"),
+    ("신발이 작아서 반품하려고요", "환불"),
+    ("운송장 번호를 알려 주세요", "배송"),
+    ("카드 취소가 안 되었습니다", "환불"),
+    ("문 앞에 없어요", "배송"),
+    ("쿠폰 금액이 잘못되었어요", "환불"),
+]
+GERMAN = [
+    ("Wo bleibt mein Päckchen?", "lieferung"),
+    ("Ich möchte mein Geld zurück", "rückgabe"),
+    ("Das Päckchen kam nie an", "lieferung"),
+    ("Bitte die Zahlung rückgängig machen", "rückgabe"),
+    ("Wurde es schon verschickt, für Köln?", "lieferung"),
+    ("Doppelt abgebucht, bitte zurückzahlen", "rückgabe"),
+    ("Der Bote fand die Tür nicht", "lieferung"),
+    ("Wie läuft die Rückerstattung?", "rückgabe"),
+    ("Es sollte früher kommen", "lieferung"),
+    ("Stornieren und Geld zurück, bitte schön", "rückgabe"),
+    ("Die Verfolgung zeigt überhaupt nichts", "lieferung"),
+    ("Der Betrag wäre falsch, bitte ändern", "rückgabe"),
+    ("Wer hat die Lieferung für Müller?", "lieferung"),
+    ("Ich hätte gern die Differenz zurück", "rückgabe"),
+    ("Ich warte noch auf das Päckchen", "lieferung"),
+    ("Die Schuhe sind kaputt, Geld zurück für zwei", "rückgabe"),
+]
+JAPANESE = [
+    ("荷物がまだ届きません", "配送"),
+    ("返金してください", "返金"),
+    ("追跡番号を教えてください", "配送"),
+    ("二重に請求されました", "返金"),
+    ("いつ届きますか", "配送"),
+    ("お金を返してほしいです", "返金"),
+    ("箱が破れていました", "配送"),
+    ("キャンセルして返金をお願いします", "返金"),
+    ("配達員が荷物をなくしました", "配送"),
+    ("差額はどう受け取りますか", "返金"),
+    ("月曜日に届くはずでした", "配送"),
+    ("靴が小さいので返品したいです", "返金"),
+]
+CHINESE = [
+    ("我的包裹还没有到", "物流"),
+    ("请给我退款", "退款"),
+    ("快递查询不到信息", "物流"),
+    ("付款扣了两次", "退款"),
+    ("什么时候可以送到", "物流"),
+    ("我想把钱拿回来", "退款"),
+    ("箱子送来的时候破了", "物流"),
+    ("取消订单并且退款", "退款"),
+    ("快递员把东西弄丢了", "物流"),
+    ("差价怎么退给我", "退款"),
+    ("说好星期一到的", "物流"),
+    ("鞋子太小了我要退货", "退款"),
+]
+
+Content = bytes | str
+Files = Mapping[str, Content]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Files, what is typed after `nshot check`, and what comes of it."""
+
+    name: str
+    group: str
+    files: Files
+    kind: str = "classify"
+    """Empty: refused."""
+    rows: int = 16
+    """Rows with an answer, of training and test together."""
+    labels: tuple[str, ...] = ("parcel", "refund")
+    first: str = ""
+    """Text of one of the rows, as it must be read."""
+    note: str = ""
+    """What a printed note holds; of a refusal, what its message holds."""
+    flags: tuple[str, ...] = ()
+    where: str = ""
+    """What of `files` is named; empty: the only file, or the folder of all."""
+
+
+def joined(rows: Sequence[Sequence[object]], separator: str = ",", end: str = "\n") -> str:
+    """Rows of cells without quotes."""
+    return "".join(separator.join(str(c) for c in row) + end for row in rows)
+
+
+def quoted(rows: Sequence[Sequence[object]], separator: str = ",", end: str = "\n") -> str:
+    """Rows of cells, each in quotes."""
+    return joined(
+        [['"' + str(c).replace('"', '""') + '"' for c in row] for row in rows], separator, end
+    )
+
+
+def lines(rows: Sequence[Any]) -> str:
+    """One JSON value a line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def records(rows: Sequence[tuple[str, str]], text: str = "text", label: str = "label") -> list[Any]:
+    """Objects with two keys."""
+    return [{text: t, label: n} for t, n in rows]
+
+
+def zipped(files: Files) -> bytes:
+    """The files as a .zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+HEAD = ("text", "label")
+PLAIN = [(t.replace(",", ""), n) for t, n in ENGLISH]
+KO = {"labels": ("배송", "환불"), "first": "환불해 주세요"}
+
+
+def tables() -> list[Layout]:
+    """Rows of cells."""
+    semicolons = [(t, n) for t, n in GERMAN]
+    de = {"labels": ("lieferung", "rückgabe"), "first": "Wo bleibt mein Päckchen?"}
+    ja = {"labels": ("返金", "配送"), "first": "返金してください", "rows": 12}
+    zh = {"labels": ("物流", "退款"), "first": "请给我退款", "rows": 12}
+    numbered = [(i, t, n) for i, (t, n) in enumerate(PLAIN)]
+    one_hot = [(t, int(n == "parcel"), int(n == "refund")) for t, n in PLAIN]
+    prices = [(f"flat number {i} with {i % 4 + 1} rooms", 310.5 + 17.25 * i) for i in range(24)]
+    group = "tables"
+    return [
+        Layout("a header, commas", group, {"t.csv": joined([HEAD, *PLAIN])}),
+        Layout(
+            "quotes and doubled quotes",
+            group,
+            {
+                "t.csv": quoted(
+                    [HEAD, ('He said "no", twice', "refund"), *ENGLISH[2:], ("x y", "parcel")]
+                )
+            },
+            first='He said "no", twice',
+        ),
+        Layout(
+            "line ends inside a quoted cell",
+            group,
+            {"t.csv": quoted([HEAD, ("Hello,\nwhere is it?", "parcel"), *ENGLISH[1:]])},
+            first="Hello,\nwhere is it?",
+        ),
+        Layout(
+            "semicolons, as Excel writes them in Germany",
+            group,
+            {"t.csv": joined([HEAD, *semicolons], ";")},
+            **de,
+        ),
+        Layout(
+            "decimal commas",
+            group,
+            {
+                "t.csv": joined(
+                    [("text", "price"), *((t, f"{p:.2f}".replace(".", ",")) for t, p in prices)],
+                    ";",
+                )
+            },
+            kind="number",
+            rows=24,
+            labels=(),
+            flags=("--label", "price"),
+            note="comma",
+        ),
+        Layout("tabs", group, {"t.tsv": joined([HEAD, *ENGLISH], "\t")}),
+        Layout(
+            "tabs in a file called .csv",
+            group,
+            {"t.csv": joined([HEAD, *ENGLISH], "\t")},
+            note="parted by tabs",
+        ),
+        Layout("bars", group, {"t.csv": joined([HEAD, *ENGLISH], "|")}, note="parted by bars"),
+        Layout(
+            "a first line sep=;",
+            group,
+            {"t.csv": "sep=;\r\n" + joined([HEAD, *ENGLISH], ";", "\r\n")},
+        ),
+        Layout(
+            "spaces after the commas", group, {"t.csv": joined([HEAD, *PLAIN], ", ")}, note="space"
+        ),
+        Layout(
+            "quotes after a space",
+            group,
+            {"t.csv": quoted([HEAD, *ENGLISH], ", ")},
+            first="The amount is wrong, correct it",
+            note="space",
+        ),
+        Layout("no header", group, {"t.csv": quoted(ENGLISH)}, note="no header", flags=()),
+        Layout(
+            "no header, label first",
+            group,
+            {"t.csv": quoted([(n, t) for t, n in ENGLISH])},
+            note="no header",
+        ),
+        Layout(
+            "an index column without a name, as pandas writes it",
+            group,
+            {"t.csv": joined([("", *HEAD), *numbered])},
+        ),
+        Layout("a column Unnamed: 0", group, {"t.csv": joined([("Unnamed: 0", *HEAD), *numbered])}),
+        Layout(
+            "columns without name and content",
+            group,
+            {"t.csv": joined([("v1", "v2", "", "", ""), *((n, t, "", "", "") for t, n in PLAIN)])},
+            flags=("--label", "v1", "--text", "v2"),
+        ),
+        Layout(
+            "the same without a flag",
+            group,
+            {"t.csv": joined([("v1", "v2", "", "", ""), *((n, t, "", "", "") for t, n in PLAIN)])},
+        ),
+        Layout(
+            "rows without content",
+            group,
+            {"t.csv": joined([HEAD, *PLAIN[:8], ("", ""), ("", ""), *PLAIN[8:]])},
+            note="without content",
+        ),
+        Layout(
+            "no label on some rows: nan, empty",
+            group,
+            {"t.csv": joined([HEAD, *PLAIN, ("nobody knows", "nan"), ("nor this", "")])},
+            note="2",
+        ),
+        Layout(
+            "class numbers, -1 where unlabelled, as SNLI's",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        HEAD,
+                        *((t, i % 3) for i, (t, n) in enumerate(PLAIN)),
+                        ("nobody knows", -1),
+                        ("no idea either", -1),
+                    ]
+                )
+            },
+            labels=("0", "1", "2"),
+            note="-1",
+        ),
+        Layout(
+            "tone: -1, 0, 1",
+            group,
+            {"t.csv": joined([HEAD, *((t, i % 3 - 1) for i, (t, n) in enumerate(PLAIN))])},
+            labels=("-1", "0", "1"),
+            note="order",
+        ),
+        Layout(
+            "0.0 and 1.0 in one file, 0 and 1 in the other",
+            group,
+            {
+                "train.csv": joined(
+                    [HEAD, *((t, {"parcel": "0.0", "refund": "1.0"}[n]) for t, n in PLAIN[:10])]
+                ),
+                "test.csv": joined(
+                    [HEAD, *((t, {"parcel": "0", "refund": "1"}[n]) for t, n in PLAIN[10:])]
+                ),
+            },
+            labels=("0", "1"),
+            where="train.csv",
+            flags=("--test", "{}/test.csv"),
+        ),
+        Layout(
+            "truth values",
+            group,
+            {
+                "t.csv": joined(
+                    [("text", "is_refund"), *((t, str(n == "refund")) for t, n in PLAIN)]
+                )
+            },
+            labels=("False", "True"),
+            flags=("--label", "is_refund"),
+        ),
+        Layout(
+            "one column a label, one 1 in a row",
+            group,
+            {"t.csv": joined([("text", "parcel", "refund"), *one_hot])},
+            note="one 1 a row",
+        ),
+        Layout(
+            "labels written with composed and decomposed letters",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        HEAD,
+                        *(
+                            (t, unicodedata.normalize("NFD", n) if i % 4 > 1 else n)
+                            for i, (t, n) in enumerate(KOREAN)
+                        ),
+                    ]
+                )
+            },
+            **KO,
+            note="read as one",
+        ),
+        Layout(
+            "labels with a space or a zero-width character behind",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        HEAD,
+                        *(
+                            (t, n + ("", " ", "\u200b", "")[i % 4])
+                            for i, (t, n) in enumerate(PLAIN)
+                        ),
+                    ]
+                )
+            },
+            note="read as one",
+        ),
+        Layout(
+            "labels as a list of one",
+            group,
+            {"t.csv": quoted([HEAD, *((t, f"['{n}']") for t, n in ENGLISH)])},
+            note="",
+        ),
+        Layout(
+            "a column's name with a comma",
+            group,
+            {"t.csv": quoted([("What, in your words?", "topic"), *ENGLISH])},
+            flags=("--text", "What, in your words?", "--label", "topic"),
+        ),
+        Layout(
+            "UTF-8 with a byte order mark",
+            group,
+            {"t.csv": ("\ufeff" + joined([HEAD, *KOREAN])).encode()},
+            **KO,
+        ),
+        Layout(
+            "UTF-16, Excel's Unicode text",
+            group,
+            {"t.txt": joined([HEAD, *KOREAN], "\t").encode("utf-16")},
+            **KO,
+        ),
+        Layout(
+            "CP949, as Excel writes it in Korea",
+            group,
+            {"t.csv": joined([HEAD, *KOREAN]).encode("cp949")},
+            **KO,
+            note="cp949",
+        ),
+        Layout(
+            "Shift-JIS",
+            group,
+            {"t.csv": joined([HEAD, *JAPANESE]).encode("cp932")},
+            **ja,
+            note="cp932",
+        ),
+        Layout(
+            "GB 18030",
+            group,
+            {"t.csv": joined([HEAD, *CHINESE]).encode("gb18030")},
+            **zh,
+            note="gb18030",
+        ),
+        Layout(
+            "Windows code page 1252",
+            group,
+            {"t.csv": quoted([HEAD, *GERMAN]).encode("cp1252")},
+            **de,
+            note="cp125",
+        ),
+        Layout(
+            "line ends of Windows and of old Macs",
+            group,
+            {"t.csv": joined([HEAD, *PLAIN], end="\r\n")},
+        ),
+        Layout("a workbook", group, {"t.xlsx": workbook([HEAD, *ENGLISH])}),
+        Layout(
+            "packed: .csv.gz",
+            group,
+            {"t.csv.gz": gzip.compress(joined([HEAD, *PLAIN]).encode(), mtime=0)},
+        ),
+        Layout(
+            "packed: a .zip with one file",
+            group,
+            {"t.zip": zipped({"__MACOSX/._t.csv": "x", "data/t.csv": joined([HEAD, *PLAIN])})},
+        ),
+        Layout(
+            "stars",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("review", "stars"),
+                        *((t, i % 5 + 1) for i, (t, _) in enumerate(PLAIN + KOREAN)),
+                    ]
+                )
+            },
+            labels=("1", "2", "3", "4", "5"),
+            rows=32,
+            kind="classify",
+            note="order",
+        ),
+        Layout(
+            "a price",
+            group,
+            {"t.csv": joined([("title", "price"), *((t, f"${p:.2f}") for t, p in prices)])},
+            kind="number",
+            rows=24,
+            labels=(),
+        ),
+        Layout(
+            "a test file without labels",
+            group,
+            {
+                "train.csv": joined([HEAD, *PLAIN]),
+                "test.csv": joined([("text",), *((t,) for t, _ in PLAIN[:5])]),
+            },
+            kind="",
+            where="train.csv",
+            flags=("--test", "{}/test.csv"),
+            note="nshot predict",
+        ),
+    ]
+
+
+def workbook(rows: Sequence[Sequence[object]]) -> bytes:
+    """One sheet."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append([*row])
+    saved = io.BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+def public() -> list[Layout]:
+    """Layouts of public sets."""
+    group = "public sets"
+    pairs = [
+        (t, f"{t} (again)", ("entailment", "neutral", "contradiction")[i % 3])
+        for i, (t, _) in enumerate(KOREAN)
+    ]
+    three = ("contradiction", "entailment", "neutral")
+    nsmc = [(9_000_000 + i, t, i % 2) for i, (t, _) in enumerate(KOREAN)]
+    named = [{"id": str(i), "document": t, "label": i % 2} for i, (t, _) in enumerate(KOREAN)]
+    return [
+        Layout(
+            "NSMC: ratings_train.txt and ratings_test.txt",
+            group,
+            {
+                f"ratings_{part}.txt": joined([("id", "document", "label"), *rows], "\t")
+                for part, rows in (("train", nsmc[:10]), ("test", nsmc[10:]))
+            },
+            labels=("0", "1"),
+            first="환불해 주세요",
+        ),
+        Layout(
+            "KLUE-NLI: one JSON list",
+            group,
+            {
+                "train.json": json.dumps(
+                    [
+                        {
+                            "guid": f"n{i}",
+                            "source": "news",
+                            "premise": p,
+                            "hypothesis": h,
+                            "gold_label": n,
+                            "author": "a",
+                        }
+                        for i, (p, h, n) in enumerate(pairs)
+                    ],
+                    ensure_ascii=False,
+                )
+            },
+            labels=three,
+        ),
+        Layout(
+            "KLUE-YNAT: guid, title, label",
+            group,
+            {
+                "train.json": json.dumps(
+                    [
+                        {
+                            "guid": f"y{i}",
+                            "title": t,
+                            "predefined_news_category": n,
+                            "label": n,
+                            "date": "2016.06.01",
+                        }
+                        for i, (t, n) in enumerate(KOREAN)
+                    ],
+                    ensure_ascii=False,
+                )
+            },
+            **KO,
+        ),
+        Layout(
+            "korean-hate-speech: comments, contain_gender_bias, bias, hate",
+            group,
+            {
+                "train.tsv": joined(
+                    [
+                        ("comments", "contain_gender_bias", "bias", "hate"),
+                        *(
+                            (t, "False", "none", "none" if n == "환불" else "hate")
+                            for t, n in KOREAN
+                        ),
+                    ],
+                    "\t",
+                )
+            },
+            labels=("hate", "none"),
+            flags=("--text", "comments", "--label", "hate"),
+        ),
+        Layout(
+            "GLUE SST-2: sentence, label",
+            group,
+            {
+                "train.tsv": joined(
+                    [("sentence", "label"), *((t, i % 2) for i, (t, _) in enumerate(PLAIN))], "\t"
+                )
+            },
+            labels=("0", "1"),
+        ),
+        Layout(
+            "BANKING77: text, category",
+            group,
+            {"train.csv": joined([("text", "category"), *PLAIN])},
+        ),
+        Layout(
+            "AG News: class number, title, description, no header",
+            group,
+            {
+                "train.csv": quoted(
+                    [
+                        (i % 4 + 1, f"News {i}: {t}", f"{t}, said a customer on day {i}.")
+                        for i, (t, _) in enumerate(ENGLISH * 2)
+                    ]
+                )
+            },
+            labels=("1", "2", "3", "4"),
+            rows=32,
+            first="News 0: Where is my parcel?\nWhere is my parcel?, said a customer on day 0.",
+            note="no header",
+        ),
+        Layout(
+            "SMSSpamCollection: ham or spam, a tab, the text",
+            group,
+            {
+                "SMSSpamCollection.txt": joined(
+                    [("ham" if n == "parcel" else "spam", t) for t, n in ENGLISH], "\t"
+                )
+            },
+            labels=("ham", "spam"),
+            first="The amount is wrong, correct it",
+        ),
+        Layout(
+            "fastText: __label__name text",
+            group,
+            {"train.txt": "".join(f"__label__{n} {t}\n" for t, n in ENGLISH)},
+        ),
+        Layout(
+            "TREC: NUM:date text",
+            group,
+            {
+                "train.txt": "".join(
+                    f"{'NUM:date' if n == 'parcel' else 'DESC:def'} {t}\n" for t, n in PLAIN
+                )
+            },
+            kind="",
+            note="label and text parted by a tab",
+        ),
+        Layout(
+            "Amazon reviews: rating, title, text",
+            group,
+            {
+                "r.jsonl": lines(
+                    [
+                        {
+                            "rating": float(i % 5 + 1),
+                            "title": t[:9],
+                            "text": t,
+                            "asin": f"B{i:04}",
+                            "verified_purchase": True,
+                        }
+                        for i, (t, _) in enumerate(ENGLISH * 2)
+                    ]
+                )
+            },
+            flags=("--label", "rating"),
+            labels=("1", "2", "3", "4", "5"),
+            rows=32,
+        ),
+        Layout(
+            "Kaggle's Twitter sentiment: tweet_id, airline_sentiment, text",
+            group,
+            {
+                "Tweets.csv": joined(
+                    [
+                        ("tweet_id", "airline_sentiment", "name", "text"),
+                        *(
+                            (5703 + i, ("negative", "positive")[i % 2], "jo", t)
+                            for i, (t, _) in enumerate(PLAIN)
+                        ),
+                    ]
+                )
+            },
+            flags=("--label", "airline_sentiment", "--text", "text"),
+            labels=("negative", "positive"),
+        ),
+        Layout(
+            "GSM8K: question, answer",
+            group,
+            {
+                "train.jsonl": lines(
+                    [
+                        {
+                            "question": f"What is {i} and {i}?",
+                            "answer": f"{i} and {i} are {2 * i}. #### {2 * i}",
+                        }
+                        for i in range(20)
+                    ]
+                )
+            },
+            kind="generate",
+            labels=(),
+            rows=20,
+            flags=("--kind", "generate"),
+        ),
+        Layout(
+            "E2E NLG: mr, ref",
+            group,
+            {
+                "trainset.csv": quoted(
+                    [
+                        ("mr", "ref"),
+                        *(
+                            (f"name[Inn {i}], food[Thai]", f"Inn {i} serves Thai food.")
+                            for i in range(20)
+                        ),
+                    ]
+                )
+            },
+            kind="generate",
+            labels=(),
+            rows=20,
+            flags=("--text", "mr", "--label", "ref", "--kind", "generate"),
+        ),
+        Layout(
+            "NSMC as JSON lines with class numbers",
+            group,
+            {"train.jsonl": lines(named)},
+            labels=("0", "1"),
+            first="환불해 주세요",
+        ),
+    ]
+
+
+def json_files() -> list[Layout]:
+    """JSON in its shapes."""
+    rows, group = records(ENGLISH), "JSON"
+    by_number = {key: {str(i): row[key] for i, row in enumerate(rows)} for key in ("text", "label")}
+    by_label = {n: [t for t, m in ENGLISH if m == n] for n in ("parcel", "refund")}
+    by_label["parcel"] = by_label["parcel"][:7]
+    return [
+        Layout("one object a line", group, {"t.jsonl": lines(rows)}),
+        Layout(
+            "a byte order mark, empty lines between",
+            group,
+            {"t.jsonl": "\ufeff" + lines(rows).replace("\n", "\n\n")},
+        ),
+        Layout("an array", group, {"t.json": json.dumps(rows)}),
+        Layout(
+            "columns",
+            group,
+            {"t.json": json.dumps({key: [row[key] for row in rows] for key in ("text", "label")})},
+        ),
+        Layout(
+            "columns by row number, as pandas writes them", group, {"t.json": json.dumps(by_number)}
+        ),
+        Layout(
+            "rows by number",
+            group,
+            {"t.json": json.dumps({str(i): row for i, row in enumerate(rows)})},
+        ),
+        Layout(
+            "one list of rows beside other keys",
+            group,
+            {"t.json": json.dumps({"version": "1.1", "data": rows})},
+            note="the list 'data'",
+        ),
+        Layout(
+            "texts by label",
+            group,
+            {"t.json": json.dumps(by_label)},
+            rows=15,
+            note="each key is a label",
+        ),
+        Layout(
+            "arrays, the names first",
+            group,
+            {"t.json": json.dumps([["text", "label"], *map(list, ENGLISH)])},
+        ),
+        Layout(
+            "packed: .jsonl.gz", group, {"t.jsonl.gz": gzip.compress(lines(rows).encode(), mtime=0)}
+        ),
+        Layout(
+            "truth values as labels",
+            group,
+            {"t.jsonl": lines([{"text": t, "label": n == "refund"} for t, n in ENGLISH])},
+            labels=("false", "true"),
+        ),
+        Layout(
+            "nothing but null as label on two rows",
+            group,
+            {"t.jsonl": lines([*rows, {"text": "a", "label": None}, {"text": "b", "label": None}])},
+            note="2",
+        ),
+    ]
+
+
+def tools() -> list[Layout]:
+    """Exports of labelling tools."""
+    group, ko = "labelling tools", dict(KO)
+    studio = [
+        {
+            "id": i,
+            "data": {"text": t},
+            "annotations": [
+                {
+                    "completed_by": 1,
+                    "was_cancelled": False,
+                    "result": [
+                        {
+                            "from_name": "topic",
+                            "to_name": "text",
+                            "type": "choices",
+                            "value": {"choices": [n]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for i, (t, n) in enumerate(KOREAN)
+    ]
+    mini = [
+        {
+            "id": i,
+            "text": t,
+            "topic": n,
+            "annotator": 1,
+            "annotation_id": i,
+            "created_at": "2024-01-01T00:00:00Z",
+            "updated_at": "2024-01-01T00:00:00Z",
+            "lead_time": 2.5,
+        }
+        for i, (t, n) in enumerate(KOREAN)
+    ]
+    prodigy = [
+        {
+            "text": t,
+            "_input_hash": i,
+            "_task_hash": i,
+            "label": n,
+            "answer": "reject" if i == 3 else "ignore" if i == 4 else "accept",
+            "_view_id": "classification",
+        }
+        for i, (t, n) in enumerate(KOREAN)
+    ]
+    return [
+        Layout(
+            "Label Studio, JSON",
+            group,
+            {"project.json": json.dumps(studio, ensure_ascii=False)},
+            **ko,
+            note="Label Studio",
+        ),
+        Layout(
+            "Label Studio, JSON-MIN",
+            group,
+            {"project.json": json.dumps(mini, ensure_ascii=False)},
+            **ko,
+            note="Label Studio",
+        ),
+        Layout(
+            "doccano, JSONL",
+            group,
+            {
+                "all.jsonl": lines(
+                    [{"id": i, "text": t, "label": [n]} for i, (t, n) in enumerate(KOREAN)]
+                )
+            },
+            **ko,
+            note="",
+        ),
+        Layout(
+            "Prodigy: accept, reject, ignore",
+            group,
+            {"p.jsonl": lines(prodigy)},
+            labels=("배송", "환불"),
+            rows=14,
+            note="Prodigy",
+        ),
+        Layout(
+            "Argilla, records",
+            group,
+            {
+                "a.json": json.dumps(
+                    [
+                        {
+                            "id": str(i),
+                            "fields": {"text": t},
+                            "responses": {
+                                "topic": [{"value": n, "user_id": "u", "status": "submitted"}]
+                            },
+                            "suggestions": {},
+                            "metadata": {},
+                            "status": "completed",
+                        }
+                        for i, (t, n) in enumerate(KOREAN)
+                    ],
+                    ensure_ascii=False,
+                )
+            },
+            **ko,
+            note="Argilla",
+        ),
+        Layout(
+            "spaCy: cats",
+            group,
+            {
+                "s.jsonl": lines(
+                    [
+                        {
+                            "text": t,
+                            "cats": {"배송": float(n == "배송"), "환불": float(n == "환불")},
+                        }
+                        for t, n in KOREAN
+                    ]
+                )
+            },
+            **ko,
+            note="spaCy",
+        ),
+    ]
+
+
+def conversations() -> list[Layout]:
+    """Instructions, conversations and preferences."""
+    group = "conversations"
+    asks = [
+        (f"Say {word} in Korean.", f"{word}!")
+        for word in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    ]
+    n = {"kind": "generate", "labels": (), "rows": 10}
+    pairs = [(q, a, f"not {a}") for q, a in asks]
+    return [
+        Layout(
+            "Alpaca: instruction, input, output",
+            group,
+            {"a.json": json.dumps([{"instruction": q, "input": "", "output": a} for q, a in asks])},
+            **n,
+        ),
+        Layout(
+            "Alpaca with system and history",
+            group,
+            {
+                "a.json": json.dumps(
+                    [
+                        {
+                            "instruction": q,
+                            "input": "",
+                            "output": a,
+                            "system": "Be brief.",
+                            "history": [["Hello", "Hi"]],
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+        ),
+        Layout(
+            "ShareGPT: conversations with from and value",
+            group,
+            {
+                "s.jsonl": lines(
+                    [
+                        {
+                            "conversations": [
+                                {"from": "human", "value": q},
+                                {"from": "gpt", "value": a},
+                            ]
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+        ),
+        Layout(
+            "OpenAI: messages",
+            group,
+            {
+                "m.jsonl": lines(
+                    [
+                        {
+                            "messages": [
+                                {"role": "system", "content": "Be brief."},
+                                {"role": "user", "content": q},
+                                {"role": "assistant", "content": a},
+                            ]
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+        ),
+        Layout(
+            "prompt and completion",
+            group,
+            {"c.jsonl": lines([{"prompt": q, "completion": a} for q, a in asks])},
+            **n,
+        ),
+        Layout(
+            "preferences: prompt, chosen, rejected",
+            group,
+            {"p.jsonl": lines([{"prompt": q, "chosen": c, "rejected": r} for q, c, r in pairs])},
+            kind="rank",
+            labels=(),
+            rows=10,
+        ),
+        Layout(
+            "hh-rlhf: two whole dialogues as strings",
+            group,
+            {
+                "h.jsonl": lines(
+                    [
+                        {
+                            "chosen": f"\n\nHuman: {q}\n\nAssistant: {c}",
+                            "rejected": f"\n\nHuman: {q}\n\nAssistant: {r}",
+                        }
+                        for q, c, r in pairs
+                    ]
+                )
+            },
+            kind="rank",
+            labels=(),
+            rows=10,
+        ),
+        Layout(
+            "KTO: prompt, completion, label",
+            group,
+            {
+                "k.jsonl": lines(
+                    [
+                        {"prompt": q, "completion": x, "label": good}
+                        for q, c, r in pairs
+                        for x, good in ((c, True), (r, False))
+                    ]
+                )
+            },
+            kind="",
+            note="two answers to choose from",
+        ),
+    ]
+
+
+def folders() -> list[Layout]:
+    """Folders."""
+    group = "folders"
+
+    def texts(where: str, rows: Sequence[tuple[str, str]]) -> dict[str, Content]:
+        return {f"{where}{n}/{i}.txt": t for i, (t, n) in enumerate(rows)}
+
+    return [
+        Layout("a folder a label, a file a text", group, texts("d/", ENGLISH), where="d"),
+        Layout(
+            "train and val, in capitals",
+            group,
+            {**texts("d/Train/", ENGLISH[:10]), **texts("d/Val/", ENGLISH[10:])},
+            where="d",
+            note="Val",
+        ),
+        Layout(
+            "training, validation, testing",
+            group,
+            {
+                **texts("d/training/", ENGLISH[:8]),
+                **texts("d/validation/", ENGLISH[8:12]),
+                **texts("d/testing/", ENGLISH[12:]),
+            },
+            where="d",
+            rows=12,
+            note="validation",
+        ),
+        Layout(
+            "__MACOSX, .DS_Store, .ipynb_checkpoints, Thumbs.db",
+            group,
+            {
+                **texts("d/", ENGLISH),
+                "d/__MACOSX/x.txt": "x",
+                "d/.DS_Store": "x",
+                "d/parcel/.ipynb_checkpoints/0.txt": "x",
+                "d/refund/Thumbs.db": "x",
+            },
+            where="d",
+        ),
+        Layout(
+            "folders' names decomposed, as macOS writes them",
+            group,
+            {**texts("d/", [(t, unicodedata.normalize("NFD", n)) for t, n in KOREAN])},
+            where="d",
+            **KO,
+        ),
+        Layout(
+            "train.csv and test.csv",
+            group,
+            {"d/train.csv": joined([HEAD, *PLAIN[:10]]), "d/test.csv": joined([HEAD, *PLAIN[10:]])},
+            where="d",
+        ),
+    ]
+
+
+MAKERS: tuple[Callable[[], list[Layout]], ...] = (
+    tables,
+    public,
+    json_files,
+    tools,
+    conversations,
+    folders,
+)
+LAYOUTS: tuple[Layout, ...] = tuple(layout for make in MAKERS for layout in make())
