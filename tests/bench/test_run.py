@@ -569,7 +569,9 @@ def test_where_nothing_answers_the_reasons_are_told(tmp_path: Path) -> None:
     task = jsonl(tmp_path / "pairs.jsonl", rows)
     with pytest.raises(RunFailed) as caught:
         go((task,), tmp_path / "run", methods=("knn",), shots=None)
-    assert "knn: answers tasks of kind classify or number or score, not rank" in str(caught.value)
+    assert "knn: answers tasks of kind classify or multilabel or number or score, not rank" in str(
+        caught.value
+    )
     assert not (tmp_path / "run" / "leaderboard.json").exists()
 
 

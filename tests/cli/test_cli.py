@@ -555,7 +555,8 @@ def test_free_answers_end_to_end(typed: Typed, tmp_path: Path) -> None:
     assert 0 < rows_["few_shot"]["score"] <= 1
     assert rows_["few_shot"]["tokens_per_request"] > 0
     assert (
-        rows_["knn"]["reason"] == "answers tasks of kind classify or number or score, not generate"
+        rows_["knn"]["reason"]
+        == "answers tasks of kind classify or multilabel or number or score, not generate"
     )
     assert rows_["knn"]["also"] == {}
     further = rows_["few_shot"]["also"]

@@ -160,7 +160,9 @@ def test_a_method_says_why_not_and_what_it_would_take(
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600
     assert 0 < method.use_forecast(brief).seconds < 3600
-    for kind in {"classify", "score", "number", "spans", "generate", "rank"} - method.kinds:
+    for kind in {"classify", "score", "multilabel", "number", "spans", "generate", "rank"} - (
+        method.kinds
+    ):
         other = replace(brief, task=Task("other", kind))
         assert f"not {kind}" in str(method.why_not(other))
     if isinstance(method, Episodic) and not reads_texts(name):

@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     marks: dict[Kind, str] = {
         "classify": "*",
         "score": "#",
+        "multilabel": "&",
         "number": "%",
         "spans": "=",
         "generate": "+",
@@ -43,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         if settings:
             print(f"{'':28} {'; '.join(settings)}")
     meaning = (
-        "* to choose labels, # levels in order, % numbers, = spans, + to write answers, ° on"
-        " pictures"
+        "* to choose labels, # levels in order, & several labels, % numbers, = spans, "
+        "+ to write answers, ° on pictures"
     )
     print(f"\ncompared where --methods is not given: {meaning}")
     if faults:

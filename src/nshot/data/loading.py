@@ -277,7 +277,7 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
         faults.add(Fault(problem, "one column of pictures", f"--text {named[0]}", where))
     if columns.kind not in LABELLED:
         problem = f"pictures in a task of kind {columns.kind}"
-        faults.add(Fault(problem, "labels to choose from", where=where))
+        faults.add(Fault(problem, "one label a picture", where=where))
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
             open_pictures(table, named[0], faults)

@@ -70,6 +70,9 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
         "ordinal", "baseline", "zero_shot", "few_shot", "lm_probe", "retrieved_shots", "setfit",
         "prompt_tuning", "p_tuning", "prefix", "ia3", "lora", "full",
     ),
+    "multilabel": (
+        "majority", "tfidf_lr", "knn", "linear_probe", "zero_shot", "few_shot", "lora",
+    ),
     "number": (
         "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
     ),

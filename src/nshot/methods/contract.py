@@ -150,6 +150,8 @@ class Method(BaseModel, ABC):
     above: ClassVar[float] = 0.0
     learns: ClassVar[bool] = True
     """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
+    learns_labels: ClassVar[bool] = True
+    """False: what it learns from shots is not their labels (a fixed prompt, calibrated)."""
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}

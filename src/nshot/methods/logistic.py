@@ -8,6 +8,7 @@ where probabilities are still off by tenths.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -55,6 +56,20 @@ def logistic(
     return weights, bias
 
 
+def independent(design: Design, applies: Floats, C: float) -> tuple[Floats, Floats]:
+    """A logistic regression for each column of `applies` (rows, labels), 0 and 1, of its own.
+
+    (width, labels) weights and (labels,) biases that minimise the sum of the rows' losses plus half
+    the squared weights over `C`. A label that no row has, or every row, is answered so always.
+    """
+    weights = np.zeros((design.width, applies.shape[1]))
+    bias = np.where(applies.any(axis=0), -ABSENT, ABSENT)
+    mixed = applies.any(axis=0) & ~applies.all(axis=0)
+    if mixed.any():
+        weights[:, mixed], bias[mixed] = design.fit_each(applies[:, mixed], C)
+    return weights, bias
+
+
 @dataclass(frozen=True)
 class Design:
     """Features of rows, made ready for fits: centred, and with their directions' sizes known.
@@ -81,12 +96,22 @@ class Design:
 
     def fit(self, targets: NDArray[np.intp], labels: int, C: float) -> tuple[Floats, Floats]:
         """Weights (width, labels) and bias (labels,); every one of the labels has a row."""
-        rows = len(targets)
+        curvature = (1 - 1 / labels) / labels  # of a softmax that knows nothing yet
+        return self._minimised(labels, C, curvature, lambda dtype: _softmax(targets, dtype))
+
+    def fit_each(self, applies: Floats, C: float) -> tuple[Floats, Floats]:
+        """The same of `applies` (rows, labels), each label against its absence."""
+        labels = applies.shape[1]
+        return self._minimised(labels, C, 0.25, lambda dtype: _sigmoids(applies, dtype))
+
+    def _minimised(
+        self, labels: int, C: float, curvature: float, residuals: Callable[[np.dtype[Any]], Any]
+    ) -> tuple[Floats, Floats]:
+        rows = self.features.shape[0]
         small = rows * min(self.features.shape) * labels <= SMALL
         dtype = np.dtype(np.float64 if small else np.float32)
-        curvature = (1 - 1 / labels) / labels  # of a softmax that knows nothing yet
         space = self.space.scaled(labels, 1 / (C * rows), curvature, dtype)
-        values = minimise(space, _softmax(targets, dtype), SMALL_GAP if small else GAP)
+        values = minimise(space, residuals(dtype), SMALL_GAP if small else GAP)
         weights, bias = space.weights(values)
         return weights, bias - self.mean @ weights
 
@@ -100,6 +125,16 @@ def _softmax(targets: NDArray[np.intp], dtype: np.dtype[Any]) -> Any:
         parts *= share / parts.sum(axis=1, keepdims=True)
         parts[rows, targets] -= share
         return parts
+
+    return residuals
+
+
+def _sigmoids(applies: Floats, dtype: np.dtype[Any]) -> Any:
+    """The residuals of the mean of the labels' cross-entropies: (probabilities - right) / rows."""
+    right, share = applies.astype(dtype), dtype.type(1 / len(applies))
+
+    def residuals(logits: Array) -> Array:
+        return np.asarray((dtype.type(0.5) * (1 + np.tanh(logits / 2)) - right) * share)
 
     return residuals
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import (
     LABELLED,
+    OF_LABELS,
     WRITTEN,
     Cost,
     Example,
@@ -22,6 +23,7 @@ from nshot.core.types import (
     digest,
 )
 from nshot.methods.contract import Brief, Method, Workbench
+from nshot.methods.label_sets import brief_of_questions
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.prompts.render import Format, instruction, shown_answer
@@ -66,7 +68,7 @@ class Prompting(Writing, Method):
     def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
         """Calibration is of labels: a written answer has none."""
         space = super().searched(kind)
-        return {n: v for n, v in space.items() if kind in LABELLED or n != "calibration"}
+        return {n: v for n, v in space.items() if kind in OF_LABELS or n != "calibration"}
 
     def why_not(self, brief: Brief) -> str | None:
         """Also where a format is to be kept that cannot be."""
@@ -82,11 +84,13 @@ class Prompting(Writing, Method):
 
     def forecast(self, brief: Brief) -> Cost:
         """Calibration reads some rows."""
+        brief = brief_of_questions(brief)
         rows = min(self.calibration_rows(), brief.labelled + brief.unlabelled)
         return self._reading(brief, rows if brief.task.has_labels else 0)
 
     def use_forecast(self, brief: Brief) -> Cost:
         """The model reads every test row once, and what is the same in all prompts once."""
+        brief = brief_of_questions(brief)
         return self._reading(brief, brief.test)
 
     def _reading(self, brief: Brief, rows: int) -> Cost:

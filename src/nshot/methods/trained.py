@@ -9,6 +9,7 @@ from pydantic import Field
 
 from nshot.core.types import LABELLED, WRITTEN, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
+from nshot.methods.label_sets import asked, brief_of_questions
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted, written_tokens
 from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing
@@ -78,6 +79,8 @@ class Trained(Writing, Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""
+        if task.kind == "multilabel":
+            return asked(self, task, shots, bench)
         part = self.part(task, shots, bench.seed)
         data = self.data(task, shots, bench.seed)
         recipe = Recipe(part, data, self.objective(), self.schedule(bench.seed))
@@ -101,6 +104,7 @@ class Trained(Writing, Method):
 
     def forecast(self, brief: Brief) -> Cost:
         """Training, and looking at the training rows before and after."""
+        brief = brief_of_questions(brief)
         part, rows = self.part(brief.task, Shots(), 0), brief.labelled
         steps = self.schedule(0).steps(rows)
         trained = min(steps * self.batch_size, self.epochs * rows)
@@ -114,6 +118,7 @@ class Trained(Writing, Method):
 
     def use_forecast(self, brief: Brief) -> Cost:
         """One prompt an input, with the labels to judge or a text about as long to write."""
+        brief = brief_of_questions(brief)
         read = brief.test * _tokens_to_ask(brief)
         written = brief.test * written_tokens(brief)
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from nshot.core.errors import NshotError
 from nshot.core.files import UNSAFE
+from nshot.core.label_sets import labels_of
 from nshot.core.types import Input, Prediction, Shots, Task
 from nshot.methods.contract import Method, Workbench
 from nshot.methods.spec import spec, spec_hash
@@ -80,6 +81,9 @@ def check_predictor(
     if task.has_labels:
         known = {*task.label_names, ""}
         promise(all(p.answer in known for p in predictions), "every answer is a label")
+    if task.kind == "multilabel":
+        names = {name for p in predictions for name in labels_of(p.answer)}
+        promise(names <= {*task.label_names}, "every answer is made of labels")
     backwards = predictor.predict(inputs[::-1])[::-1]
     singly = [predictor.predict([one])[0] for one in inputs]
     promise(_same(predictions, backwards), "the order of the inputs changes no answer")

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import Cost, Shots, Task, digest
+from nshot.core.types import OF_LABELS, Cost, Kind, Shots, Task, digest
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read, targets
+from nshot.methods.label_set_head import label_set_head
 from nshot.methods.logistic import Design, logistic
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
@@ -27,6 +28,7 @@ class LinearProbe(OnFeatures):
     """
 
     name: ClassVar = "linear_probe"
+    kinds: ClassVar[frozenset[Kind]] = OF_LABELS
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
     version: ClassVar = 2
@@ -42,9 +44,11 @@ class LinearProbe(OnFeatures):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit the head."""
         vectors = encoded(bench, [example.input for example in shots.labelled])
-        numbers = targets(task, shots.labelled)
         key = digest("design", vectors.tobytes())
         design = bench.shared(key, lambda: Design.of(vectors))
+        if task.kind == "multilabel":
+            return label_set_head(task, shots, bench, encoder_of(bench), design, self.C)
+        numbers = targets(task, shots.labelled)
         weights, bias = logistic(design, numbers, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, encoder_of(bench), weights, bias)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import Shots, Task
+from nshot.core.types import OF_LABELS, WRITTEN, Kind, Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
 from nshot.training.parts.adapter import Adapter
@@ -78,6 +78,7 @@ class LoRA(LowRank, Trained):
     """
 
     name: ClassVar[str] = "lora"
+    kinds: ClassVar[frozenset[Kind]] = OF_LABELS | WRITTEN
     about: ClassVar[str] = "low-rank matrices beside the frozen weights"
 
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Example, Shots, Task
+from nshot.core.types import OF_LABELS, WRITTEN, Example, Shots, Task
 from nshot.methods.contract import Brief, Workbench
+from nshot.methods.label_sets import asked
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
@@ -35,6 +36,7 @@ class FewShot(Prompting):
     """
 
     name: ClassVar = "few_shot"
+    kinds: ClassVar = OF_LABELS | WRITTEN
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "n": (8, 4, 16),
         "format": ("plain", "instruction", "chat"),
@@ -54,6 +56,8 @@ class FewShot(Prompting):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Choose the examples, as many as fit, and calibrate on other rows."""
+        if task.kind == "multilabel":
+            return asked(self, task, shots, bench)
         bare = prompted(task, shots, bench, base_of(bench), self.format, self.constrained)
         demos = in_turn(shots.labelled, self.n, bench.seed)
         count = how_many_fit(bare, demos, shots, bench)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nshot.core.types import LABELLED, WRITTEN, Shots, Task
+from nshot.core.types import OF_LABELS, WRITTEN, Shots, Task
 from nshot.methods.contract import Brief, Workbench
+from nshot.methods.label_sets import asked
 from nshot.methods.prompting import Prompting, base_of, calibrated, prompted
 from nshot.predictors.base import Predictor
 from nshot.predictors.ranker import Ranker
@@ -17,11 +18,13 @@ class ZeroShot(Prompting):
 
     https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
     - the label whose words the model finds likeliest after the text, or whatever it writes there.
-    Given answers (kind rank) are compared by their log-likelihood.
+    Given answers (kind rank) are compared by their log-likelihood. Where several labels may apply
+    it is asked about each, yes or no.
     """
 
     name: ClassVar = "zero_shot"
-    kinds: ClassVar = LABELLED | WRITTEN | {"rank"}
+    learns_labels: ClassVar = False
+    kinds: ClassVar = OF_LABELS | WRITTEN | {"rank"}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "format": ("plain", "instruction", "chat"),
         "calibration": ("batch", "content_free", "none"),
@@ -36,6 +39,8 @@ class ZeroShot(Prompting):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Calibrate on unlabelled rows."""
+        if task.kind == "multilabel":
+            return asked(self, task, shots, bench)
         base = base_of(bench)
         if task.kind == "rank":
             return Ranker(task, bench.models, base, self.format)

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import Cost, Shots, Task, digest
+from nshot.core.types import OF_LABELS, Cost, Kind, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import targets
+from nshot.methods.label_set_head import label_set_head
 from nshot.methods.logistic import Design, logistic
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import TfIdf
@@ -29,6 +30,7 @@ class TfIdfLR(Method):
 
     name: ClassVar = "tfidf_lr"
     rung: ClassVar = "trivial"
+    kinds: ClassVar[frozenset[Kind]] = OF_LABELS
     trains: ClassVar = "head"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"C": (10.0, 1.0, 100.0)}
     version: ClassVar = 2
@@ -54,6 +56,8 @@ class TfIdfLR(Method):
             return source, Design.of(source.read(inputs).matrix)
 
         source, design = bench.shared(digest("tfidf", *texts), count)
+        if task.kind == "multilabel":
+            return label_set_head(task, shots, bench, source, design, self.C)
         labels = targets(task, shots.labelled)
         weights, bias = logistic(design, labels, len(task.labels), self.C)
         bench.trained(weights.size + bias.size)
