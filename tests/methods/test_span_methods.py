@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lent import Lent
 
+from encoders import tiny_encoder
+from nshot.core.errors import CannotAdapt
 from nshot.core.spans import Span, spans_of, written
 from nshot.core.types import Example, Input, Label, Shots, Task
+from nshot.methods.fewshot.token_head import TokenHead
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.trivial.dictionary import Dictionary
 from nshot.models import open_models
+from nshot.models.base import Layer, token_reader
 from nshot.models.catalog import resolve
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import load
@@ -62,6 +67,49 @@ def test_phrases_are_marked_as_whole_words_the_longest_first(
 ) -> None:
     predictor = Dictionary().adapt(TASK, SHOTS, Bench(tmp_path))
     assert marked(predictor, text) == expected
+
+
+@pytest.mark.parametrize("layer", ["middle", "last"])
+def test_a_token_head_learns_its_shots_and_answers_row_by_row(layer: Layer, tmp_path: Path) -> None:
+    base = resolve(str(tiny_encoder(tmp_path / "tiny")), "encoder")
+    bench = Bench(tmp_path, models=open_models(), encoder=base)
+    predictor = TokenHead(C=1e5, layer=layer).adapt(TASK, SHOTS, bench)
+    inputs = [example.input for example in SHOTS.labelled]
+    answers = predictor.predict(inputs)
+    expected = [spans_of(example.targets[0]) for example in SHOTS.labelled]
+    assert [spans_of(one.answer) for one in answers[:2]] == expected[:2]
+    assert predictor.predict(inputs[::-1]) == answers[::-1]
+    assert bench.parameters == 5 * (32 + 1)
+    predictor.save(tmp_path / "saved")
+    assert load(tmp_path / "saved", open_models()).predict(inputs) == answers
+
+
+@pytest.mark.parametrize("layer", ["middle", "last"])
+def test_what_was_labelled_is_marked_in_new_texts(layer: Layer, tmp_path: Path) -> None:
+    shots = Shots(SHOTS.labelled[:2])
+    predictor = TokenHead(C=100.0, layer=layer).adapt(TASK, shots, Bench(tmp_path))
+    assert marked(predictor, "old Kim") == [("Kim", "PER")]
+    assert marked(predictor, "...") == []
+
+
+def test_a_text_longer_than_the_encoder_is_read_in_parts(tmp_path: Path) -> None:
+    base = resolve(str(tiny_encoder(tmp_path / "tiny", context=16)), "encoder")
+    encoder = token_reader(open_models().encoder(base))
+    text = "Kim lives in New York and May in old York, " * 5
+    (tokens,) = encoder.tokens([text], "last")
+    pieces = [text[a:b] for a, b in zip(tokens.starts, tokens.ends, strict=True)]
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert len(tokens.vectors) > 16
+    (alone,) = encoder.tokens(["Kim"], "last")
+    np.testing.assert_array_equal(encoder.tokens([text, "Kim"], "last")[1].vectors, alone.vectors)
+
+
+def test_an_encoder_without_tokens_says_so(tmp_path: Path) -> None:
+    class Bare:
+        ref = resolve("fake:encoder", "encoder")
+
+    with pytest.raises(CannotAdapt, match="shows no vectors of tokens"):
+        token_reader(Bare())  # type: ignore[arg-type]
 
 
 def test_a_tuned_model_lists_spans(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ WHERE: Mapping[str, str] = {
     "linear_probe": "nshot.methods.fewshot.linear_probe:LinearProbe",
     "ordinal": "nshot.methods.fewshot.ordinal:Ordinal",
     "ridge": "nshot.methods.fewshot.ridge:Ridge",
+    "token_head": "nshot.methods.fewshot.token_head:TokenHead",
     "picture_probe": "nshot.methods.fewshot.picture_probe:PictureProbe",
     "baseline": "nshot.methods.fewshot.baseline:Baseline",
     "baseline_pp": "nshot.methods.fewshot.baseline_pp:BaselinePP",
@@ -76,7 +77,7 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     "number": (
         "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
     ),
-    "spans": ("dictionary", "zero_shot", "few_shot", "lora"),
+    "spans": ("dictionary", "token_head", "zero_shot", "few_shot", "lora"),
     "generate": (
         "nearest_answer", "zero_shot", "few_shot", "retrieved_shots", "prompt_tuning", "p_tuning",
         "prefix", "lora", "full",

@@ -263,6 +263,38 @@ class Lent:
     trained: tuple[str, ...] = ()
 
 
+Layer: TypeAlias = Literal["middle", "last"]
+"""Whose output is shown: of half the blocks, or of all."""
+
+
+class TokenVectors(NamedTuple):
+    """The tokens of one text: `vectors` (tokens, width) of unit length, and which characters each
+    stands for: from `starts` up to `ends` (tokens,)."""
+
+    vectors: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """An encoder that shows what it makes of each token."""
+
+    def tokens(self, texts: Sequence[str], layer: Layer) -> list[TokenVectors]:
+        """The tokens of each text, whatever else is asked beside it.
+
+        All of the text: what is longer than the encoder reads at once is read in parts.
+        """
+        ...
+
+
+def token_reader(encoder: Encoder) -> ReadsTokens:
+    """The encoder, which shows its tokens; `CannotAdapt` where it does not."""
+    if not isinstance(encoder, ReadsTokens):
+        raise CannotAdapt(f"{encoder.ref.name} shows no vectors of tokens")
+    return encoder
+
+
 @runtime_checkable
 class LendsCopy(Protocol):
     """An encoder whose weights can be trained, on a copy."""

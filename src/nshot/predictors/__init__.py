@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "neighbour_shares": "nshot.predictors.label_sets:NeighbourShares",
     "asked_labels": "nshot.predictors.label_sets:AskedLabels",
     "phrases": "nshot.predictors.phrases:Phrases",
+    "tagger": "nshot.predictors.tagger:Tagger",
     "ordinal_head": "nshot.predictors.ordinal_head:OrdinalHead",
     "nearest": "nshot.predictors.nearest:Nearest",
     "nearest_answer": "nshot.predictors.nearest:NearestAnswer",

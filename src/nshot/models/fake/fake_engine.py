@@ -27,11 +27,13 @@ from nshot.models.base import (
     Floats,
     Hidden,
     LanguageModel,
+    Layer,
     ModelFacts,
     Models,
     PictureEncoder,
     PrefixState,
     Tokens,
+    TokenVectors,
     View,
     is_tokens,
     stop_at,
@@ -190,6 +192,19 @@ class FakeEncoder:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Words of each text."""
         return [len(_words(text)) for text in texts]
+
+    def tokens(self, texts: Sequence[str], layer: Layer) -> list[TokenVectors]:
+        """A bag of each word; of the last layer with the word before it."""
+        return [_word_vectors(text, layer) for text in texts]
+
+
+def _word_vectors(text: str, layer: Layer) -> TokenVectors:
+    matches = list(re.finditer(r"\w+", text))
+    before = ["", *(match[0] for match in matches)] if layer == "last" else [""] * len(matches)
+    bags = [_bag(f"{one} {match[0]}") for one, match in zip(before, matches, strict=False)]
+    places = [(match.start(), match.end()) for match in matches]
+    starts, ends = np.array(places, np.int64).reshape(-1, 2).T
+    return TokenVectors(np.stack(bags) if bags else _no_rows(), starts, ends)
 
 
 class FakePictures:

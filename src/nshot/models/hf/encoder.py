@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nshot.core import machine
 from nshot.core.types import ModelRef
 from nshot.models import catalog
-from nshot.models.base import Lent
+from nshot.models.base import Layer, Lent, TokenVectors
 
 BATCH = 32
 """Texts encoded at once, of one length."""
@@ -103,3 +103,45 @@ class SentenceEncoder:
             counts = lengths(self._model, texts)
         limit = self._model.max_seq_length or max(counts)
         return [min(count, limit) for count in counts]
+
+    def tokens(self, texts: Sequence[str], layer: Layer) -> list[TokenVectors]:
+        """See `nshot.models.base.ReadsTokens`; the texts one by one."""
+        return [self._all_tokens(text, layer) for text in texts]
+
+    def _all_tokens(self, text: str, layer: Layer) -> TokenVectors:
+        read = [(at, self._some_tokens(part, layer)) for at, part in self._parts(text)]
+        return TokenVectors(
+            np.concatenate([one.vectors for _, one in read]),
+            np.concatenate([one.starts + at for at, one in read]),
+            np.concatenate([one.ends + at for at, one in read]),
+        )
+
+    def _parts(self, text: str, at: int = 0) -> list[tuple[int, str]]:
+        """Parts of a text that fit into the encoder, and where they begin; cut between words."""
+        limit = self._model.max_seq_length
+        with self._lock:
+            (count,) = lengths(self._model, [text])
+        if not limit or count <= limit or len(text) < 2:
+            return [(at, text)]
+        middle = len(text) // 2
+        space = text.rfind(" ", 0, middle + 1)
+        cut = space if space > 0 else middle
+        return [*self._parts(text[:cut], at), *self._parts(text[cut:], at + cut)]
+
+    def _some_tokens(self, text: str, layer: Layer) -> TokenVectors:
+        import torch
+
+        prompt, transformer = prompt_of(self._model), self._model[0].auto_model
+        with self._lock, torch.inference_mode():
+            coded = self._model.tokenizer(
+                prompt + text, return_offsets_mapping=True, return_tensors="pt"
+            )
+            places = coded.pop("offset_mapping")[0].numpy().astype(np.int64) - len(prompt)
+            coded = {name: ids.to(transformer.device) for name, ids in coded.items()}
+            states = transformer(**coded, output_hidden_states=True).hidden_states
+        state = states[-1] if layer == "last" else states[len(states) // 2]
+        vectors = state[0].float().cpu().numpy()
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        starts, ends = np.maximum(places[:, 0], 0), places[:, 1]
+        own = ends > starts  # not what marks the ends, nor the prompt's
+        return TokenVectors((vectors / np.maximum(norms, 1e-12))[own], starts[own], ends[own])

@@ -21,11 +21,14 @@ from nshot.models.base import (
     Encoder,
     Hidden,
     LanguageModel,
+    Layer,
     LendsCopy,
     Lent,
     ModelFacts,
     PrefixState,
     Tokens,
+    TokenVectors,
+    token_reader,
 )
 from nshot.models.wrap.around import Around
 
@@ -43,6 +46,7 @@ class Answers:
         default_factory=dict
     )
     """Of each encoder and text its vector and its tokens."""
+    tokens: dict[tuple[ModelRef, Layer], dict[str, TokenVectors]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,12 @@ class CachedEncoder:
     """An encoder that is asked for each text once: its vectors depend on no other text."""
 
     encoder: Encoder
-    known: dict[str, tuple[NDArray[np.float32], int]]
+    answers: Answers
+
+    @property
+    def known(self) -> dict[str, tuple[NDArray[np.float32], int]]:
+        """Of each text its vector and its tokens."""
+        return self.answers.vectors.setdefault(self.ref, {})
 
     @property
     def ref(self) -> ModelRef:
@@ -136,6 +145,14 @@ class CachedEncoder:
             return [self.known[text][1] for text in texts]
         return self.encoder.count(texts)
 
+    def tokens(self, texts: Sequence[str], layer: Layer) -> list[TokenVectors]:
+        """See `nshot.models.base.ReadsTokens`."""
+        known = self.answers.tokens.setdefault((self.ref, layer), {})
+        fresh = [text for text in dict.fromkeys(texts) if text not in known]
+        made = token_reader(self.encoder).tokens(fresh, layer)
+        known.update(zip(fresh, made, strict=True))
+        return [known[text] for text in texts]
+
     def _ask(self, texts: Sequence[str]) -> None:
         fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
         if fresh:
@@ -158,4 +175,4 @@ class CachedModels(Around):
         encoder = self.models.encoder(ref)
         if ref.deltas:
             return encoder
-        return CachedEncoder(encoder, self._answers.vectors.setdefault(ref, {}))
+        return CachedEncoder(encoder, self._answers)

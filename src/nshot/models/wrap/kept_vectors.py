@@ -19,8 +19,11 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef, digest
 from nshot.models.base import (
     Encoder,
+    Layer,
     LendsCopy,
     Lent,
+    TokenVectors,
+    token_reader,
 )
 from nshot.models.wrap.around import Around
 from nshot.models.wrap.vector_files import VectorFiles, Vectors
@@ -79,6 +82,10 @@ class KeptEncoder:
         kept = self._files.of(texts)
         _charge(kept, _COUNTING, start)
         return [int(count) for count in kept.tokens]
+
+    def tokens(self, texts: Sequence[str], layer: Layer) -> list[TokenVectors]:
+        """See `nshot.models.base.ReadsTokens`; worked out every time, being many times as large."""
+        return token_reader(self._encoder).tokens(texts, layer)
 
     def _encode_some(self, missing: Sequence[str]) -> None:
         """Encode what no other process is encoding, or wait for one of these."""
