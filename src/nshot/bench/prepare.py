@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from nshot.bench.encoders import default_encoders
+from nshot.bench.long_texts import long_notes
 from nshot.bench.own import places_of
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
 from nshot.bench.setting import Setting
@@ -116,6 +117,8 @@ def prepare(
     encoders, rows = _encoders(request, methods, task, rows, single=not hold_out)
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
+    if not task.pictures:
+        rows = replace(rows, notes=(*rows.notes, *long_notes(rows, encoders, bases)))
     judge = resolve(request.judge, "lm") if request.judge else None
     setting = Setting(task, rows, bases, encoders, judge, places, _more(request, task, rows))
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
@@ -337,6 +340,13 @@ def _encoders(
         return _named_models(request.encoder, _encoder_role(task), needed), rows
     encoders, note = default_encoders(rows.train, single)
     return encoders, replace(rows, notes=(*rows.notes, *([note] if note else [])))
+
+
+def usual_long_notes(task: Task, rows: Split) -> tuple[str, ...]:
+    """What `nshot.bench.long_texts.long_notes` says of the models taken where none are named."""
+    if task.pictures:
+        return ()
+    return long_notes(rows, default_encoders(rows.train).encoders, _named_models((), "lm", True))
 
 
 def _named_models(names: Sequence[str], role: Role, needed: bool) -> tuple[ModelRef, ...]:

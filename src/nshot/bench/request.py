@@ -69,6 +69,9 @@ class Request:
             " free answers"
         ),
     ] = None
+    positive: Annotated[
+        str | None, Flag("of two labels the one that is looked for (default: by its name)", "LABEL")
+    ] = None
     encoding: Annotated[str | None, Flag(ENCODING, "NAME")] = None
     model: Annotated[
         Names,

@@ -15,6 +15,7 @@ from nshot.bench.setting import Setting, cut_rows
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Split, Task
 from nshot.data import Loaded, load, split, with_background
+from nshot.data.drawing import rare_labels
 from nshot.metrics import misfits
 
 DRAWS = 3
@@ -40,6 +41,7 @@ def load_files(request: Request, test: str | None, shots: Sequence[int] | None =
         label=request.label,
         group=request.group,
         kind=request.kind,
+        positive=request.positive,
         encoding=request.encoding,
         shots=shots,
     )
@@ -57,7 +59,8 @@ def read_rows(request: Request, hold_out: bool = True) -> tuple[Task, tuple[str,
     also = tuple(name for name in names if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     rows = with_background(rows, loaded.background)
-    notes = (*loaded.notes, *rows.notes, *_uneven(task, rows), *_unused(request, rows))
+    notes = (*loaded.notes, *rows.notes, *_uneven(task, rows))
+    notes += (*_rare(request, task, rows), *_unused(request, rows))
     return task, also, replace(rows, notes=notes)
 
 
@@ -78,7 +81,18 @@ def _uneven(task: Task, rows: Split) -> list[str]:
     return [
         f"{count} of {counts.total()} rows have the label {name!r}: always answering it is right "
         "that often, and accuracy hides how the others do; --metric macro_f1 counts every label "
-        "alike"
+        "alike" + ", --metric f1 is of the positive one" * (task.positive is not None)
+    ]
+
+
+def _rare(request: Request, task: Task, rows: Split) -> list[str]:
+    """A note on each label that has fewer rows than are drawn of the others."""
+    largest = max((n for n in request.shots or () if n is not None), default=0)
+    counts = Counter(row.label for row in rows.train) if task.has_labels else Counter()
+    return [
+        f"label '{name}' has {counts[name]} row{'s' * (counts[name] > 1)} to learn from: a draw of "
+        f"--shots {largest} takes all of them, and {largest} of the other labels"
+        for name in rare_labels(counts, largest, task.drawn_labels)
     ]
 
 
@@ -101,15 +115,20 @@ def row_faults(request: Request, task: Task, also: Sequence[str], rows: Split) -
         return [*wrong, *faults]
     largest = max((n for n in request.shots or () if n is not None), default=0)
     after = "after duplicates were dropped" if rows.mode != "folds" else "in a training fold"
-    names = [f"label '{name}'" for name in task.drawn_labels] or ["the task"]
+    drawable = dict(zip(task.drawn_labels or ("",), _drawable(request, task, rows), strict=True))
+    rare = rare_labels(drawable, largest, task.drawn_labels)
     return wrong + [
         Fault(
-            f"{name} has {count} rows {after}, fewer than --shots {largest}",
+            f"{_called(name)} has {count} rows {after}, fewer than --shots {largest}",
             do=f"--shots {max(count, 1)}, or label {largest - count} more rows",
         )
-        for name, count in zip(names, _drawable(request, task, rows), strict=True)
-        if count < largest
+        for name, count in drawable.items()
+        if count < largest and name not in rare
     ]
+
+
+def _called(label: str) -> str:
+    return f"label '{label}'" if label else "the task"
 
 
 def _drawable(request: Request, task: Task, rows: Split) -> list[int]:

@@ -26,7 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "test": Flag("test rows", "FILE"),
     }
     flags.add(
-        parser, Request, ("task", "text", "label", "group", "kind", "encoding", "test"), changes
+        parser,
+        Request,
+        ("task", "text", "label", "group", "kind", "positive", "encoding", "test"),
+        changes,
     )
 
 
@@ -35,12 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.task)
     if any((folder / name).exists() for name in ("check.jsonl", "winner", "nshot.yaml")):
         return _delivered(folder)
+    from nshot.bench.prepare import usual_long_notes
     from nshot.bench.request import Request
     from nshot.bench.task_rows import checked_rows
     from nshot.data.same import shown
 
     task, rows = checked_rows(flags.read(Request, arguments))
-    for note in rows.notes:
+    for note in (*rows.notes, *usual_long_notes(task, rows)):
         print(f"note: {note}")
     print(f"task {task.name}: {task.kind}, metric {task.metric}")
     print(f"{len(rows.train)} rows to learn from, {len(rows.test)} to test on ({rows.mode})")

@@ -171,7 +171,8 @@ class Task:
     `field_names` renames an input field for the prompt (``text`` -> ``Review``) and
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
     generate task must look like, where that was said; `reward` holds the checks that tell what one
-    is worth. `pictures`: each input is a picture.
+    is worth. `pictures`: each input is a picture. `positive` is the label that
+    is looked for, of two.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Task:
     pictures: bool = False
     scale: Scale | None = None
     reward: tuple[Check, ...] = ()
+    positive: str | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:

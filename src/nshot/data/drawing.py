@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nshot.core.errors import Fault, InputError
@@ -18,16 +18,17 @@ def draw(rows: Sequence[Example], n: int | None, seed: int, labels: Sequence[str
     one seed, label after label in turn. Rows of one group count as one source: a label takes one
     row from each of its groups before a second from any, and what is left of a group that was
     drawn from is not used at all, so that no group has both labelled and unlabelled rows.
-    `labels` are the task's label names; none (kind generate): `n` rows in all.
+    `labels` are the task's label names; none (kind generate): `n` rows in all. Of a rare label
+    (`rare_labels`) all rows are drawn.
 
-    Raises `InputError` naming every label with fewer than `n` rows.
+    Raises `InputError` naming every other label with fewer than `n` rows.
     """
     if n is None:
         return Shots(labelled=tuple(rows))
     if faults := too_few(Counter(_stratum(row, labels) for row in rows), n, labels):
         raise InputError(faults)
     queues = [_queue(rows, label, seed, labels) for label in labels or ("",)]
-    labelled = tuple(queue[turn] for turn in range(n) for queue in queues)
+    labelled = tuple(queue[turn] for turn in range(n) for queue in queues if turn < len(queue))
     touched = {_source(row) for row in labelled}
     rest = sorted((row for row in rows if _source(row) not in touched), key=_by_id)
     return Shots(labelled, tuple(replace(row, targets=(), grades=()) for row in rest))
@@ -49,8 +50,19 @@ def sample(
     return tuple(row for _, _, row in sorted(places, key=lambda place: place[:2])[:count])
 
 
+def rare_labels(counts: Mapping[str, int], n: int, labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels with a row but fewer than `n`, where most labels, two at least, have `n`.
+
+    They must not pull the others down to their few rows: all of theirs are drawn.
+    """
+    short = [name for name in labels if counts[name] < n]
+    most_have = 2 * len(short) < len(labels) and len(labels) - len(short) >= 2
+    return tuple(name for name in short if counts[name]) if most_have else ()
+
+
 def too_few(counts: Counter[str], n: int, labels: Sequence[str]) -> list[Fault]:
-    """One fault for each label with fewer than `n` rows in `counts`."""
+    """One fault for each label with fewer than `n` rows in `counts` that is not a rare one."""
+    rare = rare_labels(counts, n, labels)
     least = min(counts[name] for name in labels or ("",))
     do = f"--shots {least}, or more rows" if least else "add rows of it, or leave the label out"
     return [
@@ -61,7 +73,7 @@ def too_few(counts: Counter[str], n: int, labels: Sequence[str]) -> list[Fault]:
             do=do,
         )
         for label in labels or ("",)
-        if counts[label] < n
+        if counts[label] < n and label not in rare
     ]
 
 

@@ -62,6 +62,7 @@ from nshot.data.picture_rows import (
     names_pictures,
     open_pictures,
 )
+from nshot.data.positive import guessed_positive, positive_fault
 from nshot.data.spans import read_spans
 from nshot.data.table import Row, Table, cell_text
 from nshot.data.tables import read_table
@@ -127,14 +128,15 @@ def load(
     format: str | None = None,
     shots: Sequence[int] | Literal["all"] | None = None,
     encoding: str | None = None,
+    positive: str | None = None,
 ) -> Loaded:
     """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
 
     `test`, `text`, `label`, `group` and `kind` go before what a task file says; without `text` and
     `label` the format is told from the keys, then columns are guessed, and the guess is a note.
     `format` pins one. `shots` are the numbers per label that will be drawn. `encoding` is that of
-    files that are not UTF-8; else it is told from their content. Raises `InputError` with every
-    fault of all the files.
+    files that are not UTF-8; else it is told from their content. `positive` is the label looked
+    for, of two. Raises `InputError` with every fault of all the files.
     """
     task_file, places = _sources(Path(source), Path(test) if test else None)
     train_path, test_path = places.train, places.test
@@ -192,10 +194,12 @@ def load(
     if columns.kind == "multilabel":
         notes += _rarest_first(parts)
     train, *tests = (tuple(part.examples) for part in parts)
-    task = _task(task_file, columns, parts)
+    task = _with_positive(_task(task_file, columns, parts), positive or task_file.positive, source)
     unsaid = task.answer_name == "Label" and not task_file.answer_word
     if task.has_strata and unsaid and not task.pictures:
         notes.append(_UNSAID)
+    if task.positive and not (positive or task_file.positive):
+        notes.append(f"positive label '{task.positive}' (guessed by its name; --positive sets it)")
     if not task_file.labels:
         notes += _order_notes(task, given.kind)
     name = form.name if form else COLUMNS
@@ -622,6 +626,16 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
         pictures=pictures,
         scale=_scale(parts[0]) if columns.kind == "number" else None,
     )
+
+
+def _with_positive(task: Task, label: str | None, source: str | Path) -> Task:
+    """The task with its positive label: the one that was given, or by the labels' names."""
+    if label is None:
+        guess = guessed_positive(task.label_names) if task.kind == "classify" else None
+        return replace(task, positive=guess)
+    if fault := positive_fault(task, label, str(source)):
+        raise InputError(fault)
+    return replace(task, positive=label)
 
 
 def _scale(part: _Part) -> Scale:

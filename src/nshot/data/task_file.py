@@ -40,7 +40,7 @@ class TaskFile:
     """A task file as it was written; what it leaves open is None or empty.
 
     `field_words` are pairs (column, word shown in a prompt), `answer_word` names the answer there.
-    `also` are metrics to show beside the one that decides.
+    `also` are metrics to show beside the one that decides, `positive` is the label looked for.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class TaskFile:
     answer_word: str | None = None
     answer_format: Grammar | None = None
     reward: tuple[Check, ...] = ()
+    positive: str | None = None
 
 
 # ----------------------------------------------------------------- the file's keys, as they stand
@@ -130,6 +131,7 @@ class _File(_Part):
     system: str | None = None
     data: _Data | None = None
     labels: _Labels | None = None
+    positive: str | None = None
     prompt: _Prompt | None = None
     answer_format: _Format | None = None
     reward: _Checks | None = None
@@ -189,6 +191,7 @@ class _Reader:
             answer_word=prompt.answer,
             answer_format=self.grammar(file.answer_format, file.kind),
             reward=self.reward(file.reward, file.kind),
+            positive=file.positive,
         )
 
     def data(self, data: _Data, given: bool) -> DataKeys:

@@ -7,6 +7,7 @@ is fed jackknife pseudo-values (`points`).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
 from nshot.metrics.metric import Floats, Metric
 from nshot.metrics.numbers import MeanErrorSkill, RSquared
 from nshot.metrics.ordered import Closeness, QuadraticKappa
+from nshot.metrics.positive import F1, Precision, Recall
 from nshot.metrics.reward import Reward
 from nshot.metrics.spans import OverlapF1, SpanF1
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
@@ -71,9 +73,15 @@ def _macro_f1(task: Task) -> Metric:
     return (MacroF1 if task.has_labels else MacroF1OfSets)(task.label_names)
 
 
+YES_OR_NO: frozenset[Kind] = frozenset({"classify"})
+POSITIVE = frozenset({"f1", "precision", "recall"})
+"""Metrics of the positive one of two labels."""
 SETS: frozenset[Kind] = frozenset({"multilabel"})
 METRICS: Mapping[str, Known] = {
     "accuracy": Known(LABELLED | {"generate"}, lambda task: Accuracy()),
+    "f1": Known(YES_OR_NO, F1),
+    "precision": Known(YES_OR_NO, Precision),
+    "recall": Known(YES_OR_NO, Recall),
     "macro_f1": Known(LABELLED | SETS, _macro_f1),
     "micro_f1": Known(SETS, lambda task: MicroF1()),
     "subset_accuracy": Known(SETS, lambda task: SubsetAccuracy()),
@@ -137,11 +145,23 @@ def _misfit(task: Task, name: str, examples: Sequence[Example]) -> list[Fault]:
         return [Fault(problem, expected=f"one of: {', '.join(suited)}")]
     if name in OF_THE_TASK:
         return _task_faults(task, metric)
+    if name in POSITIVE and task.positive is None:
+        return [_no_positive(task, name)]
     rows = sum(map(metric.has, examples)) if metric.has else len(examples)
     if rows == len(examples) or (rows and not metric.all_rows):
         return []
     problem = f"the metric '{name}' needs {metric.what}: {rows} of {len(examples)} rows have it"
     return [Fault(problem, metric.expected, "take another metric, or mend the rows")]
+
+
+def _no_positive(task: Task, name: str) -> Fault:
+    """A metric of the positive label for a task that has none."""
+    names = task.label_names
+    if len(names) != 2:
+        problem = f"the metric '{name}' is of one of two labels, and the task has {len(names)}"
+        return Fault(problem, "two labels", "--metric macro_f1 counts every label alike")
+    problem = f"the metric '{name}' is of the label that is looked for"
+    return Fault(problem, f"one of: {', '.join(names)}", f"--positive {shlex.quote(names[-1])}")
 
 
 def _task_faults(task: Task, metric: Known) -> list[Fault]:

