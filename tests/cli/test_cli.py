@@ -814,8 +814,31 @@ def test_predict_writes_a_table_where_the_file_is_one(typed: Typed, mine: str) -
     assert all(0 < float(r["probability"]) < 1 for r in rows)
     assert typed("predict", mine, "in.csv", "-o", "out.tsv")[0] == 0
     lines = Path("out.tsv").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "id\tanswer\tprobability"
-    assert lines[2].startswith("8\t로그인\t")
+    assert lines[0] == "id\ttext\tanswer\tprobability"
+    assert lines[2].startswith("8\t")
+    assert "\t로그인\t" in lines[2]
+
+
+def test_predict_sets_answers_beside_the_columns_of_its_input(typed: Typed, mine: str) -> None:
+    body = 'no,id,text,answer\n1,7,refund money pay,?\n2,7,"mail, code",\n'
+    Path("mine.csv").write_text(body, encoding="utf-8")
+    code, _, err = typed("predict", mine, "mine.csv", "-o", "out.csv")
+    assert code == 0
+    assert "note: 'id' repeats 1 values: rows are named by their content instead" in err
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["no", "id", "text", "answer", "nshot_answer", "probability"]
+    own = [(row["no"], row["id"], row["text"], row["answer"]) for row in rows]
+    assert own == [("1", "7", "refund money pay", "?"), ("2", "7", "mail, code", "")]
+    assert [row["nshot_answer"] for row in rows] == ["refund", "로그인"]
+
+
+def test_predict_reads_a_txt_that_is_a_table(typed: Typed, mine: str) -> None:
+    Path("mine.txt").write_text("id\ttext\nx\trefund money pay\n", encoding="utf-8")
+    code, out, _ = typed("predict", mine, "mine.txt")
+    assert code == 0
+    row = json.loads(out)
+    assert (row["id"], row["answer"]) == ("x", "refund")
 
 
 def test_predict_keeps_a_threshold_with_the_folder(typed: Typed, mine: str) -> None:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "inputs", metavar="INPUTS",
-        help=".jsonl, .csv, .tsv or .txt (one a line); or pictures, several .txt files, or a folder"
-        " of them, each file an input",
+        help=".jsonl, .csv, .tsv, .xlsx or .txt (one a line); or pictures, several .txt files, or a"
+        " folder of them, each file an input",
     )  # fmt: skip
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
         "-o", "--output", metavar="FILE",
-        help="lines of JSON, or a table where it ends in .csv or .tsv (default: standard output)",
+        help="lines of JSON; where it ends in .csv or .tsv a table: the columns of INPUTS and the"
+        " answers (default: standard output)",
     )  # fmt: skip
     parser.add_argument(
         "--abstain-below", metavar="P", type=float,
@@ -65,13 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
     if faults:
         raise InputError(faults)
     several = len(folders) > 1
-    lines = (
-        _of_many(folders, inputs[0], threshold, arguments.encoding)
-        if several
-        else _of_one(folders[0], inputs, threshold, arguments.encoding)
-    )
+    cells: Sequence[Mapping[str, str]] = ()
+    if several:
+        lines = _of_many(folders, inputs[0], threshold, arguments.encoding)
+    else:
+        lines, cells = _of_one(folders[0], inputs, threshold, arguments.encoding)
     output = Path(arguments.output) if arguments.output else None
-    text = _text(lines, output.suffix.lower() if output else "")
+    text = _text(lines, output.suffix.lower() if output else "", cells)
     if output:
         write_atomic(output, text)
         sys.stderr.write(f"{len(lines)} answers in {output}{_held_back(lines)}\n")
@@ -82,16 +84,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(lines: list[dict[str, Any]], suffix: str) -> str:
-    """Lines of JSON; as .csv or .tsv a table without the scores."""
+def _text(lines: list[dict[str, Any]], suffix: str, cells: Sequence[Mapping[str, str]]) -> str:
+    """Lines of JSON; as .csv or .tsv a table without the scores, the inputs' own cells in front."""
     if suffix not in (".csv", ".tsv"):
         return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    if cells:
+        lines = [_beside(own, line) for own, line in zip(cells, lines, strict=True)]
     names = dict.fromkeys(key for line in lines for key in line if key != "scores")
     table = io.StringIO()
     writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
     writer.writerow(names)
     writer.writerows([_cell(line.get(key, "")) for key in names] for line in lines)
     return table.getvalue()
+
+
+def _beside(own: Mapping[str, str], line: dict[str, Any]) -> dict[str, Any]:
+    """An answer behind the cells of its row; of two columns of one name the answer's is another."""
+    answers = {key: value for key, value in line.items() if key not in ("id", "scores")}
+    return {**own} | {
+        f"nshot_{key}" if key in own else key: value for key, value in answers.items()
+    }
 
 
 def _cell(value: object) -> object:
@@ -132,19 +144,22 @@ def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
 
 def _of_one(
     folder: str, files: list[Path], threshold: float | None, encoding: str | None
-) -> list[dict[str, Any]]:
-    """The answers of one folder to a file, or to files that are an input each."""
-    from nshot.data import read_inputs
+) -> tuple[list[dict[str, Any]], Sequence[Mapping[str, str]]]:
+    """The answers of one folder to a file, or to files that are an input each; a table's cells."""
+    from nshot.cli import output
+    from nshot.data.inputs import read_table_of_inputs
     from nshot.use.many import load
 
     model = load(folder, abstain_below=threshold)
-    rows = read_inputs(files, model.task, encoding)
+    rows, cells, notes = read_table_of_inputs(files, model.task, encoding)
+    output.note(notes)
     predictions = model.predict([input for _, input in rows])
     abstains = bool(model.abstain_below)
-    return [
+    lines = [
         {"id": key, **_answer(model.task, prediction, abstains)}
         for (key, _), prediction in zip(rows, predictions, strict=True)
     ]
+    return lines, cells
 
 
 def _of_many(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.types import Example, Input, Task
@@ -25,41 +27,70 @@ UNDER = "under"
 """The column in which a row of a mixed file names the folder that is to answer it."""
 
 
+class Inputs(NamedTuple):
+    """(id, input) of each row; of a table its cells as they stand, by column; what was assumed."""
+
+    rows: list[tuple[str, Input]]
+    cells: Sequence[Mapping[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
 def read_inputs(
     paths: str | Path | Sequence[str | Path], task: Task, encoding: str | None = None
 ) -> list[tuple[str, Input]]:
-    """(id, input) of each row of a ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet`` or ``.txt`` file.
+    """(id, input) of each row of a file: see `read_table_of_inputs`."""
+    return read_table_of_inputs(paths, task, encoding).rows
 
-    Columns go by the names of the task's fields, others are left alone; a ``.txt`` file has one
-    input a line, for tasks of one field. Ids are the file's own where they are unique, else names
-    of the content. Of pictures, of several ``.txt`` files and of a folder each file is an input,
-    by its name; a row may also name a picture's file. `encoding` is that of files that are not
-    UTF-8; else it is told from their content. Raises `InputError` with every fault.
+
+def read_table_of_inputs(
+    paths: str | Path | Sequence[str | Path], task: Task, encoding: str | None = None
+) -> Inputs:
+    """The inputs in a ``.jsonl``, ``.csv``, ``.tsv``, ``.xlsx``, ``.parquet`` or ``.txt`` file.
+
+    Columns go by the names of the task's fields, others are left alone. A ``.txt`` file has one
+    input a line, for tasks of one field, or is a table whose first line names the fields. Ids are
+    the file's own where they are unique, else names of the content. Of pictures, of several
+    ``.txt`` files and of a folder each file is an input, by its name; a row may also name a
+    picture's file. `encoding` is that of files that are not UTF-8; else it is told from their
+    content. Raises `InputError` with every fault.
     """
     several = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     faults = Faults()
     path = several[0]
     picture = task.pictures and path.suffix.lower() in SUFFIXES | FOREIGN
     if len(several) > 1 or path.is_dir() or picture:
-        return _files(several, task, faults, encoding)
+        return Inputs(_files(several, task, faults, encoding))
     names = _columns(task)
-    lines = path.suffix.lower() == ".txt" and not task.pictures
-    table = _lines(path, names, encoding) if lines else read_table(path, faults, encoding)
+    if path.suffix.lower() == ".txt" and not task.pictures:
+        table = _lines(path, names, encoding) or read_table(path, faults, encoding)
+    else:
+        table = read_table(path, faults, encoding)
     if table is None:
         raise faults.error()
+    cells = [{name: _shown(cell) for name, cell in row.items()} for row in table.rows]
+    inputs = _of_table(table, task, names, faults)
+    ids, notes = _ids(table, inputs)
+    return Inputs(list(zip(ids, inputs, strict=True)), cells, (*table.notes, *notes))
+
+
+def _of_table(table: Table, task: Task, names: list[str], faults: Faults) -> list[Input]:
+    """The input of each row of a table."""
     if task.pictures:
-        inputs = _named_pictures(table, faults)
-        return list(zip(_ids(table, inputs), inputs, strict=True))
+        return _named_pictures(table, faults)
     form = detect(table) if not task.has_labels else None
     if form is not None and (not task.field_names or task.kind == form.kind == "rank"):
-        inputs = _formatted(table, form, faults)
-        return list(zip(_ids(table, inputs), inputs, strict=True))
+        return _formatted(table, form, faults)
     rename(table, names)
     if missing := [name for name in names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         raise faults.error()
-    inputs = _inputs(table, [task] * len(table.rows), faults)
-    return list(zip(_ids(table, inputs), inputs, strict=True))
+    return _inputs(table, [task] * len(table.rows), faults)
+
+
+def _shown(cell: Any) -> str:
+    """A cell as it is written into a table again."""
+    text = cell_text(cell)
+    return json.dumps(cell, ensure_ascii=False, default=str) if text is None else text
 
 
 def _files(
@@ -157,7 +188,7 @@ def read_mixed(
     if faults:
         raise faults.error()
     inputs = _inputs(table, [tasks[name] for name in names], faults)
-    return list(zip(_ids(table, inputs), names, inputs, strict=True))
+    return list(zip(_ids(table, inputs)[0], names, inputs, strict=True))
 
 
 def _columns(task: Task) -> list[str]:
@@ -196,7 +227,12 @@ def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
     return inputs
 
 
-def _lines(path: Path, names: list[str], encoding: str | None) -> Table:
+def _lines(path: Path, names: list[str], encoding: str | None) -> Table | None:
+    """One text a line; None where the first line names all fields and more: a table."""
+    lines = read_lines(path, encoding)
+    header = lines[0].split("\t")
+    if len(header) > 1 and set(names) <= set(header):
+        return None
     if len(names) != 1:
         raise InputError(
             Fault(
@@ -205,15 +241,17 @@ def _lines(path: Path, names: list[str], encoding: str | None) -> Table:
                 where=str(path),
             )
         )
-    lines = read_lines(path, encoding)
     rows = [{names[0]: line} for line in lines]
     return Table(path, (names[0],), rows, list(range(1, len(rows) + 1)))
 
 
-def _ids(table: Table, inputs: list[Input]) -> list[str]:
+def _ids(table: Table, inputs: list[Input]) -> tuple[list[str], list[str]]:
+    """The rows' own ids where they are unique, else names of the content; a note why not."""
     known = {column.lower(): column for column in table.columns}
     column = next((known[name] for name in ID_NAMES if name in known), None)
     own = [cell_text(row.get(column)) or "" for row in table.rows] if column is not None else []
     if own and all(own) and len(set(own)) == len(own):
-        return own
-    return content_ids([Example("", one) for one in inputs])
+        return own, []
+    repeat = len(own) - len(set(own))
+    note = f"'{column}' repeats {repeat} values: rows are named by their content instead"
+    return content_ids([Example("", one) for one in inputs]), [note] if repeat else []
