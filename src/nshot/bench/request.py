@@ -69,6 +69,10 @@ class Request:
             " free answers"
         ),
     ] = None
+    pictures: Annotated[
+        Place | None,
+        Flag("the folder of the pictures that a column names (default: the file's own)", "FOLDER"),
+    ] = None
     positive: Annotated[
         str | None, Flag("of two labels the one that is looked for (default: by its name)", "LABEL")
     ] = None
@@ -183,7 +187,7 @@ class Request:
         )
 
 
-PLACES = ("task", "test", "judge", "judge_pairs")
+PLACES = ("task", "test", "pictures", "judge", "judge_pairs")
 """Fields that hold a path, or a name that may be one; those in `PLACE_LISTS` hold several."""
 PLACE_LISTS = ("model", "encoder", "more_test")
 

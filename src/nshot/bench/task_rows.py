@@ -42,6 +42,7 @@ def load_files(request: Request, test: str | None, shots: Sequence[int] | None =
         group=request.group,
         kind=request.kind,
         positive=request.positive,
+        pictures=request.pictures,
         encoding=request.encoding,
         shots=shots,
     )

@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add(
         parser,
         Request,
-        ("task", "text", "label", "group", "kind", "positive", "encoding", "test"),
+        ("task", "text", "label", "group", "kind", "pictures", "positive", "encoding", "test"),
         changes,
     )
 

@@ -35,6 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
+        "--pictures", metavar="FOLDER", type=Path,
+        help="the folder of the pictures that a column names (default: the file's own)",
+    )  # fmt: skip
+    parser.add_argument(
         "-o", "--output", metavar="FILE",
         help="lines of JSON; where it ends in .csv or .tsv a table: the columns of INPUTS and the"
         " answers (default: standard output)",
@@ -71,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if several:
         lines = _of_many(folders, inputs[0], threshold, arguments.encoding)
     else:
-        lines, cells = _of_one(folders[0], inputs, threshold, arguments.encoding)
+        lines, cells = _of_one(folders[0], inputs, threshold, arguments)
     output = Path(arguments.output) if arguments.output else None
     text = _text(lines, output.suffix.lower() if output else "", cells)
     if output:
@@ -143,7 +147,7 @@ def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
 
 
 def _of_one(
-    folder: str, files: list[Path], threshold: float | None, encoding: str | None
+    folder: str, files: list[Path], threshold: float | None, arguments: argparse.Namespace
 ) -> tuple[list[dict[str, Any]], Sequence[Mapping[str, str]]]:
     """The answers of one folder to a file, or to files that are an input each; a table's cells."""
     from nshot.cli import output
@@ -151,7 +155,9 @@ def _of_one(
     from nshot.use.many import load
 
     model = load(folder, abstain_below=threshold)
-    rows, cells, notes = read_table_of_inputs(files, model.task, encoding)
+    rows, cells, notes = read_table_of_inputs(
+        files, model.task, arguments.encoding, arguments.pictures
+    )
     output.note(notes)
     predictions = model.predict([input for _, input in rows])
     abstains = bool(model.abstain_below)

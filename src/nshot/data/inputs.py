@@ -43,7 +43,10 @@ def read_inputs(
 
 
 def read_table_of_inputs(
-    paths: str | Path | Sequence[str | Path], task: Task, encoding: str | None = None
+    paths: str | Path | Sequence[str | Path],
+    task: Task,
+    encoding: str | None = None,
+    pictures: Path | None = None,
 ) -> Inputs:
     """The inputs in a ``.jsonl``, ``.csv``, ``.tsv``, ``.xlsx``, ``.parquet`` or ``.txt`` file.
 
@@ -51,8 +54,9 @@ def read_table_of_inputs(
     input a line, for tasks of one field, or is a table whose first line names the fields. Ids are
     the file's own where they are unique, else names of the content. Of pictures, of several
     ``.txt`` files and of a folder each file is an input, by its name; a row may also name a
-    picture's file. `encoding` is that of files that are not UTF-8; else it is told from their
-    content. Raises `InputError` with every fault.
+    picture's file, from the folder `pictures` where it is not the file's own. `encoding` is that
+    of files that are not UTF-8; else it is told from their content. Raises `InputError` with every
+    fault.
     """
     several = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     faults = Faults()
@@ -67,6 +71,7 @@ def read_table_of_inputs(
         table = read_table(path, faults, encoding)
     if table is None:
         raise faults.error()
+    table.pictures = pictures
     cells = [{name: _shown(cell) for name, cell in row.items()} for row in table.rows]
     inputs = _of_table(table, task, names, faults)
     ids, notes = _ids(table, inputs)

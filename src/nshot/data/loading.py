@@ -129,6 +129,7 @@ def load(
     shots: Sequence[int] | Literal["all"] | None = None,
     encoding: str | None = None,
     positive: str | None = None,
+    pictures: str | Path | None = None,
 ) -> Loaded:
     """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
 
@@ -136,7 +137,8 @@ def load(
     `label` the format is told from the keys, then columns are guessed, and the guess is a note.
     `format` pins one. `shots` are the numbers per label that will be drawn. `encoding` is that of
     files that are not UTF-8; else it is told from their content. `positive` is the label looked
-    for, of two. Raises `InputError` with every fault of all the files.
+    for, of two. `pictures` is the folder of the pictures that a column names, where it is not the
+    file's own. Raises `InputError` with every fault of all the files.
     """
     task_file, places = _sources(Path(source), Path(test) if test else None)
     train_path, test_path = places.train, places.test
@@ -155,6 +157,9 @@ def load(
     ]
     if tables[0] is None:
         raise faults.error()
+    for table in tables:
+        if table is not None and (pictures or keys.pictures):
+            table.pictures = Path(pictures) if pictures else keys.pictures
     given = _grouped(tables, given, faults, notes)
     present = [table for table in tables if table]
     if not format and not given.label and read_export(tables[0], faults):
@@ -285,6 +290,8 @@ def _open_pictures(tables: Sequence[Table], columns: Columns, faults: Faults) ->
     for table in tables if len(named) == len(columns.text) else ():
         if named[0] in table.columns:
             open_pictures(table, named[0], faults)
+    if faults and not tables[0].rows:
+        raise faults.error()
 
 
 def load_classes(

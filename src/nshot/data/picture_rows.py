@@ -17,6 +17,7 @@ from nshot.data.table import Table, cell_text
 GROUP_COLUMN = "group"
 _GROUP = "{group}"
 _NUMBERED = re.compile(r"(.+)_\d+")
+_SHOWN = 3
 _DECODERS = 4
 """Pictures that are decoded at once: each may take half a gigabyte."""
 
@@ -32,21 +33,33 @@ def _is_name(cell: object) -> bool:
 
 
 def has_pictures(table: Table, column: str) -> bool:
-    """Does the column name pictures' files, and is the first of them there?"""
-    return names_pictures(table, column) and _place(table, table.rows[0][column]).is_file()
+    """Does the column name pictures' files, and is the first of them there?
+
+    Where a folder of pictures was given, the names are enough: a file that is not there is told.
+    """
+    if not names_pictures(table, column):
+        return False
+    return table.pictures is not None or _place(table, table.rows[0][column]).is_file()
 
 
 def _place(table: Table, name: str) -> Path:
-    """A file that a row names, from the folder of the table."""
-    return table.path.parent / name
+    """A file that a row names, from the folder of the pictures or of the table."""
+    return (table.pictures or table.path.parent) / name
 
 
 def open_pictures(table: Table, column: str, faults: Faults) -> None:
-    """Put the picture in the place of its file's name; rows whose file is not there go, told."""
+    """Put the picture in the place of its file's name; rows whose file is not there go, told.
+
+    Files that are not there are one fault, with the first of their names.
+    """
     rows, places = table.rows, table.places
     table.rows, table.places = [], []
+    missing: list[str] = []
     for row, place in zip(rows, places, strict=True):
         name = cell_text(row.get(column)) or ""
+        if not _place(table, name).exists():
+            missing.append(name)
+            continue
         try:
             table.rows.append({**row, column: as_image(_place(table, name))})
             table.places.append(place)
@@ -54,6 +67,22 @@ def open_pictures(table: Table, column: str, faults: Faults) -> None:
             table.broken = True
             for fault in error.faults:
                 faults.at(table.path, table.unit, place, f"{name!r}: {fault.found}", fault.expected)
+    if missing:
+        table.broken = True
+        faults.add(_missing(table, missing, len(rows)))
+
+
+def _missing(table: Table, names: Sequence[str], rows: int) -> Fault:
+    """Pictures that are not where their names say."""
+    first = ", ".join(repr(name) for name in names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    folder = table.pictures or table.path.parent
+    return Fault(
+        f"{len(names)} of {rows} pictures are not there: {first}{more}",
+        expected=f"files in {folder}",
+        do="--pictures FOLDER, the folder that they are in",
+        where=str(table.path),
+    )
 
 
 def check_pictures(

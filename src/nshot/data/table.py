@@ -16,7 +16,8 @@ class Table:
     """Rows of one file: `places[i]` is where row i stands, counted in `unit`.
 
     `broken` says that rows were left out because they could not be read, `headed` that the names
-    of the columns stand in the file.
+    of the columns stand in the file. `pictures` is the folder that pictures' names are read from,
+    where it is not the file's own.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class Table:
     broken: bool = False
     notes: list[str] = field(default_factory=list)
     headed: bool = True
+    pictures: Path | None = None
 
 
 def cell_text(cell: Any) -> str | None:

@@ -23,7 +23,8 @@ TASK_FILE = "task.yaml"
 class DataKeys:
     """The ``data:`` part: files (resolved beside the task file) and the columns' names.
 
-    `background` holds examples of other classes.
+    `background` holds examples of other classes, `pictures` is the folder of those that a column
+    names.
     """
 
     train: Path | None = None
@@ -33,6 +34,7 @@ class DataKeys:
     group: str | None = None
     id: str | None = None
     background: Path | None = None
+    pictures: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class _Data(_Part):
     label: str | None = None
     group: str | None = None
     id: str | None = None
+    pictures: str | None = None
 
 
 class _Label(_Part):
@@ -210,6 +213,7 @@ class _Reader:
             train=self.file(("data", "train"), data.train),
             test=self.file(("data", "test"), data.test),
             background=self.file(("data", "background"), data.background),
+            pictures=self.file(("data", "pictures"), data.pictures),
             text=data.text,
             label=data.label,
             group=data.group,
