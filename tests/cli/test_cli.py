@@ -519,7 +519,7 @@ def test_methods_lists_all_with_their_settings(typed: Typed) -> None:
     listed = out.split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed if line[0] != " "] == list(TABLE)
     ends = {line.split()[0]: line.split()[-1] for line in listed if line[0] != " "}
-    for kind, mark in (("classify", "*"), ("generate", "+")):
+    for kind, mark in (("classify", "*"), ("generate", "+"), ("rank", "^")):
         marked = {name for name, end in ends.items() if mark in end and not end.isalpha()}
         assert marked == set(STANDARD[kind])  # type: ignore[index]
     assert "k=5 (tried: 5, 1, 3, 9)" in out

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         "number": "%",
         "spans": "=",
         "generate": "+",
+        "rank": "^",
     }
     faults: list[Fault] = []
     for name in TABLE:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{'':28} {'; '.join(settings)}")
     meaning = (
         "* to choose labels, # levels in order, & several labels, % numbers, = spans, "
-        "+ to write answers, ° on pictures"
+        "+ to write answers, ^ to rank answers, ° on pictures"
     )
     print(f"\ncompared where --methods is not given: {meaning}")
     if faults:
