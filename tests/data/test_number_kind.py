@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nshot.core.errors import InputError
+from nshot.core.types import Kind
 from nshot.data.loading import load
 
 
@@ -38,6 +39,20 @@ def test_a_row_without_a_number_is_a_fault_of_its_line(tmp_path: Path) -> None:
     path = prices(tmp_path / "a.csv", ["1.5", "2.5", "cheap", "3.5"])
     with pytest.raises(InputError, match=r"line 4.*'price' holds 'cheap'"):
         load(path, label="price", kind="number")
+
+
+@pytest.mark.parametrize("gap", ["", "NaN", "n/a", "NULL", "-", "Unknown"])
+@pytest.mark.parametrize("kind", [None, "number"])
+def test_rows_with_a_gap_are_left_out_and_counted(
+    gap: str, kind: Kind | None, tmp_path: Path
+) -> None:
+    cells = [gap if i in (3, 9) else f"{i}.25" for i in range(40)]
+    loaded = load(prices(tmp_path / "a.csv", cells), kind=kind)
+    assert loaded.task.kind == "number"
+    assert len(loaded.train) == 38
+    words = repr(gap) if gap else "empty"
+    note = f"a.csv: 2 of 40 rows have no number in 'price' ({words}), left out"
+    assert note in loaded.notes
 
 
 def test_equal_numbers_are_refused(tmp_path: Path) -> None:

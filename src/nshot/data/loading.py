@@ -53,7 +53,7 @@ from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.label_sets import read_label_sets
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.levels import ordered
-from nshot.data.numbers import as_points, scale_of
+from nshot.data.numbers import as_points, leave_gaps_out, scale_of
 from nshot.data.picture_rows import (
     GROUP_COLUMN,
     check_pictures,
@@ -181,6 +181,9 @@ def load(
             listed = [label.name for label in task_file.labels]
             read_cells = read_labels if chosen.kind in LABELLED else read_label_sets
             read_cells(present, chosen.label, listed, faults, notes, task_file.name)
+        elif chosen.kind == "number":
+            for table in present:
+                leave_gaps_out(table, chosen.label)
         _open_pictures(present, chosen, faults)
         columns, parts = chosen, [_part(table, chosen, faults) for table in present]
     else:
