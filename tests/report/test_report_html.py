@@ -101,6 +101,29 @@ def test_says_what_one_must_know() -> None:
     assert [words for words in said if words not in text] == []
 
 
+def test_of_yes_or_no_the_page_shows_both_curves_and_every_rows_areas() -> None:
+    board, details = sample_board.board(), sample_board.details()
+    assert "chart-detection" not in render(board, details), "no positive label, no curves"
+    cell = {
+        "label": "spam",
+        "rows": 30,
+        "of": 100,
+        "roc": [[0, 0], [0.1, 0.8], [1, 1]],
+        "roc_area": 0.874,
+        "precision_recall": [[0.5, 0.9], [1, 0.3]],
+        "average_precision": 0.713,
+    }
+    pick = next(i for i, row in enumerate(board["rows"]) if row["name"] == board["advice"]["pick"])
+    board["rows"][pick]["positive"] = cell
+    page = render(board, details)
+    assert "ROC curve of " in page
+    assert "Precision over recall of " in page
+    assert "30 of 100 rows are spam" in Reader(page).text
+    shown = {path: words for path, _, words in Reader(page).figures}
+    assert shown[f"/rows/{pick}/positive/roc_area"] == "87.4"
+    assert shown[f"/rows/{pick}/positive/average_precision"] == "71.3"
+
+
 def test_calibration_shows_the_picks_thresholds_and_every_rows_error() -> None:
     board, details = sample_board.board(), sample_board.details()
     page = render(board, details)

@@ -13,6 +13,7 @@ import numpy as np
 from nshot.board.calibration import calibration_cell
 from nshot.board.decide import Column, Floats, Question, estimate, intervals
 from nshot.board.judge import Verdicts
+from nshot.board.positive import positive_cell
 from nshot.board.schema import (
     Board,
     CalibrationCell,
@@ -414,7 +415,7 @@ def row_outside(facts: Facts, entry: Entry) -> Row:
 
 
 def _with_calibration(facts: Facts, entry: Entry, size: Size, row: Row) -> Row:
-    """The row with how far the probabilities of its first draw came true."""
+    """The row with how far the probabilities of its first draw came true, and part yes from no."""
     measurements = entry.measurements.get(size)
     if not measurements:
         return row
@@ -422,7 +423,8 @@ def _with_calibration(facts: Facts, entry: Entry, size: Size, row: Row) -> Row:
     key = f"{first.job}:{len(first.ids)}"  # a race goes on
     if key not in entry.calibrations:
         entry.calibrations[key] = calibration_cell(facts.task, first, facts.examples)
-    return row.model_copy(update={"calibration": entry.calibrations[key]})
+    positive = positive_cell(facts.task, first, facts.examples)
+    return row.model_copy(update={"calibration": entry.calibrations[key], "positive": positive})
 
 
 def _curve(

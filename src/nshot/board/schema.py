@@ -246,6 +246,25 @@ class CalibrationCell(Part):
     )
 
 
+class PositiveCell(Part):
+    """How well a row's probabilities part the positive test rows from the others, first draw."""
+
+    label: str = Field(description="the positive label")
+    rows: int = Field(description="test rows that have it")
+    of: int = Field(description="test rows with probabilities")
+    roc: tuple[tuple[FiniteFloat, FiniteFloat], ...] = Field(
+        description="points of the ROC curve: (share of the other rows, share of the positive rows)"
+        " at a threshold, thinned"
+    )
+    roc_area: FiniteFloat = Field(description="area under the whole ROC curve: half is chance")
+    precision_recall: tuple[tuple[FiniteFloat, FiniteFloat], ...] = Field(
+        description="points (recall, precision) at a threshold, thinned"
+    )
+    average_precision: FiniteFloat = Field(
+        description="area under precision over recall; chance is the share of the positive rows"
+    )
+
+
 class Row(Part):
     """A contender as it was measured, or why it was not."""
 
@@ -362,6 +381,11 @@ class Row(Part):
         None,
         description="how far its probabilities come true ([calibration](calibration.md)); null"
         " where its answers have none, and where nothing was measured",
+    )
+    positive: PositiveCell | None = Field(
+        None,
+        description="of two labels with a [positive one](data.md#yes-or-no) how well it is found;"
+        " else null",
     )
     beside: Mapping[str, FiniteFloat] = Field(
         default_factory=dict,

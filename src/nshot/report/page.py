@@ -56,6 +56,7 @@ _PARTS = (
     ("cost", "Cost"),
     ("shots", "More labels"),
     ("losses", "Losses"),
+    ("positive", "Yes or no"),
     ("calibration", "Calibration"),
     ("confusion", "Confusion"),
     ("lengths", "Length"),

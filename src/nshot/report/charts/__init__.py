@@ -3,6 +3,7 @@
 from nshot.report.charts.board import board
 from nshot.report.charts.confusion import confusion
 from nshot.report.charts.curves import curve_panel, curves
+from nshot.report.charts.detection import precision_recall, roc
 from nshot.report.charts.draw import Role, standalone
 from nshot.report.charts.losses import learning, loss_panel
 from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, marks_axis
@@ -32,8 +33,10 @@ __all__ = [
     "learning",
     "loss_panel",
     "marks_axis",
+    "precision_recall",
     "race",
     "reliability",
+    "roc",
     "scale_strip",
     "scatter",
     "standalone",
