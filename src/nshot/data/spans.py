@@ -24,7 +24,7 @@ def holds_spans(table: Table, column: str) -> bool:
     cells = [row[column] for row in table.rows[:_LOOKED_AT] if row.get(column) not in (None, "")]
     lists = [_items(cell) for cell in cells]
     filled = [items for items in lists if items]
-    return bool(filled) and None not in lists and all(_span(items[0]) for items in filled)
+    return bool(filled) and None not in lists and all(span_of(items[0]) for items in filled)
 
 
 def read_spans(
@@ -48,7 +48,7 @@ def read_spans(
 
 
 def _checked(name: str, item: Any, text: str, problems: list[tuple[str, str]]) -> Span | None:
-    span = _span(item)
+    span = span_of(item)
     if span is None:
         problems.append((f"'{name}' holds {item!r}", EXPECTED))
         return None
@@ -86,7 +86,7 @@ def _items(cell: Any) -> list[Any] | None:
     return cell if isinstance(cell, list) else None
 
 
-def _span(item: Any) -> Span | None:
+def span_of(item: Any) -> Span | None:
     """``[start, end, label]``, or a mapping with these under one of their usual keys."""
     parts: Sequence[Any] = ()
     if isinstance(item, Mapping):

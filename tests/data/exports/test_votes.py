@@ -126,11 +126,11 @@ def test_rows_of_one_text_by_several_people_are_one_row(tmp_path: Path) -> None:
 
 
 def test_a_row_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
-    spans = {"id": 9, "data": {"text": "Seoul"}, "predictions": [], "annotations": [
-        {"result": [{"type": "labels", "value": {"start": 0, "end": 5, "labels": ["place"]}}]}
+    boxes = {"id": 9, "data": {"text": "Seoul"}, "predictions": [], "annotations": [
+        {"result": [{"type": "rectanglelabels", "value": {"x": 0, "y": 5}}]}
     ]}  # fmt: skip
     with pytest.raises(InputError, match="cannot be read as an export of Label Studio"):
-        load(write(tmp_path / "a.json", [*(task(t, label) for t, label in ROWS), spans]))
+        load(write(tmp_path / "a.json", [*(task(t, label) for t, label in ROWS), boxes]))
 
 
 def test_a_table_of_texts_and_labels_is_no_export(tmp_path: Path) -> None:

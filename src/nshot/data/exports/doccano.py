@@ -14,6 +14,8 @@ def _claims(row: Row) -> bool:
 
 
 def _read(row: Row) -> Marked | None:
+    if not row["label"] or any(isinstance(label, list) for label in row["label"]):
+        return Marked(rest(row, _OWN), spans=(row["label"],))
     if not all(isinstance(label, str) for label in row["label"]):
         return None
     return Marked(rest(row, _OWN), one_or_several(row["label"]))

@@ -10,13 +10,16 @@ from nshot.data.table import Row
 
 Answer: TypeAlias = str | Sequence[str]
 """What an annotator chose: a label, or several."""
+Spans: TypeAlias = Sequence[Any]
+"""What an annotator marked, as `nshot.data.spans` reads it."""
 
 
 @dataclass(frozen=True)
 class Marked:
     """A text with the answers to it.
 
-    `fields` are its named texts, `answers` those of its annotators, () where none has answered.
+    `fields` are its named texts, `answers` those of its annotators, () where none has answered;
+    of pieces of the text that were marked, the `spans` of each annotator.
     Rows of the same `key` are one text seen by several annotators. `left_out` says why it is not
     read: the annotator took it out.
     """
@@ -25,6 +28,7 @@ class Marked:
     answers: tuple[Answer, ...] = ()
     key: str = ""
     left_out: str = ""
+    spans: tuple[Spans, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,29 @@ def _read_task(row: Row) -> Marked | None:
     sound = [one for one in given if not one.get("was_cancelled")]
     if given and not sound:
         return Marked(row["data"], left_out="skipped by the annotator")
+    unmarked = sound and all(one.get("result") == [] for one in sound)
+    if unmarked or any(_marks(one.get("result")) for one in sound):
+        return Marked(row["data"], spans=tuple(_spans(one.get("result")) for one in sound))
     answers = [_choices(one.get("result")) for one in sound]
     if None in answers:
         return None
     return Marked(row["data"], tuple(a for one in answers for a in one or ()))
+
+
+def _marks(results: Any) -> bool:
+    """Does an annotation mark pieces of the text?"""
+    return any(_labelled(result) for result in (results if isinstance(results, list) else ()))
+
+
+def _labelled(result: Any) -> Mapping[str, Any] | None:
+    value = result.get("value") if isinstance(result, Mapping) else None
+    return value if isinstance(value, Mapping) and "labels" in value else None
+
+
+def _spans(results: Any) -> tuple[Any, ...]:
+    """The pieces that one annotation marks, each with its labels; what else it has is left out."""
+    values = [_labelled(result) for result in (results if isinstance(results, list) else ())]
+    return tuple(value for value in values if value)
 
 
 def _choices(results: Any) -> tuple[Answer, ...] | None:

@@ -24,6 +24,8 @@ def _read(row: Row) -> Marked | None:
     if row["answer"] != "accept":
         return Marked(fields, left_out=f"answer: {row['answer']}")
     key = str(row.get("_input_hash", "")) if row.get("_session_id") else ""
+    if {"spans", "tokens"} & set(row) and not {"label", "options", "accept"} & set(row):
+        return Marked(fields, key=key, spans=(row.get("spans") or [],))
     if "options" in row or "accept" in row:
         chosen = row.get("accept")
         return Marked(fields, one_or_several(chosen), key) if isinstance(chosen, list) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nshot.data.agreement import krippendorff_alpha
 from nshot.data.exports.argilla import FLAT, RECORDS
@@ -14,6 +15,7 @@ from nshot.data.exports.label_studio import ROWS, TASKS
 from nshot.data.exports.prodigy import PRODIGY
 from nshot.data.exports.spacy import SPACY
 from nshot.data.faults import Faults, Place
+from nshot.data.spans import span_of
 from nshot.data.table import Table
 
 EXPORTS: tuple[Export, ...] = (TASKS, ROWS, RECORDS, FLAT, PRODIGY, SPACY, DOCCANO)
@@ -36,7 +38,7 @@ def read_export(table: Table, faults: Faults) -> bool:
         marked = export.read(row) if export.claims(row) else None
         if marked is None:
             problem = f"a row that cannot be read as an export of {export.name}"
-            expected = "one choice among labels for each text"
+            expected = "choices among labels, or pieces of the text that were marked"
             faults.at(table.path, table.unit, place, problem, expected)
         else:
             read.append((marked, place))
@@ -44,7 +46,7 @@ def read_export(table: Table, faults: Faults) -> bool:
     kept = list(_joined([pair for pair in read if not pair[0].left_out]))
     table.notes.append(f"{table.path.name}: an export of {export.name}")
     table.notes += [f"{count} rows left out: {reason}" for reason, count in left_out.items()]
-    table.notes += _agreement(table, kept)
+    table.notes += [*_agreement(table, kept), *_span_note(kept)]
     _fill(table, kept)
     return True
 
@@ -56,7 +58,11 @@ def _joined(read: Sequence[tuple[Marked, Place]]) -> Iterator[tuple[Marked, Plac
     for marked, place in read:
         if marked.key and marked.key in places:
             first, where = joined[places[marked.key]]
-            more = replace(first, answers=(*first.answers, *marked.answers))
+            more = replace(
+                first,
+                answers=(*first.answers, *marked.answers),
+                spans=(*first.spans, *marked.spans),
+            )
             joined[places[marked.key]] = (more, where)
             continue
         places[marked.key] = len(joined)
@@ -68,10 +74,31 @@ def _fill(table: Table, kept: Sequence[tuple[Marked, Place]]) -> None:
     fields = dict.fromkeys(name for marked, _ in kept for name in marked.fields if name != LABEL)
     table.columns = (*fields, LABEL)
     table.rows = [
-        {**{name: marked.fields.get(name) for name in fields}, LABEL: _vote(marked.answers)}
+        {**{name: marked.fields.get(name) for name in fields}, LABEL: _answer(marked)}
         for marked, _ in kept
     ]
     table.places = [place for _, place in kept]
+
+
+def _answer(marked: Marked) -> Any:
+    """The label of the vote; of spans those that more than half of the annotators marked."""
+    if not marked.spans:
+        return _vote(marked.answers)
+    if len(marked.spans) == 1:
+        return list(marked.spans[0])
+    each = [set(filter(None, map(span_of, spans))) for spans in marked.spans]
+    counts = Counter(span for spans in each for span in spans)
+    return [
+        [span.start, span.end, span.label]
+        for span, count in sorted(counts.items())
+        if 2 * count > len(each)
+    ]
+
+
+def _span_note(kept: Sequence[tuple[Marked, Place]]) -> list[str]:
+    several = sum(len(marked.spans) > 1 and any(marked.spans) for marked, _ in kept)
+    note = f"{several} rows have several annotators: spans that more than half of them marked"
+    return [note] if several else []
 
 
 def _vote(answers: Sequence[Answer]) -> str | list[str] | None:

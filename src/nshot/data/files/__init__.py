@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nshot.data.faults import Faults
+from nshot.data.files.conll import read_conll
 from nshot.data.files.excel import read_excel
 from nshot.data.files.json_rows import read_json, read_lines_of_json
 from nshot.data.files.opened import Opened, open_file
@@ -24,6 +25,8 @@ _READERS: Mapping[str, Callable[[Opened, Faults], Table | None]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".txt": read_txt,
+    ".conll": read_conll,
+    ".bio": read_conll,
     ".xlsx": read_excel,
     ".parquet": read_parquet,
 }

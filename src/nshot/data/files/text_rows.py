@@ -1,9 +1,10 @@
-"""Rows of a ``.txt`` file: fastText's lines, or cells with a separator between."""
+"""Rows of a ``.txt`` file: fastText's lines, tokens with tags, or separated cells."""
 
 from __future__ import annotations
 
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
+from nshot.data.files.conll import is_conll, read_conll
 from nshot.data.files.opened import Opened
 from nshot.data.files.separated import read_separated
 from nshot.data.files.separator import named_by_excel, tell_separator
@@ -19,6 +20,8 @@ def read_txt(file: Opened, faults: Faults) -> Table | None:
     text = file.text()
     if (table := fasttext(file, text)) is not None:
         return table
+    if is_conll(text):
+        return read_conll(file, faults)
     if named_by_excel(text)[0] or tell_separator(text, "\t", file.path):
         return read_separated(file, text, "\t", faults)
     raise InputError(
