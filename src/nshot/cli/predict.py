@@ -49,6 +49,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         " true; the report has what a P leaves answered (default: what DIR keeps; 0: answer all)",
     )  # fmt: skip
     parser.add_argument(
+        "--at-precision", metavar="P", type=float,
+        help="answer the positive label of two from the probability on at which validation rows had"
+        " this precision (0 to 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--save-threshold", action="store_true",
         help="let DIR keep --abstain-below P: every later predict and nshot.load holds back so",
     )  # fmt: skip
@@ -68,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     folders, inputs = _folders_and_inputs([*arguments.folders, arguments.inputs])
     if len(folders) > 1 and len(inputs) > 1:
         faults.append(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
+    if arguments.at_precision is not None and (len(folders) > 1 or threshold is not None):
+        beside = "--abstain-below" if threshold is not None else "several folders"
+        faults.append(Fault(f"--at-precision beside {beside}", "one or the other"))
     if faults:
         raise InputError(faults)
     several = len(folders) > 1
@@ -152,9 +160,9 @@ def _of_one(
     """The answers of one folder to a file, or to files that are an input each; a table's cells."""
     from nshot.cli import output
     from nshot.data.inputs import read_table_of_inputs
-    from nshot.use.many import load
+    from nshot.use.ready import ready
 
-    model = load(folder, abstain_below=threshold)
+    model = ready(folder, abstain_below=threshold, at_precision=arguments.at_precision)
     rows, cells, notes = read_table_of_inputs(
         files, model.task, arguments.encoding, arguments.pictures
     )
@@ -200,7 +208,7 @@ def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any
     if abstains:
         line["abstained"] = prediction.abstained
     if len(prediction.scores) == len(task.labels) > 0:
-        line["probability"] = probability(prediction)
+        line["probability"] = probability(task, prediction)
         line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
         if task.kind == "score":
             line["expected"] = expected_level(task, prediction)

@@ -49,7 +49,7 @@ class Calibrated:
         """
         if not isinstance(self.predictor, Extends):
             raise InputError(Fault("its method cannot learn classes later"))
-        kept = replace(self.calibration, kind="temperature", knots=(), thresholds=())
+        kept = replace(self.calibration, kind="temperature", knots=(), thresholds=(), precisions=())
         return Calibrated(self.predictor.extend(examples), kept)
 
     def save(self, folder: Path) -> None:

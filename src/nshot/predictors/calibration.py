@@ -52,6 +52,7 @@ class Calibration:
     `temperature` divides log-probabilities. `knots` are (probability of the answer, how often such
     answers were right), both rising, straight between them. `thresholds` are (accuracy,
     probability): of the validation rows that were at least so probable, so many were right.
+    `precisions` are the same of the positive label of two: (precision, its probability).
     """
 
     kind: Kind = "none"
@@ -59,6 +60,7 @@ class Calibration:
     temperature: float = 1.0
     knots: tuple[tuple[float, float], ...] = ()
     thresholds: tuple[tuple[float, float], ...] = ()
+    precisions: tuple[tuple[float, float], ...] = ()
     reason: str = ""
 
     def logprobs(self, scores: NDArray[np.floating]) -> Floats:
@@ -102,8 +104,13 @@ def calibration_of(
     fitted, stepped = _fits(scores, targets)
     if len(pairs) >= ISOTONIC and _steps_help(scores, targets):
         fitted = stepped
-    sure = np.exp(fitted.logprobs(scores).max(axis=1))
-    return replace(fitted, thresholds=thresholds(sure, right))
+    probabilities = np.exp(fitted.logprobs(scores))
+    precisions: tuple[tuple[float, float], ...] = ()
+    if task.positive is not None:
+        place = task.label_names.index(task.positive)
+        precisions = thresholds(probabilities[:, place], targets == place)
+    steps = thresholds(probabilities.max(axis=1), right)
+    return replace(fitted, thresholds=steps, precisions=precisions)
 
 
 def _fits(scores: Floats, targets: NDArray[np.integer]) -> tuple[Calibration, Calibration]:

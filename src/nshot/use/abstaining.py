@@ -62,11 +62,17 @@ def held_back(task: Task, predictions: Sequence[Prediction], threshold: float) -
         problem = f"{len(bare)} of {len(predictions)} answers have no probabilities"
         raise InputError(Fault(problem, "a method that scores labels", UNANSWERED))
     return [
-        replace(one, answer="", abstained=True) if probability(one) < threshold else one
+        replace(one, answer="", abstained=True) if _highest(one) < threshold else one
         for one in predictions
     ]
 
 
-def probability(prediction: Prediction) -> float:
-    """Of the most probable label, which is the answer unless it was held back."""
+def probability(task: Task, prediction: Prediction) -> float:
+    """Of the label that is answered; of the most probable one where the answer was held back."""
+    if task.kind != "classify" or prediction.answer not in task.label_names:
+        return _highest(prediction)
+    return float(np.exp(prediction.scores[task.label_names.index(prediction.answer)]))
+
+
+def _highest(prediction: Prediction) -> float:
     return float(np.exp(max(prediction.scores)))

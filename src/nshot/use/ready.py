@@ -16,6 +16,7 @@ from nshot.predictors.base import Predictor
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import RECORD
 from nshot.use.abstaining import held_back, kept_threshold, misfit
+from nshot.use.at_precision import answered_at, threshold_of
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
 REQUEST = "nshot.yaml"
@@ -28,11 +29,17 @@ class Ready:
     """A predictor that also takes plain texts, mappings of column to text and pictures' paths.
 
     Answers less probable than `abstain_below` are held back; None: than the folder keeps, if it
-    keeps a threshold. Raises `InputError` for a threshold that the task cannot have.
+    keeps a threshold. With `at_precision` the positive label of two is answered from the
+    probability on at which validation rows had that precision. Raises `InputError` for a threshold
+    that the task cannot have.
     """
 
     def __init__(
-        self, predictor: Predictor, folder: Path, abstain_below: float | None = None
+        self,
+        predictor: Predictor,
+        folder: Path,
+        abstain_below: float | None = None,
+        at_precision: float | None = None,
     ) -> None:
         self._predictor = predictor
         self._checks = read_checks(folder)
@@ -40,6 +47,9 @@ class Ready:
         self.abstain_below = kept or 0.0
         if fault := misfit(self.abstain_below, self.task, folder):
             raise InputError(fault)
+        self._positive_from = (
+            None if at_precision is None else threshold_of(predictor, at_precision, folder)
+        )
 
     @property
     def task(self) -> Task:
@@ -57,6 +67,8 @@ class Ready:
         One that is held back is `abstained`, its answer ``""``, its scores as they were.
         """
         predictions = self._predictor.predict([self.input(one) for one in inputs])
+        if self._positive_from is not None:
+            predictions = answered_at(self.task, predictions, self._positive_from)
         if not self.abstain_below:
             return predictions
         return held_back(self.task, predictions, self.abstain_below)
@@ -96,11 +108,14 @@ def differences(before: Sequence[Prediction], after: Sequence[Prediction]) -> li
 
 
 def ready(
-    folder: str | Path, models: Models | None = None, abstain_below: float | None = None
+    folder: str | Path,
+    models: Models | None = None,
+    abstain_below: float | None = None,
+    at_precision: float | None = None,
 ) -> Ready:
     """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
     place = delivered(Path(folder))
-    return Ready(load(place, models or open_models()), place, abstain_below)
+    return Ready(load(place, models or open_models()), place, abstain_below, at_precision)
 
 
 def delivered(folder: Path) -> Path:
