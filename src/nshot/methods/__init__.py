@@ -57,6 +57,8 @@ WHERE: Mapping[str, str] = {
     "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
     "reward": "nshot.methods.align.reward:Reward",
     "dpo": "nshot.methods.align.dpo:DPO",
+    "ppo": "nshot.methods.align.ppo:PPO",
+    "grpo": "nshot.methods.align.grpo:GRPO",
 }
 """Name -> module and class."""
 

@@ -108,10 +108,10 @@ class ActorCritic(nn.Module):
 class Judging:
     """Reads rows with a policy and its critic in one pass; see `ppo.Critic`.
 
-    `reader` reads all rows in one call of the policy: it packs none.
+    `module` is an `ActorCritic`, `reader` reads all rows in one call of its policy: it packs none.
     """
 
-    module: ActorCritic
+    module: Any
     reader: Reader
     temperature: float = 1.0
 
@@ -138,6 +138,17 @@ def logprobs(model: Likelihoods, rows: Sequence[Row]) -> list[Tensor]:
     """
     parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
     return [one for part in parts for one in by_row(model.logprobs(part).cpu(), part)]
+
+
+@torch.no_grad()
+def judgements(model: Judging, rows: Sequence[Row]) -> list[tuple[Tensor, Tensor]]:
+    """As `logprobs`, each with the critic's values."""
+    parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+    made: list[tuple[Tensor, Tensor]] = []
+    for part in parts:
+        now, values = model.judge(part)
+        made += zip(by_row(now.cpu(), part), by_row(values.cpu(), part), strict=True)
+    return made
 
 
 def probe(lent: LentModel, prompts: Sequence[Prompt]) -> list[Row]:

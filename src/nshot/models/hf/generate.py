@@ -8,9 +8,11 @@ so that it does not depend on what else was asked for at the same time.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -148,10 +150,15 @@ def sample(
 ) -> list[list[Sample]]:
     """`count` continuations of each prompt, token by token; `how` has a temperature, no grammar.
 
-    The k-th of a prompt depends on the seed, the prompt and k alone.
+    The k-th of a prompt depends on the seed, the prompt and k alone; where a prompt stands again,
+    k goes on.
     """
     rules = Rules(tokenizer, ends(module, tokenizer), how)
-    groups = [[_text(prompt, rules, None, f"{k}") for k in range(count)] for prompt in prompts]
+    numbers: dict[Tokens, Iterator[int]] = defaultdict(itertools.count)
+    groups = [
+        [_text(prompt, rules, None, f"{next(numbers[prompt])}") for _ in range(count)]
+        for prompt in prompts
+    ]
     _write(module, [text for group in groups for text in group], prefix, rules)
     return [[text.sample(rules) for text in group] for group in groups]
 

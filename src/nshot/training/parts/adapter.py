@@ -51,16 +51,20 @@ class Adapter(Part):
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """PEFT's own folder, which any PEFT program can load."""
-        target = folder / "adapter"
-        base = Path(lent.ref.name)
-        # A path of this machine would mean nothing on the next; a Hub id stays as it is.
-        name = base.name if base.is_absolute() else lent.ref.name
-        config = module.peft_config["default"]
-        config.base_model_name_or_path = name
-        for key, value in vars(config).items():
-            if isinstance(value, set):  # in an order that differs from process to process
-                setattr(config, key, sorted(value))
-        # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
-        module.save_pretrained(target, save_embedding_layers=False)
-        (target / "README.md").unlink(missing_ok=True)
-        return Delta("peft", str(target), content_hash(target))
+        return save_adapter(lent, module, folder / "adapter")
+
+
+def save_adapter(lent: Lent, module: Any, target: Path, name: str = "default") -> Delta:
+    """The adapter `name` of PEFT's model in its own folder: `target`, or `target` / `name`."""
+    base = Path(lent.ref.name)
+    config = module.peft_config[name]
+    # A path of this machine would mean nothing on the next; a Hub id stays as it is.
+    config.base_model_name_or_path = base.name if base.is_absolute() else lent.ref.name
+    for key, value in vars(config).items():
+        if isinstance(value, set):  # in an order that differs from process to process
+            setattr(config, key, sorted(value))
+    # No embedding is trained, and PEFT need not ask a hub whether the vocabulary grew.
+    module.save_pretrained(target, save_embedding_layers=False, selected_adapters=[name])
+    (target / "README.md").unlink(missing_ok=True)
+    folder = target if name == "default" else target / name
+    return Delta("peft", str(folder), content_hash(folder))
