@@ -24,10 +24,10 @@ def label_set_head(
     """
     applies = indicators(task, shots.labelled)
 
-    def fitted(learned: NDArray[np.intp], asked: NDArray[np.intp]) -> Floats:
+    def fitted(learned: NDArray[np.intp], held_out: NDArray[np.intp]) -> Floats:
         part = Design.of(design.features[learned])
         weights, bias = independent(part, applies[learned], C)
-        return sigmoid(products(design.features[asked], weights) + bias)
+        return sigmoid(products(design.features[held_out], weights) + bias)
 
     weights, bias = independent(design, applies, C)
     bench.trained(weights.size + bias.size)

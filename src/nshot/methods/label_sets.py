@@ -48,10 +48,10 @@ def fold_thresholds(task: Task, shots: Shots, seed: int, fitted: Fitted) -> Floa
     rows: list[Example] = []
     shares: list[Floats] = []
     for fold in shots.folds(FOLDS, seed) if len(shots.labelled) >= LEAST else ():
-        learned, asked = (
+        learned, held_out = (
             np.array([place[one.id] for one in part]) for part in (fold.shots.labelled, fold.dev)
         )
-        shares.append(fitted(learned, asked))
+        shares.append(fitted(learned, held_out))
         rows += fold.dev
     if not rows:
         return np.full(len(task.labels), 0.5)
@@ -95,7 +95,7 @@ def _value(task: Task, probabilities: Floats, examples: Sequence[Example], t: fl
     return score(metric, np.array([metric.statistics(one, answer) for one, answer in pairs]))
 
 
-def asked(method: Method, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+def by_questions(method: Method, task: Task, shots: Shots, bench: Workbench) -> Predictor:
     """The method adapted to questions of yes or no, one for each row and label.
 
     Where it learns from labels, up to `HELD` rows, a quarter at most, are kept from it and a

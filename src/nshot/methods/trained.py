@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nshot.core.types import LABELLED, WRITTEN, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.label_sets import asked, brief_of_questions
+from nshot.methods.label_sets import brief_of_questions, by_questions
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted, written_tokens
 from nshot.methods.teaching import teach
 from nshot.methods.writing import Writing
@@ -80,7 +80,7 @@ class Trained(Writing, Method):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Train on the shots and ask the model they made; see `Method.adapt`."""
         if task.kind == "multilabel":
-            return asked(self, task, shots, bench)
+            return by_questions(self, task, shots, bench)
         part = self.part(task, shots, bench.seed)
         data = self.data(task, shots, bench.seed)
         recipe = Recipe(part, data, self.objective(), self.schedule(bench.seed))

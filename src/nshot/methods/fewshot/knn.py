@@ -55,8 +55,8 @@ class KNN(OnFeatures):
     ) -> Predictor:
         applies = indicators(task, shots.labelled)
 
-        def fitted(learned: NDArray[np.intp], asked: NDArray[np.intp]) -> Floats:
-            chosen = neighbours(cosines(vectors[asked], vectors[learned]), self.k)
+        def fitted(learned: NDArray[np.intp], held_out: NDArray[np.intp]) -> Floats:
+            chosen = neighbours(cosines(vectors[held_out], vectors[learned]), self.k)
             return np.asarray(applies[learned][chosen].mean(axis=1))
 
         thresholds = fold_thresholds(task, shots, bench.seed, fitted)

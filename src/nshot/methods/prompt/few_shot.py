@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 
 from nshot.core.types import OF_LABELS, WRITTEN, Example, Shots, Task
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.label_sets import asked
+from nshot.methods.label_sets import by_questions
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     Prompting,
@@ -57,7 +57,7 @@ class FewShot(Prompting):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Choose the examples, as many as fit, and calibrate on other rows."""
         if task.kind == "multilabel":
-            return asked(self, task, shots, bench)
+            return by_questions(self, task, shots, bench)
         bare = prompted(task, shots, bench, base_of(bench), self.format, self.constrained)
         demos = in_turn(shots.labelled, self.n, bench.seed)
         count = how_many_fit(bare, demos, shots, bench)

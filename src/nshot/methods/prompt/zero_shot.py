@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from nshot.core.types import OF_LABELS, WRITTEN, Shots, Task
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.label_sets import asked
+from nshot.methods.label_sets import by_questions
 from nshot.methods.prompting import Prompting, base_of, calibrated, prompted
 from nshot.predictors.base import Predictor
 from nshot.predictors.ranker import Ranker
@@ -40,7 +40,7 @@ class ZeroShot(Prompting):
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Calibrate on unlabelled rows."""
         if task.kind == "multilabel":
-            return asked(self, task, shots, bench)
+            return by_questions(self, task, shots, bench)
         base = base_of(bench)
         if task.kind == "rank":
             return Ranker(task, bench.models, base, self.format)
