@@ -147,7 +147,7 @@ def test_answers_without_scores_are_yes_or_not(tmp_path: Path) -> None:
 def test_lora_learns_to_say_which_labels_apply(tmp_path: Path) -> None:
     base = resolve(str(tiny_llama(tmp_path / "tiny", context=256)), "lm")
     models = open_models()
-    bench = Lent(models, base, None, tmp_path / "job")
+    bench = Lent(models, base, tmp_path / "job")
     method = LoRA(epochs=2, batch_size=8, learning_rate=3e-3)
     predictor = method.adapt(SETS, Shots(rows(24)), bench)
     assert isinstance(predictor, AskedLabels)
