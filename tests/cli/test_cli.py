@@ -541,6 +541,37 @@ def compared(typed: Typed, *words: str) -> dict[str, Any]:
     return board_of(Path("run"))
 
 
+def test_several_labels_a_row_end_to_end(typed: Typed, tmp_path: Path) -> None:
+    words = {"card": "my card", "refund": "money back", "late": "too late"}
+    for name, count in (("train", 64), ("test", 48)):
+        rows = []
+        for i in range(count):
+            labels = [label for place, label in enumerate(words) if i >> place & 1]
+            text = " and ".join(words[label] for label in labels) or "hello"
+            rows.append({"text": f"{name} {i}: {text}", "labels": labels})
+        jsonl(tmp_path / f"{name}.jsonl", rows)
+    board = compared(typed, "train.jsonl", "--test", "test.jsonl", "--methods",
+                     "majority,tfidf_lr,setfit", "--also", "macro_f1,subset_accuracy")  # fmt: skip
+    assert (board["task"]["kind"], board["task"]["metric"]) == ("multilabel", "micro_f1")
+    rows_ = rows_of(board)
+    assert rows_["tfidf_lr"]["score"] > 0.9 > rows_["majority"]["score"] > 0.5
+    assert set(rows_["tfidf_lr"]["also"]) == {"macro_f1", "subset_accuracy"}
+    assert "not multilabel" in rows_["setfit"]["reason"]
+    details = json.loads(Path("run/details.json").read_text(encoding="utf-8"))
+    assert [one["label"] for one in details["by_label"]] == ["card", "late", "refund"]
+    assert details["confusion"] is None
+    assert "Label by label" in Path("run/report.html").read_text(encoding="utf-8")
+    jsonl(tmp_path / "new.jsonl", [{"text": "money back and too late"}, {"text": "hello"}])
+    code, out, err = typed("predict", "run", "new.jsonl")
+    assert code == 0, err
+    first, second = map(json.loads, out.splitlines())
+    assert first["answer"] == "late | refund"
+    assert first["labels"] == ["late", "refund"]
+    assert set(first["probabilities"]) == {"card", "late", "refund"}
+    assert second["labels"] == []
+    assert typed("check", "run")[0] == 0
+
+
 def test_free_answers_end_to_end(typed: Typed, tmp_path: Path) -> None:
     for name, verb in (("train", "name"), ("test", "say")):
         rows = [{"input": f"{verb} thing {i % 7} number {i}", "output": f"thing {i % 7}"}

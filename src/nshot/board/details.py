@@ -17,6 +17,7 @@ from nshot.board.schema import (
     Details,
     Disagreement,
     Disagreements,
+    LabelCounts,
     Lengths,
     Machine,
     Mistake,
@@ -25,6 +26,7 @@ from nshot.board.schema import (
     Race,
 )
 from nshot.core.errors import InputError
+from nshot.core.label_sets import joined, labels_of
 from nshot.core.types import Example, Measurement, Prediction, Task
 from nshot.metrics import metric_of
 from nshot.metrics.lengths import length_bias
@@ -66,6 +68,7 @@ def details(
         disagreements=contested,
         delivered=folder,
         confusion=confusion(task, measurement, examples) if task.has_labels else None,
+        by_label=by_label(task, measurement, examples) if task.kind == "multilabel" else (),
         lengths=lengths(measurement, examples) if task.kind == "rank" else None,
         mistakes=tuple(_mistakes(task, measurement, examples)),
         pictures=pictures(everything, measurement) if task.pictures else None,
@@ -91,7 +94,7 @@ def contested_rows(
         for name, m in members.items()
     }
     inputs = {key: example.input for key, example in facts.examples.items()}
-    labels = {key: " / ".join(_right_answers(one)) for key, one in facts.examples.items()}
+    labels = {key: _expected(facts.task, one) for key, one in facts.examples.items()}
     rows = disagreements(inputs, answers, labels)
     counts = [sum(key in own for own in answers.values()) for key in inputs]
     shown = Disagreements(
@@ -115,6 +118,29 @@ def confusion(task: Task, measurement: Measurement, examples: Mapping[str, Examp
     return Confusion(labels=names, answers=names, counts=counts[:, :-1].tolist())
 
 
+def by_label(
+    task: Task, measurement: Measurement, examples: Mapping[str, Example]
+) -> tuple[LabelCounts, ...]:
+    """How often each label occurs, was answered, and was right."""
+    answers = zip(measurement.ids, measurement.predictions, strict=True)
+    pairs = [(set(examples[key].targets), set(labels_of(one.answer))) for key, one in answers]
+    return tuple(_label_counts(name, pairs) for name in task.label_names)
+
+
+def _label_counts(name: str, pairs: Sequence[tuple[set[str], set[str]]]) -> LabelCounts:
+    occurring, answered = (sum(name in pair[k] for pair in pairs) for k in (0, 1))
+    right = sum(name in one and name in other for one, other in pairs)
+    return LabelCounts(
+        label=name,
+        occurring=occurring,
+        answered=answered,
+        right=right,
+        precision=right / answered if answered else None,
+        recall=right / occurring if occurring else None,
+        f1=2 * right / (answered + occurring) if answered + occurring else None,
+    )
+
+
 def lengths(measurement: Measurement, examples: Mapping[str, Example]) -> Lengths:
     """How far the scores of given answers go with their lengths."""
     rows = [examples[key] for key in measurement.ids]
@@ -131,15 +157,23 @@ def _mistakes(
         example = examples[key]
         point = metric.value(np.asarray(statistics), 1)
         right = prediction.answer in example.targets if task.has_labels else point >= 1
+        several = task.kind == "multilabel"
         if not right:
             yield Mistake(
                 id=key,
                 text=example.input.text or _picture_name(example),
-                expected=" / ".join(_right_answers(example)),
+                expected=_expected(task, example),
                 answer=prediction.answer,
-                score=max(prediction.scores) if prediction.scores else None,
+                score=max(prediction.scores) if prediction.scores and not several else None,
                 point=point if task.is_written else None,
             )
+
+
+def _expected(task: Task, example: Example) -> str:
+    """What was right, written as answers are."""
+    if task.kind == "multilabel":
+        return joined(task, example.targets)
+    return " / ".join(_right_answers(example))
 
 
 def _right_answers(example: Example) -> Sequence[str]:

@@ -697,6 +697,20 @@ class Confusion(Part):
     counts: tuple[tuple[int, ...], ...] = Field(description="test examples, a list for each label")
 
 
+class LabelCounts(Part):
+    """One label of a task whose rows may have several, over the test examples."""
+
+    label: str = Field(description="its name")
+    occurring: int = Field(description="test examples that have it")
+    answered: int = Field(description="test examples that it was answered for")
+    right: int = Field(description="both")
+    precision: float | None = Field(description="right / answered; null where never answered")
+    recall: float | None = Field(description="right / occurring; null where it never occurs")
+    f1: float | None = Field(
+        description="2 right / (answered + occurring); null where it is in neither"
+    )
+
+
 class Lengths(Part):
     """What scores of given answers have to do with their lengths in characters."""
 
@@ -833,6 +847,9 @@ class Details(Part):
     delivered: DeliveredFolder | None = Field(None, description="winner/, once it is there")
     confusion: Confusion | None = Field(
         None, description="of the pick's first draw; null where the answer is no label"
+    )
+    by_label: tuple[LabelCounts, ...] = Field(
+        (), description="of the pick's first draw, where rows may have several labels"
     )
     lengths: Lengths | None = Field(
         None, description="of the pick's first draw; null where no answers are given to choose from"

@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,13 +97,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+_NUMBERS = frozenset({"scores", "probabilities"})
+"""Keys that a table leaves out."""
+
+
 def _text(lines: list[dict[str, Any]], suffix: str, cells: Sequence[Mapping[str, str]]) -> str:
     """Lines of JSON; as .csv or .tsv a table without the scores, the inputs' own cells in front."""
     if suffix not in (".csv", ".tsv"):
         return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     if cells:
         lines = [_beside(own, line) for own, line in zip(cells, lines, strict=True)]
-    names = dict.fromkeys(key for line in lines for key in line if key != "scores")
+    names = dict.fromkeys(key for line in lines for key in line if key not in _NUMBERS)
     table = io.StringIO()
     writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
     writer.writerow(names)
@@ -197,14 +202,27 @@ def _of_many(
     ]
 
 
+def _probabilities(task: Task, prediction: Prediction) -> dict[str, Any]:
+    """How probable it is that each label applies; they do not add up to 1."""
+    pairs = zip(task.label_names, prediction.scores, strict=True)
+    return {"probabilities": {name: math.exp(score) for name, score in pairs}}
+
+
 def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any]:
     """The answer, whether it was held back where any could be, and what scores there are."""
+    from nshot.core.label_sets import labels_of
     from nshot.use.abstaining import probability
     from nshot.use.levels import expected_level
 
     if task.kind == "spans":
         return {"spans": json.loads(prediction.answer or "[]")}
     line: dict[str, Any] = {"answer": prediction.answer}
+    if task.kind == "multilabel":
+        return {
+            **line,
+            "labels": list(labels_of(prediction.answer)),
+            **_probabilities(task, prediction),
+        }
     if abstains:
         line["abstained"] = prediction.abstained
     if len(prediction.scores) == len(task.labels) > 0:

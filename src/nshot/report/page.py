@@ -59,6 +59,7 @@ _PARTS = (
     ("positive", "Yes or no"),
     ("calibration", "Calibration"),
     ("confusion", "Confusion"),
+    ("labels", "Labels"),
     ("lengths", "Length"),
     ("pictures", "Pictures"),
     ("mistakes", "Mistakes"),

@@ -48,7 +48,7 @@ def misfit(threshold: float, task: Task, folder: Path) -> Fault | None:
         return Fault(f"a threshold of {threshold:g}", "a probability, from 0 to 1", UNANSWERED)
     if not task.has_labels and threshold:
         problem = f"a task of kind {task.kind} has no probabilities to hold answers back by"
-        return Fault(problem, "a folder that gives labels", UNANSWERED, str(folder))
+        return Fault(problem, "a folder that gives one label", UNANSWERED, str(folder))
     return None
 
 
