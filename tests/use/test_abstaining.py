@@ -34,10 +34,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_is_less_probable_is_held_back_and_keeps_its_scores(folder: Path) -> None:
     everything = ready(folder, MODELS).predict(ASKED)
-    threshold = sorted(map(probability, everything))[2]
+    threshold = sorted(probability(TASK, one) for one in everything)[2]
     some = ready(folder, MODELS, threshold).predict(ASKED)
     for whole, one in zip(everything, some, strict=True):
-        if probability(whole) >= threshold:
+        if probability(TASK, whole) >= threshold:
             assert one == whole
         else:
             assert one == replace(whole, answer="", abstained=True)
@@ -102,5 +102,5 @@ def test_answers_without_probabilities_cannot_be_held_back(tmp_path: Path) -> No
 
 def test_the_probability_of_the_threshold_itself_is_enough() -> None:
     even = Prediction("refund", (-1.0986122886681098,) * 3)
-    (one,) = held_back(TASK, [even], probability(even))
+    (one,) = held_back(TASK, [even], probability(TASK, even))
     assert one == even

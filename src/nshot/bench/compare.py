@@ -24,6 +24,8 @@ def compare(
     label: str | None = None,
     group: str | None = None,
     kind: Literal["classify", "score", "multilabel", "number", "spans", "generate"] | None = None,
+    pictures: str | Path | None = None,
+    positive: str | None = None,
     encoding: str | None = None,
     model: str | Path | Sequence[str | Path] = (),
     encoder: str | Path | Sequence[str | Path] = (),
