@@ -564,15 +564,17 @@ def test_a_fresh_draw_that_fails_leaves_the_pick_unconfirmed(
     assert nshot.load(tmp_path / "run").check() == []
 
 
-def test_where_nothing_answers_the_reasons_are_told(tmp_path: Path) -> None:
+def test_a_method_of_other_kinds_is_a_row_with_its_reason(tmp_path: Path) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"word {i}", "rejected": "no"} for i in range(60)]
     task = jsonl(tmp_path / "pairs.jsonl", rows)
-    with pytest.raises(RunFailed) as caught:
-        go((task,), tmp_path / "run", methods=("knn",), shots=None)
-    assert "knn: answers tasks of kind classify or multilabel or number or score, not rank" in str(
-        caught.value
+    board = go((task,), tmp_path / "run", methods=("knn",), shots=None).board
+    (row,) = [row for row in board.contest if row.name == "knn"]
+    assert row.status == "skipped"
+    assert row.reason == (
+        "answers tasks of kind classify or multilabel or number or score, not rank"
     )
-    assert not (tmp_path / "run" / "leaderboard.json").exists()
+    assert board.advice is not None
+    assert board.advice.pick in {"longest", "shortest"}
 
 
 def test_where_what_was_asked_cannot_answer_the_trivial_method_stands(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ def test_inputs_at_fault_are_all_told(tmp_path: Path) -> None:
         read_inputs(tmp_path / "in.csv", task)
 
 
+@pytest.mark.full  # a clock: other work on the cores may turn it red
 def test_a_hundred_thousand_rows_in_seconds(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     body = "".join(f"message number {i} of a long day,{'abc'[i % 3]}\n" for i in range(100_000))

@@ -124,7 +124,7 @@ def test_the_row_outside_the_contest_says_that_it_was_fitted_anew() -> None:
             "all 239 labelled rows in folds, 3 repeats; delivered: fitted on all",
         ),
         ({"question": 2, "shots": [4, 16], "seeds": 3}, "16 examples a label, up to 3 draws"),
-        ({"question": 2, "shots": [4], "seeds": 1, "labels": []}, "4 examples, 1 draw"),
+        ({"question": 2, "shots": [4], "seeds": 1, "kind": "generate"}, "4 examples, 1 draw"),
     ],
 )
 def test_the_head_says_which_question_is_answered(task: dict[str, Any], words: str) -> None:
