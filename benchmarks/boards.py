@@ -1,4 +1,4 @@
-"""The boards of four data sets as both questions, and what the pick scores on rows held back.
+"""The boards of five tasks as both questions, and what the pick scores on rows held back.
 
     python benchmarks/boards.py [NAME ...] [--runs runs/boards] [--minutes 10] [--write]
 
