@@ -54,7 +54,7 @@ def read_rows(request: Request, hold_out: bool = True) -> tuple[Task, tuple[str,
     loaded = load_files(request, request.test, sizes)
     test = loaded.test if hold_out or loaded.test is not None else ()
     task = replace(loaded.task, metric=request.metric or loaded.task.metric)
-    stated = {"keeps_format": task.answer_format, "reward": task.reward}
+    stated = {"keeps_format": task.answer_format, "reward": task.rules}
     kept = [name for name, what in stated.items() if what and task.kind == "generate"]
     names = dict.fromkeys((*(request.also or loaded.also), *kept))
     also = tuple(name for name in names if name != task.metric)

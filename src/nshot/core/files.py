@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import hashlib
 import os
 import shutil
 import time
@@ -60,6 +61,15 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
             os.replace(old, folder)
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a folder's files: what names a delta's content."""
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        whole.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def hold(descriptor: int, seconds: float = 2.0) -> bool:

@@ -139,18 +139,20 @@ class Grammar:
 
 @dataclass(frozen=True)
 class Check:
-    """What can be checked of an answer by a rule, and how much that counts among several.
+    """What an answer is judged by, and how much that counts among several.
 
     `text` is a regular expression that all of the answer matches, or a JSON schema; of a ``length``
     its unit: ``words`` or ``characters``, of which there are to be `least` to `most`.
-    ``exact_answer``: the answer is one of the row's targets.
+    ``exact_answer``: the answer is one of the row's targets. All of these are rules. ``model``: a
+    trained reward model, whose folder is `text` and whose content has the hash `sha256`.
     """
 
-    kind: Literal["regex", "json_schema", "length", "exact_answer"]
+    kind: Literal["regex", "json_schema", "length", "exact_answer", "model"]
     text: str = ""
     least: int = 0
     most: int | None = None
     weight: float = 1.0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,11 @@ class Task:
     def has_labels(self) -> bool:
         """Is the answer one of `labels`?"""
         return self.kind in LABELLED
+
+    @property
+    def rules(self) -> tuple[Check, ...]:
+        """What of its `reward` is checked by rule: the metric ``reward`` knows these alone."""
+        return tuple(check for check in self.reward if check.kind != "model")
 
     @property
     def drawn_labels(self) -> tuple[str, ...]:

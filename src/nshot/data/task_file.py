@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -13,10 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
+from nshot.core.files import UNSAFE, content_hash
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
 from nshot.core.types import NAMED, Check, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
+RECORD = "nshot.json"
+"""The file that makes a folder one of a predictor."""
+_REWARD = "nshot adapt pairs.jsonl --method reward --out FOLDER"
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class _Check(_Part):
     json_schema: str | Mapping[str, Any] | None = None
     length: _Length | None = None
     exact_answer: bool | None = None
+    model: str | None = None
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
@@ -158,6 +163,27 @@ def read_task(path: str | Path) -> TaskFile:
     if reader.faults:
         raise InputError(reader.faults)
     return task
+
+
+def reward_folder(folder: Path) -> Path:
+    """Where a reward model lies: here, as a run's winner, or as the ``reward`` of an alignment.
+
+    Raises `InputError` where there is none, and where a file can run code when it is read.
+    """
+    places = [folder, folder / "winner", folder / "reward"]
+    place = next((one.resolve() for one in places if (one / RECORD).is_file()), None)
+    if place is None:
+        problem = f"no reward model in {folder}: {RECORD} is missing"
+        raise InputError(Fault(problem, "what `nshot adapt` wrote", _REWARD))
+    if unsafe := sorted(p.name for p in place.rglob("*") if p.suffix.lower() in UNSAFE):
+        problem = f"{unsafe[0]} in {folder} can run code when it is read"
+        raise InputError(Fault(problem, "safetensors and JSON only", "delete it"))
+    record = read_json(place / RECORD)
+    kind = record.get("kind") if isinstance(record, dict) else None
+    if kind != "rewarded":
+        problem = f"{folder} holds a predictor of kind {kind}"
+        raise InputError(Fault(problem, "a reward model, of kind rewarded", _REWARD))
+    return place
 
 
 def label_key(name: str) -> str:
@@ -318,6 +344,8 @@ class _Reader:
             return None
         if check.length is not None:
             return self.length(loc, check.length, check.weight)
+        if check.model is not None:
+            return self.reward_model((*loc, "model"), check.model, check.weight)
         if check.exact_answer is False:
             self.fault((*loc, "exact_answer"), "a check that is not made", do="leave it out")
         if check.exact_answer is not None:
@@ -327,6 +355,18 @@ class _Reader:
             return Check("json_schema", json.dumps(schema, ensure_ascii=False), weight=check.weight)
         self.expression((*loc, "regex"), check.regex or "")
         return Check("regex", check.regex or "", weight=check.weight)
+
+    def reward_model(self, loc: Loc, name: str, weight: float) -> Check | None:
+        """A trained reward model, by its folder or that of the run that delivered it."""
+        folder = self.file(loc, name)
+        if folder is None or not folder.exists():
+            return None
+        try:
+            place = reward_folder(folder)
+        except InputError as error:
+            self.faults += [replace(one, where=self.content.where(loc)) for one in error.faults]
+            return None
+        return Check("model", str(place), weight=weight, sha256=content_hash(place))
 
     def length(self, loc: Loc, length: _Length, weight: float) -> Check:
         """A check of a length, which some length passes and some does not."""

@@ -15,16 +15,16 @@ Worth: TypeAlias = Callable[[Example, str], float]
 
 
 class Reward(Mean):
-    """The mean of the task's checks, by their weights: from 0, where all fail, to 1.
+    """The mean of the task's rules, by their weights: from 0, where all fail, to 1.
 
-    Raises `InputError` for a task without checks, and for a check that cannot be made.
+    Raises `InputError` for a task without rules, and for one that cannot be checked.
     """
 
     def __init__(self, task: Task) -> None:
-        if not task.reward:
-            problem = "the metric 'reward' needs a reward in the task file"
+        if not task.rules:
+            problem = "the metric 'reward' needs a rule for the reward in the task file"
             raise InputError(Fault(problem, do="reward: [{length: {most: 20}}]"))
-        self._checks = [(check.weight, worth(check)) for check in task.reward]
+        self._checks = [(check.weight, worth(check)) for check in task.rules]
         self._whole = sum(weight for weight, _ in self._checks)
 
     def worth(self, example: Example, answer: str) -> float:
@@ -45,8 +45,10 @@ def worth(check: Check) -> Worth:
 
     A length that is off is worth the less the further it is: an answer one unit too long is worth
     1 - 1 / most, one of twice the most nothing; below the least it is the share that is there.
-    Raises `InputError` for an expression or schema that cannot be read.
+    Raises `InputError` for an expression or schema that cannot be read, and for what is no rule.
     """
+    if check.kind == "model":
+        raise InputError(Fault("a reward model is no rule", do="leave it out of the rules"))
     if check.kind == "exact_answer":
         return lambda example, answer: float(
             folded(answer) in {folded(target) for target in example.targets}

@@ -309,7 +309,7 @@ class LentModel(Lent, LanguageModel):
 
     It answers as it stands, in evaluation mode and without gradients, under the adapters in use;
     train and evaluation flags, random state and gradients are as before when it has answered. The
-    deltas of its ref are always in use, except in `bare`.
+    deltas of its ref are in use, except in `bare` and beside what is used `alone`.
     """
 
     @abstractmethod
@@ -335,10 +335,12 @@ class LentModel(Lent, LanguageModel):
         """
 
     @abstractmethod
-    def use(self, *names: str) -> AbstractContextManager[object]:
+    def use(self, *names: str, alone: bool = False) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked; to none of them without a name. Nothing is copied.
 
-        Holds until the next switch, or, as ``with lent.use(...)``, until the block ends.
+        Holds until the next switch, or, as ``with lent.use(...)``, until the block ends. `alone`
+        they stand on the base without the deltas of its ref, which must then be PEFT's: a reward
+        model learned on the base itself. Raises `CannotAdapt` for other deltas.
         """
 
     @abstractmethod

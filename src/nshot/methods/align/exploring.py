@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
-from nshot.core.files import write_folder
+from nshot.core.files import content_hash, write_folder
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.peft.lora import LowRank
@@ -26,6 +26,7 @@ from nshot.prompts.render import Format, render
 if TYPE_CHECKING:
     from torch import nn
 
+    from nshot.models.base import LentModel
     from nshot.training.forward import Reader
     from nshot.training.loop import Objective
     from nshot.training.rewards import Function
@@ -112,18 +113,27 @@ class Exploring(LowRank, Method):
         return 0.0
 
     def why_not(self, brief: Brief) -> str | None:
-        """Also where nothing says what an answer is worth."""
+        """Also where nothing says what an answer is worth, or a reward model cannot say it."""
+        from nshot.models import open_models
+        from nshot.training.reward_models import misfit
+
         if problem := super().why_not(brief):
             return problem
-        return None if brief.task.reward else f"needs a reward in the task file: {_CHOSEN_REWARD}"
+        if not brief.task.reward:
+            return f"needs a reward in the task file: {_CHOSEN_REWARD}"
+        return misfit(brief.base, brief.task, open_models()) if brief.base else None
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        """Learn by the checks of the task; see `Method.adapt`."""
-        from nshot.training.rewards import of_task
+        """Learn by the checks and the reward models of the task; see `Method.adapt`."""
+        from nshot.training.reward_models import judge
 
         if not task.reward:
             raise CannotAdapt(f"needs a reward in the task file: {_CHOSEN_REWARD}")
-        return self.adapt_by(of_task(task), repr(task.reward), task, shots, bench)
+
+        def judging(lent: LentModel) -> Function:
+            return judge(task, bench.models, lent, bench.note)
+
+        return self._adapt(judging, repr(task.reward), task, shots, bench)
 
     def adapt_by(
         self, reward: Function, called: str, task: Task, shots: Shots, bench: Workbench
@@ -134,11 +144,24 @@ class Exploring(LowRank, Method):
         name alone. Raises `InputError` where a reward is not a finite number, `DidNotLearn` where
         answers are worth no more than before, `Diverged`, and `CannotAdapt` without prompts.
         """
+        return self._adapt(lambda lent: reward, called, task, shots, bench)
+
+    def _adapt(
+        self,
+        judging: Callable[[LentModel], Function],
+        called: str,
+        task: Task,
+        shots: Shots,
+        bench: Workbench,
+    ) -> Predictor:
+        """Learn by what `judging` makes of the lent base."""
         if not shots.labelled:
             raise CannotAdapt("there is no prompt to answer")
         ref = self._begin(task, shots, bench)
-        delta = self._learn(reward, called, task, shots, ref, bench)
+        delta = self._learn(judging, called, task, shots, ref, bench)
         ref = replace(ref, deltas=(*ref.deltas, delta))
+        # Where the reward models lay means nothing where this is delivered to.
+        task = replace(task, reward=task.rules)
         return Prompted(task, bench.models, ref, self.format, max_tokens=self.max_tokens)
 
     def _begin(self, task: Task, shots: Shots, bench: Workbench) -> ModelRef:
@@ -153,7 +176,7 @@ class Exploring(LowRank, Method):
 
     def _learn(
         self,
-        reward: Function,
+        judging: Callable[[LentModel], Function],
         called: str,
         task: Task,
         shots: Shots,
@@ -170,6 +193,7 @@ class Exploring(LowRank, Method):
         prompts = [render(task, self.format, example.input) for example in examples]
         how = Decoding(self.max_tokens, self.temperature, bench.seed)
         with bench.models.lend(ref) as lent:
+            reward = judging(lent)
             policy = lent.add(_POLICY, self.config(lent), bench.seed)
             reads = reader(policy, probe(lent, prompts[:_ASKED]), None, lent.device)
             explorer = Explorer(lent, policy, reads, examples, prompts, reward, how)
@@ -279,8 +303,6 @@ def _save(explorer: Explorer, folder: Path) -> Delta:
 
 
 def _delta(folder: Path) -> Delta:
-    from nshot.training.parts import content_hash
-
     return Delta("peft", str(folder / _POLICY), content_hash(folder / _POLICY))
 
 

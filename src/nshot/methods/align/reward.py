@@ -92,8 +92,8 @@ class Reward(Preferring, LowRank, Trained):
         return RankedAnswers(self.margin)
 
     def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
-        """The trained head on the states of the model with its LoRA."""
-        return trained_reward(task, bench.models, ref, self.format)
+        """The trained head on the states of the model with its LoRA, its zero measured."""
+        return trained_reward(task, bench.models, ref, self.format).normalised(shots.labelled)
 
     def forecast(self, brief: Brief) -> Cost:
         """As others, of longer rows."""

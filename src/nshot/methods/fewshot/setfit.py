@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.files import content_hash
 from nshot.core.types import Cost, Delta, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read, targets
@@ -20,7 +21,6 @@ from nshot.models.base import LendsCopy, Lent
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.label_head import LabelHead
-from nshot.training.parts import content_hash
 
 if TYPE_CHECKING:
     from nshot.training.data.pairs import Pair

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nshot.core.files import content_hash
 from nshot.core.machine import seeded
 from nshot.core.types import Delta, Shots, Task
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
-from nshot.training.parts import content_hash
 from nshot.training.recipe import Part
 
 if TYPE_CHECKING:

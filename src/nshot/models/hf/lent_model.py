@@ -39,6 +39,7 @@ class HFLent(HFLanguageModel, LentModel):
         self._own: tuple[str, ...] = () if self._peft is None else tuple(self._peft.peft_config)
         self._learning = set[str]()
         self._active: tuple[str, ...] = ()
+        self._is_alone = False
         self._is_bare = False
         self._freed = [parameters[name] for name in freed]
         for parameter in self._freed:
@@ -91,11 +92,13 @@ class HFLent(HFLanguageModel, LentModel):
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
             return sample(live.module, self.tokenizer, tokens, live.prefix, how, count)
 
-    def use(self, *names: str) -> AbstractContextManager[object]:
+    def use(self, *names: str, alone: bool = False) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked on the ref's own deltas; to these alone without one."""
-        before, back = self._active, ExitStack()
-        self._switch(names)
-        back.callback(self._switch, before)
+        if alone and (other := [d.kind for d in self.ref.deltas if d.kind != "peft"]):
+            raise CannotAdapt(f"{other[0]} of {self.ref.name} cannot be switched off")
+        before, back = (self._active, self._is_alone), ExitStack()
+        self._switch(names, alone)
+        back.callback(self._switch, *before)
         return back
 
     @contextmanager
@@ -109,7 +112,7 @@ class HFLent(HFLanguageModel, LentModel):
             now.restore()
             self._is_bare = False
 
-    def _switch(self, names: Sequence[str]) -> None:
+    def _switch(self, names: Sequence[str], alone: bool = False) -> None:
         """Make the ref's own adapters and `names` those in use, and say which parameters learn."""
         if self._is_bare:
             raise InputError("no adapter can be used while the base is bare")
@@ -117,9 +120,9 @@ class HFLent(HFLanguageModel, LentModel):
         if missing := [name for name in names if name not in here]:
             do = nearest(missing[0], [name for name in here if name not in self._own])
             raise InputError(Fault(f"no adapter '{missing[0]}' on {self.ref.name}", do=do))
-        self._active = tuple(names)
+        self._active, self._is_alone = tuple(names), alone
         if self._peft is not None:
-            _activate(self._peft, [*self._own, *names])
+            _activate(self._peft, [*(() if alone else self._own), *names])
         frozen = set(here) - (self._learning & set(names))
         for name, parameter in self._root.named_parameters():
             if frozen & set(name.split(".")):
@@ -151,7 +154,8 @@ class HFLent(HFLanguageModel, LentModel):
         kind = (str(self.module.config.model_type), under)
         with _modes_kept(root), torch.no_grad():
             root.eval()
-            on = not self._is_bare and (self._own or self._active) and is_soft_prompt(root)
+            own = () if self._is_alone else self._own
+            on = not self._is_bare and (own or self._active) and is_soft_prompt(root)
             yield Live(self.module, soft_prefix(root) if on else NOTHING, kind)
 
 

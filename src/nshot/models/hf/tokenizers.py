@@ -8,6 +8,15 @@ from nshot.core.types import ModelRef
 from nshot.models.catalog import locate, unreadable
 
 
+def read_alike(ref: ModelRef, other: ModelRef) -> bool:
+    """Whether two models read every text and every chat as the same tokens."""
+    if ref.base == other.base:
+        return True
+    one, two = (open_tokenizer(model)[0] for model in (ref, other))
+    same_words = one.get_vocab() == two.get_vocab()
+    return bool(same_words and one.chat_template == two.chat_template)
+
+
 def open_tokenizer(ref: ModelRef) -> tuple[Any, int | None]:
     """The tokenizer of `ref`, and the model's context in tokens (None where it says nothing)."""
     from transformers import AutoConfig, AutoTokenizer

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.files import content_hash
 from nshot.core.machine import seeded
 from nshot.core.types import Delta
 from nshot.models.base import Lent
-from nshot.training.parts import content_hash
 from nshot.training.recipe import Part
 
 

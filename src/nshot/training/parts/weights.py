@@ -6,9 +6,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
+from nshot.core.files import content_hash
 from nshot.core.types import Delta
 from nshot.models.base import Lent, ModelFacts
-from nshot.training.parts import content_hash
 from nshot.training.recipe import Part
 
 
