@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 
 from families import FAMILIES, tiny_family, tiny_module
 from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
-from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.core.label_sets import labels_of
+from nshot.core.types import Example, Input, Label, ModelRef, Scale, Shots, Task
+from nshot.methods.contract import Brief, Rates
+from nshot.methods.label_sets import kept_back, thresholds
 from nshot.methods.peft.bottleneck import BottleneckAdapters
 from nshot.methods.peft.lora import LoRA
 from nshot.methods.peft.lora_head import LoRAHead
@@ -25,6 +28,9 @@ from nshot.models.hf.hf_engine import HFModels
 from nshot.nets.label_head import classifier, head_weights
 from nshot.predictors import load
 from nshot.predictors.label_head import LabelHead
+from nshot.predictors.label_sets import LabelSetHead
+from nshot.predictors.numbers import NumberHead
+from nshot.testing.contracts import check_predictor
 from nshot.training.forward import Shared, Whole, reader
 from nshot.training.rows import Row
 from nshot.use.many import load as load_many
@@ -269,3 +275,94 @@ def test_a_classifier_without_a_head_is_refused(bench, tmp_path):
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     with pytest.raises(InputError, match="a classifier without a head"):
         head_weights(tmp_path)
+
+
+SETS = Task("film", "multilabel", TASK.labels, metric="micro_f1")
+SIGNS = {"positive": "warm", "negative": "dull", "neither": "long"}
+
+
+def with_sets(count: int) -> tuple[Example, ...]:
+    rows = []
+    for i in range(count):
+        labels = tuple(name for k, name in enumerate(TASK.label_names) if (i >> k) & 1)
+        words = " ".join(SIGNS[name] for name in labels) or "plain"
+        rows.append(Example(f"s{i}", Input((("text", f"a {words} film"),)), labels))
+    return tuple(rows)
+
+
+def with_numbers(count: int) -> tuple[Example, ...]:
+    return tuple(
+        Example(f"n{i}", Input((("text", f"a {'dull' if i % 2 else 'warm'} film"),)), (value,))
+        for i, value in enumerate(["20", "100"] * (count // 2))
+    )
+
+
+def test_each_label_has_a_probability_of_its_own(bench, models, tmp_path):
+    shots = Shots(with_sets(24))
+    predictor = LoRAHead(**QUICK).adapt(SETS, shots, bench)
+    assert isinstance(predictor, LabelSetHead)
+    assert predictor.thresholds.tolist() == [0.5] * 3, "too few rows to keep some back"
+    assert bench.parameters % SIZE == 0
+    answers = predictor.predict([row.input for row in shots.labelled[:8]])
+    assert [labels_of(one.answer) for one in answers] == [r.targets for r in shots.labelled[:8]]
+    place = Path(predictor.source.ref.deltas[0].folder)
+    assert head_weights(place).shape == (3, SIZE)
+    check_predictor(predictor, SETS, models, tmp_path / "saved", INPUTS)
+
+
+def test_thresholds_are_chosen_on_rows_that_are_not_learned_from(bench):
+    rows = with_sets(80)
+    learned, held = kept_back(rows, 0)
+    assert (len(learned), len(held)) == (60, 20)
+    predictor = LoRAHead(**QUICK | {"epochs": 3}).adapt(SETS, Shots(rows), bench)
+    assert bench.steps[-1][1] == 3 * 60 // 4
+    answers = predictor.predict([row.input for row in held])
+    chosen = thresholds(SETS, np.exp([one.scores for one in answers]), held)
+    assert predictor.thresholds.tolist() == chosen.tolist()
+
+
+def test_no_group_is_on_both_sides_of_the_rows_kept_back():
+    rows = tuple(replace(row, group=f"g{i // 4}") for i, row in enumerate(with_sets(100)))
+    learned, held = kept_back(rows, 0)
+    assert len(held) == 24
+    assert not {row.group for row in learned} & {row.group for row in held}
+    alike = tuple(replace(row, group="one") for row in rows)
+    assert kept_back(alike, 0) == (alike, ())
+
+
+def test_a_number_is_answered_in_its_own_units(bench, models, tmp_path):
+    task = Task("price", "number", scale=Scale(60, 40))
+    predictor = LoRAHead(**QUICK | {"epochs": 30}).adapt(task, Shots(with_numbers(12)), bench)
+    assert isinstance(predictor, NumberHead)
+    warm, dull = predictor.predict([row.input for row in with_numbers(2)])
+    assert float(warm.answer) == pytest.approx(20, abs=8)
+    assert float(dull.answer) == pytest.approx(100, abs=8)
+    every = [float(one.answer) for one in predictor.predict(INPUTS)]
+    assert min(every) >= 20, "the least number of the shots"
+    assert max(every) <= 100, "the greatest"
+    check_predictor(predictor, task, models, tmp_path / "saved", INPUTS)
+
+
+def test_a_head_of_a_number_begins_at_the_mean(bench):
+    task = Task("price", "number", scale=Scale(60, 40))
+    with pytest.raises(DidNotLearn, match=r"began at loss 0\.500 and ended at loss 0\.500"):
+        LoRAHead(**QUICK | {"learning_rate": 0.0}).adapt(task, Shots(with_numbers(12)), bench)
+
+
+def test_equal_numbers_leave_nothing_to_learn(bench):
+    task = Task("price", "number", scale=Scale(7, 1))
+    rows = tuple(replace(row, targets=("7",)) for row in with_numbers(6))
+    with pytest.raises(DidNotLearn, match=r"loss 0\.000"):
+        LoRAHead(**QUICK).adapt(task, Shots(rows), bench)
+
+
+def test_one_prompt_a_row_is_forecast_however_many_labels(bench):
+    brief = Brief(
+        task=SETS, labelled=60, unlabelled=0, per_label=None, test=50, tokens=20, longest=40,
+        base=bench.base, abilities=frozenset({"hidden", "train", "score"}), context=128, layers=2,
+        encoder=None, rates=Rates(300, 100, 3000),
+    )  # fmt: skip
+    head, asked = LoRAHead(), LoRA()
+    assert head.why_not(brief) is None
+    assert head.use_forecast(brief).seconds < asked.use_forecast(brief).seconds / 3
+    assert head.forecast(brief).seconds < asked.forecast(brief).seconds / 2

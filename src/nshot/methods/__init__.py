@@ -75,9 +75,11 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = {
     ),
     "multilabel": (
         "majority", "tfidf_lr", "knn", "linear_probe", "zero_shot", "few_shot", "lora",
+        "lora_head",
     ),
     "number": (
-        "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora", "full",
+        "average", "knn", "ridge", "zero_shot", "few_shot", "retrieved_shots", "lora",
+        "lora_head", "full",
     ),
     "spans": ("dictionary", "token_head", "zero_shot", "few_shot", "lora"),
     "generate": (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.core.types import Example, Shots, Task
+from nshot.core.types import Example, Shots, Task, group_of
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.models.base import Floats
 from nshot.predictors.label_sets import AskedLabels, applying
@@ -98,12 +98,12 @@ def _value(task: Task, probabilities: Floats, examples: Sequence[Example], t: fl
 def by_questions(method: Method, task: Task, shots: Shots, bench: Workbench) -> Predictor:
     """The method adapted to questions of yes or no, one for each row and label.
 
-    Where it learns from labels, up to `HELD` rows, a quarter at most, are kept from it and a
-    threshold is chosen on them; else it is a half.
+    Where it learns from labels, the threshold is chosen on rows `kept_back` from it; else it is a
+    half.
     """
-    held = _held(shots.labelled, bench.seed) if method.learns_labels else ()
-    ids = {example.id for example in held}
-    kept = tuple(example for example in shots.labelled if example.id not in ids)
+    kept, held = shots.labelled, tuple[Example, ...]()
+    if method.learns_labels:
+        kept, held = kept_back(shots.labelled, bench.seed)
     rows = Shots(questions(task, kept), questions(task, shots.unlabelled))
     inner = method.adapt(question_task(task), rows, bench)
     predictor = AskedLabels(task, inner, (0.5,) * len(task.labels))
@@ -114,10 +114,31 @@ def by_questions(method: Method, task: Task, shots: Shots, bench: Workbench) -> 
     return replace(predictor, thresholds=tuple(chosen.tolist()))
 
 
-def _held(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
+def kept_back(
+    examples: tuple[Example, ...], seed: int
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Rows to learn from, and up to `HELD` rows, a quarter at most, to choose thresholds on.
+
+    All are learned from where a quarter is fewer than `LEAST`: they could choose none. No group is
+    on both sides.
+    """
     count = min(HELD, len(examples) // 4)
-    ordered = sorted(examples, key=lambda example: example.id)
-    return tuple(random.Random(f"thresholds:{seed}").sample(ordered, count))
+    if count < LEAST:
+        return examples, ()
+    groups: dict[str, int] = {}
+    for example in examples:
+        groups[group_of(example)] = groups.get(group_of(example), 0) + 1
+    names = sorted(groups)
+    random.Random(f"thresholds:{seed}").shuffle(names)
+    chosen, size = set[str](), 0
+    for name in names:
+        if size + groups[name] <= count:
+            chosen.add(name)
+            size += groups[name]
+    if size < LEAST:
+        return examples, ()
+    learned = tuple(example for example in examples if group_of(example) not in chosen)
+    return learned, tuple(example for example in examples if group_of(example) in chosen)
 
 
 def brief_of_questions(brief: Brief) -> Brief:

@@ -81,11 +81,17 @@ class Trained(Writing, Method):
         """Train on the shots and ask the model they made; see `Method.adapt`."""
         if task.kind == "multilabel":
             return by_questions(self, task, shots, bench)
-        part = self.part(task, shots, bench.seed)
-        data = self.data(task, shots, bench.seed)
-        recipe = Recipe(part, data, self.objective(), self.schedule(bench.seed))
-        ref = teach(recipe, self.stands_on(base_of(bench)), bench)
-        return self.predictor(task, shots, bench, ref)
+        return self.predictor(task, shots, bench, self.trained_model(task, shots, bench))
+
+    def trained_model(self, task: Task, shots: Shots, bench: Workbench) -> ModelRef:
+        """What the recipe makes of the base."""
+        recipe = self.recipe(task, shots, bench.seed)
+        return teach(recipe, self.stands_on(base_of(bench)), bench)
+
+    def recipe(self, task: Task, shots: Shots, seed: int) -> Recipe[Any]:
+        """The training of these shots."""
+        part, data = self.part(task, shots, seed), self.data(task, shots, seed)
+        return Recipe(part, data, self.objective(), self.schedule(seed))
 
     def schedule(self, seed: int) -> Schedule:
         """How long and how fast."""
@@ -102,9 +108,13 @@ class Trained(Writing, Method):
         """Also where a format is to be kept that cannot be."""
         return self.cannot_constrain(brief) or super().why_not(brief)
 
+    def as_asked(self, brief: Brief) -> Brief:
+        """What the model is taught and asked in place of the task: of sets a question a label."""
+        return brief_of_questions(brief)
+
     def forecast(self, brief: Brief) -> Cost:
         """Training, and looking at the training rows before and after."""
-        brief = brief_of_questions(brief)
+        brief = self.as_asked(brief)
         part, rows = self.part(brief.task, Shots(), 0), brief.labelled
         steps = self.schedule(0).steps(rows)
         trained = min(steps * self.batch_size, self.epochs * rows)
@@ -118,7 +128,7 @@ class Trained(Writing, Method):
 
     def use_forecast(self, brief: Brief) -> Cost:
         """One prompt an input, with the labels to judge or a text about as long to write."""
-        brief = brief_of_questions(brief)
+        brief = self.as_asked(brief)
         read = brief.test * _tokens_to_ask(brief)
         written = brief.test * written_tokens(brief)
         seconds = (read + WRITTEN_TOKEN * written) / brief.rates.lm_tokens

@@ -80,10 +80,21 @@ def products(matrix: Any, weights: Floats) -> Floats:
     return np.stack([row @ weights for row in matrix])
 
 
-def trained_head(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelHead:
-    """The head in the last delta of `ref`, on the last token's state of the model with it."""
+def head_of(
+    task: Task, models: Models, ref: ModelRef, format: Format
+) -> tuple[Floats, HiddenStates]:
+    """The head in the last delta of `ref`, (width, outputs), and the states that it reads.
+
+    Those are of the last token of the prompt, from the model with the delta.
+    """
     from nshot.nets.label_head import head_weights
 
-    weights = head_weights(Path(ref.deltas[-1].folder)).double().numpy().T
-    source = HiddenStates(task, models, ref, models.open(ref).facts.layers, "last", format)
+    weights: Floats = head_weights(Path(ref.deltas[-1].folder)).double().numpy().T
+    layers = models.open(ref).facts.layers
+    return weights, HiddenStates(task, models, ref, layers, "last", format)
+
+
+def trained_head(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelHead:
+    """The head in the last delta of `ref`, one output a label."""
+    weights, source = head_of(task, models, ref, format)
     return LabelHead(task, source, weights, 0 * weights[0])

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.label_sets import joined
-from nshot.core.types import Input, Prediction, Task
+from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Source, source_from
 from nshot.predictors.folder import Saved, array, write
-from nshot.predictors.label_head import products
+from nshot.predictors.label_head import head_of, products
 from nshot.predictors.nearest import cosines, neighbours
 from nshot.prompts.questions import question_of
+from nshot.prompts.render import Format
 
 LEAST = 1e-3
 """The least probability that is given, and the least distance from 1."""
@@ -119,6 +120,12 @@ class LabelSetHead:
             array(saved, name) for name in ("weights", "bias", "thresholds")
         )
         return cls(saved.task, source_from(saved, models), weights, bias, thresholds)
+
+
+def trained_label_sets(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelSetHead:
+    """The head in the last delta of `ref`, one output a label; the thresholds are a half."""
+    weights, source = head_of(task, models, ref, format)
+    return LabelSetHead(task, source, weights, 0 * weights[0], np.full(len(task.labels), 0.5))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.numbers import written
-from nshot.core.types import Input, Prediction, Task
+from nshot.core.types import Example, Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors.features import Source, source_from
 from nshot.predictors.folder import Saved, array, write
-from nshot.predictors.label_head import products
+from nshot.predictors.label_head import head_of, products
 from nshot.predictors.nearest import cosines, neighbours
+from nshot.prompts.render import Format
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where the numbers of some rows lie. A head that is trained answers deviations from the mean.
+
+    `deviation` is their standard deviation, 1 where they are all equal.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Spread:
+        """Of the numbers of `examples`, which are not empty."""
+        values = np.array([float(example.targets[0]) for example in examples])
+        deviation = float(values.std()) or 1.0
+        return cls(float(values.mean()), deviation, float(values.min()), float(values.max()))
 
 
 @dataclass(frozen=True)
@@ -119,3 +140,12 @@ class NeighbourMean:
         """The predictor that `save` wrote."""
         source, k = source_from(saved, models), int(saved.settings["k"])
         return cls(saved.task, source, array(saved, "vectors"), array(saved, "numbers"), k)
+
+
+def trained_number(
+    task: Task, models: Models, ref: ModelRef, format: Format, spread: Spread
+) -> NumberHead:
+    """The head in the last delta of `ref`, which answers deviations from the mean of `spread`."""
+    weights, source = head_of(task, models, ref, format)
+    scaled = weights[:, 0] * spread.deviation
+    return NumberHead(task, source, scaled, spread.mean, spread.low, spread.high)

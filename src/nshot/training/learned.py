@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nshot.core.errors import DidNotLearn
+from nshot.core.label_sets import labels_of
 from nshot.core.types import Example, Task
 from nshot.models.base import Scores
 from nshot.predictors.base import Predictor
+from nshot.predictors.numbers import Spread
 from nshot.predictors.scores import log_softmax
 from nshot.prompts.render import Format, answer_text, label_answers, render, shown_answer
 
@@ -26,7 +28,8 @@ class Fit:
     """How a model does on its training rows.
 
     `nll`: nats by which it misses the right answer, mean per row; among the labels for a classify
-    task. `accuracy`: share of rows whose label is the likeliest; None where there are no labels.
+    task; of numbers Huber's loss. `accuracy`: share of rows whose label is the likeliest; None
+    where there are no labels.
     """
 
     nll: float
@@ -64,8 +67,44 @@ def answered(predictor: Predictor, examples: Sequence[Example]) -> Fit:
     return Fit(nll, float(np.mean(hits)))
 
 
+def answered_sets(predictor: Predictor, examples: Sequence[Example]) -> Fit:
+    """How a predictor of several labels a row does on (the same sample of) its rows.
+
+    `nll`: mean over rows and labels; `accuracy`: share of these pairs that are answered rightly.
+    """
+    names, rows = predictor.task.label_names, _sample(examples)
+    predictions = predictor.predict([example.input for example in rows])
+    applies = np.array([[name in example.targets for name in names] for example in rows])
+    yes = np.exp([one.scores for one in predictions])
+    answers = [set(labels_of(one.answer)) for one in predictions]
+    right = applies == np.array([[name in some for name in names] for some in answers])
+    return Fit(-float(np.log(np.where(applies, yes, 1 - yes)).mean()), float(right.mean()))
+
+
+def answered_numbers(predictor: Predictor, examples: Sequence[Example], spread: Spread) -> Fit:
+    """How a predictor of numbers does on (the same sample of) the rows it was taught."""
+    rows = _sample(examples)
+    answers = predictor.predict([example.input for example in rows])
+    return _of_numbers([float(one.answer) for one in answers], rows, spread)
+
+
+def at_the_mean(examples: Sequence[Example], spread: Spread) -> Fit:
+    """How one does who always answers the mean."""
+    rows = _sample(examples)
+    return _of_numbers([spread.mean] * len(rows), rows, spread)
+
+
+def _of_numbers(answers: Sequence[float], rows: Sequence[Example], spread: Spread) -> Fit:
+    """Huber's loss of the distances in deviations, as `nshot.training.objectives.heads.Huber`."""
+    right = np.array([float(example.targets[0]) for example in rows])
+    far = np.abs(np.array(answers) - right) / spread.deviation
+    return Fit(float(np.where(far <= 1, far**2 / 2, far - 0.5).mean()), None)
+
+
 def chance(task: Task) -> Fit:
-    """How one does who knows nothing: all labels are equally likely."""
+    """How one does who knows nothing: all labels are equally likely; of sets, each half."""
+    if task.kind == "multilabel":
+        return Fit(math.log(2), 0.5)
     return Fit(math.log(len(task.labels)), 1 / len(task.labels))
 
 

@@ -53,6 +53,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Valued(Row):
+    """A row after which a head should answer numbers: `values`, one per output, at its one point.
+
+    Of several labels 1 where the label applies, else 0. There are no `targets`.
+    """
+
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train: fixed numbers of steps, never seconds.
 
