@@ -1,8 +1,8 @@
 """What a score is: statistics per example, and the value of their sum.
 
-A metric gives each example a row of statistics; its value is a function of their total. Accuracy
-is a mean, so its points are the statistics themselves; macro-F1 and BLEU are not, so the decision
-is fed jackknife pseudo-values (`points`).
+A metric gives each example a row of statistics; its value is a function of their total, or of all
+of them (Spearman's rho). Accuracy is a mean, so its points are the statistics themselves; macro-F1
+and BLEU are not, so the decision is fed jackknife pseudo-values (`points`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from nshot.metrics.formats import slots as _slots
 from nshot.metrics.keeping import KeepsFormat
 from nshot.metrics.label_sets import MacroF1OfSets, MicroF1, SubsetAccuracy
 from nshot.metrics.labels import Accuracy, MacroF1, PairAccuracy
-from nshot.metrics.metric import Floats, Metric
-from nshot.metrics.numbers import MeanErrorSkill, RSquared
-from nshot.metrics.ordered import Closeness, QuadraticKappa
+from nshot.metrics.metric import Floats, Metric, Together
+from nshot.metrics.numbers import Distances, MeanErrorSkill, RSquared
+from nshot.metrics.ordered import Closeness, Levels, QuadraticKappa
 from nshot.metrics.positive import F1, Precision, Recall
+from nshot.metrics.rank_correlation import SpearmanRho
 from nshot.metrics.reward import Reward
 from nshot.metrics.spans import OverlapF1, SpanF1
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
@@ -73,6 +74,10 @@ def _macro_f1(task: Task) -> Metric:
     return (MacroF1 if task.has_labels else MacroF1OfSets)(task.label_names)
 
 
+def _spearman(task: Task) -> Metric:
+    return SpearmanRho((Levels(task.label_names) if task.has_labels else Distances(task)).of)
+
+
 YES_OR_NO: frozenset[Kind] = frozenset({"classify"})
 POSITIVE = frozenset({"f1", "precision", "recall"})
 """Metrics of the positive one of two labels."""
@@ -89,6 +94,7 @@ METRICS: Mapping[str, Known] = {
     "closeness": Known(frozenset({"score"}), lambda task: Closeness(task.label_names)),
     "mae_skill": Known(frozenset({"number"}), MeanErrorSkill),
     "r2": Known(frozenset({"number"}), RSquared),
+    "spearman": Known(frozenset({"number", "score"}), _spearman),
     "span_f1": Known(frozenset({"spans"}), lambda task: SpanF1()),
     "overlap_f1": Known(frozenset({"spans"}), lambda task: OverlapF1()),
     "exact_match": _texts(ExactMatch),
@@ -175,7 +181,11 @@ def _task_faults(task: Task, metric: Known) -> list[Fault]:
 
 def score(metric: Metric, statistics: Floats) -> float:
     """Value of (examples, k) statistics; 0 where nothing was answered."""
-    return metric.value(statistics.sum(axis=0), len(statistics)) if len(statistics) else 0.0
+    if not len(statistics):
+        return 0.0
+    if isinstance(metric, Together):
+        return metric.of_rows(statistics)
+    return metric.value(statistics.sum(axis=0), len(statistics))
 
 
 def points(metric: Metric, statistics: Floats) -> Floats:
@@ -186,8 +196,11 @@ def points(metric: Metric, statistics: Floats) -> Floats:
     """
     if metric.mean:
         return statistics[:, 0].astype(np.float64)
-    count, total = len(statistics), statistics.sum(axis=0)
-    value = metric.value(total, count)
-    without = np.array([metric.value(total - row, count - 1) for row in statistics])
+    count, value = len(statistics), score(metric, statistics)
+    if isinstance(metric, Together):
+        without = metric.without_each(statistics)
+    else:
+        total = statistics.sum(axis=0)
+        without = np.array([metric.value(total - row, count - 1) for row in statistics])
     pseudo = count * value - (count - 1) * without
     return np.asarray(pseudo + (value - pseudo.mean()), dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
-class Metric(Protocol):
-    """Statistics of one example, and the value of the total of `count` examples."""
+class Marks(Protocol):
+    """Statistics of one example; `Summed` and `Together` say how they become a score."""
 
     @property
     def mean(self) -> bool:
@@ -33,12 +33,32 @@ class Metric(Protocol):
         ...
 
     def statistics(self, example: Example, prediction: Prediction) -> tuple[float, ...]:
-        """What is summed; the same length for every example."""
+        """What the score is made of; the same length for every example."""
         ...
+
+
+class Summed(Marks, Protocol):
+    """The score is a function of the total of the statistics of `count` examples."""
 
     def value(self, total: Floats, count: int) -> float:
         """The score in [0, 1] of statistics summed over `count` examples."""
         ...
+
+
+@runtime_checkable
+class Together(Marks, Protocol):
+    """The score is one of all rows together, which no sum of theirs tells: an order of them."""
+
+    def of_rows(self, statistics: Floats) -> float:
+        """The score of (examples, k) statistics, at least one row."""
+        ...
+
+    def without_each(self, statistics: Floats) -> Floats:
+        """(examples,) the score of all rows but one, for each one."""
+        ...
+
+
+Metric: TypeAlias = Summed | Together
 
 
 class Mean:
