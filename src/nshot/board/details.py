@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,10 +28,13 @@ from nshot.board.schema import (
 )
 from nshot.core.errors import InputError
 from nshot.core.label_sets import joined, labels_of
-from nshot.core.types import Example, Measurement, Prediction, Task
-from nshot.metrics import metric_of
+from nshot.core.spans import spans_of
+from nshot.core.types import Example, Kind, Measurement, Prediction, Task
+from nshot.metrics import Together, metric_of, score
 from nshot.metrics.lengths import length_bias
 
+_SEVERAL: frozenset[Kind] = frozenset({"multilabel", "spans"})
+"""The kinds of which a row may have several labels."""
 _DISAGREEMENTS = 40
 """Rows on the page; the file has all."""
 _SHOTS, _WRONG, _RIGHT = 24, 12, 6
@@ -68,7 +72,7 @@ def details(
         disagreements=contested,
         delivered=folder,
         confusion=confusion(task, measurement, examples) if task.has_labels else None,
-        by_label=by_label(task, measurement, examples) if task.kind == "multilabel" else (),
+        by_label=by_label(task, measurement, examples) if task.kind in _SEVERAL else (),
         lengths=lengths(measurement, examples) if task.kind == "rank" else None,
         mistakes=tuple(_mistakes(task, measurement, examples)),
         pictures=pictures(everything, measurement) if task.pictures else None,
@@ -121,15 +125,29 @@ def confusion(task: Task, measurement: Measurement, examples: Mapping[str, Examp
 def by_label(
     task: Task, measurement: Measurement, examples: Mapping[str, Example]
 ) -> tuple[LabelCounts, ...]:
-    """How often each label occurs, was answered, and was right."""
+    """How often each label occurs, was answered, and was right; of spans each one counts."""
     answers = zip(measurement.ids, measurement.predictions, strict=True)
-    pairs = [(set(examples[key].targets), set(labels_of(one.answer))) for key, one in answers]
-    return tuple(_label_counts(name, pairs) for name in task.label_names)
+    occurring, answered, right = Counter[str](), Counter[str](), Counter[str]()
+    for key, one in answers:
+        marks, given = _marks(task, examples[key].targets), _marks(task, (one.answer,))
+        occurring.update(label for label, _ in marks)
+        answered.update(label for label, _ in given)
+        right.update(label for label, _ in marks & given)
+    return tuple(
+        _label_counts(name, occurring[name], answered[name], right[name])
+        for name in task.label_names
+    )
 
 
-def _label_counts(name: str, pairs: Sequence[tuple[set[str], set[str]]]) -> LabelCounts:
-    occurring, answered = (sum(name in pair[k] for pair in pairs) for k in (0, 1))
-    right = sum(name in one and name in other for one, other in pairs)
+def _marks(task: Task, answers: Sequence[str]) -> set[tuple[str, tuple[int, ...]]]:
+    """The labels of some answers, each with where it stands in the text."""
+    if task.kind == "spans":
+        spans = [span for answer in answers for span in spans_of(answer)]
+        return {(span.label, (span.start, span.end)) for span in spans}
+    return {(label, ()) for answer in answers for label in labels_of(answer)}
+
+
+def _label_counts(name: str, occurring: int, answered: int, right: int) -> LabelCounts:
     return LabelCounts(
         label=name,
         occurring=occurring,
@@ -152,11 +170,15 @@ def _mistakes(
 ) -> Iterator[Mistake]:
     """Answers that are not right; of texts that were written or ranked, those short of full."""
     metric = metric_of(task)
+    together = isinstance(metric, Together)  # one row has no point of its own
     rows = zip(measurement.ids, measurement.predictions, measurement.statistics, strict=True)
     for key, prediction, statistics in rows:
         example = examples[key]
-        point = metric.value(np.asarray(statistics), 1)
-        right = prediction.answer in example.targets if task.has_labels else point >= 1
+        point = None if together else score(metric, np.array([statistics], dtype=np.float64))
+        if task.has_labels or point is None:
+            right = prediction.answer in example.targets
+        else:
+            right = point >= 1
         several = task.kind == "multilabel"
         if not right:
             yield Mistake(

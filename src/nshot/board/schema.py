@@ -698,11 +698,14 @@ class Confusion(Part):
 
 
 class LabelCounts(Part):
-    """One label of a task whose rows may have several, over the test examples."""
+    """One label of a task whose rows may have several, over the test examples.
+
+    Of kind spans each span counts, and is right where start, end and label are.
+    """
 
     label: str = Field(description="its name")
-    occurring: int = Field(description="test examples that have it")
-    answered: int = Field(description="test examples that it was answered for")
+    occurring: int = Field(description="test examples that have it, or spans")
+    answered: int = Field(description="test examples, or spans, that it was answered for")
     right: int = Field(description="both")
     precision: float | None = Field(description="right / answered; null where never answered")
     recall: float | None = Field(description="right / occurring; null where it never occurs")
@@ -849,7 +852,7 @@ class Details(Part):
         None, description="of the pick's first draw; null where the answer is no label"
     )
     by_label: tuple[LabelCounts, ...] = Field(
-        (), description="of the pick's first draw, where rows may have several labels"
+        (), description="of the pick's first draw, where rows may have several labels or spans"
     )
     lengths: Lengths | None = Field(
         None, description="of the pick's first draw; null where no answers are given to choose from"

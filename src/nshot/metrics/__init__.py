@@ -31,7 +31,7 @@ from nshot.metrics.reward import Reward
 from nshot.metrics.spans import OverlapF1, SpanF1
 from nshot.metrics.texts import ExactMatch, RougeL, TokenF1, bleu, chrf
 
-__all__ = ["METRICS", "Metric", "metric_of", "misfits", "points", "score"]
+__all__ = ["METRICS", "Metric", "Together", "metric_of", "misfits", "points", "score"]
 
 
 @dataclass(frozen=True)
