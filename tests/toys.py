@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
+from nshot.methods.contract import NO_ROUNDS
 from nshot.models.fake.fake_engine import FakeModels
 
 T = TypeVar("T")
@@ -95,7 +96,12 @@ class Bench:
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
 
-    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
+    def learned(
+        self,
+        losses: Sequence[float],
+        validation: Sequence[tuple[int, float]],
+        rounds: Mapping[str, Sequence[float]] = NO_ROUNDS,
+    ) -> None:
         pass
 
     def progress(self, done: int, total: int, what: str) -> None:

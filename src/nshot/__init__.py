@@ -11,15 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["compare", "load"]
+__all__ = ["align", "compare", "load"]
 
 if TYPE_CHECKING:
+    from nshot.bench.align import align
     from nshot.bench.compare import compare
     from nshot.use.many import load
 
 
 def __getattr__(name: str) -> Any:
     """Late imports: ``import nshot`` loads neither torch nor transformers."""
+    if name == "align":
+        from nshot.bench.align import align
+
+        return align
     if name == "compare":
         from nshot.bench.compare import compare
 

@@ -27,6 +27,7 @@ class Lent:
     steps: list[tuple[int, int, str]] = field(default_factory=list)
     parameters: int = 0
     curve: tuple[Any, ...] = ()
+    rounds: Any = None
     shelf: dict[str, Any] = field(default_factory=dict)
 
     def shared(self, key: str, make: Callable[[], Any]) -> Any:
@@ -40,8 +41,9 @@ class Lent:
     def trained(self, parameters: int) -> None:
         self.parameters = parameters
 
-    def learned(self, losses: Any, validation: Any) -> None:
+    def learned(self, losses: Any, validation: Any, rounds: Any = None) -> None:
         self.curve = (tuple(losses), tuple(validation))
+        self.rounds = rounds
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.steps.append((done, total, what))

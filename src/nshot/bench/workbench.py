@@ -21,7 +21,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.files import write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import ModelRef, Shots, Task, digest
-from nshot.methods.contract import Method
+from nshot.methods.contract import NO_ROUNDS, Method
 from nshot.methods.spec import spec, spec_hash
 from nshot.models.base import Models
 from nshot.predictors import load
@@ -120,7 +120,7 @@ class Workbench:
     """Seconds of work that was done for another job and is this one's as well."""
     notes: list[str] = field(default_factory=list, init=False)
     parameters: int = field(default=0, init=False)
-    curve: dict[str, list[Any]] = field(default_factory=dict, init=False)
+    curve: dict[str, Any] = field(default_factory=dict, init=False)
 
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
         """Adapt a nested method, or load it: charged in full, spent once."""
@@ -184,9 +184,16 @@ class Workbench:
         """The most that any part of the job trained."""
         self.parameters = max(self.parameters, parameters)
 
-    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
+    def learned(
+        self,
+        losses: Sequence[float],
+        validation: Sequence[tuple[int, float]],
+        rounds: Mapping[str, Sequence[float]] = NO_ROUNDS,
+    ) -> None:
         """Kept with the measurement."""
         self.curve = {"train": list(losses), "validation": [list(look) for look in validation]}
+        if rounds:
+            self.curve["rounds"] = {name: list(values) for name, values in rounds.items()}
 
     def progress(self, done: int, total: int, what: str) -> None:
         """To who hears it."""

@@ -11,6 +11,7 @@ from nshot import __version__
 from nshot.cli import (
     adapt,
     advise,
+    align,
     check,
     compare,
     data_generate,
@@ -27,7 +28,8 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, predict, extend, export, advise, disagree, episodes, methods, check, models,
+    compare, adapt, align, predict, extend, export, advise, disagree, episodes, methods, check,
+    models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)
@@ -39,6 +41,7 @@ examples:
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
   nshot disagree runs/tickets unlabelled.csv        which of these to label next
   nshot compare photos/                             a folder with a sub-folder per class
+  nshot align pairs.jsonl --with ppo                instruct, a reward model, then PPO
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
   nshot predict runs/photos new/*.jpg -o out.jsonl
   nshot predict runs/tickets runs/films mixed.csv   several on one base: rows name theirs

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_serializer
@@ -24,6 +25,8 @@ from nshot.predictors.base import Predictor
 T = TypeVar("T")
 Taken: TypeAlias = Literal["text", "pictures"]
 """What an input may be made of."""
+NO_ROUNDS: Mapping[str, Sequence[float]] = MappingProxyType({})
+"""Of a training that samples nothing."""
 _VERBS: Mapping[Ability, str] = {
     "hidden": "show hidden states",
     "logits": "give logits",
@@ -117,10 +120,17 @@ class Workbench(Protocol):
         """Report how many parameters were trained."""
         ...
 
-    def learned(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
+    def learned(
+        self,
+        losses: Sequence[float],
+        validation: Sequence[tuple[int, float]],
+        rounds: Mapping[str, Sequence[float]] = NO_ROUNDS,
+    ) -> None:
         """Report how the loss fell: of each step's batch, and (steps done, loss) of validation.
 
-        Where a job trains several times, the last training counts.
+        `rounds`: what a policy's answers were like at the beginning of each round of sampling, by
+        name: reward, kl, length, repetition. Where a job trains several times, the last training
+        counts.
         """
         ...
 

@@ -70,7 +70,7 @@ def _start(recipe: Recipe[Any], base: ModelRef, bench: Workbench) -> Fit:
     part, data = recipe.part, recipe.data
     if part.starts_as_base:
         key = digest(repr(base), repr(data))
-        return bench.shared(f"fit-{key}", lambda: data.fit(bench.models, base))
+        return bench.shared(f"fit-{key}", lambda: data.begin(bench.models, base))
     bench.folder.mkdir(parents=True, exist_ok=True)
     facts = bench.models.open(base).facts
     with TemporaryDirectory(dir=bench.folder) as folder:

@@ -51,8 +51,3 @@ def load_head(folder: Path) -> Tensor:
 
     weight: Tensor = load_file(folder / HEAD)["head"]
     return weight.to(torch.float32)
-
-
-def has_head(folder: Path) -> bool:
-    """Whether `save_head` wrote here."""
-    return (folder / HEAD).is_file()

@@ -155,7 +155,7 @@ def render(board: Board, details: Details) -> str:
             *(f"{v.name}: {note}" for v in everyone for note in v.row.notes),
         ],
     }
-    templates = _environment()
+    templates = environment()
     bodies = [
         (name, words, templates.get_template(f"{name}.html").render(context).strip())
         for name, words in _PARTS
@@ -165,7 +165,8 @@ def render(board: Board, details: Details) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, and what they may call; everything in them is escaped."""
     environment = Environment(
         autoescape=True,
         loader=PackageLoader("nshot.report"),

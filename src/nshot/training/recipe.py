@@ -80,6 +80,10 @@ class Data(ABC, Generic[R]):
     def fit(self, models: Models, ref: ModelRef) -> Fit:
         """How a model does on what is taught: taken before and after a training."""
 
+    def begin(self, models: Models, ref: ModelRef) -> Fit:
+        """As `fit`, of a model that has learned nothing of this yet."""
+        return self.fit(models, ref)
+
     def reader(
         self,
         module: Any,

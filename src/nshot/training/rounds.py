@@ -50,6 +50,11 @@ class Look(NamedTuple):
         return f"reward {self.reward:.3f}, KL {self.kl:.2f}, {self.length:.0f} tokens"
 
 
+_LENGTH = Look._fields.index("length")
+_SHOWN = 60
+"""Characters of an answer in a display."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What a policy wrote: answers in order, those of a prompt side by side.
@@ -211,6 +216,7 @@ class Rounds(Generic[R]):
     identity: str
     _number: int = field(default=-1, init=False)
     _rows: Sequence[R] = field(default=(), init=False)
+    _sample: str = field(default="", init=False)
 
     def __len__(self) -> int:
         return self.plan.rounds * self.plan.steps
@@ -223,9 +229,21 @@ class Rounds(Generic[R]):
         return [self._rows[i] for i in self.plan.order(number, within)]
 
     @property
+    def now(self) -> str:
+        """The last look, and an answer of that round, for a display."""
+        sample = f"; \u201c{_short(self._sample)}\u201d" if self._sample else ""
+        return f"{self.look}{sample}"
+
+    @property
+    def looks(self) -> dict[str, list[float]]:
+        """Every look so far, by figure: one number a round."""
+        begun = self.learner.looks[self.learner.looks[:, _LENGTH] > 0]
+        return {name: begun[:, i].tolist() for i, name in enumerate(Look._fields)}
+
+    @property
     def look(self) -> Look:
         """At the last round whose policy was kept; nothing before the first."""
-        begun = int((self.learner.looks[:, Look._fields.index("length")] > 0).sum())
+        begun = int((self.learner.looks[:, _LENGTH] > 0).sum())
         return Look(*self.learner.looks[max(0, begun - 1)].tolist())
 
     def _begin(self, number: int) -> None:
@@ -236,7 +254,14 @@ class Rounds(Generic[R]):
             raise Stopped(f"{reason} after {number} updates")
         self.keep()
         self.learner.looks[number] = torch.tensor(answers.look, dtype=torch.float64)
+        self._sample = answers.rollouts[0].text
         self._rows, self._number = self.rows(answers), number
+
+
+def _short(text: str) -> str:
+    """A text on one line, its end left out where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "\u2026"
 
 
 @contextmanager

@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
         "judge",
         "episodes",
         "data",
+        "align",
     )
 }
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""

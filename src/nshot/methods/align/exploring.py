@@ -249,14 +249,15 @@ class Exploring(LowRank, Method):
                 device=rounds.explorer.lent.device,
                 checkpoints=checkpoints,
                 note=bench.note,
-                progress=lambda done, total: bench.progress(done, total, f"{rounds.look}"),
+                progress=lambda done, total: bench.progress(done, total, rounds.now),
             )
         except Stopped as error:
+            bench.learned((), (), rounds.looks)
             checkpoints.forget()
             return str(error)
         except InputError as error:
             raise _with_place(error, good) from error
-        bench.learned(trace.losses, ())
+        bench.learned(trace.losses, (), rounds.looks)
         checkpoints.forget()
         return ""
 

@@ -9,6 +9,7 @@ from nshot.report.charts.losses import learning, loss_panel
 from nshot.report.charts.marks import Losses, Mark, Series, curves_axis, marks_axis
 from nshot.report.charts.race import Lane, Work, race
 from nshot.report.charts.reliability import Bin, reliability
+from nshot.report.charts.rounds import rounds_panel
 from nshot.report.charts.scales import Axis, axis
 from nshot.report.charts.scatter import scatter
 from nshot.report.charts.strip import strip
@@ -37,6 +38,7 @@ __all__ = [
     "race",
     "reliability",
     "roc",
+    "rounds_panel",
     "scale_strip",
     "scatter",
     "standalone",

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -252,12 +251,12 @@ class RewardRows(Ranked):
         """Each answer looked at once, at its end."""
         return ends(self, lent, room)
 
-    def fit(self, models: Models, ref: ModelRef) -> Fit:
+    def begin(self, models: Models, ref: ModelRef) -> Fit:
         """A model without a trained head knows nothing."""
-        from nshot.nets.reward_head import has_head
+        return even()
 
-        if not ref.deltas or not has_head(Path(ref.deltas[-1].folder).parent):
-            return even()
+    def fit(self, models: Models, ref: ModelRef) -> Fit:
+        """How the head ranks what it was taught."""
         predictor = trained_reward(self.task, models, ref, self.format)
         return preferred(predictor, self.examples)
 
@@ -278,10 +277,12 @@ class PolicyRows(Ranked):
         lesson = answers(self, lent, room)
         return replace(lesson, rows=_with_reference(lesson.rows, lent))
 
+    def begin(self, models: Models, ref: ModelRef) -> Fit:
+        """The implicit reward of a policy that is its reference is the same everywhere."""
+        return even()
+
     def fit(self, models: Models, ref: ModelRef) -> Fit:
-        """The implicit reward of the model without a policy of its own is the same everywhere."""
-        if not ref.deltas:
-            return even()
+        """How the policy's implicit reward ranks what it was taught."""
         predictor = Implicit(self.task, models, ref, self.format, self.beta, self.per_token)
         return preferred(predictor, self.examples)
 

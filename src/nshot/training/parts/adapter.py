@@ -11,7 +11,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.files import content_hash
 from nshot.core.machine import seeded
 from nshot.core.types import Delta
-from nshot.models.base import Lent
+from nshot.models.base import Lent, LentModel
 from nshot.training.recipe import Part
 
 
@@ -28,8 +28,14 @@ class Adapter(Part):
     config: Callable[[Lent], Any]
 
     def put_on(self, lent: Lent, seed: int) -> Any:
-        """PEFT's wrapper of the lent module with a fresh adapter, seeded."""
-        return self.wrap(lent.module, self.config(lent), seed)
+        """PEFT's wrapper of the lent module with a fresh adapter, seeded; on the ref's own deltas.
+
+        Raises `CannotAdapt`; see `wrap`.
+        """
+        config = self.config(lent)
+        if lent.ref.deltas and isinstance(lent, LentModel):
+            return lent.add("default", config, seed)
+        return self.wrap(lent.module, config, seed)
 
     def wrap(self, module: Any, config: Any, seed: int) -> Any:
         """`module` with a fresh adapter of this configuration, seeded.
