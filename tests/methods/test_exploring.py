@@ -191,3 +191,19 @@ def test_the_coefficient_of_the_penalty_follows_its_target(bench: Callable[..., 
             text = str(error)
         far.append(float(text.split("KL ")[-1].split(",")[0]))
     assert far[1] < far[0]
+
+
+def test_demonstrations_beside_the_answers_are_imitated(bench: Callable[..., Lent]) -> None:
+    """Nothing is worth anything: what the policy learns it has from the demonstrations."""
+    rows = tuple(replace(row, targets=("7",)) for row in ROWS)
+    quick = {**QUICK, "updates": 8, "learning_rate": 0.01}
+    method = PPO(prompts=3, answers=4, ptx=5.0, kl_budget=None, **quick)
+    there = bench()
+    with pytest.raises(DidNotLearn):
+        method.adapt_by(nothing, "nothing", TASK, Shots(rows), there)
+    losses = list(there.curve[0])
+    assert losses[-1] < losses[0] - 1
+    assert there.rounds["length"] == [1.0] * 8
+    bare = Shots(tuple(replace(row, targets=()) for row in ROWS))
+    with pytest.raises(CannotAdapt, match="ptx needs demonstrations"):
+        method.adapt_by(nothing, "nothing", TASK, bare, bench("b"))

@@ -197,6 +197,11 @@ class Plan:
         return order[ends[0] : ends[1]]
 
 
+def _nothing(step: int, batch: Sequence[R]) -> Sequence[R]:
+    """Learn from the answers alone."""
+    return ()
+
+
 @dataclass
 class Rounds(Generic[R]):
     """The batches of all rounds, each sampled as it begins; see `nshot.training.loop.Batches`.
@@ -204,6 +209,7 @@ class Rounds(Generic[R]):
     Args:
         rows: an answer a row, made into what the objective reads.
         keep: told that the policy is a good one, before it is learned from.
+        beside: given a step and its batch, what is learned beside it; nothing by default.
         identity: names all that the answers and their rewards depend on.
     """
 
@@ -214,6 +220,7 @@ class Rounds(Generic[R]):
     rows: Callable[[Answers], Sequence[R]]
     keep: Callable[[], object]
     identity: str
+    beside: Callable[[int, Sequence[R]], Sequence[R]] = _nothing
     _number: int = field(default=-1, init=False)
     _rows: Sequence[R] = field(default=(), init=False)
     _sample: str = field(default="", init=False)
@@ -226,7 +233,8 @@ class Rounds(Generic[R]):
         number, within = divmod(step, self.plan.steps)
         if within == 0 and number != self._number:
             self._begin(number)
-        return [self._rows[i] for i in self.plan.order(number, within)]
+        batch = [self._rows[i] for i in self.plan.order(number, within)]
+        return [*batch, *self.beside(step, batch)]
 
     @property
     def now(self) -> str:

@@ -107,6 +107,12 @@ class Exploring(LowRank, Method):
     def objective(self) -> Objective[Any, Any]:
         """What is minimised."""
 
+    def beside(
+        self, task: Task, explorer: Explorer, bench: Workbench
+    ) -> Callable[[int, Sequence[Any]], Sequence[Any]] | None:
+        """What is learned beside the answers of a step's batch; None: nothing."""
+        return None
+
     @property
     def coefficient(self) -> float:
         """Of the KL penalty, at the start."""
@@ -198,9 +204,9 @@ class Exploring(LowRank, Method):
             reads = reader(policy, probe(lent, prompts[:_ASKED]), None, lent.device)
             explorer = Explorer(lent, policy, reads, examples, prompts, reward, how)
             identity = repr((ref, called, task.name, examples, prompts, how, spec(self)))
-            return self._carry_out(explorer, identity, bench)
+            return self._carry_out(task, explorer, identity, bench)
 
-    def _carry_out(self, explorer: Explorer, identity: str, bench: Workbench) -> Delta:
+    def _carry_out(self, task: Task, explorer: Explorer, identity: str, bench: Workbench) -> Delta:
         from nshot.training.rounds import Learner, Limits, Look, Plan, Rounds
 
         plan = Plan(self.updates, self.prompts, self.answers, *self.passes, bench.seed)
@@ -219,6 +225,8 @@ class Exploring(LowRank, Method):
             keep=lambda: _save(explorer, good),
             identity=identity,
         )
+        if beside := self.beside(task, explorer, bench):
+            rounds.beside = beside
         stopped = self._train(rounds, model, good, bench)
         after = rounds.look if stopped else _look(explorer)
         if not stopped and (reason := limits.broken(after)):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from nshot.core.errors import CannotAdapt
+from nshot.core.types import Task
 from nshot.methods.align.exploring import Exploring
+from nshot.methods.contract import Workbench
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from nshot.training.forward import Reader
     from nshot.training.loop import Objective
     from nshot.training.objectives.ppo import Judged
-    from nshot.training.rounds import Answers, Learner
+    from nshot.training.rounds import Answers, Explorer, Learner
 
 
 class PPO(Exploring):
@@ -45,6 +48,8 @@ class PPO(Exploring):
         decay: lambda of the advantages: 1 is the whole answer's return, 0 one token's.
         epochs: times that a round's answers are learned from.
         batches: optimiser steps each time.
+        ptx: weight of the loss of demonstrations, the shots that have an answer, as many in each
+            batch as it has answers of the policy (PPO-ptx; Ouyang et al. 2022, equation 2).
     """
 
     name: ClassVar[str] = "ppo"
@@ -63,6 +68,7 @@ class PPO(Exploring):
     decay: float = Field(default=0.95, ge=0, le=1)
     epochs: int = Field(default=2, ge=1)
     batches: int = Field(default=2, ge=1)
+    ptx: float = Field(default=0.0, ge=0)
 
     @property
     def passes(self) -> tuple[int, int]:
@@ -128,8 +134,28 @@ class PPO(Exploring):
             )
         ]
 
-    def objective(self) -> Objective[Any, Any]:
-        """The clipped losses of policy and critic."""
-        from nshot.training.objectives.ppo import PPOLoss
+    def beside(
+        self, task: Task, explorer: Explorer, bench: Workbench
+    ) -> Callable[[int, Sequence[Any]], Sequence[Any]] | None:
+        """Demonstrations, where `ptx` gives them a weight."""
+        from nshot.training.data.answers import cut_note, encode
+        from nshot.training.objectives.ptx import mixed_in
 
-        return PPOLoss(self.clip, self.value_clip, self.value_share)
+        if not self.ptx:
+            return None
+        shown = [one for one in explorer.examples if any(text.strip() for text in one.targets)]
+        if not shown:
+            raise CannotAdapt("ptx needs demonstrations: rows that have an answer")
+        lent = explorer.lent
+        rows, cut = encode(task, self.format, shown, lent.tokenizer, lent.facts.context)
+        for sentence in cut_note(cut, lent.facts.context):
+            bench.note(sentence)
+        return mixed_in(rows, bench.seed)
+
+    def objective(self) -> Objective[Any, Any]:
+        """The clipped losses of policy and critic, and that of demonstrations."""
+        from nshot.training.objectives.ppo import PPOLoss
+        from nshot.training.objectives.ptx import PPOWithDemonstrations
+
+        loss = PPOLoss(self.clip, self.value_clip, self.value_share)
+        return PPOWithDemonstrations(loss, self.ptx) if self.ptx else loss
