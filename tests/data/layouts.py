@@ -1009,6 +1009,88 @@ def conversations() -> list[Layout]:
     ]
 
 
+def marked_tokens() -> list[Layout]:
+    """Rows of tokens with a tag each."""
+    group = "spans"
+    sentences = [
+        (f"{person} flew to {place} on Monday".split(), person.split(), place.split())
+        for person in ("Ann Lee", "Kim", "Jo Ann Fox", "Max")
+        for place in ("Rome", "New York")
+    ]
+
+    def tags(words: Sequence[str], person: Sequence[str], place: Sequence[str]) -> list[str]:
+        marks = ["O"] * len(words)
+        for own, label in ((person, "PER"), (place, "LOC")):
+            start = words.index(own[0])
+            marks[start : start + len(own)] = [f"B-{label}", *[f"I-{label}"] * (len(own) - 1)]
+        return marks
+
+    number = {"O": 0, "B-PER": 1, "I-PER": 2, "B-LOC": 3, "I-LOC": 4}
+    rows = [{"tokens": words, "ner_tags": tags(words, *own)} for words, *own in sentences]
+    numbers = [row | {"ner_tags": [number[tag] for tag in row["ner_tags"]]} for row in rows]
+    shifted = [row | {"ner_tags": [4 - tag for tag in row["ner_tags"]]} for row in numbers]
+    signs = [
+        {"tokens": [*f"{name}가 왔다"], "ner_tags": ["B-PS", "I-PS", "I-PS", "O", "O", "O", "O"]}
+        for name in ("김철수", "이영희", "박민수", "최지우", "정다운", "강하늘", "윤소라", "임가람")
+    ]
+    common = {"kind": "spans", "rows": 8, "labels": ("LOC", "PER")}
+    return [
+        Layout(
+            "Hugging Face: tokens and ner_tags as text",
+            group,
+            {"n.jsonl": lines(rows)},
+            **common,
+            first="Ann Lee flew to New York on Monday",
+            note="'tokens' joined to texts, 'ner_tags' read as spans",
+        ),
+        Layout(
+            "tokens and ner_tags as numbers, without their names",
+            group,
+            {"n.jsonl": lines(numbers)},
+            **(common | {"labels": ("1", "2")}),
+            note="0 read as outside, 1 and 2 as the first and a further token of label 1",
+        ),
+        Layout(
+            "the same, named in task.yaml",
+            group,
+            {
+                "d/n.jsonl": lines(numbers),
+                "d/task.yaml": "data: {train: n.jsonl, tags: [O, B-PER, I-PER, B-LOC, I-LOC]}\n",
+            },
+            **common,
+            where="d",
+        ),
+        Layout(
+            "numbers in another order, without their names",
+            group,
+            {"n.jsonl": lines(shifted)},
+            kind="",
+            note="nothing says which tags they are",
+        ),
+        Layout(
+            "KLUE-NER: a sign a token, spaces too",
+            group,
+            {"k.jsonl": lines(signs)},
+            kind="spans",
+            rows=8,
+            labels=("PS",),
+            first="김철수가 왔다",
+        ),
+        Layout(
+            "CoNLL: a token and its tag a line",
+            group,
+            {
+                "n.conll": "\n".join(
+                    "".join(f"{w} {t}\n" for w, t in zip(r["tokens"], r["ner_tags"], strict=True))
+                    for r in rows
+                )
+            },
+            **common,
+            note="tokens joined by spaces",
+        ),
+    ]
+
+
 def folders() -> list[Layout]:
     """Folders."""
     group = "folders"
@@ -1071,6 +1153,7 @@ MAKERS: tuple[Callable[[], list[Layout]], ...] = (
     json_files,
     tools,
     conversations,
+    marked_tokens,
     folders,
 )
 LAYOUTS: tuple[Layout, ...] = tuple(layout for make in MAKERS for layout in make())

@@ -15,6 +15,7 @@ from nshot.predictors.calibration import Calibration, calibration_of
 from nshot.predictors.constant import Constant
 from nshot.use.abstaining import probability
 from nshot.use.at_precision import answered_at, threshold_of
+from nshot.use.many import load
 
 TASK = Task("mails", "classify", (Label("ham"), Label("spam")), positive="spam")
 HERE = Path("folder")
@@ -69,7 +70,7 @@ def test_a_precision_is_a_share(precision: float) -> None:
 
 def test_without_a_positive_label_or_a_threshold_it_is_refused() -> None:
     plain = Task("mails", "classify", TASK.labels)
-    with pytest.raises(InputError, match="without a positive label"):
+    with pytest.raises(InputError, match="task without a positive label"):
         threshold_of(Constant(plain, (0.0, 0.0)), 0.9, HERE)
     with pytest.raises(InputError, match="reached: none"):
         threshold_of(Constant(TASK, (0.0, 0.0)), 0.9, HERE)
@@ -82,3 +83,23 @@ def test_answers_change_scores_stay_and_the_probability_is_the_answers() -> None
     assert probability(TASK, middle) == pytest.approx(0.4)
     bare = Prediction("spam")
     assert answered_at(TASK, [bare], 0.7) == [bare]
+
+
+def delivered(place: Path, threshold: float) -> Path:
+    """A folder whose positive label always has the probability 0.6."""
+    inner = Constant(TASK, tuple(np.log([0.4, 0.6]).tolist()))
+    Calibrated(inner, Calibration(precisions=((0.9, threshold),))).save(place)
+    return place
+
+
+def test_from_python_one_folder_or_several_answer_at_a_precision(tmp_path: Path) -> None:
+    low, high = delivered(tmp_path / "low", 0.5), delivered(tmp_path / "high", 0.7)
+    assert load(low).predict(["a"])[0].answer == "spam"
+    assert load(high, at_precision=0.9).predict(["a"])[0].answer == "ham"
+    both = load([low, high], at_precision=0.9)
+    answers = both.predict(["a", "b"], under=["low", "high"])
+    assert [one.answer for one in answers] == ["spam", "ham"]
+    with pytest.raises(InputError, match=r"0\.99"):
+        load([low, high], at_precision=0.99)
+    with pytest.raises(InputError, match="one or the other"):
+        load(low, abstain_below=0.5, at_precision=0.9)

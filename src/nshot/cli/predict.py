@@ -52,7 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at-precision", metavar="P", type=float,
         help="answer the positive label of two from the probability on at which validation rows had"
-        " this precision (0 to 1)",
+        " this precision (0 to 1); of several DIR each has its own",
     )  # fmt: skip
     parser.add_argument(
         "--save-threshold", action="store_true",
@@ -74,15 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     folders, inputs = _folders_and_inputs([*arguments.folders, arguments.inputs])
     if len(folders) > 1 and len(inputs) > 1:
         faults.append(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
-    if arguments.at_precision is not None and (len(folders) > 1 or threshold is not None):
-        beside = "--abstain-below" if threshold is not None else "several folders"
-        faults.append(Fault(f"--at-precision beside {beside}", "one or the other"))
+    if arguments.at_precision is not None and threshold is not None:
+        faults.append(Fault("--at-precision beside --abstain-below", "one or the other"))
     if faults:
         raise InputError(faults)
     several = len(folders) > 1
     cells: Sequence[Mapping[str, str]] = ()
     if several:
-        lines = _of_many(folders, inputs[0], threshold, arguments.encoding)
+        lines = _of_many(folders, inputs[0], arguments)
     else:
         lines, cells = _of_one(folders[0], inputs, threshold, arguments)
     output = Path(arguments.output) if arguments.output else None
@@ -181,15 +180,15 @@ def _of_one(
     return lines, cells
 
 
-def _of_many(
-    folders: list[str], file: Path, threshold: float | None, encoding: str | None
-) -> list[dict[str, Any]]:
+def _of_many(folders: list[str], file: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The answers of several folders to a file whose rows name them."""
     from nshot.data import read_mixed
     from nshot.use.many import load
 
-    models = load(folders, abstain_below=threshold)
-    rows = read_mixed(file, models.tasks, encoding)
+    models = load(
+        folders, abstain_below=arguments.abstain_below, at_precision=arguments.at_precision
+    )
+    rows = read_mixed(file, models.tasks, arguments.encoding)
     predictions = models.predict([input for *_, input in rows], [name for _, name, _ in rows])
     abstains = models.abstain_below
     return [

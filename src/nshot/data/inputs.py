@@ -22,6 +22,7 @@ from nshot.data.picture_rows import check_pictures, names_pictures, open_picture
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
 from nshot.data.table import Table, cell_text
 from nshot.data.tables import read_table
+from nshot.data.token_tags import join_tokens
 
 UNDER = "under"
 """The column in which a row of a mixed file names the folder that is to answer it."""
@@ -86,6 +87,7 @@ def _of_table(table: Table, task: Task, names: list[str], faults: Faults) -> lis
     if form is not None and (not task.field_names or task.kind == form.kind == "rank"):
         return _formatted(table, form, faults)
     rename(table, names)
+    join_tokens(table)
     if missing := [name for name in names if name not in table.columns]:
         faults.add(*(missing_column(table, name) for name in missing))
         raise faults.error()

@@ -67,6 +67,7 @@ from nshot.data.spans import read_spans
 from nshot.data.table import Row, Table, cell_text
 from nshot.data.tables import read_table
 from nshot.data.task_file import TASK_FILE, TaskFile, label_key, read_task
+from nshot.data.token_tags import read_tokens
 from nshot.data.values import read_labels
 
 _METRIC: dict[Kind, str] = {
@@ -162,6 +163,7 @@ def load(
             table.pictures = Path(pictures) if pictures else keys.pictures
     given = _grouped(tables, given, faults, notes)
     present = [table for table in tables if table]
+    given = read_tokens(present, given, keys.tags, faults, notes)
     if not format and not given.label and read_export(tables[0], faults):
         for table in present[1:]:
             read_export(table, faults)

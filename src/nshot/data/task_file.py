@@ -28,7 +28,7 @@ class DataKeys:
     """The ``data:`` part: files (resolved beside the task file) and the columns' names.
 
     `background` holds examples of other classes, `pictures` is the folder of those that a column
-    names.
+    names, `tags` are the names of tags that are numbers, from 0.
     """
 
     train: Path | None = None
@@ -39,6 +39,7 @@ class DataKeys:
     id: str | None = None
     background: Path | None = None
     pictures: Path | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class _Data(_Part):
     group: str | None = None
     id: str | None = None
     pictures: str | None = None
+    tags: Names = ()
 
 
 class _Label(_Part):
@@ -244,6 +246,7 @@ class _Reader:
             label=data.label,
             group=data.group,
             id=data.id,
+            tags=data.tags,
         )
 
     def file(self, loc: Loc, name: str | None) -> Path | None:

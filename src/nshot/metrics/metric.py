@@ -16,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
 """A number in figures, its thousands apart by commas or not at all."""
-_ALONE = r"가-힣぀-ヿ㐀-鿿豈-﫿฀-๿"
+_ALONE = r"\uac00-\ud7a3\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
 """Hangul, kana, ideographs, Thai: each sign is a unit. Korean has spaces, but its particles are
 written onto the words, so that the same noun is seldom the same word twice."""
 _UNIT = re.compile(rf"(?P<number>{NUMBER})|[{_ALONE}]|(?:(?![{_ALONE}])[^\W\d_])+")

@@ -22,7 +22,7 @@ def threshold_of(predictor: Predictor, precision: float, folder: Path) -> float:
     """
     task, where = predictor.task, str(folder)
     if task.positive is None:
-        problem = "--at-precision for a task without a positive label"
+        problem = "a precision is asked of a task without a positive label"
         do = "nshot compare TASK --positive LABEL"
         raise InputError(Fault(problem, "two labels, one of them positive", do, where))
     if not 0 < precision < 1:

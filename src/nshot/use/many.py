@@ -72,31 +72,41 @@ class Many:
 
 @overload
 def load(
-    folder: Place, models: Models | None = None, abstain_below: float | None = None
+    folder: Place,
+    models: Models | None = None,
+    abstain_below: float | None = None,
+    at_precision: float | None = None,
 ) -> Ready: ...
 @overload
 def load(
-    folder: Places, models: Models | None = None, abstain_below: float | None = None
+    folder: Places,
+    models: Models | None = None,
+    abstain_below: float | None = None,
+    at_precision: float | None = None,
 ) -> Many: ...
 def load(
-    folder: Place | Places, models: Models | None = None, abstain_below: float | None = None
+    folder: Place | Places,
+    models: Models | None = None,
+    abstain_below: float | None = None,
+    at_precision: float | None = None,
 ) -> Ready | Many:
     """Load a delivered folder, or the winner of a run folder; several, by name, as `Many`.
 
     Folders in a list are named by the last part of their paths, with as many parts before it as
     tell them apart; a mapping gives the names. Answers less probable than `abstain_below` are held
-    back; None: than each folder keeps, if it keeps a threshold. Raises `InputError` with the faults
-    of all folders.
+    back; None: than each folder keeps, if it keeps a threshold. With `at_precision` the positive
+    label of two is answered from the probability on at which each folder's validation rows had that
+    precision. Raises `InputError` with the faults of all folders.
     """
     if isinstance(folder, str | Path):
-        return ready(folder, models, abstain_below)
+        return ready(folder, models, abstain_below, at_precision)
     places = folder if isinstance(folder, Mapping) else unique_names([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
     shared = models or open_models()
     faults: list[Fault] = []
     folders = {
-        name: collected(faults, partial(ready, place, shared, abstain_below))
+        name: collected(faults, partial(ready, place, shared, abstain_below, at_precision))
         for name, place in places.items()
     }
     if faults:

@@ -31,7 +31,7 @@ class Ready:
     Answers less probable than `abstain_below` are held back; None: than the folder keeps, if it
     keeps a threshold. With `at_precision` the positive label of two is answered from the
     probability on at which validation rows had that precision. Raises `InputError` for a threshold
-    that the task cannot have.
+    that the task cannot have, and for both.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class Ready:
         abstain_below: float | None = None,
         at_precision: float | None = None,
     ) -> None:
+        if abstain_below is not None and at_precision is not None:
+            raise InputError(Fault("at_precision beside abstain_below", "one or the other"))
         self._predictor = predictor
         self._checks = read_checks(folder)
         kept = kept_threshold(folder) if abstain_below is None else abstain_below

@@ -70,16 +70,29 @@ def _is_comment(cells: Sequence[str]) -> bool:
 
 
 def _row(sentence: Sequence[_Token]) -> tuple[str, list[list[Any]]]:
-    """The text and its spans, as conlleval reads tags: one begins at B, S, U, or another label."""
-    text, spans, before = "", list[list[Any]](), "O"
+    """The text and its spans."""
+    text, starts = "", list[int]()
     for token in sentence:
-        start = len(text) + bool(text)
+        starts.append(len(text) + bool(text))
         text = f"{text} {token.text}" if text else token.text
-        mark, _, label = token.tag.partition("-")
+    ends = [start + len(token.text) for start, token in zip(starts, sentence, strict=True)]
+    return text, spans_of_tags(starts, ends, [token.tag for token in sentence])
+
+
+def spans_of_tags(
+    starts: Sequence[int], ends: Sequence[int], tags: Sequence[str]
+) -> list[list[Any]]:
+    """``[start, end, label]`` of tagged tokens: one begins at B, S, U, or another label.
+
+    As conlleval reads tags.
+    """
+    spans, before = list[list[Any]](), "O"
+    for start, end, tag in zip(starts, ends, tags, strict=True):
+        mark, _, label = tag.partition("-")
         goes_on = before[0] in "BI" and before[2:] == label and mark in "IEL"
         if goes_on:
-            spans[-1][1] = len(text)
+            spans[-1][1] = end
         elif label:
-            spans.append([start, len(text), label])
-        before = token.tag
-    return text, spans
+            spans.append([start, end, label])
+        before = tag
+    return spans

@@ -41,8 +41,22 @@ def _name_classes(columns: dict[str, list[Any]], metadata: dict[bytes, bytes]) -
     except (ValueError, KeyError, TypeError):
         return
     for name, feature in features.items():
-        if name in columns and isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
-            names = feature.get("names") or []
-            columns[name] = [
-                names[v] if isinstance(v, int) and 0 <= v < len(names) else v for v in columns[name]
-            ]
+        if name in columns and (names := _class_names(feature)):
+            columns[name] = [_with_name(value, names) for value in columns[name]]
+
+
+def _class_names(feature: Any) -> list[str]:
+    """The names of a ClassLabel, alone or in a list (`Sequence`, `List`); [] of anything else."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return _class_names(feature[0])
+    if not isinstance(feature, dict):
+        return []
+    if feature.get("_type") == "ClassLabel":
+        return feature.get("names") or []
+    return _class_names(feature.get("feature"))
+
+
+def _with_name(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_with_name(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
