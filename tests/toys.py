@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
-from nshot.methods.contract import NO_ROUNDS
+from nshot.methods.contract import NO_ROUNDS, Method
 from nshot.models.fake.fake_engine import FakeModels
+from nshot.predictors.base import Predictor
 
 T = TypeVar("T")
 SCORER = ModelRef("fake", "scorer")
@@ -84,11 +85,18 @@ class Bench:
     shelf: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     parameters: int = 0
+    charged: float = 0.0
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         if key not in self.shelf:
             self.shelf[key] = make()
         return self.shelf[key]  # type: ignore[return-value]
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
+        return method.adapt(task, shots, self)
+
+    def charge(self, seconds: float) -> None:
+        self.charged += seconds
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["align", "compare", "load"]
+__all__ = ["align", "compare", "distil", "load"]
 
 if TYPE_CHECKING:
     from nshot.bench.align import align
     from nshot.bench.compare import compare
+    from nshot.bench.distilling import distil
     from nshot.use.many import load
 
 
@@ -29,6 +30,10 @@ def __getattr__(name: str) -> Any:
         from nshot.bench.compare import compare
 
         return compare
+    if name == "distil":
+        from nshot.bench.distilling import distil
+
+        return distil
     if name == "load":
         from nshot.use.many import load
 

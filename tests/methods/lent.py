@@ -12,6 +12,7 @@ import pytest
 from nshot.core.types import ModelRef, Shots, Task
 from nshot.methods.contract import Method
 from nshot.models.base import Models
+from nshot.predictors.base import Predictor
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Lent:
     notes: list[str] = field(default_factory=list)
     steps: list[tuple[int, int, str]] = field(default_factory=list)
     parameters: int = 0
+    charged: float = 0.0
     curve: tuple[Any, ...] = ()
     rounds: Any = None
     shelf: dict[str, Any] = field(default_factory=dict)
@@ -34,6 +36,12 @@ class Lent:
         if key not in self.shelf:
             self.shelf[key] = make()
         return self.shelf[key]
+
+    def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
+        return method.adapt(task, shots, self)
+
+    def charge(self, seconds: float) -> None:
+        self.charged += seconds
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -84,6 +84,16 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         )
     if name == "description_match":
         return TABLE.build({"method": name, "sentence_encoder": "fake:encoder"})
+    if name == "distil":
+        return TABLE.build(
+            {"method": name, "teacher": {"method": "knn"}, "student": {"method": "tfidf_lr"}}
+        )
+    if name == "from_folder":
+        knowing = TABLE.build({"method": "tfidf_lr"}).adapt(
+            TASK, SHOTS, Lent(open_models(), None, folder)
+        )
+        knowing.save(folder / "adapted")
+        return TABLE.build({"method": name, "folder": str(folder / "adapted")})
     if name in TABLE.ready:
         return TABLE.build({"method": name, **settings})
     return TABLE.build({"method": name, "folder": foreign(Path(base.name), folder), **settings})

@@ -20,6 +20,7 @@ def compare(
     task: str | Path,
     *,
     test: str | Path | None = None,
+    unlabelled: str | Path | None = None,
     text: str | Sequence[str] = (),
     label: str | None = None,
     group: str | None = None,

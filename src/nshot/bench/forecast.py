@@ -88,7 +88,7 @@ class Forecasts:
         return Brief(
             task=task,
             labelled=labelled,
-            unlabelled=max(0, int(len(rows.train) * share) - labelled),
+            unlabelled=max(0, int(len(rows.train) * share) - labelled) + len(rows.unlabelled),
             per_label=per_label,
             test=len(rows.test) or len(rows.train),
             background=len(rows.background),

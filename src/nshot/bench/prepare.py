@@ -26,6 +26,7 @@ from nshot.core.types import RUNGS, Example, Kind, ModelRef, Split, Task
 from nshot.data.same import sameness
 from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
+from nshot.methods.spec import parts
 from nshot.methods.writing import CONSTRAINED, Writing
 from nshot.models.catalog import resolve
 from nshot.models.embedded.packages import Role
@@ -113,7 +114,8 @@ def prepare(
     faults += _look_faults(request, rows)
     if faults:
         raise InputError(faults)
-    bases = _named_models(request.model, "lm", any(method.needs for method in methods))
+    inside = [part for method in methods for part in parts(method)]
+    bases = _named_models(request.model, "lm", any(part.needs for part in inside))
     encoders, rows = _encoders(request, methods, task, rows, single=not hold_out)
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
@@ -335,7 +337,7 @@ def _encoders(
 
     With `single` one at most is taken for the texts.
     """
-    needed = any(method.needs_encoder for method in methods)
+    needed = any(part.needs_encoder for method in methods for part in parts(method))
     if request.encoder or task.pictures or not needed:
         return _named_models(request.encoder, _encoder_role(task), needed), rows
     encoders, note = default_encoders(rows.train, single)

@@ -52,6 +52,12 @@ class Request:
         Place | None,
         Flag("test rows; without, compare cuts them from TASK or folds it", "FILE"),
     ] = None
+    unlabelled: Annotated[
+        Place | None,
+        Flag(
+            "texts without labels, for methods that learn from them (docs/distillation.md)", "FILE"
+        ),
+    ] = None
     text: Annotated[Names, Flag("the text column or columns", "A,B", several=",")] = ()
     label: Annotated[str | None, Flag("the label column", "C")] = None
     group: Annotated[
@@ -187,7 +193,7 @@ class Request:
         )
 
 
-PLACES = ("task", "test", "pictures", "judge", "judge_pairs")
+PLACES = ("task", "test", "unlabelled", "pictures", "judge", "judge_pairs")
 """Fields that hold a path, or a name that may be one; those in `PLACE_LISTS` hold several."""
 PLACE_LISTS = ("model", "encoder", "more_test")
 

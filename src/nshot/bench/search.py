@@ -88,9 +88,12 @@ def validates(method: Method, kind: Kind) -> bool:
     """Are folds of it answered though nothing is open, for its calibration? Where they cost little.
 
     That is where no language model is read and at most a head is trained, and where nothing is
-    trained at all: a model that is asked as it is answers one fold of `ASKED` rows.
+    trained at all: a model that is asked as it is answers one fold of `ASKED` rows. Not where a
+    part has learned from all rows before: its answers to them are no news.
     """
-    return kind in LABELLED and (_is_cheap(method) or method.trains == "nothing")
+    if kind not in LABELLED or any(part.knows_rows for part in parts(method)):
+        return False
+    return _is_cheap(method) or method.trains == "nothing"
 
 
 def _is_cheap(method: Method) -> bool:

@@ -17,7 +17,7 @@ from nshot.core.types import Example, ModelRef, Split, Task, digest, group_of, s
 from nshot.data.json_lines import read_rows, write_rows
 from nshot.methods.table import Table
 
-_PARTS = ("train", "test", "preferences", "background")
+_PARTS = ("train", "test", "preferences", "background", "unlabelled")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class Setting:
         rows = {
             part: tuple(from_data(Example, row) for row in read_rows(folder / f"{part}.jsonl"))
             for part in _PARTS
+            if (folder / f"{part}.jsonl").exists()  # runs of before have no unlabelled rows
         }
         split = Split(
             mode=body["mode"],

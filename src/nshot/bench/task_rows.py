@@ -13,8 +13,8 @@ from nshot.bench.jobs.job import Cut
 from nshot.bench.request import Request
 from nshot.bench.setting import Setting, cut_rows
 from nshot.core.errors import Fault, InputError
-from nshot.core.types import Split, Task
-from nshot.data import Loaded, load, split, with_background
+from nshot.core.types import Example, Split, Task
+from nshot.data import Loaded, load, read_inputs, split, with_background, with_unlabelled
 from nshot.data.drawing import rare_labels
 from nshot.metrics import misfits
 
@@ -60,9 +60,18 @@ def read_rows(request: Request, hold_out: bool = True) -> tuple[Task, tuple[str,
     also = tuple(name for name in names if name != task.metric)
     rows = split(task, loaded.train, test, test_limit=request.test_limit)
     rows = with_background(rows, loaded.background)
+    rows = with_unlabelled(rows, _unlabelled(request, task))
     notes = (*loaded.notes, *rows.notes, *_uneven(task, rows))
     notes += (*_rare(request, task, rows), *_unused(request, rows))
     return task, also, replace(rows, notes=notes)
+
+
+def _unlabelled(request: Request, task: Task) -> list[Example]:
+    """The inputs without labels that the request names."""
+    if request.unlabelled is None:
+        return []
+    rows = read_inputs(request.unlabelled, task, request.encoding)
+    return [Example(f"unlabelled:{name}", one) for name, one in rows]
 
 
 _UNEVEN = 0.8

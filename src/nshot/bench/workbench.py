@@ -175,6 +175,10 @@ class Workbench:
         self.account.add(key)
         return value
 
+    def charge(self, seconds: float) -> None:
+        """Beside what the job itself takes."""
+        self.charged += seconds
+
     def note(self, sentence: str) -> None:
         """Kept once on the row."""
         if sentence not in self.notes:

@@ -18,6 +18,7 @@ from nshot.cli import (
     data_show,
     data_translate,
     disagree,
+    distil,
     episodes,
     export,
     extend,
@@ -28,8 +29,8 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, align, predict, extend, export, advise, disagree, episodes, methods, check,
-    models,
+    compare, adapt, align, distil, predict, extend, export, advise, disagree, episodes, methods,
+    check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)
@@ -40,6 +41,7 @@ examples:
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
   nshot disagree runs/tickets unlabelled.csv        which of these to label next
+  nshot distil runs/tickets --student tfidf_lr --unlabelled more.csv
   nshot compare photos/                             a folder with a sub-folder per class
   nshot align pairs.jsonl --with ppo                instruct, a reward model, then PPO
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers

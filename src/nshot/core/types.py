@@ -239,7 +239,8 @@ class Shots:
     """All a method may learn from.
 
     `labelled` counts every label a method sees: there is no free development set.
-    `unlabelled` are train rows outside the draw with their targets removed, never test rows.
+    `unlabelled` are texts that the user gave without labels, and train rows outside the draw with
+    their targets removed; never test rows.
     `preferences` are ranked examples; `background` are examples of other classes or tasks.
     """
 
@@ -350,7 +351,8 @@ class Split:
     """Train and test rows of one task, with a fingerprint of everything in them.
 
     `test` is empty when the rows are too few to hold any out: then repeated folds measure
-    (`mode` is ``folds``). `preferences` and `background` go into the shots of every draw.
+    (`mode` is ``folds``). `preferences`, `background` and `unlabelled` go into the shots of every
+    draw.
     `notes` says in words what was found and repaired.
     """
 
@@ -361,6 +363,7 @@ class Split:
     notes: tuple[str, ...] = ()
     preferences: tuple[Example, ...] = ()
     background: tuple[Example, ...] = ()
+    unlabelled: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)

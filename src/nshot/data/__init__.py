@@ -3,7 +3,7 @@
 from nshot.data.drawing import draw, sample
 from nshot.data.inputs import read_inputs, read_mixed
 from nshot.data.loading import Loaded, load
-from nshot.data.splitting import split, with_background
+from nshot.data.splitting import split, with_background, with_unlabelled
 
 __all__ = [
     "Loaded",
@@ -14,4 +14,5 @@ __all__ = [
     "sample",
     "split",
     "with_background",
+    "with_unlabelled",
 ]

@@ -105,6 +105,44 @@ def with_background(rows: Split, background: Sequence[Example]) -> Split:
     )
 
 
+def with_unlabelled(rows: Split, unlabelled: Sequence[Example]) -> Split:
+    """The split with inputs without answers, which the fingerprint then depends on too.
+
+    Those that say the same as a test row are left out, since what is learned from them would be
+    learned from the test; so are those that a row to learn from, or an earlier one of them, says.
+    """
+    if not unlabelled:
+        return rows
+    test = {sameness(row.input) for row in rows.test}
+    known = {sameness(row.input) for row in rows.train}
+    kept: list[Example] = []
+    of_test = of_train = 0
+    for row in unlabelled:
+        name = sameness(row.input)
+        of_test += name in test
+        of_train += name in known and name not in test
+        if name not in test and name not in known:
+            kept.append(replace(row, targets=()))
+            known.add(name)
+    reasons = [
+        f"{count} {why}"
+        for count, why in (
+            (of_test, "that say the same as a test row"),
+            (of_train, "that say the same as a labelled row or an earlier one"),
+        )
+        if count
+    ]
+    note = f"unlabelled: {len(kept)} rows"
+    if reasons:
+        note += f"; left out: {', '.join(reasons)}"
+    return replace(
+        rows,
+        unlabelled=tuple(kept),
+        fingerprint=digest(rows.fingerprint, "unlabelled", _content(kept)),
+        notes=(*rows.notes, note),
+    )
+
+
 def _stratum(task: Task) -> _Stratum:
     """What rows are stratified by: the label, the rarest of several, nothing of free texts."""
     return (lambda row: next(iter(row.targets), "")) if task.has_strata else (lambda row: "")

@@ -59,6 +59,8 @@ WHERE: Mapping[str, str] = {
     "dpo": "nshot.methods.align.dpo:DPO",
     "ppo": "nshot.methods.align.ppo:PPO",
     "grpo": "nshot.methods.align.grpo:GRPO",
+    "from_folder": "nshot.methods.compress.from_folder:FromFolder",
+    "distil": "nshot.methods.compress.distil:Distil",
 }
 """Name -> module and class."""
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_serializer
 
 from nshot.core.fields import no_truth_values
-from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
-from nshot.models.base import Ability, Models
+from nshot.core.types import LABELLED, Cost, Example, Kind, ModelRef, Rung, Shots, Task, Trains
+from nshot.models.base import Ability, Floats, Models
 from nshot.predictors.base import Predictor
 
 T = TypeVar("T")
@@ -112,6 +112,10 @@ class Workbench(Protocol):
         """A value several jobs need (features): made once, charged as if cold to each user."""
         ...
 
+    def charge(self, seconds: float) -> None:
+        """Count as this job's what was spent before it: on a teacher that is here already."""
+        ...
+
     def note(self, sentence: str) -> None:
         """Say on the row what a reader must know of this job (texts cut, a smaller batch)."""
         ...
@@ -162,6 +166,8 @@ class Method(BaseModel, ABC):
     """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
     learns_labels: ClassVar[bool] = True
     """False: what it learns from shots is not their labels (a fixed prompt, calibrated)."""
+    knows_rows: ClassVar[bool] = False
+    """True: it has learned from the labelled rows before, so that folds of them tell nothing."""
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -229,3 +235,17 @@ class Method(BaseModel, ABC):
     @model_serializer(mode="wrap")
     def _with_name(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {"method": self.name, **handler(self)}
+
+
+@runtime_checkable
+class LearnsShares(Protocol):
+    """A method that can learn how probable each label of a row is, not only which one it has."""
+
+    def adapt_to_shares(
+        self, task: Task, rows: Sequence[Example], shares: Floats, bench: Workbench
+    ) -> Predictor:
+        """Learn from inputs of `rows`, whose labels are `shares` (rows, labels), each row's sum 1.
+
+        The labels of the task are the columns, in its order; the rows' own targets do not count.
+        """
+        ...

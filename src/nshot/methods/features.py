@@ -69,6 +69,11 @@ def targets(task: Task, examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([index[example.label] for example in examples], dtype=np.int64)
 
 
+def one_hot(task: Task, examples: Sequence[Example]) -> Floats:
+    """(examples, labels): 1 for each one's label, else 0."""
+    return np.eye(len(task.labels))[targets(task, examples)]
+
+
 def numbers(examples: Sequence[Example]) -> Floats:
     """(examples,) the number of each, in a task of kind number."""
     return np.array([float(example.targets[0]) for example in examples])

@@ -42,13 +42,23 @@ def logistic(
     the weights are those of the difference, as scikit-learn has it. A label that no row has is left
     out of the fit and all but excluded from the answers.
     """
+    return logistic_of_shares(design, np.eye(count)[targets], C)
+
+
+def logistic_of_shares(design: Design, shares: Floats, C: float) -> tuple[Floats, Floats]:
+    """The same where a row is of several labels by `shares` (rows, labels), each row's sum 1.
+
+    A row's loss is its cross-entropy with its shares, the probabilities that a teacher gives
+    (Hinton et al. 2015, https://arxiv.org/abs/1503.02531, at temperature 1).
+    """
+    count = shares.shape[1]
     weights, bias = np.zeros((design.width, count)), np.full(count, ABSENT)
-    present, among = np.unique(targets, return_inverse=True)
+    present = np.flatnonzero(shares.any(axis=0))
     if len(present) == 1:
         bias[present] = 0.0
         return weights, bias
     labels = len(present)
-    each, offsets = design.fit(among, labels, C / 2 if labels == 2 else C)
+    each, offsets = design.fit(shares[:, present], C / 2 if labels == 2 else C)
     if labels == 2:
         each = np.stack([np.zeros(design.width), each[:, 1] - each[:, 0]], axis=1)
         offsets = np.array([0.0, offsets[1] - offsets[0]])
@@ -94,10 +104,11 @@ class Design:
         """Columns."""
         return int(self.features.shape[1])
 
-    def fit(self, targets: NDArray[np.intp], labels: int, C: float) -> tuple[Floats, Floats]:
-        """Weights (width, labels) and bias (labels,); every one of the labels has a row."""
+    def fit(self, shares: Floats, C: float) -> tuple[Floats, Floats]:
+        """Weights (width, labels) and bias (labels,); every one of the labels has a share."""
+        labels = shares.shape[1]
         curvature = (1 - 1 / labels) / labels  # of a softmax that knows nothing yet
-        return self._minimised(labels, C, curvature, lambda dtype: _softmax(targets, dtype))
+        return self._minimised(labels, C, curvature, lambda dtype: _softmax(shares, dtype))
 
     def fit_each(self, applies: Floats, C: float) -> tuple[Floats, Floats]:
         """The same of `applies` (rows, labels), each label against its absence."""
@@ -116,14 +127,15 @@ class Design:
         return weights, bias - self.mean @ weights
 
 
-def _softmax(targets: NDArray[np.intp], dtype: np.dtype[Any]) -> Any:
+def _softmax(shares: Floats, dtype: np.dtype[Any]) -> Any:
     """The residuals of the mean cross-entropy: (probabilities - right ones) / rows."""
-    rows, share = np.arange(len(targets)), dtype.type(1 / len(targets))
+    each = dtype.type(1 / len(shares))
+    right = shares.astype(dtype) * each
 
     def residuals(logits: Array) -> Array:
         parts: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-        parts *= share / parts.sum(axis=1, keepdims=True)
-        parts[rows, targets] -= share
+        parts *= each / parts.sum(axis=1, keepdims=True)
+        parts -= right
         return parts
 
     return residuals

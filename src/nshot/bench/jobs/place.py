@@ -155,7 +155,12 @@ class Workplace:
         if job.rows is not None:
             rows = sample(rows, job.rows, job.draw, names)
         shots = draw(rows, job.shots, job.draw, names)
-        return replace(shots, preferences=split.preferences, background=split.background)
+        return replace(
+            shots,
+            unlabelled=(*shots.unlabelled, *split.unlabelled),
+            preferences=split.preferences,
+            background=split.background,
+        )
 
 
 def pictures_of(examples: Sequence[Example]) -> list[Image]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import OF_LABELS, Cost, Kind, Shots, Task, digest
+from nshot.core.types import OF_LABELS, Cost, Example, Kind, Shots, Task, digest
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read, targets
+from nshot.methods.features import OnFeatures, encoded, encoder_of, one_hot, seconds_to_read
 from nshot.methods.label_set_head import label_set_head
-from nshot.methods.logistic import Design, logistic
+from nshot.methods.logistic import Design, logistic_of_shares
+from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.label_head import LabelHead
 
@@ -43,12 +44,21 @@ class LinearProbe(OnFeatures):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Encode the shots and fit the head."""
-        vectors = encoded(bench, [example.input for example in shots.labelled])
-        key = digest("design", vectors.tobytes())
-        design = bench.shared(key, lambda: Design.of(vectors))
         if task.kind == "multilabel":
+            design = _encoded(shots.labelled, bench)
             return label_set_head(task, shots, bench, encoder_of(bench), design, self.C)
-        numbers = targets(task, shots.labelled)
-        weights, bias = logistic(design, numbers, len(task.labels), self.C)
+        return self.adapt_to_shares(task, shots.labelled, one_hot(task, shots.labelled), bench)
+
+    def adapt_to_shares(
+        self, task: Task, rows: Sequence[Example], shares: Floats, bench: Workbench
+    ) -> Predictor:
+        """See `nshot.methods.contract.LearnsShares`."""
+        design = _encoded(rows, bench)
+        weights, bias = logistic_of_shares(design, shares, self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, encoder_of(bench), weights, bias)
+
+
+def _encoded(rows: Sequence[Example], bench: Workbench) -> Design:
+    vectors = encoded(bench, [example.input for example in rows])
+    return bench.shared(digest("design", vectors.tobytes()), lambda: Design.of(vectors))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
-from nshot.core.types import OF_LABELS, Cost, Kind, Shots, Task, digest
+from nshot.core.types import OF_LABELS, Cost, Example, Kind, Shots, Task, digest
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.features import targets
+from nshot.methods.features import one_hot
 from nshot.methods.label_set_head import label_set_head
-from nshot.methods.logistic import Design, logistic
+from nshot.methods.logistic import Design, logistic_of_shares
+from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import TfIdf
 from nshot.predictors.label_head import LabelHead
@@ -48,17 +49,27 @@ class TfIdfLR(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Count the n-grams of the labelled texts and fit the head."""
-        inputs = [example.input for example in shots.labelled]
-        texts = [input.text for input in inputs]
-
-        def count() -> tuple[TfIdf, Design]:
-            source = TfIdf.fit(texts)
-            return source, Design.of(source.read(inputs).matrix)
-
-        source, design = bench.shared(digest("tfidf", *texts), count)
         if task.kind == "multilabel":
+            source, design = _counted(shots.labelled, bench)
             return label_set_head(task, shots, bench, source, design, self.C)
-        labels = targets(task, shots.labelled)
-        weights, bias = logistic(design, labels, len(task.labels), self.C)
+        return self.adapt_to_shares(task, shots.labelled, one_hot(task, shots.labelled), bench)
+
+    def adapt_to_shares(
+        self, task: Task, rows: Sequence[Example], shares: Floats, bench: Workbench
+    ) -> Predictor:
+        """See `nshot.methods.contract.LearnsShares`."""
+        source, design = _counted(rows, bench)
+        weights, bias = logistic_of_shares(design, shares, self.C)
         bench.trained(weights.size + bias.size)
         return LabelHead(task, source, weights, bias)
+
+
+def _counted(rows: Sequence[Example], bench: Workbench) -> tuple[TfIdf, Design]:
+    inputs = [example.input for example in rows]
+    texts = [input.text for input in inputs]
+
+    def count() -> tuple[TfIdf, Design]:
+        source = TfIdf.fit(texts)
+        return source, Design.of(source.read(inputs).matrix)
+
+    return bench.shared(digest("tfidf", *texts), count)

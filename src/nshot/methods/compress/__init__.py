@@ -1,0 +1,1 @@
+"""Methods that make an adapted model smaller or faster: taught by it, or stored in fewer bits."""
