@@ -37,17 +37,19 @@ test-full: $(VENV)/ready
 	$(BIN)/pytest -n 2 tests
 
 # The peers live in an environment of their own that sees the product's packages. torchvision, which
-# one of them imports, has its own folder: benchmarks/peers.py says why.
+# one of them imports, and the last TRL with PPO have folders of their own: benchmarks/peers.py says why.
 .bench/venv/ready: $(VENV)/ready benchmarks/peers.txt
 	$(PYTHON) -m venv .bench/venv
 	echo "import site; site.addsitedir('$(abspath $(VENV))/lib/python3.11/site-packages')" \
 	  > .bench/venv/lib/python3.11/site-packages/nshot.pth
 	.bench/venv/bin/pip install -q --no-deps -r benchmarks/peers.txt
 	.bench/venv/bin/pip install -q --no-deps --upgrade --target .bench/torchvision torchvision==0.28.0
+	.bench/venv/bin/pip install -q --no-deps --upgrade --target .bench/trl-1.12.0 trl==1.12.0
 	touch $@
 
 peers: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/peers.py
+	.bench/venv/bin/python benchmarks/alignment_parity.py
 
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write

@@ -6,6 +6,9 @@
 its wheel on PyPI is compiled for the CUDA build of torch. Beside torch's CPU build its operators
 cannot be loaded, and importing it ends with `operator torchvision::nms does not exist`. Every
 package that finds it there would end so too, while nothing that is measured calls an operator.
+
+TRL 1.12.0 has a folder of its own as well: it is the last one with a PPOTrainer, and 1.16 is what
+all else is compared with. A process that asks for the one cannot have the other.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +26,7 @@ import torch
 from table import ROOT
 
 TORCHVISION = ROOT / ".bench" / "torchvision"
+TRL_WITH_PPO = ROOT / ".bench" / "trl-1.12.0"
 
 
 def lm_eval() -> Any:
@@ -38,6 +43,38 @@ def trl() -> Any:
     from trl import SFTConfig, SFTTrainer
 
     return SimpleNamespace(Dataset=Dataset, SFTConfig=SFTConfig, SFTTrainer=SFTTrainer)
+
+
+def trl_alignment() -> Any:
+    """The trainers of TRL that learn from preferences and from rewards."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, RewardConfig, RewardTrainer
+
+    return SimpleNamespace(
+        Dataset=Dataset,
+        DPOConfig=DPOConfig,
+        DPOTrainer=DPOTrainer,
+        GRPOConfig=GRPOConfig,
+        GRPOTrainer=GRPOTrainer,
+        RewardConfig=RewardConfig,
+        RewardTrainer=RewardTrainer,
+    )
+
+
+def trl_ppo() -> Any:
+    """TRL 1.12.0's PPOTrainer and its module; `ImportError` where another TRL is imported."""
+    if "trl" not in sys.modules:
+        sys.path.insert(0, str(TRL_WITH_PPO))
+    import trl
+    from datasets import Dataset
+
+    if not Path(trl.__file__).is_relative_to(TRL_WITH_PPO):
+        raise ImportError(f"another TRL is imported: {trl.__file__}")
+    from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
+
+    return SimpleNamespace(
+        Dataset=Dataset, PPOConfig=PPOConfig, PPOTrainer=PPOTrainer, module=ppo_trainer
+    )
 
 
 def setfit() -> Any:

@@ -98,6 +98,8 @@ def test_the_token_that_ends_a_text_is_part_of_it(llama: ModelRef) -> None:
             )
         )
         texts = rollouts(lent, PROMPTS, HOW, 6, "r")
+        for text in texts:
+            close(text.logprobs, alone(lent.module, text.row, HOW.temperature))
         hook.remove()
     ended = [text for text in texts if text.finished]
     assert ended
