@@ -239,6 +239,7 @@ def test_minutes_leave_rows_out_and_say_so(tmp_path: Path, monkeypatch: pytest.M
     board = rows_of(run(tmp_path).board)
     assert board["dear"]["status"] == "aside"
     assert "stopped after 100 of 600 test rows: forecast 9 min" in board["dear"]["reason"]
+    assert board["dear"]["stopped"]
 
 
 def test_a_trial_stands_on_its_row_where_the_minutes_end_after_it(
@@ -251,8 +252,18 @@ def test_a_trial_stands_on_its_row_where_the_minutes_end_after_it(
         return "forecast 9 min, and 2 s were left" if asked.count("dear") > 1 else None
 
     monkeypatch.setattr(Budget, "refusal", refusal)
-    row = rows_of(run(tmp_path).board)["dear"]
+    board = run(tmp_path).board
+    row = rows_of(board)["dear"]
     assert row["status"] == "skipped"
+    assert row["chance"] >= 0.05, "its trial let it go on"
+    assert row["left_seconds"] > 0
+    assert row["trial"]["rows"] == 64
+    advice = board.advice
+    assert advice is not None
+    assert advice.verdict != "settled", "nobody knows what it would have scored"
+    words = next(one for one in advice.reasons if "--minutes" in one)
+    assert words.startswith("Not reached in the minutes: dear. dear: in its trial it scored")
+    assert re.search(r"The same command with --minutes \d+ goes on from here with dear\.$", words)
     trial = r"forecast 9 min, and 2 s were left; in its trial it scored \d\d\.\d % on 64 labelled"
     assert re.match(trial, row["reason"])
 

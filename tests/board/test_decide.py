@@ -218,6 +218,13 @@ def test_three_folds_are_wider_than_five() -> None:
     assert ratio == pytest.approx(2.0 / 1.75 * alone[1, 1] / alone[0, 0])
 
 
+def test_what_nobody_measured_keeps_a_board_from_being_settled() -> None:
+    columns = [coins("good", 0.9, 400), coins("bad", 0.5, 400)]
+    assert decide(columns).verdict == "settled"
+    assert decide(columns, left_out=2).verdict == "leaning"
+    assert decide(columns, left_out=2).settled_to == decide(columns).settled_to
+
+
 def test_a_verdict_is_allowed_with_folds() -> None:
     far = [coins("a", 0.9, 300, 3, folds=5), coins("b", 0.5, 300, 3, folds=5)]
     assert decide(far).verdict == "settled"

@@ -27,6 +27,7 @@ from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
+from nshot.board.words import trial_words
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split
 from nshot.methods.contract import Method
@@ -191,7 +192,8 @@ class Collector:
     def _add_race(self, entry: Entry, runner: Runner) -> None:
         """What the pieces of a race have brought, and why it ended where it did."""
         entry.aside, entry.chance = runner.aside, runner.chance
-        entry.left_seconds = left_seconds(runner)
+        entry.left_seconds, entry.stopped = left_seconds(runner), runner.stopped
+        entry.trial = runner.trial_score(metric_of(self.facts.task))
         if runner.parts and self._is_kept:
             entry.saved = f"jobs/{runner.sources[0]}"
         entry.searched = runner.searched
@@ -201,8 +203,8 @@ class Collector:
             else:
                 self._add_step(entry, piece)
         self._add_left_draws(entry, runner)
-        if not runner.aside and (tried := runner.trial_words(metric_of(self.facts.task))):
-            entry.reason = f"{entry.reason or 'not reached'}; {tried}"
+        if runner.left_out and entry.trial:
+            entry.reason = f"{entry.reason or 'not reached'}; {trial_words(entry.trial)}"
         if runner.parts and runner.stepped and not entry.failed:
             entry.measurements[self.ladder.prepared.largest] = [
                 in_parts([part.measurement for part in runner.parts[draw]])

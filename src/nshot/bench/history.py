@@ -87,6 +87,7 @@ def _rounds(
     runners, largest = race.runners(), race.ladder.prepared.largest
     ended: tuple[str, ...] = ()
     over = len(rounds.history) - bool(rounds.pending)
+    left_out = sum(runner.left_out for runner in rounds.runners.values())
     for pieces, end in list(zip(rounds.history, ends, strict=True))[:over]:
         if any(piece.size != largest for piece in pieces):
             return
@@ -96,13 +97,18 @@ def _rounds(
         if any(rounds.runners[name].parts and not one.parts for name, one in runners.items()):
             continue
         if ended not in verdicts:
-            verdicts[ended] = _standing(race, runners, end)
+            verdicts[ended] = _standing(race, runners, end, left_out)
         if standing := verdicts[ended]:
             yield standing
 
 
-def _standing(race: Race, runners: dict[str, Runner], end: float) -> RaceRound | None:
-    """What would have been decided then; None where nothing was measured yet."""
+def _standing(
+    race: Race, runners: dict[str, Runner], end: float, left_out: int
+) -> RaceRound | None:
+    """What would have been decided then; None where nothing was measured yet.
+
+    `left_out` contenders were not measured in the whole run.
+    """
     ladder, columns = race.ladder, race.columns(runners)
     if not columns:
         return None
@@ -113,13 +119,14 @@ def _standing(race: Race, runners: dict[str, Runner], end: float) -> RaceRound |
         groups=group_numbers(ladder.prepared.setting.test[:rows]),
         give_up=ladder.give_up,
         tried=len(runners),
+        left_out=left_out,
     )
     return RaceRound(ended=end, pick=decision.pick, verdict=decision.verdict)
 
 
 def left_seconds(runner: Runner) -> float | None:
-    """The forecast of what was left to do for a contender that was put aside."""
-    if not runner.aside:
+    """The forecast of what was left to do for a contender that was put aside or not reached."""
+    if not (runner.aside or runner.left_out):
         return None
     ladder, largest = runner.ladder, runner.ladder.prepared.largest
     whole = ladder.forecasts.of(runner.contender, largest)

@@ -116,16 +116,27 @@ class Racing(Race):
     def _after_trials(self, runners: Mapping[str, Runner]) -> list[Measuring]:
         steps: list[Measuring] = []
         head = self._best_head(runners)
-        for runner in runners.values():
-            if runner.fast or not runner.alive or runner.stepped or runner.parts:
-                continue
+        ready = [
+            runner
+            for runner in runners.values()
+            if not (runner.fast or runner.stepped or runner.parts) and runner.alive
+        ]
+        for runner in ready:
+            if runner.trial and head:
+                runner.chance = chance_before_test(self._trial_points(runner), head[1])
+        for runner in sorted(ready, key=self._promise_a_second):
             if leader := runners.get(runner.waits_for):
                 steps += self._after_leader(runner, leader, head)
-            elif runner.trial is None or head is None:
-                steps += self._begin(runner)
+            elif head and runner.chance is not None and runner.chance < GOES_ON:
+                self._put_aside_by_trial(runner, *head)
             else:
-                steps += self._judged(runner, *head)
+                steps += self._begin(runner)
         return steps
+
+    def _promise_a_second(self, runner: Runner) -> float:
+        """Lower for what its trial makes worth more; what had none comes last."""
+        nominal = self.ladder.nominal(runner.contender)
+        return -(runner.chance or 0.0) / (nominal.build + nominal.search + nominal.use)
 
     def _after_leader(
         self, runner: Runner, leader: Runner, head: tuple[str, Floats] | None
@@ -148,17 +159,12 @@ class Racing(Race):
                 return []
         return [Step(self.ladder, runner.contender, "trial")]
 
-    def _judged(self, runner: Runner, head: str, best: Floats) -> list[Measuring]:
+    def _put_aside_by_trial(self, runner: Runner, head: str, best: Floats) -> None:
         own = self._trial_points(runner)
-        chance = chance_before_test(own, best)
-        if chance >= GOES_ON:
-            return self._begin(runner)
         behind = in_points(float(best.mean() - own.mean()))
-        runner.chance = chance
         runner.aside = (
             f"put aside: {behind} behind {head} on {len(own)} labelled rows that neither had seen"
         )
-        return []
 
     def _best_head(self, runners: Mapping[str, Runner]) -> tuple[str, Floats] | None:
         """(name, points) of the fast contender that did best in its trial."""

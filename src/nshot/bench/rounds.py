@@ -22,6 +22,7 @@ from nshot.bench.plan import Known, Piece, Work
 from nshot.bench.search import open_settings
 from nshot.board.decide import Column, Floats
 from nshot.board.reduce import Size, shown
+from nshot.board.schema import TrialScore
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec_hash
 from nshot.metrics import Metric, metric_of, points, score
@@ -194,9 +195,14 @@ class Runner:
     aside: str = ""
     """Why it does not go on."""
     chance: float | None = None
-    """Of being the pick, when it was put aside (question 1)."""
+    """Of being the pick, when it was put aside or by its trial (question 1)."""
     ended: bool = False
     """It failed, could not be measured, or the minutes ended."""
+    stopped: bool = False
+    """The minutes ended between its first answers and its last."""
+    failed: bool = False
+    barred: bool = False
+    """It cannot be measured here, with however many minutes."""
     pieces: list[Measuring] = field(default_factory=list)
     """What it was given to do so far."""
 
@@ -214,6 +220,11 @@ class Runner:
     def alive(self) -> bool:
         """May it still go on?"""
         return not self.aside and not self.ended
+
+    @property
+    def left_out(self) -> bool:
+        """Is it without an answer only because nobody got to it?"""
+        return not (self.parts or self.aside or self.barred or self.failed)
 
     @property
     def stepped(self) -> bool:
@@ -248,7 +259,7 @@ class Runner:
         if state == "left":
             self._leave(step, known.reasons[step.title])
         elif state != "ok":
-            self.ended = not _no_verdict(step, known)
+            self.ended = self.failed = not _no_verdict(step, known)
         elif isinstance(step, Draw):
             self.parts[step.number] = list(known.work(step).done)
             self.rows, self.searched = self.ladder.rows, True
@@ -259,7 +270,9 @@ class Runner:
         """The minutes ended, or it cannot work here: further draws are not missed."""
         if isinstance(step, Step) and self.parts:
             self.aside, self.ended = f"stopped after {self.extent}: {reason}", True
+            self.stopped = True
         self.ended = self.ended or not self.parts
+        self.barred = step.why_not is not None
 
     def _take_step(self, step: Step, known: Known) -> None:
         done = known.work(step).done
@@ -289,14 +302,12 @@ class Runner:
         """(draws, rows) points."""
         return np.array([_points(self.parts[draw], metric) for draw in sorted(self.parts)])
 
-    def trial_words(self, metric: Metric) -> str:
-        """What its trial came to; "" where it had none, or has answered test rows since."""
-        if self.trial is None or self.parts:
-            return ""
+    def trial_score(self, metric: Metric) -> TrialScore | None:
+        """How its trial went, where it had one."""
+        if self.trial is None:
+            return None
         statistics = np.array(self.trial.body["statistics"], dtype=np.float64)
-        value = 100 * score(metric, statistics)
-        rows = f"{len(statistics)} labelled rows it had not seen"
-        return f"in its trial it scored {value:.1f} % on {rows}"
+        return TrialScore(score=score(metric, statistics), rows=len(statistics))
 
     def column(self, metric: Metric) -> Column:
         """What it has answered, with the cost of a fixed machine."""

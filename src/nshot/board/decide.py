@@ -63,7 +63,7 @@ class Decision:
     difference this board sees four times in five. `assumed`: the pick has one draw of the shots, so
     how it moves with others is an assumption. `groups`: how many groups the rows are of, None
     without. `alpha` is what this look spent, `draws` those of the pick, `contenders` how many were
-    tried, the failed ones too.
+    tried, the failed ones too. `left_out` more could have been measured and were not.
     """
 
     question: Question
@@ -96,6 +96,7 @@ class Decision:
     delta: float
     alpha: float
     look: int
+    left_out: int = 0
 
 
 def decide(
@@ -109,6 +110,7 @@ def decide(
     tried: int | None = None,
     fresh: Floats | None = None,
     look: int = 1,
+    left_out: int = 0,
 ) -> Decision:
     """Pick a contender and say how far that is settled.
 
@@ -124,6 +126,8 @@ def decide(
         fresh: (draws, n) points of the pick on draws of the shots that it was not chosen on.
         look: how often these test rows have been decided on; look k spends alpha / 2^(k-1), so
             that all looks together stay under 2 alpha.
+        left_out: contenders that were not measured, though they could have been and nothing rules
+            them out: with one of these nothing is settled.
 
     Raises:
         InputError: no column, or the wish excludes every contender.
@@ -141,7 +145,7 @@ def decide(
     if fresh is not None and (question == 1 or fresh.ndim != 2 or fresh.shape[1] != contest.n):
         raise ValueError(f"fresh must be draws of the shots, (draws, {contest.n})")
     tried, spent = max(tried or 0, contest.k), alpha / 2 ** (look - 1)
-    terms = Terms(question, give_up, delta, spent, tried)
+    terms = Terms(question, give_up, delta, spent, tried, left_out)
     points = {column.name: column.points for column in columns}
     choice = choose(contest, terms, points, fresh)
     pick, c, score = choice.pick, choice.c, choice.score
@@ -178,6 +182,7 @@ def decide(
         delta=delta,
         alpha=spent,
         look=look,
+        left_out=left_out,
     )
 
 
@@ -190,6 +195,7 @@ class Terms:
     delta: float = 0.05
     alpha: float = 0.05
     tried: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -235,7 +241,7 @@ def choose(
         settled=settled,
         assumed=assumed,
         score=pick_score(contest, pick, c, terms.give_up, own, fresh),
-        verdict=_verdict(contest, pick, settled, leaning, assumed),
+        verdict=_verdict(contest, pick, settled, leaning, assumed or terms.left_out > 0),
     )
 
 
@@ -261,11 +267,15 @@ def too_few(contest: Contest) -> Why | None:
     return "few groups" if few_groups else None
 
 
-def _verdict(contest: Contest, pick: int, settled: bool, leaning: bool, assumed: bool) -> Verdict:
-    """Settled, leaning, or not; one assumed draw never settles, nor does an unfinished pick."""
+def _verdict(contest: Contest, pick: int, settled: bool, leaning: bool, unsure: bool) -> Verdict:
+    """Settled, leaning, or not.
+
+    Never settled where the board is `unsure`: one assumed draw, contenders nobody measured. An
+    unfinished pick is not even leaning.
+    """
     if too_few(contest) or not contest.ready[pick]:
         return "cannot_tell"
-    if settled and not assumed:
+    if settled and not unsure:
         return "settled"
     return "leaning" if leaning or settled else "cannot_tell"
 

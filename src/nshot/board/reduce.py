@@ -30,6 +30,7 @@ from nshot.board.schema import (
     Status,
     TaskSummary,
     Trial,
+    TrialScore,
     Wish,
 )
 from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
@@ -55,8 +56,10 @@ class Entry:
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
     how far probabilities came true, by job and rows: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
-    `parts` are measurements on so many of the labelled rows. `aside` says why a race put it aside,
-    with its `chance` of being the pick and, in `left_seconds`, the forecast of what was left to do;
+    `parts` are measurements on so many of the labelled rows. `aside` says why a race put it aside.
+    `chance` is that of being the pick and `left_seconds` the forecast of what was left to do, where
+    it was put aside or not reached, or the minutes ended before it was through (`stopped`); `trial`
+    is how it did before any test row.
     `saved` is the folder that answered, in that of the run, where it is kept.
     `searched` is False where its settings are open and were not searched. `folds` are those of its
     points.
@@ -79,6 +82,8 @@ class Entry:
     aside: str = ""
     chance: float | None = None
     left_seconds: float | None = None
+    stopped: bool = False
+    trial: TrialScore | None = None
     saved: str | None = None
     searched: bool = True
     folds: int = 0
@@ -356,7 +361,7 @@ def row_of(
     scores = draw_scores(entry, largest, task)
     own = estimates.get(largest, {}).get(entry.name, Estimate())
     measurements = entry.measurements.get(largest, [])
-    chosen = entry.spec or spec(entry.method)
+    chosen, status = entry.spec or spec(entry.method), entry.status(largest)
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
     return Row(
         name=entry.name,
@@ -366,13 +371,15 @@ def row_of(
         rung=entry.method.rung,
         trains=entry.method.trains,
         settings={k: v for k, v in chosen.items() if k != "method"},
-        status=entry.status(largest),
+        status=status,
         reason=entry.aside or entry.reason,
         test_rows=len(measurements[0].ids) if measurements else None,
         searched=entry.searched,
-        chance=entry.chance if entry.aside else None,
+        chance=entry.chance if status in ("aside", "skipped") else None,
         saved=entry.saved,
-        left_seconds=entry.left_seconds if entry.aside else None,
+        left_seconds=entry.left_seconds if status in ("aside", "skipped") else None,
+        stopped=entry.stopped,
+        trial=entry.trial,
         score=own.score if entry.aside else float(np.mean(scores)) if scores else None,
         low=own.low,
         high=own.high,

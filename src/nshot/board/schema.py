@@ -177,6 +177,15 @@ class LearningCurve(Part):
     )
 
 
+class TrialScore(Part):
+    """How a contender did in its trial, on labelled rows, before any test row."""
+
+    score: FiniteFloat = Field(
+        description="its score, learned from a few labelled rows: to compare with other trials only"
+    )
+    rows: int = Field(description="labelled rows that it was asked, the same of every trial")
+
+
 class Trial(Part):
     """A setting that the search tried."""
 
@@ -305,14 +314,23 @@ class Row(Part):
     )
     chance: FiniteFloat | None = Field(
         None,
-        description="of a row put aside in question 1: the chance that it would have been the pick",
+        description="of a row put aside in question 1, or not reached after its trial: the chance"
+        " that it would have been the pick",
     )
     saved: str | None = Field(
         None,
         description="the folder that answered, in the run's folder; null where it was not kept",
     )
     left_seconds: FiniteFloat | None = Field(
-        None, description="of a row put aside: forecast of what measuring it to the end would take"
+        None,
+        description="of a row put aside or not reached: forecast of what measuring it to the end"
+        " would take; null where it could not be measured",
+    )
+    stopped: bool = Field(
+        False, description="of a row put aside: whether it was the minutes that ended"
+    )
+    trial: TrialScore | None = Field(
+        None, description="of question 1: how it did in its trial; null where it had none"
     )
     score: FiniteFloat | None = Field(None, description="mean over the draws, on the test rows")
     low: FiniteFloat | None = Field(
@@ -400,6 +418,11 @@ class Row(Part):
     def is_measured(self) -> bool:
         """Has it answered test rows, be it the first of them?"""
         return self.status == "ok" or (self.status == "aside" and self.score is not None)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Could it have been measured, had the minutes not ended or the run not stopped?"""
+        return self.status == "skipped" and self.left_seconds is not None
 
     @property
     def in_contest(self) -> bool:
@@ -595,6 +618,7 @@ class Board(Part):
             give_up=give_up,
             tried=tried,
             look=self._points.look,
+            left_out=len(self._left_out(wish)),
         )
         decision = again()
         if fresh and fresh.pick == decision.pick:
@@ -606,7 +630,7 @@ class Board(Part):
         costs = {column.name: column.cost for column in columns}
         return Advice(
             pick=d.pick,
-            reasons=reasons(d, columns, rows, wish.prefer, self._scope()),
+            reasons=reasons(d, columns, rows, wish.prefer, self._scope(wish)),
             could_be_best=d.could_be_best,
             verdict=d.verdict,
             corrected_score=d.corrected_score,
@@ -635,7 +659,16 @@ class Board(Part):
             },
         )
 
-    def _scope(self) -> Scope:
+    def _left_out(self, wish: Wish) -> tuple[Row, ...]:
+        """Rows a wish allows that were not reached, the one that promises most a second first."""
+        left = [row for row in self.contest if row.is_left_out and wish.allows(row)]
+        return tuple(sorted(left, key=lambda row: -(row.chance or 0) / (row.left_seconds or 1)))
+
+    def _stopped(self, wish: Wish) -> tuple[Row, ...]:
+        """Rows a wish allows that the minutes ended."""
+        return tuple(row for row in self.contest if row.stopped and wish.allows(row))
+
+    def _scope(self, wish: Wish) -> Scope:
         """What the scores of this board are of."""
         shots = self.task.shots[-1]
         return Scope(
@@ -651,6 +684,9 @@ class Board(Part):
             metric=self.task.metric,
             fewest=self.task.fewest,
             refit=self.task.refit,
+            left_out=self._left_out(wish),
+            unfinished=self._stopped(wish),
+            trials={row.name: row.trial for row in self.contest if row.is_measured and row.trial},
         )
 
     @classmethod

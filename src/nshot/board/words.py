@@ -17,7 +17,7 @@ from nshot.board.critical import TINY, alike
 from nshot.board.decide import FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
-    from nshot.board.schema import Estimate, Preference, Row
+    from nshot.board.schema import Estimate, Preference, Row, TrialScore
 
 REQUESTS = 10_000
 """How many answers the balanced wish weighs against building."""
@@ -47,7 +47,9 @@ class Scope:
     `aside` are those that were put aside before any test row, with the reason, `stopped` those
     after some. `metric`: accuracy
     is said in percent, any other as points of 100. `refit` is how many rows the delivered model
-    learns from, where it is fitted anew and not the one that was measured.
+    learns from, where it is fitted anew and not the one that was measured. `left_out` are the
+    missing ones that more minutes would measure, in the order in which they would be, `unfinished`
+    those that they would measure to the end; `trials` is how those with a score did in theirs.
     """
 
     labelled: int
@@ -58,6 +60,9 @@ class Scope:
     stopped: frozenset[str] = frozenset()
     metric: str = "accuracy"
     refit: int | None = None
+    left_out: Sequence[Row] = ()
+    unfinished: Sequence[Row] = ()
+    trials: Mapping[str, TrialScore] = field(default_factory=dict)
 
 
 def cost_of(row: Row, prefer: Preference) -> float:
@@ -123,6 +128,7 @@ def reasons(
         _say_why(columns, d, rows, prefer),
         _say_cost(rows[d.pick]),
         _say_verdict(d),
+        _say_left_out(scope),
         _say_set(columns, d, scope),
         _say_aside(columns, d, scope),
         _say_cheapest(columns, d, rows, prefer),
@@ -319,7 +325,12 @@ def _say_verdict(d: Decision) -> str:
         better = f"more than {could} better" if d.settled_to > TINY else "better"
         return f"Settled to within {within}: no other method open to you is {better}."
     if d.verdict == "leaning" and d.settled_to <= d.delta + TINY:
-        return "Leaning: on one draw of the shots nothing is called settled."
+        if d.assumed:
+            return "Leaning: on one draw of the shots nothing is called settled."
+        return (
+            f"Leaning: of the methods that were measured no other one is more than {could} better, "
+            f"but {d.left_out} {'was' if d.left_out == 1 else 'were'} not reached and could be."
+        )
     if d.verdict == "leaning":
         return (
             f"Leaning: no other method is more than {within} better at 3 in 4; at 19 in 20 one "
@@ -330,6 +341,54 @@ def _say_verdict(d: Decision) -> str:
     return (
         f"Cannot tell: another method could still be up to {could} better; to count as settled it "
         f"may be at most {within}."
+    )
+
+
+def _say_left_out(scope: Scope) -> str:
+    """What more minutes would measure, the one that is worth most a second first."""
+    rows = (*scope.left_out, *scope.unfinished)
+    if not rows:
+        return ""
+    first, *others = rows
+    whole = sum(row.left_seconds or 0.0 for row in rows)
+    also = f", --minutes {_minutes(whole)} with all of them" if others else ""
+    return (
+        f"{_not_reached(scope.left_out, scope.trials)}{_not_finished(scope.unfinished)}The same "
+        f"command with --minutes {_minutes(first.left_seconds or 0.0)} goes on from here with "
+        f"{first.name}{also}."
+    )
+
+
+def _not_reached(rows: Sequence[Row], trials: Mapping[str, TrialScore]) -> str:
+    """Those without a score, and what is known of the first."""
+    if not rows:
+        return ""
+    first = rows[0]
+    which = f"Not reached in the minutes: {', '.join(row.name for row in rows)}."
+    if first.trial is None:
+        return f"{which} "
+    best = ""
+    if trials:
+        name = max(sorted(trials), key=lambda name: trials[name].score)
+        best = f", {name} {100 * trials[name].score:.1f} %"
+    return f"{which} {first.name}: {trial_words(first.trial)}{best}. "
+
+
+def _not_finished(rows: Sequence[Row]) -> str:
+    names = ", ".join(row.name for row in rows)
+    return f"The minutes stopped {names} before the end. " if rows else ""
+
+
+def _minutes(seconds: float) -> int:
+    """Whole minutes to ask for: a forecast may be a fifth too low."""
+    return max(math.ceil(1.2 * seconds / 60), 1)
+
+
+def trial_words(trial: TrialScore) -> str:
+    """What a trial came to."""
+    return (
+        f"in its trial it scored {100 * trial.score:.1f} % on {trial.rows} labelled rows it had "
+        "not seen"
     )
 
 
@@ -471,7 +530,8 @@ def _say_more_tests(d: Decision) -> str:
         "one contender": "There is nothing to settle with one method.",
         "few rows": f"With {d.rows} test rows no forecast is made: bring at least {FEWEST_ROWS}.",
         "few groups": "No forecast is made from so few groups: bring rows of others.",
-        "settled": f"No more test labels are needed to settle this {within}.",
+        "settled": f"No more test labels are needed to settle this {within}"
+        f"{', among what was measured' if d.left_out else ''}.",
         "one draw": "One draw of the shots gives no forecast: measure 3 draws (--seeds 3) first.",
         "gap": (
             "More test rows will not settle this, not ten times as many: the gap is smaller than "
