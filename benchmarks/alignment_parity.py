@@ -361,10 +361,18 @@ def as_answers(
         with here.lent.use():
             reference = logprobs(model, rows)
     texts = [
-        Rollout(i // group, row, tuple(own.tolist()), "", True)
+        Rollout(i // group, row, tuple(own.tolist()), "", True, states(here.module, row))
         for i, (row, own) in enumerate(zip(rows, old, strict=True))
     ]
     return Answers(texts, rewards, reference)
+
+
+@torch.no_grad()
+def states(module: Any, row: Row) -> Tensor:
+    """What the head reads at the points of a row, by an ordinary pass."""
+    out = module(input_ids=torch.tensor([row.tokens]), output_hidden_states=True)
+    read: Tensor = out.hidden_states[-1][0, list(row.points)]
+    return read
 
 
 def ppo() -> Difference:

@@ -20,6 +20,8 @@ from nshot.training.rollouts import (
     Judging,
     Likelihoods,
     Rollout,
+    by_row,
+    expected,
     logprobs,
     probe,
     repetition,
@@ -147,6 +149,36 @@ def test_the_critic_reads_in_the_same_pass_and_shapes_nothing(lent: LentModel) -
     values.sum().backward()
     reached = [n for n, p in module.named_parameters() if p.grad is not None]
     assert reached == ["value.weight", "value.bias"]
+
+
+def test_the_critic_expects_what_it_would_reading_the_text_again(lent: LentModel) -> None:
+    module = ActorCritic(policy(lent))
+    torch.nn.init.normal_(module.value.weight, generator=torch.Generator().manual_seed(0))
+    texts = rollouts(lent, PROMPTS, HOW, 3, "r", states=True)
+    assert [text.tokens for text in texts] == [
+        text.tokens for text in rollouts(lent, PROMPTS, HOW, 3, "r")
+    ]
+    _, values = Judging(module, Whole(module.policy, "cpu"), 1.3).judge([t.row for t in texts])
+    again = by_row(values, [text.row for text in texts])
+    for own, read in zip(expected(module, texts), again, strict=True):
+        torch.testing.assert_close(own, read, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="without the states"):
+        expected(module, written(lent))
+
+
+def test_long_rounds_are_read_in_parts(lent: LentModel) -> None:
+    module = policy(lent)
+    rows = [text.row for text in rollouts(lent, PROMPTS, HOW, 9, "r")]
+    reads = Shared(module, "cpu")
+    called: list[int] = []
+    whole = reads.logits
+    reads.logits = lambda some: called.append(len(some)) or whole(some)  # type: ignore[assignment]
+    with torch.no_grad():
+        parts = Likelihoods(reads, 1.3).logprobs(rows)
+        one = torch.cat([alone(module, row, 1.3) for row in rows])
+    assert len(called) > 1
+    assert sum(called) == len(rows)
+    close(parts, one)
 
 
 def test_a_critic_begins_by_expecting_nothing(lent: LentModel) -> None:

@@ -64,7 +64,8 @@ class Sample:
     """One sampled text as what the model read and wrote.
 
     `prompt` as it was read; `tokens` those that were drawn, the one that ended the text included;
-    `logprobs` of each of them, in nats, at the temperature at which it was drawn.
+    `logprobs` of each of them, in nats, at the temperature at which it was drawn; `states`, where
+    they were asked for, what the head read when it was drawn, (tokens, width).
     """
 
     prompt: Tokens
@@ -72,6 +73,7 @@ class Sample:
     logprobs: tuple[float, ...]
     text: str
     finished: bool
+    states: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -327,7 +329,9 @@ class LentModel(Lent, LanguageModel):
         """
 
     @abstractmethod
-    def sample(self, prompts: Sequence[Prompt], how: Decoding, count: int) -> list[list[Sample]]:
+    def sample(
+        self, prompts: Sequence[Prompt], how: Decoding, count: int, states: bool = False
+    ) -> list[list[Sample]]:
         """`count` texts for each prompt, drawn at a temperature above 0; no grammar is kept.
 
         A prompt too long for the context is cut from the left. The k-th text of a prompt depends on

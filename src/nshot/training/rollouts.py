@@ -18,12 +18,15 @@ from torch.nn import functional
 
 from nshot.core.types import Prompt
 from nshot.models.base import Decoding, LentModel
+from nshot.models.hf.tokens import shared
 from nshot.training.data.answers import supervised
 from nshot.training.forward import Reader
 from nshot.training.rows import Row
 
 AT_ONCE = 16
 """Rows that go through the model together where no gradient is wanted."""
+_ROOM = 320
+"""Tokens that are read in one sequence: attention is quadratic, and all else as fast in few."""
 _SPAN = 3
 """Tokens of the pieces that `repetition` counts."""
 
@@ -33,8 +36,9 @@ class Rollout:
     """A text of the policy.
 
     `prompt` is the number of what it was written for; the points of `row` are its own tokens, the
-    one that ended it included; `logprobs` those of the policy that drew them. Not `finished` is a
-    text that was stopped at the most tokens allowed.
+    one that ended it included; `logprobs` those of the policy that drew them; `states`, where a
+    critic reads them, what the policy's head read then, (tokens, width). Not `finished` is a text
+    that was stopped at the most tokens allowed.
     """
 
     prompt: int
@@ -42,6 +46,7 @@ class Rollout:
     logprobs: tuple[float, ...]
     text: str
     finished: bool
+    states: Tensor | None = None
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -50,13 +55,18 @@ class Rollout:
 
 
 def rollouts(
-    lent: LentModel, prompts: Sequence[Prompt], how: Decoding, count: int, name: str
+    lent: LentModel,
+    prompts: Sequence[Prompt],
+    how: Decoding,
+    count: int,
+    name: str,
+    states: bool = False,
 ) -> list[Rollout]:
-    """`count` texts for each prompt, in order, under the adapters in use.
+    """`count` texts for each prompt, in order, under the adapters in use; see `Rollout.states`.
 
     The texts' ids begin with `name`. Raises `InputError` for a temperature of 0.
     """
-    groups = lent.sample(prompts, how, count)
+    groups = lent.sample(prompts, how, count, states)
     return [
         Rollout(
             number,
@@ -64,6 +74,7 @@ def rollouts(
             one.logprobs,
             one.text,
             one.finished,
+            None if one.states is None else torch.from_numpy(one.states),
         )
         for number, group in enumerate(groups)
         for k, one in enumerate(group)
@@ -85,7 +96,9 @@ class Likelihoods:
 
     def logprobs(self, rows: Sequence[Row]) -> Tensor:
         """Nats at all points of all rows, in order: (points,), float32."""
-        return _of_targets(self.reader.logits(rows), rows, self.temperature)
+        parts = list(_parts(rows))
+        each = (_of_targets(self.reader.logits(some), some, self.temperature) for some in parts)
+        return torch.cat(list(each))
 
 
 class ActorCritic(nn.Module):
@@ -108,7 +121,7 @@ class ActorCritic(nn.Module):
 class Judging:
     """Reads rows with a policy and its critic in one pass; see `ppo.Critic`.
 
-    `module` is an `ActorCritic`, `reader` reads all rows in one call of its policy: it packs none.
+    `module` is an `ActorCritic`, `reader` reads rows in one call of its policy: it packs none.
     """
 
     module: Any
@@ -117,6 +130,10 @@ class Judging:
 
     def judge(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """(log-probabilities of the targets, values) at all points of all rows, (points,) each."""
+        each = [self._judge(some) for some in _parts(rows)]
+        return torch.cat([one for one, _ in each]), torch.cat([values for _, values in each])
+
+    def _judge(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         with _states(self.module.policy) as states:
             logits = self.reader.logits(rows)
         (state,) = states
@@ -141,14 +158,13 @@ def logprobs(model: Likelihoods, rows: Sequence[Row]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def judgements(model: Judging, rows: Sequence[Row]) -> list[tuple[Tensor, Tensor]]:
-    """As `logprobs`, each with the critic's values."""
-    parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
-    made: list[tuple[Tensor, Tensor]] = []
-    for part in parts:
-        now, values = model.judge(part)
-        made += zip(by_row(now.cpu(), part), by_row(values.cpu(), part), strict=True)
-    return made
+def expected(critic: ActorCritic, texts: Sequence[Rollout]) -> list[Tensor]:
+    """What the critic expected as each token was drawn, (tokens,) a text: nothing is read again."""
+    states = [text.states for text in texts if text.states is not None]
+    if len(states) < len(texts):
+        raise ValueError("texts were sampled without the states that the critic reads")
+    values = critic.value(torch.cat(states).to(critic.value.weight)).squeeze(-1).cpu()
+    return list(torch.split(values, [len(text.tokens) for text in texts]))
 
 
 def probe(lent: LentModel, prompts: Sequence[Prompt]) -> list[Row]:
@@ -157,6 +173,21 @@ def probe(lent: LentModel, prompts: Sequence[Prompt]) -> list[Row]:
 
     coded = [tokens[-lent.facts.context :] for tokens in encode_prompts(lent.tokenizer, prompts)]
     return [supervised(f"prompt/{i}", tokens, tokens[-1:]) for i, tokens in enumerate(coded)]
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Rows as they stand, in parts of about `_ROOM` tokens; what neighbours share counts once."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        more = row.length - (shared(part[-1].tokens, row.tokens) if part else 0)
+        if part and size + more > _ROOM:
+            yield part
+            part, size, more = [], 0, row.length
+        part.append(row)
+        size += more
+    if part:
+        yield part
 
 
 def _of_targets(logits: Tensor, rows: Sequence[Row], temperature: float) -> Tensor:

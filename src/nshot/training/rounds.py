@@ -128,6 +128,7 @@ class Explorer:
         examples, prompts: what is asked, and how it is put.
         reward: what an answer is worth.
         how: the temperature, the most tokens, the seed.
+        states: whether a critic reads what the policy's head read; see `Rollout.states`.
     """
 
     lent: LentModel
@@ -137,6 +138,7 @@ class Explorer:
     prompts: Sequence[Prompt]
     reward: Function
     how: Decoding
+    states: bool = False
 
     def answers(self, numbers: Sequence[int], count: int, name: str) -> Answers:
         """`count` answers to each of the prompts `numbers`; `name` sets their draws apart.
@@ -144,7 +146,8 @@ class Explorer:
         Raises `InputError` where the reward is not one finite number an answer.
         """
         how = replace(self.how, seed=random.Random(f"{self.how.seed}:{name}").getrandbits(32))
-        written = rollouts(self.lent, [self.prompts[i] for i in numbers], how, count, name)
+        asked = [self.prompts[i] for i in numbers]
+        written = rollouts(self.lent, asked, how, count, name, self.states)
         examples = [self.examples[numbers[one.prompt]] for one in written]
         worth = rewards(self.reward, examples, [one.text.strip() for one in written])
         model = Likelihoods(self.reader, how.temperature)

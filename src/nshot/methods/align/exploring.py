@@ -74,6 +74,8 @@ class Exploring(LowRank, Method):
     fast: ClassVar[bool] = False
     version: ClassVar[int] = 1
     search_folds: ClassVar[int] = 2
+    has_critic: ClassVar[bool] = False
+    """Whether a critic reads the policy's states."""
 
     learning_rate: float = Field(default=3e-4, ge=0)
     updates: int = Field(default=40, ge=1)
@@ -202,7 +204,9 @@ class Exploring(LowRank, Method):
             reward = judging(lent)
             policy = lent.add(_POLICY, self.config(lent), bench.seed)
             reads = reader(policy, probe(lent, prompts[:_ASKED]), None, lent.device)
-            explorer = Explorer(lent, policy, reads, examples, prompts, reward, how)
+            explorer = Explorer(
+                lent, policy, reads, examples, prompts, reward, how, states=self.has_critic
+            )
             identity = repr((ref, called, task.name, examples, prompts, how, spec(self)))
             return self._carry_out(task, explorer, identity, bench)
 

@@ -53,6 +53,7 @@ class PPO(Exploring):
     """
 
     name: ClassVar[str] = "ppo"
+    has_critic: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (3e-4, 1e-4)}
     about: ClassVar[str] = "an adapter and a critic that learn from what its own answers are worth"
 
@@ -98,21 +99,19 @@ class PPO(Exploring):
 
         from nshot.training.objectives.kl import next_coefficient
         from nshot.training.objectives.ppo import Judged, estimates, token_rewards, whitened
-        from nshot.training.rollouts import judgements
-        from nshot.training.rounds import evaluating
+        from nshot.training.rollouts import expected
 
         coefficient = float(learner.coefficient)
-        with evaluating(learner):
-            read = judgements(model, [one.row for one in answers.rollouts])
-        scored = zip(answers.rewards, read, answers.reference, strict=True)
+        values = expected(model.module, answers.rollouts)
+        scored = zip(answers.rewards, answers.rollouts, answers.reference, values, strict=True)
         each = [
             estimates(
-                token_rewards(reward, old, reference, coefficient),
-                values,
+                token_rewards(reward, torch.tensor(one.logprobs), reference, coefficient),
+                own,
                 self.discount,
                 self.decay,
             )
-            for reward, (old, values), reference in scored
+            for reward, one, reference, own in scored
         ]
         lengths = [len(one.tokens) for one in answers.rollouts]
         advantages = torch.split(whitened(torch.cat([one.advantages for one in each])), lengths)
@@ -124,13 +123,13 @@ class PPO(Exploring):
             Judged(
                 one.row.id,
                 one.row,
-                tuple(old.tolist()),
-                tuple(values.tolist()),
+                one.logprobs,
+                tuple(own.tolist()),
                 tuple(advantage.tolist()),
                 tuple(estimate.returns.tolist()),
             )
-            for one, (old, values), advantage, estimate in zip(
-                answers.rollouts, read, advantages, each, strict=True
+            for one, own, advantage, estimate in zip(
+                answers.rollouts, values, advantages, each, strict=True
             )
         ]
 

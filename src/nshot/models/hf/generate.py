@@ -13,6 +13,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -36,11 +37,15 @@ CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Rules:
-    """What ends a text: a token of `ends`, a stop string, its grammar, or its length."""
+    """What ends a text: a token of `ends`, a stop string, its grammar, or its length.
+
+    With `states` what the head reads is kept beside each token.
+    """
 
     tokenizer: Any
     ends: frozenset[int]
     how: Decoding
+    states: bool = False
 
     def stopped(self, tokens: Sequence[int]) -> bool:
         """Whether a stop string has just been written; it may span tokens."""
@@ -89,6 +94,7 @@ class Text:
     place: Place | None = None
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    states: list[torch.Tensor] = field(default_factory=list)
     end: Drawn | None = None
     finished: bool = False
 
@@ -116,7 +122,9 @@ class Text:
         end = [] if self.end is None else [self.end]
         tokens = (*self.tokens, *(drawn.token for drawn in end))
         logprobs = (*self.logprobs, *(drawn.logprob for drawn in end))
-        return Sample(self.prompt, tokens, logprobs, rules.cut(self.tokens)[0], self.finished)
+        states = torch.stack(self.states).float().cpu().numpy() if self.states else None
+        text = rules.cut(self.tokens)[0]
+        return Sample(self.prompt, tokens, logprobs, text, self.finished, states)
 
 
 def generate(
@@ -147,13 +155,14 @@ def sample(
     prefix: CachedPrefix,
     how: Decoding,
     count: int,
+    states: bool = False,
 ) -> list[list[Sample]]:
     """`count` continuations of each prompt, token by token; `how` has a temperature, no grammar.
 
     The k-th of a prompt depends on the seed, the prompt and k alone; where a prompt stands again,
     k goes on.
     """
-    rules = Rules(tokenizer, ends(module, tokenizer), how)
+    rules = Rules(tokenizer, ends(module, tokenizer), how, states)
     numbers: dict[Tokens, Iterator[int]] = defaultdict(itertools.count)
     groups = [
         [_text(prompt, rules, None, f"{next(numbers[prompt])}") for _ in range(count)]
@@ -261,18 +270,38 @@ def _continue(
     place = {prompt: i for i, prompt in enumerate(dict.fromkeys(text.prompt for text in going))}
     prompts = [prompt[start:] for prompt in place]
     step = _first_step(module, prompts, before, rules.how.max_tokens)
-    logits = module(**step, logits_to_keep=1).logits[:, -1]
-    if len(place) < len(going):
-        rows = [place[text.prompt] for text in going]
-        step, logits = _spread(step, rows), logits[rows]
-    while going:
-        drawn = _choose(logits, going, rules.how)
-        goes_on = [text.add(one, rules) for text, one in zip(going, drawn, strict=True)]
-        on = _moved_up(goes_on)
-        going = [going[i] for i in on]
-        if going:
-            step = _next_step(step, on, [text.tokens[-1] for text in going])
-            logits = module(**step, logits_to_keep=1).logits[:, -1]
+    with _head_inputs(module, rules.states) as states:
+        logits = module(**step, logits_to_keep=1).logits[:, -1]
+        if len(place) < len(going):
+            rows = [place[text.prompt] for text in going]
+            step, logits = _spread(step, rows), logits[rows]
+            states[:] = [state[rows] for state in states]
+        while going:
+            for text, state in zip(going, states.pop() if states else (), strict=False):
+                text.states.append(state)
+            drawn = _choose(logits, going, rules.how)
+            goes_on = [text.add(one, rules) for text, one in zip(going, drawn, strict=True)]
+            on = _moved_up(goes_on)
+            going = [going[i] for i in on]
+            if going:
+                step = _next_step(step, on, [text.tokens[-1] for text in going])
+                logits = module(**step, logits_to_keep=1).logits[:, -1]
+
+
+@contextmanager
+def _head_inputs(module: Any, wanted: bool) -> Iterator[list[torch.Tensor]]:
+    """What the head reads at the last position, (rows, width) of each call inside; if `wanted`."""
+    states: list[torch.Tensor] = []
+    if not wanted:
+        yield states
+        return
+    hook = module.get_output_embeddings().register_forward_hook(
+        lambda _, inputs, __: states.append(inputs[0][:, -1])
+    )
+    try:
+        yield states
+    finally:
+        hook.remove()
 
 
 def _moved_up(goes_on: Sequence[bool]) -> list[int]:

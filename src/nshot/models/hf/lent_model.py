@@ -81,7 +81,9 @@ class HFLent(HFLanguageModel, LentModel):
         self._switch((name,))
         return self._peft
 
-    def sample(self, prompts: Sequence[Prompt], how: Decoding, count: int) -> list[list[Sample]]:
+    def sample(
+        self, prompts: Sequence[Prompt], how: Decoding, count: int, states: bool = False
+    ) -> list[list[Sample]]:
         """Texts with their tokens and log-probabilities; see `nshot.models.hf.generate.sample`."""
         from nshot.models.hf.generate import sample
 
@@ -90,7 +92,7 @@ class HFLent(HFLanguageModel, LentModel):
             raise InputError("texts are sampled at a temperature above 0, and without a grammar")
         with self._answering() as live:
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
-            return sample(live.module, self.tokenizer, tokens, live.prefix, how, count)
+            return sample(live.module, self.tokenizer, tokens, live.prefix, how, count, states)
 
     def use(self, *names: str, alone: bool = False) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked on the ref's own deltas; to these alone without one."""
