@@ -289,10 +289,10 @@ def _continue(
 
 
 @contextmanager
-def _head_inputs(module: Any, wanted: bool) -> Iterator[list[torch.Tensor]]:
-    """What the head reads at the last position, (rows, width) of each call inside; if `wanted`."""
+def _head_inputs(module: Any, on: bool) -> Iterator[list[torch.Tensor]]:
+    """What the head reads at the last position, (rows, width) of each call inside, if `on`."""
     states: list[torch.Tensor] = []
-    if not wanted:
+    if not on:
         yield states
         return
     hook = module.get_output_embeddings().register_forward_hook(
