@@ -24,7 +24,7 @@ from nshot.board.lesson import Lesson, lesson
 from nshot.board.schema import Board, Row
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import ENCODING, Flag, Number, Place, Settings
-from nshot.core.files import write_atomic
+from nshot.core.files import link, write_atomic
 from nshot.core.serial import from_data
 from nshot.core.types import ModelRef
 from nshot.methods import TABLE
@@ -98,6 +98,7 @@ class Lessons:
     teacher: str
     taught: str
     alone: str
+    run: Path
     notes: tuple[str, ...] = ()
 
 
@@ -129,11 +130,25 @@ def teach(lessons: Lessons, on: Subscriber, command: str = "") -> Taught:
     """Measure teacher, taught student and student alone; write ``distilled.json``."""
     for note in lessons.notes:
         on(Message(note))
+    _hand_on_vectors(lessons.run, lessons.prepared.out)
     result = carry_out(lessons.prepared, on, command)
     board = Board.read(result.folder)
     one = lesson(board, lessons.teacher, lessons.taught, lessons.alone)
     write_atomic(result.folder / LESSON, one.dumps())
     return Taught(result, one)
+
+
+def _hand_on_vectors(run: Path, out: Path) -> None:
+    """Link what encoders have read in the run, and in other lessons of it, into this one's folder.
+
+    Each text keeps the seconds that it took: it is not encoded again, and costs what it cost.
+    """
+    for before in (run / "vectors", *sorted(run.glob("distil-*/vectors"))):
+        for path in sorted(before.glob("*/*.safetensors")):
+            place = out / "vectors" / path.relative_to(before)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                link(path, place)
 
 
 def prepare_lessons(request: Distillation) -> Lessons:
@@ -162,7 +177,8 @@ def prepare_lessons(request: Distillation) -> Lessons:
     method = _distil(taught_by, student, request)
     prepared = prepare(_comparison(request, folder, parent, models, (student, taught_by, method)))
     _same_rows(setting, prepared, folder)
-    return Lessons(prepared, taught_by.called, method.called, student.called, _warnings(row, rows))
+    names = (taught_by.called, method.called, student.called)
+    return Lessons(prepared, *names, folder, _warnings(row, rows))
 
 
 def _parent(folder: Path) -> Request:

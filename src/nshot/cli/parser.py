@@ -22,6 +22,7 @@ from nshot.cli import (
     episodes,
     export,
     extend,
+    gguf,
     methods,
     models,
     predict,
@@ -29,8 +30,8 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, align, distil, predict, extend, export, advise, disagree, episodes, methods,
-    check, models,
+    compare, adapt, align, distil, predict, extend, export, gguf, advise, disagree, episodes,
+    methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)

@@ -1,0 +1,1 @@
+"""What llama.cpp and Ollama read: GGUF files, written here from a model's folder."""

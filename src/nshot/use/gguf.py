@@ -1,0 +1,156 @@
+"""A language model, what was learned merged into it, as a GGUF file that is read back and asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nshot.core.errors import Fault, InputError
+from nshot.core.files import write_atomic, write_folder
+from nshot.core.types import ModelRef
+from nshot.models.catalog import locate, resolve
+from nshot.models.llamacpp.modelfile import modelfile
+from nshot.models.llamacpp.write_gguf import BITS, Bits, write_gguf
+from nshot.predictors.calibrated import unwrapped
+from nshot.predictors.folder import RECORD, read, ref_from_json
+from nshot.use.ready import delivered
+
+FILE, MODELFILE = "model.gguf", "Modelfile"
+EXACT = 0.01
+"""How far a logit may be from the model's, of its largest one, where weights keep 16 bits."""
+TEXTS = (
+    "The river rose after three days of rain, and the bridge had to be closed to lorries.",
+    "서울에서 부산까지 기차로 두 시간 반이 걸린다. 표는 미리 사는 편이 좋다.",
+    "def area(radius):\n    return 3.14159 * radius ** 2\n\nprint(area(12))",
+    "Order #48213: 2 x coffee 😀, 1 x naïve café crème - total 17,40 €.",
+)
+"""What is read before and after: English, Korean, code, numbers and emoji."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the file is, against the model it was made of, on `TEXTS`.
+
+    `furthest`: the largest difference of a logit, as a share of the largest logit. `before` and
+    `after` are perplexities, `same` of `tokens` places have the same likeliest next token.
+    """
+
+    bytes: int
+    bytes_before: int
+    furthest: float
+    before: float
+    after: float
+    same: int
+    tokens: int
+    same_tokens: bool
+
+    def faults(self, bits: Bits) -> list[str]:
+        """What makes the file another model than it should be."""
+        faults = []
+        if not self.same_tokens:
+            faults.append("its tokenizer cuts the check texts into other tokens")
+        if bits == "F16" and self.furthest > EXACT:
+            faults.append(f"a logit is {self.furthest:.1%} from the model's, of its largest one")
+        if not math.isfinite(self.after):
+            faults.append("its logits are no finite numbers")
+        return faults
+
+
+def write(name: str, bits: Bits, into: Path) -> Written:
+    """Write ``model.gguf`` and a Modelfile for Ollama into the new folder `into`, and read it back.
+
+    `name` is a model (embedded, a folder, a Hub id) or a folder that nshot delivered, whose
+    adapter is merged into its base first: llama.cpp's own converter of adapters drops what is put
+    on a tied output layer. Raises `InputError` for what no GGUF of the Llama family can hold.
+    """
+    if bits not in BITS:
+        raise InputError(Fault(f"--bits {bits}", f"one of: {', '.join(BITS)}"))
+    ref = model_of(name)
+    module, tokenizer = _opened(ref)
+    title = Path(ref.name).name
+
+    def fill(folder: Path) -> None:
+        write_gguf(module, tokenizer, bits, folder / FILE, title)
+        write_atomic(folder / MODELFILE, modelfile(tokenizer, FILE))
+
+    write_folder(into, fill)
+    return _compared(module, tokenizer, into)
+
+
+def model_of(name: str) -> ModelRef:
+    """The language model that a word means, or that a delivered folder answers with."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir() or (folder / "config.json").exists():
+        return resolve(name, "lm")
+    saved, _ = unwrapped(read(delivered(folder)))
+    ref = saved.settings.get("ref")
+    if saved.kind != "prompted" or not isinstance(ref, dict):
+        problem = f"{name} answers with '{saved.kind}', not with a language model that writes"
+        expected = f"a folder of a method that asks one, such as lora or instruct ({RECORD})"
+        raise InputError(Fault(problem, expected, "nshot export DIR --to FORM for a head"))
+    return ref_from_json(ref, saved.folder)
+
+
+def _opened(ref: ModelRef) -> tuple[Any, Any]:
+    """The model in float32 with its deltas merged, and its tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from nshot.models.hf.mount import mount
+
+    if ref.engine != "hf":
+        raise InputError(Fault(f"a model of the engine {ref.engine}", "weights on this disk"))
+    if wrong := [delta.kind for delta in ref.deltas if delta.kind not in ("peft", "weights")]:
+        problem = f"{wrong[0]} adapters cannot be merged into the weights they stand beside"
+        raise InputError(Fault(problem, "LoRA, or weights that were tuned themselves"))
+    place = locate(ref)
+    module = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+    answering = mount(module, ref.deltas)
+    if answering is not module:
+        kind = str(answering.active_peft_config.peft_type).rpartition(".")[2]
+        if kind not in ("LORA", "IA3"):
+            raise InputError(Fault(f"{kind} cannot be merged into weights", "LoRA or IA3"))
+        module = answering.merge_and_unload()
+    return module.eval(), tokenizer
+
+
+def _compared(module: Any, tokenizer: Any, folder: Path) -> Written:
+    """The file, loaded afresh by another reader, beside the model."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    again = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True
+    ).eval()
+    words = AutoTokenizer.from_pretrained(folder, gguf_file=FILE, local_files_only=True)
+    read_as = [tokenizer(text, add_special_tokens=False).input_ids for text in TEXTS]
+    furthest, losses, same, count = 0.0, [0.0, 0.0], 0, 0
+    with torch.no_grad():
+        for ids in read_as:
+            tokens = torch.tensor([ids])
+            one, other = (model(tokens).logits[0, :-1].double() for model in (module, again))
+            furthest = max(furthest, float((one - other).abs().max() / one.abs().max()))
+            same += int((one.argmax(-1) == other.argmax(-1)).sum())
+            count += len(one)
+            for place, logits in enumerate((one, other)):
+                picked = logits.log_softmax(-1).gather(1, tokens[0, 1:, None])
+                losses[place] -= float(picked.sum())
+    again_as = [words(text, add_special_tokens=False).input_ids for text in TEXTS]
+    return Written(
+        bytes=(folder / FILE).stat().st_size,
+        bytes_before=_bytes(module.parameters()),
+        furthest=furthest,
+        before=math.exp(losses[0] / count),
+        after=math.exp(losses[1] / count),
+        same=same,
+        tokens=count,
+        same_tokens=read_as == again_as,
+    )
+
+
+def _bytes(parameters: Iterable[Any]) -> int:
+    return sum(4 * parameter.numel() for parameter in parameters)

@@ -1,0 +1,22 @@
+"""What docs/quantisation.md computes and claims, computed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nshot.models.llamacpp.write_gguf import BITS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text(encoding="utf-8")
+
+
+def test_the_steps_hold() -> None:
+    names: dict[str, object] = {}
+    programs = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert len(programs) == 4
+    for program in programs:
+        exec(compile(program, "quantisation.md", "exec"), names)
+
+
+def test_the_table_has_every_form() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(BITS)
