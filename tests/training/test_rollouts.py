@@ -21,7 +21,7 @@ from nshot.training.rollouts import (
     Likelihoods,
     Rollout,
     by_row,
-    expected,
+    expectations,
     logprobs,
     probe,
     repetition,
@@ -160,10 +160,10 @@ def test_the_critic_expects_what_it_would_reading_the_text_again(lent: LentModel
     ]
     _, values = Judging(module, Whole(module.policy, "cpu"), 1.3).judge([t.row for t in texts])
     again = by_row(values, [text.row for text in texts])
-    for own, read in zip(expected(module, texts), again, strict=True):
+    for own, read in zip(expectations(module, texts), again, strict=True):
         torch.testing.assert_close(own, read, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="without the states"):
-        expected(module, written(lent))
+        expectations(module, written(lent))
 
 
 def test_long_rounds_are_read_in_parts(lent: LentModel) -> None:

@@ -158,7 +158,7 @@ def logprobs(model: Likelihoods, rows: Sequence[Row]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def expected(critic: ActorCritic, texts: Sequence[Rollout]) -> list[Tensor]:
+def expectations(critic: ActorCritic, texts: Sequence[Rollout]) -> list[Tensor]:
     """What the critic expected as each token was drawn, (tokens,) a text: nothing is read again."""
     states = [text.states for text in texts if text.states is not None]
     if len(states) < len(texts):

@@ -146,8 +146,8 @@ class Explorer:
         Raises `InputError` where the reward is not one finite number an answer.
         """
         how = replace(self.how, seed=random.Random(f"{self.how.seed}:{name}").getrandbits(32))
-        asked = [self.prompts[i] for i in numbers]
-        written = rollouts(self.lent, asked, how, count, name, self.states)
+        prompts = [self.prompts[i] for i in numbers]
+        written = rollouts(self.lent, prompts, how, count, name, self.states)
         examples = [self.examples[numbers[one.prompt]] for one in written]
         worth = rewards(self.reward, examples, [one.text.strip() for one in written])
         model = Likelihoods(self.reader, how.temperature)

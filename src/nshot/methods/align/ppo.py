@@ -99,10 +99,10 @@ class PPO(Exploring):
 
         from nshot.training.objectives.kl import next_coefficient
         from nshot.training.objectives.ppo import Judged, estimates, token_rewards, whitened
-        from nshot.training.rollouts import expected
+        from nshot.training.rollouts import expectations
 
         coefficient = float(learner.coefficient)
-        values = expected(model.module, answers.rollouts)
+        values = expectations(model.module, answers.rollouts)
         scored = zip(answers.rewards, answers.rollouts, answers.reference, values, strict=True)
         each = [
             estimates(
