@@ -72,7 +72,7 @@ def sample(name: str, into: Path) -> tuple[Path, Path]:
         rows = read(folder / f"{part}.jsonl")
         if part == "dev":  # 471 rows: the rest comes from the end of the training file
             rows += read(folder / "train.jsonl")[-(TEST - len(rows)) :]
-        if part == "train":
+        if part == "train" and held == "dev":  # those that were taken for the test
             rows = rows[: len(rows) - TEST]
         random.Random(0).shuffle(rows)
         path = into / f"{'train' if part == 'train' else 'test'}.jsonl"

@@ -333,6 +333,32 @@ def test_predict_reads_tables_and_keeps_their_ids(typed: Typed, place: Path, nam
     assert max(rows[0]["scores"], key=rows[0]["scores"].get) == "refund"
 
 
+def test_predict_keeps_answers_and_cache_shows_warms_and_prunes_them(
+    typed: Typed, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NSHOT_CACHE", str(Path("cache").absolute()))
+    Path("in.txt").write_text("비밀번호 로그인\nwhere is my parcel\n", encoding="utf-8")
+    run = str(place / "run")
+    code, first, err = typed("predict", run, "in.txt", "--cache")
+    assert (code, err) == (0, "2 answers computed, 0 kept from before\n")
+    code, again, err = typed("predict", run, "in.txt", "--cache")
+    assert (code, again, err) == (0, first, "0 answers computed, 2 kept from before\n")
+    assert again == typed("predict", run, "in.txt")[1], "as without a cache"
+    Path("more.txt").write_text("where is my parcel\nrefund me\n", encoding="utf-8")
+    _, _, err = typed("cache", "warm", run, "more.txt")
+    assert err.startswith("1 answers computed, 1 kept from before, in ")
+    _, out, _ = typed("cache", "stats")
+    assert f"         3  {place / 'run' / 'winner'}" in out
+    code, _, err = typed("cache", "prune")
+    assert (code, "nothing to delete" in err, "--days N" in err) == (2, True, True)
+    code, _, err = typed("cache", "prune", "--of", "nowhere")
+    assert (code, "no kept answers of nowhere" in err) == (2, True)
+    assert typed("cache", "prune", "--days", "1")[1].startswith("0 answers deleted")
+    assert typed("cache", "prune", "--of", run)[1].startswith("3 answers deleted")
+    code, _, err = typed("predict", run, run, "in.txt", "--cache")
+    assert (code, "--cache with several folders" in err) == (2, True)
+
+
 def test_predict_writes_korean_as_korean(typed: Typed, place: Path) -> None:
     Path("in.csv").write_text("text\n비밀번호 로그인 계정\n", encoding="utf-8")
     _, out, _ = typed("predict", str(place / "run" / "winner"), "in.csv")

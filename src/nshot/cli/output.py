@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nshot.report.terminal import Bars, Lines
+    from nshot.use.ready import Ready
 
 
 def note(notes: Iterable[str]) -> None:
@@ -41,3 +42,11 @@ def short(path: Path) -> str:
     """A path as one would type it from here."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+def kept(model: Ready) -> str:
+    """How many answers a cache had."""
+    cached = model.cached
+    if cached is None:
+        return ""
+    return f"{cached.misses:,} answers computed, {cached.hits:,} kept from before"

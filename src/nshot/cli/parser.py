@@ -12,6 +12,9 @@ from nshot.cli import (
     adapt,
     advise,
     align,
+    cache_prune,
+    cache_stats,
+    cache_warm,
     check,
     compare,
     data_generate,
@@ -34,7 +37,11 @@ VERBS: tuple[ModuleType, ...] = (
     methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
-DATA_VERBS: tuple[ModuleType, ...] = (data_show, data_generate, data_translate)
+GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
+    "data": ("work on files of instructions", (data_show, data_generate, data_translate)),
+    "cache": ("answers kept by predict --cache", (cache_stats, cache_prune, cache_warm)),
+}
+"""What each group is about, and its verbs: ``nshot data show``."""
 _EPILOG = """\
 examples:
   nshot compare tickets.csv                         guess the columns, try everything
@@ -77,16 +84,16 @@ def parser(words: Sequence[str] | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"nshot {__version__}")
     verbs = top.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
     _add(verbs, VERBS, words)
-    about = "work on files of instructions"
-    data = verbs.add_parser("data", help=about, description=about, allow_abbrev=False)
-    data.set_defaults(parser=data)
-    _add(data.add_subparsers(required=True, metavar="VERB", parser_class=Parser), DATA_VERBS, words)
+    for group, (about, modules) in GROUPS.items():
+        own = verbs.add_parser(group, help=about, description=about, allow_abbrev=False)
+        own.set_defaults(parser=own)
+        _add(own.add_subparsers(required=True, metavar="VERB", parser_class=Parser), modules, words)
     return top
 
 
 def _add(verbs: Any, modules: Sequence[ModuleType], words: Sequence[str] | None) -> None:
     for module in modules:
-        name = module.__name__.rpartition(".")[2].removeprefix("data_")
+        name = module.__name__.rpartition(".")[2].rpartition("_")[2]
         verb = verbs.add_parser(
             name, help=module.ABOUT, description=module.ABOUT, allow_abbrev=False
         )

@@ -55,6 +55,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         " this precision (0 to 1); of several DIR each has its own",
     )  # fmt: skip
     parser.add_argument(
+        "--cache", action="store_true",
+        help="keep the answers on disk, and compute none again: after a kill the same command goes"
+        " on; `nshot cache` shows and deletes what is kept",
+    )  # fmt: skip
+    parser.add_argument(
         "--save-threshold", action="store_true",
         help="let DIR keep --abstain-below P: every later predict and nshot.load holds back so",
     )  # fmt: skip
@@ -76,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         faults.append(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
     if arguments.at_precision is not None and threshold is not None:
         faults.append(Fault("--at-precision beside --abstain-below", "one or the other"))
+    if arguments.cache and len(folders) > 1:
+        faults.append(Fault("--cache with several folders", "one folder"))
     if faults:
         raise InputError(faults)
     several = len(folders) > 1
@@ -164,14 +171,22 @@ def _of_one(
     """The answers of one folder to a file, or to files that are an input each; a table's cells."""
     from nshot.cli import output
     from nshot.data.inputs import read_table_of_inputs
+    from nshot.use.answers import Answers
     from nshot.use.ready import ready
 
-    model = ready(folder, abstain_below=threshold, at_precision=arguments.at_precision)
+    model = ready(
+        folder,
+        abstain_below=threshold,
+        at_precision=arguments.at_precision,
+        answers=Answers() if arguments.cache else None,
+    )
     rows, cells, notes = read_table_of_inputs(
         files, model.task, arguments.encoding, arguments.pictures
     )
     output.note(notes)
     predictions = model.predict([input for _, input in rows])
+    if arguments.cache:
+        sys.stderr.write(f"{output.kept(model)}\n")
     abstains = bool(model.abstain_below)
     lines = [
         {"id": key, **_answer(model.task, prediction, abstains)}

@@ -17,6 +17,7 @@ from nshot.core.files import unique_ends
 from nshot.core.types import Input, Prediction, Task
 from nshot.models import open_models
 from nshot.models.base import Models
+from nshot.use.answers import Answers
 from nshot.use.ready import Asked, Ready, ready
 
 Place: TypeAlias = str | Path
@@ -76,6 +77,7 @@ def load(
     models: Models | None = None,
     abstain_below: float | None = None,
     at_precision: float | None = None,
+    cache: bool = False,
 ) -> Ready: ...
 @overload
 def load(
@@ -89,6 +91,7 @@ def load(
     models: Models | None = None,
     abstain_below: float | None = None,
     at_precision: float | None = None,
+    cache: bool = False,
 ) -> Ready | Many:
     """Load a delivered folder, or the winner of a run folder; several, by name, as `Many`.
 
@@ -96,10 +99,13 @@ def load(
     tell them apart; a mapping gives the names. Answers less probable than `abstain_below` are held
     back; None: than each folder keeps, if it keeps a threshold. With `at_precision` the positive
     label of two is answered from the probability on at which each folder's validation rows had that
-    precision. Raises `InputError` with the faults of all folders.
+    precision. With `cache` the answers of the folder are kept on disk, as `nshot predict --cache`
+    keeps them. Raises `InputError` with the faults of all folders.
     """
     if isinstance(folder, str | Path):
-        return ready(folder, models, abstain_below, at_precision)
+        return ready(folder, models, abstain_below, at_precision, Answers() if cache else None)
+    if cache:
+        raise InputError(Fault("cache with several folders", "one folder"))
     places = folder if isinstance(folder, Mapping) else unique_names([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))

@@ -16,6 +16,7 @@ from nshot.predictors.base import Predictor
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import RECORD
 from nshot.use.abstaining import held_back, kept_threshold, misfit
+from nshot.use.answers import Answers, Cached, fingerprint, listed_as
 from nshot.use.at_precision import answered_at, threshold_of
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
@@ -30,8 +31,8 @@ class Ready:
 
     Answers less probable than `abstain_below` are held back; None: than the folder keeps, if it
     keeps a threshold. With `at_precision` the positive label of two is answered from the
-    probability on at which validation rows had that precision. Raises `InputError` for a threshold
-    that the task cannot have, and for both.
+    probability on at which validation rows had that precision. Answers that `answers` keeps are not
+    computed again. Raises `InputError` for a threshold that the task cannot have, and for both.
     """
 
     def __init__(
@@ -40,10 +41,15 @@ class Ready:
         folder: Path,
         abstain_below: float | None = None,
         at_precision: float | None = None,
+        answers: Answers | None = None,
     ) -> None:
         if abstain_below is not None and at_precision is not None:
             raise InputError(Fault("at_precision beside abstain_below", "one or the other"))
         self._predictor = predictor
+        self.cached = None
+        if answers is not None:
+            name = listed_as(folder)
+            self.cached = Cached(predictor, answers, fingerprint(folder), name)
         self._checks = read_checks(folder)
         kept = kept_threshold(folder) if abstain_below is None else abstain_below
         self.abstain_below = kept or 0.0
@@ -68,7 +74,8 @@ class Ready:
 
         One that is held back is `abstained`, its answer ``""``, its scores as they were.
         """
-        predictions = self._predictor.predict([self.input(one) for one in inputs])
+        predictor = self.cached or self._predictor
+        predictions = predictor.predict([self.input(one) for one in inputs])
         if self._positive_from is not None:
             predictions = answered_at(self.task, predictions, self._positive_from)
         if not self.abstain_below:
@@ -114,10 +121,12 @@ def ready(
     models: Models | None = None,
     abstain_below: float | None = None,
     at_precision: float | None = None,
+    answers: Answers | None = None,
 ) -> Ready:
     """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
     place = delivered(Path(folder))
-    return Ready(load(place, models or open_models()), place, abstain_below, at_precision)
+    predictor = load(place, models or open_models())
+    return Ready(predictor, place, abstain_below, at_precision, answers)
 
 
 def delivered(folder: Path) -> Path:

@@ -1,0 +1,36 @@
+"""``nshot cache warm``: compute answers before anybody asks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ABOUT = "compute the answers to inputs and keep them, before anybody asks"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The folder and the inputs."""
+    from nshot.cli import flags
+    from nshot.core.fields import ENCODING
+
+    parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
+    parser.add_argument("inputs", metavar="INPUTS", type=Path, help="a file that predict reads")
+    parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
+    flags.add_answers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """How many were computed."""
+    from nshot.cli import output
+    from nshot.data.inputs import read_table_of_inputs
+    from nshot.use.answers import Answers
+    from nshot.use.ready import ready
+
+    answers = Answers(arguments.file)
+    model = ready(arguments.folder, answers=answers)
+    rows, _, notes = read_table_of_inputs(arguments.inputs, model.task, arguments.encoding)
+    output.note(notes)
+    model.predict([one for _, one in rows])
+    sys.stderr.write(f"{output.kept(model)}, in {answers.path}\n")
+    return 0
