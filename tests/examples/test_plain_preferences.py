@@ -15,6 +15,7 @@ PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
 LEFT = {
     "reward": {"adapter_model.safetensors", "reward_head.safetensors"},
     "dpo": {"adapter_model.safetensors"},
+    "kto": {"adapter_model.safetensors"},
 }
 
 
@@ -23,6 +24,13 @@ def test_a_script_trains_scores_and_saves(name, tmp_path, monkeypatch, capsys):
     base = tiny_llama(tmp_path / "tiny")
     pairs = [{"prompt": f"tea {i}?", "chosen": "please", "rejected": "no way"} for i in range(12)]
     rows = [*pairs, {"prompt": "same?", "chosen": "yes", "rejected": "yes "}]
+    if name == "kto":
+        sides = (("chosen", True), ("rejected", False))
+        rows = [
+            {"prompt": one["prompt"], "completion": one[key], "label": liked}
+            for one in pairs
+            for key, liked in sides
+        ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     folder = tmp_path / "work"
     folder.mkdir()

@@ -30,6 +30,7 @@ from nshot.core.errors import Fault
 from nshot.core.files import link, write_atomic, write_folder
 from nshot.core.serial import dumps, from_data, to_data
 from nshot.methods import TABLE
+from nshot.methods.contract import Method
 from nshot.methods.spec import spec, spec_hash
 from nshot.models.catalog import needs_conversion
 from nshot.report import align_page
@@ -265,8 +266,15 @@ class _Run:
             tuple(body.get("notes", ())),
             tuple(body.get("losses", ())),
             rounds,
-            method.model_dump(mode="json", exclude={"method"}, exclude_unset=True),
+            _changed(method),
         )
+
+
+def _changed(method: Method) -> dict[str, Any]:
+    """The settings that are not as they are by default."""
+    usual = {name: field.default for name, field in type(method).model_fields.items()}
+    return {name: value for name, value in method.model_dump(mode="json").items()
+            if name != "method" and value != usual[name]}  # fmt: skip
 
 
 def align(
@@ -275,7 +283,7 @@ def align(
     preferences: str | Path | None = None,
     demonstrations: str | Path | None = None,
     test: str | Path | None = None,
-    policy: Literal["ppo", "grpo", "dpo"] | None = None,
+    policy: Literal["ppo", "grpo", "dpo", "kto"] | None = None,
     start: str | Path | None = None,
     model: str | Path | None = None,
     settings: Mapping[str, Mapping[str, object]] | None = None,

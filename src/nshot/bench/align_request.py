@@ -40,7 +40,9 @@ class AlignRequest:
         Place | None,
         Flag("preferences to measure on (default: a fifth of the prompts is held out)", "FILE"),
     ] = None
-    policy: Annotated[Literal["ppo", "grpo", "dpo"], Flag("the last step", name="--with")] = "ppo"
+    policy: Annotated[
+        Literal["ppo", "grpo", "dpo", "kto"], Flag("the last step", name="--with")
+    ] = "ppo"
     start: Annotated[
         Place | None,
         Flag(

@@ -120,7 +120,8 @@ def _unused(request: Request, rows: Split) -> list[str]:
 
 def row_faults(request: Request, task: Task, also: Sequence[str], rows: Split) -> list[Fault]:
     """Metrics that do not fit; labels with too few rows for the shots asked for, or for folds."""
-    wrong = misfits(task, also, (*rows.train, *rows.test))
+    every = rows.mode == "folds" or task.kind != "rank"  # else answers without another can teach
+    wrong = misfits(task, also, (*(rows.train if every else ()), *rows.test))
     if task.has_labels and rows.mode == "folds" and (faults := _lonely(task, rows)):
         return [*wrong, *faults]
     largest = max((n for n in request.shots or () if n is not None), default=0)

@@ -57,6 +57,7 @@ WHERE: Mapping[str, str] = {
     "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
     "reward": "nshot.methods.align.reward:Reward",
     "dpo": "nshot.methods.align.dpo:DPO",
+    "kto": "nshot.methods.align.kto:KTO",
     "ppo": "nshot.methods.align.ppo:PPO",
     "grpo": "nshot.methods.align.grpo:GRPO",
     "from_folder": "nshot.methods.compress.from_folder:FromFolder",

@@ -92,9 +92,10 @@ def _second(change: Change) -> str:
     assert change.second is not None
     if change.is_hacked:
         return "The policy has learned to please the first one: its answers got worse."
-    if change.second.low > 0 and change.reward.low > 0:
-        return "Both say that the answers got better."
-    return "It confirms no gain."
+    if change.second.low <= 0:
+        return "It confirms no gain."
+    both = change.reward.low > 0
+    return "Both say that the answers got better." if both else "It is alone in this."
 
 
 def _judgement(one: Judgement) -> str:
