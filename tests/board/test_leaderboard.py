@@ -108,6 +108,15 @@ def test_the_learning_curve_is_of_the_first_draw_in_few_points() -> None:
     assert untrained.learning_curve is None
 
 
+def test_a_policy_that_was_stopped_early_keeps_its_rounds() -> None:
+    rounds = {"reward": [0.1, 0.4], "kl": [0.0, 31.0]}
+    curve = {"train": [], "validation": [], "rounds": rounds}
+    one = replace(measured("10"), extra={"learning_curve": curve})
+    row = row_of(Entry(KNN, measurements={4: [one]}), TASK, [4]).learning_curve
+    assert row.rounds == {"reward": (0.1, 0.4), "kl": (0.0, 31.0)}
+    assert row.train == ()
+
+
 def facts_of(task: Task = TASK, count: int = 2) -> Facts:
     rows = tuple(Example(f"r{i}", Input(), ("ab"[i % 2],)) for i in range(count))
     return Facts(task, Split((), rows, "file", "f"), (4,), 1)

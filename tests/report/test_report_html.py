@@ -334,6 +334,18 @@ def test_how_the_loss_fell_is_shown_of_what_was_trained() -> None:
     assert 'id="losses"' not in render(board, {})
 
 
+def test_how_a_policy_went_is_shown_of_what_sampled_answers() -> None:
+    board = sample_board.board()
+    assert 'id="rounds"' not in render(board, {})
+    rounds = {"reward": [-0.5, 0.25, 0.5], "kl": [0.0, 1.5, 3.0], "length": [9.0, 8.0, 7.5]}
+    board["rows"][0]["learning_curve"] = {"train": [[1, 0.5]], "validation": [], "rounds": rounds}
+    page = render(board, {})
+    part = page[page.index('id="rounds"') :]
+    part = part[: part.index("</section>")]
+    assert part.count("<svg") == 3
+    assert "after 1 updates: 1.5 nats an answer" in part
+
+
 def test_deployed_row_is_not_in_the_contest() -> None:
     page = render(sample_board.board(), {})
     board_part = page[page.index('id="board"') : page.index('id="delivered"')]

@@ -494,16 +494,17 @@ def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None
     last of its steps.
     """
     drawn = (m.extra.get("learning_curve") for m in measurements)
-    first = next((curve for curve in drawn if curve and curve["train"]), None)
+    first = next((c for c in drawn if c and (c["train"] or c.get("rounds"))), None)
     if first is None:
         return None
     losses = first["train"]
-    width = -(-len(losses) // _LOSSES)
+    width = max(1, -(-len(losses) // _LOSSES))
     train = [
         (min(start + width, len(losses)), float(np.mean(losses[start : start + width])))
         for start in range(0, len(losses), width)
     ]
-    return LearningCurve(train=train, validation=first["validation"])
+    rounds = first.get("rounds", {})
+    return LearningCurve(train=train, validation=first["validation"], rounds=rounds)
 
 
 def _costs(measurements: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:

@@ -175,6 +175,11 @@ class LearningCurve(Part):
         description="the same for shots that nothing was learned from (see"
         " [instruct](methods/instruct.md)), at step 0 and after each epoch",
     )
+    rounds: Mapping[str, tuple[FiniteFloat, ...]] = Field(
+        default_factory=dict,
+        description="of a policy (see [alignment](alignment.md)): `reward`, `kl` (nats an answer),"
+        " `length` (tokens) and `repetition` of the answers sampled for each update",
+    )
 
 
 class TrialScore(Part):

@@ -6,29 +6,18 @@ from nshot.board.alignment import Alignment, Bounded, Change, Judgement, Written
 from nshot.report import charts
 from nshot.report.page import environment
 from nshot.report.svg import writable
+from nshot.report.views import round_panels
 
-_CURVES = (
-    ("reward", ""),
-    ("kl", " nats an answer"),
-    ("length", " tokens"),
-    ("repetition", ""),
-)
-_NAMES = {"kl": "KL"}
 _COIN = 0.5
 
 
 def render(made: Alignment) -> str:
     """The page; a part that has nothing to show is left out."""
     policy = made.step("policy")
-    rounds = policy.rounds if policy else {}
     context = {
         "made": made,
         "sentences": sentences(made),
-        "curves": [
-            charts.rounds_panel(_NAMES.get(name, name), rounds[name], unit)
-            for name, unit in _CURVES
-            if rounds.get(name)
-        ],
+        "curves": round_panels(policy.rounds if policy else {}),
         "bins": [
             charts.Bin(c.pairs, c.probability, c.right.value, c.right.low, c.right.high)
             for c in (made.reward.confidences if made.reward else ())

@@ -45,6 +45,7 @@ from nshot.report.views import (
     marks,
     missing,
     outside,
+    rounds,
     series,
     stands,
 )
@@ -56,6 +57,7 @@ _PARTS = (
     ("cost", "Cost"),
     ("shots", "More labels"),
     ("losses", "Losses"),
+    ("rounds", "Policies"),
     ("positive", "Yes or no"),
     ("calibration", "Calibration"),
     ("confusion", "Confusion"),
@@ -188,6 +190,7 @@ def environment() -> Environment:
         modes=_MODES,
         policy=_policy(script),
         question=question,
+        rounds=rounds,
         rows_answered=rows_answered,
         settings_of=settings_of,
         say=say,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from markupsafe import Markup
+
 from nshot.board.schema import Advice, Board, Race, Row
-from nshot.report.charts import Lane, Losses, Mark, Role, Series, Work
+from nshot.report.charts import Lane, Losses, Mark, Role, Series, Work, rounds_panel
 from nshot.report.headings import rows_answered
 
 Cost: TypeAlias = Literal["use_seconds_per_1000", "build_seconds"]
@@ -116,6 +118,28 @@ def losses(rows: Sequence[View]) -> list[Losses]:
         Losses(view.name, view.role, curve.train, curve.validation)
         for view in rows
         if (curve := view.row.learning_curve) and curve.train
+    ]
+
+
+ROUNDS = (("reward", ""), ("kl", " nats an answer"), ("length", " tokens"), ("repetition", ""))
+"""What is shown of a policy's rounds, and its unit."""
+
+
+def rounds(rows: Sequence[View]) -> list[tuple[str, list[Markup]]]:
+    """(name, a drawing for each figure) of each row that sampled answers of its own."""
+    return [
+        (view.name, round_panels(curve.rounds))
+        for view in rows
+        if (curve := view.row.learning_curve) and curve.rounds
+    ]
+
+
+def round_panels(figures: Mapping[str, Sequence[float]]) -> list[Markup]:
+    """A drawing for each figure of a policy's rounds."""
+    return [
+        rounds_panel("KL" if name == "kl" else name, figures[name], unit)
+        for name, unit in ROUNDS
+        if figures.get(name)
     ]
 
 
