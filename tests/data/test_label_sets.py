@@ -177,3 +177,18 @@ def test_rows_with_the_same_text_and_labels_are_one(tmp_path: Path) -> None:
     loaded = load(tmp_path / "rows.jsonl")
     kept = split(loaded.task, loaded.train, None).train
     assert [row.targets for row in kept if row.input.text == "so it is"] == [("b", "a"), ("a",)]
+
+
+def test_one_label_that_applies_or_not_is_a_task(tmp_path: Path) -> None:
+    path = tmp_path / "mails.jsonl"
+    rows = [{"text": f"mail {i}", "labels": ["spam"] if i % 3 else []} for i in range(12)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    loaded = load(path, kind="multilabel")
+    assert loaded.task.label_names == ("spam",)
+    assert sum(not row.targets for row in loaded.train) == 4
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows if row["labels"]), "utf-8")
+    with pytest.raises(InputError, match="every row has the one label 'spam'"):
+        load(path, kind="multilabel")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows if not row["labels"]), "utf-8")
+    with pytest.raises(InputError, match="no label"):
+        load(path, kind="multilabel")

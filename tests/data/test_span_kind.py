@@ -116,3 +116,10 @@ def test_labels_of_test_rows_alone_are_named(tmp_path: Path) -> None:
     loaded = load(train, test=test)
     assert loaded.task.label_names == ("PER",)
     assert any("no other row has: LOC" in note for note in loaded.notes)
+
+
+def test_a_column_of_empty_lists_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a b", "spans": []}\n{"text": "c", "spans": []}\n', "utf-8")
+    with pytest.raises(InputError, match="no row has a span"):
+        load(path, kind="spans")

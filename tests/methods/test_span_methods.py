@@ -132,3 +132,8 @@ def test_saved_and_loaded_it_marks_the_same(tmp_path: Path) -> None:
     assert again.task == TASK
     inputs = [example.input for example in SHOTS.labelled]
     assert again.predict(inputs) == predictor.predict(inputs)
+
+
+def test_a_token_head_needs_a_row(tmp_path: Path) -> None:
+    with pytest.raises(CannotAdapt, match="no row to learn from"):
+        TokenHead().adapt(TASK, Shots(), Bench(tmp_path))

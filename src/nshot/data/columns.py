@@ -25,7 +25,7 @@ from nshot.data.one_hot import (
     several_hot_note,
 )
 from nshot.data.picture_rows import has_pictures
-from nshot.data.spans import holds_spans
+from nshot.data.spans import SPAN_LISTS, holds_spans
 from nshot.data.table import Table, cell_text
 
 LABEL_NAMES = (
@@ -163,7 +163,11 @@ def _spans(table: Table, given: Given, taken: Sequence[str]) -> str | None:
     if given.kind not in (None, "spans"):
         return None
     names = [given.label] if given.label else [name for name in table.columns if name not in taken]
-    return next((name for name in names if holds_spans(table, name)), None)
+    if holding := next((name for name in names if holds_spans(table, name)), None):
+        return holding
+    if given.kind is None:
+        return None
+    return next((name for name in names if name.casefold() in SPAN_LISTS), None)
 
 
 def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> Given:

@@ -50,8 +50,8 @@ def check_labels(
 
     `listed` are the labels of a task file, `shots` the numbers per label that will be drawn,
     `generate` is what to type where the labels are free answers. Rows whose label could not be
-    read are faults of their own and do not count here. `sets`: a row may have several labels, and
-    the test some that no train row has.
+    read are faults of their own and do not count here. `sets`: a row may have several labels, of
+    one or more in all, and the test some that no train row has.
     """
     parts = [part for part in (train, test) if part is not None]
     counts = Counter(label for part in parts for label in part.labels)
@@ -63,7 +63,8 @@ def check_labels(
         doubtful |= _several(parts, counts, listed, faults)
     if listed:
         doubtful |= _unlisted(parts, counts, listed, doubtful, faults)
-    _too_rare(train, None if sets else test, listed, shots, doubtful, faults)
+    least = 1 if sets else 2
+    _too_rare(train, None if sets else test, listed, shots, doubtful, least, faults)
 
 
 def looks_like_text(counts: Counter[str]) -> bool:
@@ -154,16 +155,16 @@ def _too_rare(
     listed: Sequence[str],
     shots: Sequence[int],
     several: set[str],
+    least: int,
     faults: Faults,
 ) -> None:
-    """One class only, labels of the test or the task file without train rows, too few for shots."""
+    """Fewer labels than `least`, labels that no train row has, too few rows for shots."""
     counts = Counter(train.labels)
     names = sorted(counts.keys() | set(listed) - several)
-    if len(names) < 2:
+    if len(names) < least:
         only = f"one label only: {names[0]!r}" if names else "no label"
-        faults.add(
-            Fault(only, expected="rows of two labels or more", where=str(train.path)),
-        )
+        expected = "rows of two labels or more" if least > 1 else "rows to which a label applies"
+        faults.add(Fault(only, expected, where=str(train.path)))
     for name in sorted(set(test.labels if test else ()) - set(names) - several):
         if test:
             test.note(

@@ -579,11 +579,15 @@ def _check_sets(
 ) -> None:
     """The labels of rows that may have several, and enough rows."""
     train, *tests = (part.labelled for part in parts)
-    listed = [label.name for label in task_file.labels]
+    listed, where = [label.name for label in task_file.labels], str(parts[0].table.path)
     tables = [part.table for part in parts]
     generate = generate_command(tables[0], columns, tables[1] if tests else None)
     check_labels(train, tests[0] if tests else None, listed, (), faults, generate, sets=True)
-    for name in sorted({name for part in parts for name in part.labelled.labels}):
+    names = sorted({name for part in parts for name in part.labelled.labels})
+    if len(names) == 1 and all(row.targets for row in parts[0].examples):
+        problem = f"every row has the one label {names[0]!r}"
+        faults.add(Fault(problem, "rows without it too: [] in place of a list", where=where))
+    for name in names:
         if BETWEEN in name:
             problem = f"the label {name!r} has a {BETWEEN!r} in it, which stands between labels"
             for part in parts:

@@ -9,8 +9,9 @@ from typing import Any
 from nshot.core.spans import Span, crossing, splits_a_character, trimmed
 from nshot.data.table import Table, cell_text
 
-_LISTS = ("entities", "spans")
-"""Keys of a mapping that holds the list, as spaCy's ``{"entities": [[0, 5, "PER"]]}``."""
+SPAN_LISTS = ("entities", "spans")
+"""Names of columns of spans, and keys of a mapping that holds the list: spaCy writes
+``{"entities": [[0, 5, "PER"]]}``."""
 _START = ("start", "start_offset", "begin")
 _END = ("end", "end_offset", "stop")
 _LABEL = ("label", "labels", "type", "entity", "entity_group", "entity_type", "tag")
@@ -82,7 +83,7 @@ def _items(cell: Any) -> list[Any] | None:
         except (ValueError, RecursionError):
             return None
     if isinstance(cell, Mapping):
-        cell = next((cell[key] for key in _LISTS if key in cell), None)
+        cell = next((cell[key] for key in SPAN_LISTS if key in cell), None)
     return cell if isinstance(cell, list) else None
 
 

@@ -277,7 +277,8 @@ class _Reader:
             elif other:
                 self.fault(loc, f"labels '{other}' and '{name}' differ only by case or space")
             seen[label_key(name)] = name
-        least, words = (1, "a label") if file.kind == "spans" else (2, "two labels or more")
+        alone = file.kind in ("spans", "multilabel")
+        least, words = (1, "a label") if alone else (2, "two labels or more")
         if len(labels) < least:
             self.fault(("labels",), f"{len(labels)} label", expected=words)
         return tuple(Label(label.name or "", label.description) for label in labels)

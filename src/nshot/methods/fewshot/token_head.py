@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import PositiveFloat
 
+from nshot.core.errors import CannotAdapt
 from nshot.core.spans import spans_of
 from nshot.core.types import Kind, Shots, Task, digest
 from nshot.methods.contract import Workbench
@@ -47,6 +48,8 @@ class TokenHead(OnFeatures):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Read the shots and fit the head; a label that no shot has is not answered."""
+        if not shots.labelled:
+            raise CannotAdapt("there is no row to learn from")
         names = task.label_names
         read = self._tokens([example.input.text for example in shots.labelled], bench)
         targets = np.concatenate([
