@@ -333,6 +333,24 @@ def test_predict_reads_tables_and_keeps_their_ids(typed: Typed, place: Path, nam
     assert max(rows[0]["scores"], key=rows[0]["scores"].get) == "refund"
 
 
+def test_predict_writes_parquet_and_refuses_what_it_does_not_write(
+    typed: Typed, place: Path
+) -> None:
+    import pyarrow.parquet
+
+    Path("in.csv").write_text(
+        "no,text\n1,비밀번호 로그인\n2,where is my parcel\n", encoding="utf-8"
+    )
+    run = str(place / "run")
+    assert typed("predict", run, "in.csv", "-o", "out.parquet")[0] == 0
+    lines = pyarrow.parquet.read_table("out.parquet").to_pylist()
+    assert [(line["no"], line["answer"]) for line in lines] == [("1", "로그인"), ("2", "parcel")]
+    assert isinstance(lines[0]["probability"], float)
+    code, _, err = typed("predict", run, "in.csv", "-o", "out.xlsx")
+    assert (code, ".jsonl, .csv, .tsv or .parquet" in err) == (2, True)
+    assert not Path("out.xlsx").exists()
+
+
 def test_predict_keeps_answers_and_cache_shows_warms_and_prunes_them(
     typed: Typed, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

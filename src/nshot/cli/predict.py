@@ -41,8 +41,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "-o", "--output", metavar="FILE",
-        help="lines of JSON; where it ends in .csv or .tsv a table: the columns of INPUTS and the"
-        " answers (default: standard output)",
+        help="lines of JSON; where it ends in .csv, .tsv or .parquet a table: the columns of INPUTS"
+        " and the answers (default: standard output)",
     )  # fmt: skip
     parser.add_argument(
         "--abstain-below", metavar="P", type=float,
@@ -73,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     faults = []
     if arguments.output and Path(arguments.output).is_dir():
         faults.append(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
+    if arguments.output and Path(arguments.output).suffix.lower() in _UNWRITTEN:
+        expected = ".jsonl, .csv, .tsv or .parquet"
+        faults.append(Fault(f"-o {arguments.output}: predict writes no such file", expected))
     if arguments.save_threshold and threshold is None:
         problem = "--save-threshold without a threshold"
         faults.append(Fault(problem, do="--abstain-below .8 --save-threshold"))
@@ -92,12 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         lines, cells = _of_one(folders[0], inputs, threshold, arguments)
     output = Path(arguments.output) if arguments.output else None
-    text = _text(lines, output.suffix.lower() if output else "", cells)
-    if output:
-        write_atomic(output, text)
-        sys.stderr.write(f"{len(lines)} answers in {output}{_held_back(lines)}\n")
+    suffix = output.suffix.lower() if output else ""
+    if output and suffix == ".parquet":
+        write_atomic(output, _parquet(_table(lines, cells)))
+    elif output:
+        write_atomic(output, _text(lines, suffix, cells))
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(_text(lines, suffix, cells))
+    if output:
+        sys.stderr.write(f"{len(lines)} answers in {output}{_held_back(lines)}\n")
     if arguments.save_threshold and threshold is not None:
         _keep(folders, threshold)
     return 0
@@ -105,20 +111,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 _NUMBERS = frozenset({"scores", "probabilities"})
 """Keys that a table leaves out."""
+_UNWRITTEN = frozenset({".xlsx", ".xls", ".ods", ".feather", ".arrow", ".zip", ".gz"})
+"""What a reader would take for something else than lines of JSON."""
 
 
 def _text(lines: list[dict[str, Any]], suffix: str, cells: Sequence[Mapping[str, str]]) -> str:
-    """Lines of JSON; as .csv or .tsv a table without the scores, the inputs' own cells in front."""
+    """Lines of JSON; as .csv or .tsv a table."""
     if suffix not in (".csv", ".tsv"):
         return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    columns, table = _table(lines, cells), io.StringIO()
+    writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
+    writer.writerow(columns)
+    rows = zip(*columns.values(), strict=True)
+    writer.writerows(["" if cell is None else _cell(cell) for cell in row] for row in rows)
+    return table.getvalue()
+
+
+def _table(lines: list[dict[str, Any]], cells: Sequence[Mapping[str, str]]) -> dict[str, list[Any]]:
+    """Columns of the answers without the scores, the inputs' own in front; None where absent."""
     if cells:
         lines = [_beside(own, line) for own, line in zip(cells, lines, strict=True)]
     names = dict.fromkeys(key for line in lines for key in line if key not in _NUMBERS)
-    table = io.StringIO()
-    writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(line.get(key, "")) for key in names] for line in lines)
-    return table.getvalue()
+    return {name: [line.get(name) for line in lines] for name in names}
+
+
+def _parquet(columns: Mapping[str, list[Any]]) -> bytes:
+    """The columns as the bytes of a parquet file."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        do = "pip install 'nshot[parquet]', or -o answers.csv"
+        raise InputError(
+            Fault("parquet files need pyarrow, which is not installed", do=do)
+        ) from None
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), sink)
+    return bytes(sink.getvalue())
 
 
 def _beside(own: Mapping[str, str], line: dict[str, Any]) -> dict[str, Any]:
