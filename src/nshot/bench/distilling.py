@@ -6,6 +6,7 @@ the student that it taught, and the same student alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -296,7 +297,9 @@ def _teacher(folder: Path, setting: Setting, row: Row) -> Method:
     place = folder / row.saved if row.saved else None
     if place is not None and place.is_dir() and setting.split.mode != "folds":
         return FromFolder(
-            folder=str(place), title=row.name, seconds=round(row.build_seconds or 0.0, 3)
+            folder=str(place),
+            title=row.name.removeprefix("from_folder:"),
+            seconds=round(row.build_seconds or 0.0, 3),
         )
     if row.method not in TABLE:
         raise InputError(
@@ -332,7 +335,7 @@ def _comparison(
     methods: tuple[Method, ...],
 ) -> Request:
     """The comparison of the three on the rows of the run."""
-    place = f"distil-{request.student.replace('@', '-').replace('/', '-')}"
+    place = "distil-" + re.sub(r"[^\w.-]+", "-", request.student)
     prefer: Literal["serving"] = "serving"
     return replace(
         parent,

@@ -50,6 +50,9 @@ def _fault(cls: type[Method], error: Any) -> Fault:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
+    if error["type"] == "missing":
+        do = f"--set '{cls.name}.{key}=VALUE'; a method is " + '{"method": "tfidf_lr"}'
+        return Fault(f"{cls.name}: no {key}", "a value: it has no default", do)
     expected = str(error["msg"]).removeprefix("Input should be ")
     return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected)
 
