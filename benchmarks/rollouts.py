@@ -386,8 +386,8 @@ def table(results: Mapping[Work, Mapping[str, Sequence[Took]]]) -> str:
         f"LoRA of rank 8 on every linear layer; prompts of {low} to {high} tokens. grpo: "
         f"{first.prompts} prompts, {first.answers} answers each, one optimiser step; ppo: "
         f"{second.prompts} prompts, an answer each, two epochs of two batches; every answer has "
-        f"{first.tokens} tokens. Medians of {first.steps} steps and of "
-        f"{len(results[first]['nshot'])} processes each, in turn."
+        f"{first.tokens} tokens. Medians of {first.steps} step(s) and of "
+        f"{len(results[first]['nshot'])} process(es) each, in turn."
     )
     return "\n".join([*lines, "", how])
 
