@@ -176,7 +176,7 @@ def test_everything_wrong_is_said_at_once(chat: Path, tmp_path: Path) -> None:
     (kind,) = refused(shown, model=folder / "llama")
     assert "rows of kind generate" in kind.found
     (few,) = refused(lines(tmp_path / "few.jsonl", [row(i) for i in range(6)]))
-    assert "prompts with preferences" in few.found
+    assert "prompts with preferences to learn from: 5" in few.found
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ def _base(request: AlignRequest, models: Models) -> tuple[ModelRef, tuple[Delta,
         assert model is not None
         return model, ()
     folder = Path(request.start).expanduser()
+    if folder.is_file():
+        problem = f"--from {request.start} is a file"
+        raise InputError(Fault(problem, "a folder: of nshot, of a PEFT adapter, or of a model"))
     if (folder / _ADAPTER).is_file():
         peft = peft_folder.read(folder)
         base = model or resolve(None, "lm")

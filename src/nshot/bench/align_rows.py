@@ -140,7 +140,7 @@ def _cut(loaded: dict[str, Loaded], request: AlignRequest) -> Rows:
     names = {prompt_name(row.input) for row in rows.test}
     kept = [row for row in rows.train if prompt_name(row.input) not in names]
     if (count := len({group_of(row) for row in kept})) < FEWEST:
-        problem = f"{count} prompts with preferences to learn from"
+        problem = f"prompts with preferences to learn from: {count}"
         where = request.preferences or request.source
         raise InputError(Fault(problem, f"{FEWEST} at least", where=where))
     given = loaded.get("demonstrations")
