@@ -351,11 +351,11 @@ def _say_left_out(scope: Scope) -> str:
         return ""
     first, *others = rows
     whole = sum(row.left_seconds or 0.0 for row in rows)
-    also = f", --minutes {_minutes(whole)} with all of them" if others else ""
+    also = f", --minutes {_minutes(whole)} for all of them; most stop sooner" if others else ""
     return (
         f"{_not_reached(scope.left_out, scope.trials)}{_not_finished(scope.unfinished)}The same "
-        f"command with --minutes {_minutes(first.left_seconds or 0.0)} goes on from here with "
-        f"{first.name}{also}."
+        f"command with --minutes {_minutes(first.left_seconds or 0.0)} goes on from here and has "
+        f"time for {first.name}{also}."
     )
 
 
