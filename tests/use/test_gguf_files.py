@@ -145,6 +145,16 @@ def test_other_families_and_what_llama_cpp_reads_otherwise_are_refused(
     assert not (tmp_path / "x.gguf").exists()
 
 
+def test_another_family_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "gpt2"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(InputError, match="the family gpt2"):
+        write(str(folder), "Q8_0", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_head_is_no_language_model(tmp_path: Path) -> None:
     from nshot.predictors.constant import Constant
 

@@ -13,7 +13,7 @@ from nshot.core.files import write_atomic, write_folder
 from nshot.core.types import ModelRef
 from nshot.models.catalog import locate, resolve
 from nshot.models.llamacpp.modelfile import modelfile
-from nshot.models.llamacpp.write_gguf import BITS, Bits, write_gguf
+from nshot.models.llamacpp.write_gguf import BITS, Bits, foreign, write_gguf
 from nshot.predictors.calibrated import unwrapped
 from nshot.predictors.folder import RECORD, read, ref_from_json
 from nshot.use.ready import delivered
@@ -97,7 +97,7 @@ def model_of(name: str) -> ModelRef:
 def _opened(ref: ModelRef) -> tuple[Any, Any]:
     """The model in float32 with its deltas merged, and its tokenizer."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     from nshot.models.hf.mount import mount
 
@@ -107,6 +107,8 @@ def _opened(ref: ModelRef) -> tuple[Any, Any]:
         problem = f"{wrong[0]} adapters cannot be merged into the weights they stand beside"
         raise InputError(Fault(problem, "LoRA, or weights that were tuned themselves"))
     place = locate(ref)
+    if faults := foreign(AutoConfig.from_pretrained(place, local_files_only=True)):
+        raise InputError(faults)  # before its weights are read
     module = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
     answering = mount(module, ref.deltas)

@@ -51,7 +51,7 @@ def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -
     import gguf
 
     config = module.config
-    if faults := [*_foreign(config), *_uneven(module, bits)]:
+    if faults := [*foreign(config), *_uneven(module, bits)]:
         raise InputError(faults)
     words = gguf_tokenizer(tokenizer, int(config.vocab_size))
     with replacing(path) as draft:
@@ -68,7 +68,7 @@ def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -
         writer.close()
 
 
-def _foreign(config: Any) -> list[Fault]:
+def foreign(config: Any) -> list[Fault]:
     """What of a model would be read otherwise by llama.cpp's code for Llama."""
     faults = []
     if config.model_type != "llama":
