@@ -109,7 +109,6 @@ class Verdict:
     high: float
     held_back: float
     held_back_rows: int
-    minutes: float
 
 
 def files(case: Case, into: Path) -> list[str]:
@@ -157,7 +156,6 @@ def measure(name: str, runs: Path, minutes: float) -> Verdict:
     verdict = Verdict(
         board.task.metric, advice.pick, advice.verdict, advice.corrected_score,
         advice.corrected_low, advice.corrected_high, score(metric, statistics), len(answers),
-        json.loads((run / "details.json").read_text(encoding="utf-8"))["elapsed_seconds"] / 60,
     )  # fmt: skip
     write_atomic(file, json.dumps(asdict(verdict)))
     return verdict
@@ -165,14 +163,14 @@ def measure(name: str, runs: Path, minutes: float) -> Verdict:
 
 def table(verdicts: dict[str, Verdict]) -> str:
     """All of it, as Markdown."""
-    heads = ("data", "metric", "pick", "verdict", "stated, %", "held back, %", "minutes")
-    rows = [line(*heads), "|---|---|---|---|--:|--:|--:|"]
+    heads = ("data", "metric", "pick", "verdict", "stated, %", "held back, %")
+    rows = [line(*heads), "|---|---|---|---|--:|--:|"]
     for name, one in verdicts.items():
         stated = f"{100 * one.score:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
         held_back = f"{100 * one.held_back:.1f} of {one.held_back_rows:,} rows"
         rows.append(
             line(f"[{name}]({name}.md)", f"`{one.metric}`", f"`{one.pick}`",
-                 one.verdict.replace("_", " "), stated, held_back, f"{one.minutes:.1f}")
+                 one.verdict.replace("_", " "), stated, held_back)
         )  # fmt: skip
     return "\n".join([*rows, "", f"One thread of {machine.device()}, beside other work."])
 
