@@ -245,3 +245,24 @@ def test_a_policy_that_learned_nothing_is_a_result(chat: Path, tmp_path: Path) -
     assert made.after is None
     assert not made.went_well
     assert content_hash(tmp_path / "r" / "reward")
+
+
+def test_what_it_may_begin_from(chat: Path, llama: Path, whole: Path) -> None:
+    """A folder of nshot, an adapter, a whole model; what is none of these is refused."""
+    pairs = chat.parent / "pairs.jsonl"
+
+    def deltas(start: Path, **fields: Any) -> int:
+        made = prepare(request_of(pairs, {"start": str(start), **fields}, []))
+        assert made.base.name == str(llama)
+        assert "instruct" not in made.methods
+        return len(made.start)
+
+    assert deltas(llama) == 0
+    assert deltas(whole / "instruct") == 1
+    assert deltas(whole / "instruct" / "delta-0", model=str(llama)) == 1
+    (reward,) = refused(pairs, start=whole / "reward")
+    assert "no model that was tuned to write" in reward.found
+    (other,) = refused(pairs, start=whole / "instruct" / "delta-0")
+    assert "another model" in other.found
+    (file,) = refused(pairs, start=pairs)
+    assert "is a file" in file.found
