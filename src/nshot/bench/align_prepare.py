@@ -98,9 +98,11 @@ def _base(request: AlignRequest, models: Models) -> tuple[ModelRef, tuple[Delta,
         predictor = predictor.writer
     if not isinstance(predictor, Prompted) or predictor.demos or predictor.retrieval:
         problem = f"--from {request.start}: no model that was tuned to write"
-        raise InputError(Fault(problem, "a folder of instruct, dpo, kto, ppo or grpo, or a PEFT one"))
+        raise InputError(
+            Fault(problem, "a folder of instruct, dpo, kto, ppo or grpo, or a PEFT one")
+        )
     if model is not None and model != predictor.ref.base:
-        problem = f"--from {request.start} stands on {predictor.ref.name}, and --model is another"
+        problem = f"--from {request.start} stands on another model: {predictor.ref.name}"
         raise InputError(Fault(problem, do="leave --model out"))
     return predictor.ref.base, predictor.ref.deltas
 
