@@ -30,7 +30,7 @@ class LowRank(BaseModel):
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"learning_rate": (1e-3, 5e-4, 2e-3)}
 
     rank: int = Field(default=8, ge=1)

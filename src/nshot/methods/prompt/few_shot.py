@@ -36,6 +36,7 @@ class FewShot(Prompting):
     """
 
     name: ClassVar = "few_shot"
+    version: ClassVar = 2
     kinds: ClassVar = OF_LABELS | WRITTEN
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "n": (8, 4, 16),
