@@ -223,6 +223,10 @@ def test_what_nobody_measured_keeps_a_board_from_being_settled() -> None:
     assert decide(columns).verdict == "settled"
     assert decide(columns, left_out=2).verdict == "leaning"
     assert decide(columns, left_out=2).settled_to == decide(columns).settled_to
+    nearly = [coins("nearly all", 0.99, 400), coins("bad", 0.5, 400)]
+    d = decide(nearly, left_out=2)
+    assert 1 - d.corrected_low < 0.05
+    assert d.verdict == "settled", "no score could be more than 5 points above it"
 
 
 def test_a_verdict_is_allowed_with_folds() -> None:

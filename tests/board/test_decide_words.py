@@ -24,6 +24,7 @@ from nshot.board.schema import (
     Row,
     RowPoints,
     TaskSummary,
+    TrialScore,
     Wish,
 )
 from nshot.board.words import Scope, cost_of, frontier, give_up_of, reasons
@@ -203,6 +204,26 @@ def test_verdicts_are_said() -> None:
     assert "49 test rows are too few for a verdict; from 50 on there is one" in few_rows
     alone = "\n".join(words([exactly("a", 400, 490)]))
     assert "there is no other method to compare it with" in alone
+
+
+def test_what_was_not_reached_is_said_with_the_minutes_it_would_take() -> None:
+    left = tuple(
+        Row(name=name, method=name, rung="peft", status="skipped", left_seconds=600, trial=trial)
+        for name, trial in (("lora", TrialScore(score=0.75, rows=64)), ("full", None))
+    )
+    trials = {"good": TrialScore(score=0.5, rows=64)}
+    scope = Scope(60, left_out=left, trials=trials)
+    good, bad = coins("good", 0.85, 400), coins("bad", 0.5, 400)
+    sentences = " ".join(words([good, bad], scope, left_out=2))
+    assert "Leaning: of the methods that were measured" in sentences
+    assert "2 were not reached and could be." in sentences
+    trial = "lora: in its trial it scored 75.0 % on 64 labelled rows it had not seen, good 50.0 %."
+    assert f"Not reached in the minutes: lora, full. {trial}" in sentences
+    assert "--minutes 12 goes on from here and has time for lora, --minutes 24 for all" in sentences
+    best = coins("good", 0.99, 400)
+    sentences = " ".join(words([best, bad], scope, left_out=2))
+    assert "Settled to within 5 points: no other method that was measured" in sentences
+    assert "What was not reached could be at most" in sentences
 
 
 def test_no_difference_is_seen_where_none_could_be() -> None:

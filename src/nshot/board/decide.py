@@ -44,6 +44,8 @@ FEWEST_ROWS = 50
 """Below this many test rows no verdict is given."""
 FEWEST_GROUPS = 8
 """Below this many groups (of equal size; more of unequal ones) neither."""
+BEST = 1.0
+"""No score is higher: how much better what nobody measured can be is bounded by it."""
 LEAN = 0.25
 """Leaning is what holds at 3 in 4."""
 NOMINAL: Mapping[Question, float] = {1: 1.0, 2: 0.6}
@@ -127,7 +129,8 @@ def decide(
         look: how often these test rows have been decided on; look k spends alpha / 2^(k-1), so
             that all looks together stay under 2 alpha.
         left_out: contenders that were not measured, though they could have been and nothing rules
-            them out: with one of these nothing is settled.
+            them out: with one of these nothing is settled, unless the pick is so good that no
+            score could be more than delta above it.
 
     Raises:
         InputError: no column, or the wish excludes every contender.
@@ -232,6 +235,8 @@ def choose(
     settled, leaning = ((b or 0.0) <= terms.delta + TINY for b in (bound, lean))
     assumed = bool(contest.draws[pick] == 1 and not contest.fixed[pick])
     own = None if points is None else points[contest.names[pick]]
+    score = pick_score(contest, pick, c, terms.give_up, own, fresh)
+    beatable = terms.left_out > 0 and BEST - score.low > terms.delta + TINY
     return Choice(
         pick=pick,
         inside=inside,
@@ -240,8 +245,8 @@ def choose(
         leaning_to=lean,
         settled=settled,
         assumed=assumed,
-        score=pick_score(contest, pick, c, terms.give_up, own, fresh),
-        verdict=_verdict(contest, pick, settled, leaning, assumed or terms.left_out > 0),
+        score=score,
+        verdict=_verdict(contest, pick, settled, leaning, assumed or beatable),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nshot.board.contest import FEW_GROUPS
 from nshot.board.critical import TINY, alike
-from nshot.board.decide import FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
+from nshot.board.decide import BEST, FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
     from nshot.board.schema import Estimate, Preference, Row, TrialScore
@@ -323,7 +323,10 @@ def _say_verdict(d: Decision) -> str:
     could, within = in_points(d.settled_to), in_points(d.delta)
     if d.verdict == "settled":
         better = f"more than {could} better" if d.settled_to > TINY else "better"
-        return f"Settled to within {within}: no other method open to you is {better}."
+        open_to_you = "open to you" if not d.left_out else "that was measured"
+        return (
+            f"Settled to within {within}: no other method {open_to_you} is {better}.{_ceiling(d)}"
+        )
     if d.verdict == "leaning" and d.settled_to <= d.delta + TINY:
         if d.assumed:
             return "Leaning: on one draw of the shots nothing is called settled."
@@ -342,6 +345,14 @@ def _say_verdict(d: Decision) -> str:
         f"Cannot tell: another method could still be up to {could} better; to count as settled it "
         f"may be at most {within}."
     )
+
+
+def _ceiling(d: Decision) -> str:
+    """Why what was not reached leaves the board settled."""
+    if not d.left_out:
+        return ""
+    most = in_points(BEST - d.corrected_low)
+    return f" What was not reached could be at most {most} better: no score is above 100."
 
 
 def _say_left_out(scope: Scope) -> str:

@@ -52,5 +52,5 @@ def _rendered(tokenizer: Any, turns: Any) -> str:
 
 
 def _as_chatml(turns: Any) -> str:
-    said = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
-    return f"{said}<|im_start|>assistant\n"
+    before = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns)
+    return f"{before}<|im_start|>assistant\n"
