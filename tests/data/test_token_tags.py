@@ -145,6 +145,17 @@ def test_another_label_than_the_tags_is_the_label_of_the_text(tmp_path: Path) ->
     assert loaded.train[0].input.fields == (("text", "EU rejects German call"),)
 
 
+def test_tokens_without_tags_beside_a_text_are_left_alone(tmp_path: Path) -> None:
+    labelled = [
+        {"text": f"It  rained {i}.", "tokens": ["It", "rained", str(i), "."], "label": "ab"[i % 2]}
+        for i in range(4)
+    ]
+    loaded = load(file(tmp_path, labelled))
+    assert [row.input.text for row in loaded.train] == [row["text"] for row in labelled]
+    empty = [row | {"tokens": []} for row in labelled]
+    assert [row.input.text for row in load(file(tmp_path, empty)).train][0] == "It  rained 0."
+
+
 def test_a_row_with_a_tag_too_few_is_refused_by_its_line(tmp_path: Path) -> None:
     broken = ROWS[0] | {"ner_tags": NAMED[:3]}
     with pytest.raises(InputError, match="4 tokens and 3 tags") as caught:

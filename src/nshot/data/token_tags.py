@@ -53,6 +53,8 @@ def read_tokens(
     if tokens is None:
         return given
     tags = None if given.kind not in (None, "spans") else _tags(tables[0], tokens, given.label)
+    if tags is None and TEXT in tables[0].columns and tokens not in given.text:
+        return given  # the tokens only repeat the text
     named = list(names) or (_by_convention(tables[0], tags, notes, faults) if tags else [])
     for table in tables:
         if tokens in table.columns:
@@ -83,7 +85,7 @@ def _tokens(table: Table, given: Given) -> str | None:
 def _are_lists(table: Table, name: str) -> bool:
     cells = [items_of(row.get(name)) for row in table.rows[:_LOOKED_AT]]
     words = [cell for cell in cells if cell is not None and all(isinstance(w, str) for w in cell)]
-    return bool(words) and len(words) == len(cells)
+    return any(words) and len(words) == len(cells)
 
 
 def _tags(table: Table, tokens: str, given: str | None) -> str | None:
