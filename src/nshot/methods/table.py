@@ -51,7 +51,12 @@ def _fault(cls: type[Method], error: Any) -> Fault:
     if error["type"] == "extra_forbidden":
         return Fault(f"{cls.name}: unknown setting '{key}'", do=nearest(key, cls.model_fields))
     if error["type"] == "missing":
-        do = f"--set '{cls.name}.{key}=VALUE'; a method is " + '{"method": "tfidf_lr"}'
+        is_method = any(
+            isinstance(one, BeforeValidator) and one.func is _resolve
+            for one in cls.model_fields[key].metadata
+        )
+        value = '{"method": "tfidf_lr"}' if is_method else "VALUE"
+        do = f"--set '{cls.name}.{key}={value}'"
         return Fault(f"{cls.name}: no {key}", "a value: it has no default", do)
     expected = str(error["msg"]).removeprefix("Input should be ")
     return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected)
