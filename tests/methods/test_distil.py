@@ -176,8 +176,3 @@ def test_the_winner_of_a_run_folder_is_taken(teacher: FromFolder, tmp_path: Path
 def test_no_answer_says_nothing() -> None:
     rows_of = probabilities(TASK, [Prediction(""), Prediction("개")])
     assert rows_of.tolist() == [[0.5, 0.5], [0.0, 1.0]]
-
-
-def test_a_missing_teacher_says_how_a_method_is_written() -> None:
-    with pytest.raises(InputError, match=r"""--set 'distil.teacher=\{"method": "tfidf_lr"\}'"""):
-        TABLE.build({"method": "distil", "student": {"method": "tfidf_lr"}})

@@ -14,4 +14,6 @@ def test_each_missing_setting_is_named_with_what_to_type() -> None:
     text = str(error.value)
     assert "distil: no teacher" in text
     assert "distil: no student" in text
-    assert "--set 'distil.teacher=VALUE'" in text
+    assert """--set 'distil.teacher={"method": "tfidf_lr"}'""" in text
+    with pytest.raises(InputError, match=r"--set 'adapter.folder=VALUE'$"):
+        TABLE.build({"method": "adapter"})
