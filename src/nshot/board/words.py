@@ -321,8 +321,8 @@ def _say_verdict(d: Decision) -> str:
     if d.settled_to is None or d.leaning_to is None:
         return "Cannot tell: there is no other method to compare it with."
     could, within = in_points(d.settled_to), in_points(d.delta)
+    better = f"more than {could} better" if d.settled_to > TINY else "better"
     if d.verdict == "settled":
-        better = f"more than {could} better" if d.settled_to > TINY else "better"
         open_to_you = "open to you" if not d.left_out else "that was measured"
         return (
             f"Settled to within {within}: no other method {open_to_you} is {better}.{_ceiling(d)}"
@@ -331,7 +331,7 @@ def _say_verdict(d: Decision) -> str:
         if d.assumed:
             return "Leaning: on one draw of the shots nothing is called settled."
         return (
-            f"Leaning: of the methods that were measured no other one is more than {could} better, "
+            f"Leaning: of the methods that were measured no other one is {better}, "
             f"but {d.left_out} {'was' if d.left_out == 1 else 'were'} not reached and could be."
         )
     if d.verdict == "leaning":
