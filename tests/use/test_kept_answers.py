@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import nshot
 from nshot.core.errors import InputError
-from nshot.core.types import Image, Input, Prediction, Task, Turn
+from nshot.core.types import Image, Input, Prediction, Turn
 from nshot.use.answers import BLOCK, Answers, Cached, fingerprint, key_of, listed_as
 
 
@@ -30,7 +30,6 @@ def text(words: str) -> Input:
 class Counting:
     """Answers with the text in capitals, and counts what it was asked."""
 
-    task: Task = field(default_factory=lambda: Task("t", "generate"))
     asked: list[str] = field(default_factory=list)
     dies_after: int | None = None
 
@@ -40,26 +39,23 @@ class Counting:
         self.asked += [one.text for one in inputs]
         return [Prediction(one.text.upper(), (0.1, -2.5), 3, 1) for one in inputs]
 
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
 
 def test_an_answer_is_computed_once_and_comes_back_whole(tmp_path: Path) -> None:
     inner = Counting()
-    cached = Cached(inner, Answers(tmp_path / "a.sqlite"), "f", "folder")
+    cached = Cached(inner.predict, Answers(tmp_path / "a.sqlite"), "f", "folder")
     asked = [text("배송이 늦어요"), text("late"), text("배송이 늦어요"), text("\ud800")]
     first = cached.predict(asked)
     assert first == Counting().predict(asked)
     assert inner.asked == ["배송이 늦어요", "late", "\ud800"], "a repeated input once"
-    again = Cached(Counting(dies_after=0), Answers(tmp_path / "a.sqlite"), "f", "folder")
+    again = Cached(Counting(dies_after=0).predict, Answers(tmp_path / "a.sqlite"), "f", "folder")
     assert again.predict(asked) == first
     assert (again.hits, again.misses) == (4, 0)
 
 
 def test_another_folder_or_input_is_another_question(tmp_path: Path) -> None:
     answers = Answers(tmp_path / "a.sqlite")
-    Cached(Counting(), answers, "one", "one").predict([text("a")])
-    other = Cached(Counting(), answers, "two", "two")
+    Cached(Counting().predict, answers, "one", "one").predict([text("a")])
+    other = Cached(Counting().predict, answers, "two", "two")
     other.predict([text("a")])
     assert other.misses == 1
     assert answers.statistics().folders == {"one": 1, "two": 1}
@@ -91,9 +87,9 @@ def test_what_was_put_before_an_end_is_kept(tmp_path: Path) -> None:
     asked = [text(f"row {i}") for i in range(3 * BLOCK)]
     inner = Counting(dies_after=2 * BLOCK)
     with pytest.raises(KeyboardInterrupt):
-        Cached(inner, Answers(tmp_path / "a.sqlite"), "f", "folder").predict(asked)
+        Cached(inner.predict, Answers(tmp_path / "a.sqlite"), "f", "folder").predict(asked)
     rest = Counting()
-    cached = Cached(rest, Answers(tmp_path / "a.sqlite"), "f", "folder")
+    cached = Cached(rest.predict, Answers(tmp_path / "a.sqlite"), "f", "folder")
     assert cached.predict(asked) == Counting().predict(asked)
     assert rest.asked == [one.text for one in asked[2 * BLOCK :]]
 
@@ -143,7 +139,7 @@ def test_processes_write_at_once_and_a_killed_one_loses_no_block_it_had_put(
 def test_prune_deletes_what_is_old_or_of_a_folder(tmp_path: Path) -> None:
     answers = Answers(tmp_path / "a.sqlite")
     for name in ("one", "two"):
-        Cached(Counting(), answers, name, name).predict([text("a"), text("b")])
+        Cached(Counting().predict, answers, name, name).predict([text("a"), text("b")])
     assert answers.prune(days=1) == 0
     assert answers.prune(folder="one") == 2
     assert answers.statistics().folders == {"two": 2}

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,6 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.files import content_hash
 from nshot.core.types import Input, Prediction
 from nshot.models.embedded.conversion import cache_folder
-from nshot.predictors.base import Predictor
 
 BLOCK = 256
 """Inputs that are answered before their answers are put: what a kill can lose."""
@@ -156,12 +155,13 @@ def key_of(fingerprint: str, question: Input) -> bytes:
 
 @dataclass
 class Cached:
-    """A predictor that computes an answer only where none is kept.
+    """Computes an answer only where none is kept.
 
-    `name` is what its answers are listed under; `hits` and `misses` count inputs.
+    `compute` is a predictor's `predict`. `name` is what its answers are listed under; `hits` and
+    `misses` count inputs.
     """
 
-    predictor: Predictor
+    compute: Callable[[Sequence[Input]], list[Prediction]]
     answers: Answers
     fingerprint: str
     name: str
@@ -177,7 +177,7 @@ class Cached:
         left = list(missing.items())
         for start in range(0, len(left), BLOCK):
             block = left[start : start + BLOCK]
-            predictions = self.predictor.predict([one for _, one in block])
+            predictions = self.compute([one for _, one in block])
             new = [(key, one) for (key, _), one in zip(block, predictions, strict=True)]
             self.answers.put(self.name, new)
             known |= new

@@ -49,7 +49,7 @@ class Ready:
         self.cached = None
         if answers is not None:
             name = listed_as(folder)
-            self.cached = Cached(predictor, answers, fingerprint(folder), name)
+            self.cached = Cached(predictor.predict, answers, fingerprint(folder), name)
         self._checks = read_checks(folder)
         kept = kept_threshold(folder) if abstain_below is None else abstain_below
         self.abstain_below = kept or 0.0
