@@ -1,7 +1,7 @@
 """Looking up kept answers: ``python benchmarks/answers.py [--rows 1000000] [--write]``.
 
-A file of so many answers is filled, then read in a fresh process order: keys one by one, and in
-blocks of 256 as `nshot predict --cache` asks. Half of the keys are there.
+A file of so many answers is filled, then read in random order: in blocks of 256, as `nshot predict
+--cache` asks, and one by one. Half of the keys are there.
 """
 
 from __future__ import annotations

@@ -262,8 +262,8 @@ def test_a_trial_stands_on_its_row_where_the_minutes_end_after_it(
     assert advice is not None
     assert advice.verdict != "settled", "nobody knows what it would have scored"
     words = next(one for one in advice.reasons if "--minutes" in one)
-    assert words.startswith("Not reached in the minutes: dear. dear: in its trial it scored")
-    goes_on = r"The same command with --minutes \d+ goes on from here and has time for dear\.$"
+    assert words.startswith("Not reached: dear. dear: in its trial it scored")
+    goes_on = r"The same command goes on from here: --minutes \d+ has time for dear\.$"
     assert re.search(goes_on, words)
     trial = r"forecast 9 min, and 2 s were left; in its trial it scored \d\d\.\d % on 64 labelled"
     assert re.match(trial, row["reason"])

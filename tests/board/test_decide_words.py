@@ -218,8 +218,8 @@ def test_what_was_not_reached_is_said_with_the_minutes_it_would_take() -> None:
     assert "Leaning: of the methods that were measured" in sentences
     assert "2 were not reached and could be." in sentences
     trial = "lora: in its trial it scored 75.0 % on 64 labelled rows it had not seen, good 50.0 %."
-    assert f"Not reached in the minutes: lora, full. {trial}" in sentences
-    assert "--minutes 12 goes on from here and has time for lora, --minutes 24 for all" in sentences
+    assert f"Not reached: lora, full. {trial}" in sentences
+    assert "goes on from here: --minutes 12 has time for lora, --minutes 24 for all" in sentences
     best = coins("good", 0.99, 400)
     sentences = " ".join(words([best, bad], scope, left_out=2))
     assert "Settled to within 5 points: no other method that was measured" in sentences

@@ -11,7 +11,7 @@ from typing import Any
 from nshot.bench.align_request import AlignRequest, is_chat_file, read_chat
 from nshot.bench.align_rows import Rows, read_rows
 from nshot.core.errors import Fault, InputError, collected
-from nshot.core.files import content_hash
+from nshot.core.files import RECORD, content_hash
 from nshot.core.serial import from_data
 from nshot.core.types import Delta, ModelRef
 from nshot.methods import TABLE
@@ -22,7 +22,6 @@ from nshot.models.base import Models
 from nshot.models.catalog import resolve
 from nshot.models.hf import peft_folder
 from nshot.predictors import load
-from nshot.predictors.folder import RECORD
 from nshot.predictors.implicit import Implicit
 from nshot.predictors.prompted import Prompted
 
@@ -72,10 +71,9 @@ def prepare(request: AlignRequest, faults: Sequence[Fault] = ()) -> Prepared:
 
 def _base(request: AlignRequest, models: Models) -> tuple[ModelRef, tuple[Delta, ...]]:
     """The language model, and what of it the first step is replaced by."""
-    model = resolve(request.model, "lm") if request.model or not request.start else None
     if request.start is None:
-        assert model is not None
-        return model, ()
+        return resolve(request.model, "lm"), ()
+    model = resolve(request.model, "lm") if request.model else None
     folder = Path(request.start).expanduser()
     if folder.is_file():
         problem = f"--from {request.start} is a file"

@@ -82,8 +82,7 @@ class Answer:
 class Written:
     """Answers to the held-out prompts, greedily: of one model, in the prompts' order.
 
-    `length` in tokens; `distinct` the share of three-word pieces that stand nowhere else in all of
-    the answers.
+    `length` in tokens; `distinct`: of all pieces of three words, the share that differ.
     """
 
     answers: tuple[Answer, ...]

@@ -365,8 +365,8 @@ def _say_left_out(scope: Scope) -> str:
     also = f", --minutes {_minutes(whole)} for all of them; most stop sooner" if others else ""
     return (
         f"{_not_reached(scope.left_out, scope.trials)}{_not_finished(scope.unfinished)}The same "
-        f"command with --minutes {_minutes(first.left_seconds or 0.0)} goes on from here and has "
-        f"time for {first.name}{also}."
+        f"command goes on from here: --minutes {_minutes(first.left_seconds or 0.0)} has time for "
+        f"{first.name}{also}."
     )
 
 
@@ -375,7 +375,7 @@ def _not_reached(rows: Sequence[Row], trials: Mapping[str, TrialScore]) -> str:
     if not rows:
         return ""
     first = rows[0]
-    which = f"Not reached in the minutes: {', '.join(row.name for row in rows)}."
+    which = f"Not reached: {', '.join(row.name for row in rows)}."
     if first.trial is None:
         return f"{which} "
     best = ""
@@ -391,7 +391,7 @@ def _not_finished(rows: Sequence[Row]) -> str:
 
 
 def _minutes(seconds: float) -> int:
-    """Whole minutes to ask for: a forecast may be a fifth too low."""
+    """Whole minutes to ask for, with a fifth to spare."""
     return max(math.ceil(1.2 * seconds / 60), 1)
 
 

@@ -7,7 +7,7 @@ import argparse
 from nshot.cli import flags, output
 from nshot.core.errors import Fault
 
-ABOUT = "align a model with preferences: instruct, a reward model, then ppo, grpo or dpo"
+ABOUT = "align a model with preferences: instruct, a reward model, then ppo, grpo, dpo or kto"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,6 @@ ABOUT = "delete kept answers: those older than some days, of a folder, or all"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Which answers go."""
-    from nshot.cli import flags
-
-    flags.add_answers(parser)
     parser.add_argument("--days", type=float, metavar="N", help="those put more than N days ago")
     parser.add_argument("--of", metavar="DIR", help="those of this folder, as `stats` lists it")
     parser.add_argument("--all", action="store_true", help="all of them")
@@ -30,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(Fault("nothing to delete", "--days N, --of DIR or --all"))
     if arguments.days is not None and not arguments.days >= 0:
         raise InputError(Fault(f"--days {arguments.days:g}", "0 or more"))
-    answers = Answers(arguments.file)
+    answers = Answers()
     folder = None if arguments.of is None else _listed(arguments.of, answers.statistics().folders)
     count = answers.prune(arguments.days or 0.0, folder)
     sys.stdout.write(f"{count:,} answers deleted from {answers.path}\n")

@@ -9,17 +9,14 @@ ABOUT = "how many answers are kept, of which folders, in how many bytes"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The file."""
-    from nshot.cli import flags
-
-    flags.add_answers(parser)
+    """It has no flags."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """A line a folder, and the sum."""
     from nshot.use.answers import Answers
 
-    answers = Answers(arguments.file)
+    answers = Answers()
     known = answers.statistics()
     for folder, count in known.folders.items():
         sys.stdout.write(f"{count:>10,}  {folder}\n")

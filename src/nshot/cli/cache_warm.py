@@ -11,13 +11,11 @@ ABOUT = "compute the answers to inputs and keep them, before anybody asks"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The folder and the inputs."""
-    from nshot.cli import flags
     from nshot.core.fields import ENCODING
 
     parser.add_argument("folder", metavar="DIR", help="a run folder, or its winner")
     parser.add_argument("inputs", metavar="INPUTS", type=Path, help="a file that predict reads")
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
-    flags.add_answers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.use.answers import Answers
     from nshot.use.ready import ready
 
-    answers = Answers(arguments.file)
+    answers = Answers()
     model = ready(arguments.folder, answers=answers)
     rows, _, notes = read_table_of_inputs(arguments.inputs, model.task, arguments.encoding)
     output.note(notes)

@@ -6,7 +6,6 @@ import argparse
 import csv
 import types
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -45,14 +44,6 @@ def add(
         if flag.several == "again":
             options["action"] = "append"
         parser.add_argument(*words.split(", "), **options)
-
-
-def add_answers(parser: argparse.ArgumentParser) -> None:
-    """The file of kept answers."""
-    parser.add_argument(
-        "--file", metavar="FILE", type=Path,
-        help="the file of kept answers (default: answers.sqlite in nshot's cache)",
-    )  # fmt: skip
 
 
 def read(

@@ -63,6 +63,15 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+RECORD = "nshot.json"
+"""The file that makes a folder one of a predictor; it is written last."""
+
+
+def unsafe_files(folder: Path) -> list[str]:
+    """The names of files in a folder that can run code when they are read."""
+    return sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in UNSAFE)
+
+
 def content_hash(folder: Path) -> str:
     """SHA-256 over the names and bytes of a folder's files: what names a delta's content."""
     whole = hashlib.sha256()

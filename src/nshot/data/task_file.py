@@ -13,13 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
-from nshot.core.files import UNSAFE, content_hash
+from nshot.core.files import RECORD, content_hash, unsafe_files
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
 from nshot.core.types import NAMED, Check, Grammar, Kind, Label
 
 TASK_FILE = "task.yaml"
-RECORD = "nshot.json"
-"""The file that makes a folder one of a predictor."""
 _REWARD = "nshot adapt pairs.jsonl --method reward --out FOLDER"
 
 
@@ -177,7 +175,7 @@ def reward_folder(folder: Path) -> Path:
     if place is None:
         problem = f"no reward model in {folder}: {RECORD} is missing"
         raise InputError(Fault(problem, "what `nshot adapt` wrote", _REWARD))
-    if unsafe := sorted(p.name for p in place.rglob("*") if p.suffix.lower() in UNSAFE):
+    if unsafe := unsafe_files(place):
         problem = f"{unsafe[0]} in {folder} can run code when it is read"
         raise InputError(Fault(problem, "safetensors and JSON only", "delete it"))
     record = read_json(place / RECORD)

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import UNSAFE, write_atomic, write_folder
+from nshot.core.files import RECORD, unsafe_files, write_atomic, write_folder
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Delta, ModelRef, Task
 from nshot.models.hf import peft_folder
 
 FORMAT = 1
 """Raised when a folder written today could not be read by yesterday's code."""
-RECORD = "nshot.json"
 ARRAYS = "arrays.safetensors"
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -56,7 +55,7 @@ def write(
 def read(folder: Path) -> Saved:
     """Read a predictor's folder; `InputError` for what is missing, newer or able to run code."""
     record = _record(folder)
-    if unsafe := sorted(p.name for p in folder.rglob("*") if p.suffix.lower() in UNSAFE):
+    if unsafe := unsafe_files(folder):
         raise InputError(
             Fault(
                 f"{unsafe[0]} in the folder can run code when it is read",

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import write_atomic, write_folder
+from nshot.core.files import RECORD, write_atomic, write_folder
 from nshot.core.types import ModelRef
 from nshot.models.catalog import locate, resolve
 from nshot.models.llamacpp.modelfile import modelfile
 from nshot.models.llamacpp.write_gguf import BITS, Bits, foreign, write_gguf
 from nshot.predictors.calibrated import unwrapped
-from nshot.predictors.folder import RECORD, read, ref_from_json
+from nshot.predictors.folder import read, ref_from_json
 from nshot.use.ready import delivered
 
 FILE, MODELFILE = "model.gguf", "Modelfile"

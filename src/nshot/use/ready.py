@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nshot.core.errors import Fault, InputError
+from nshot.core.files import RECORD
 from nshot.core.types import Input, Prediction, Task
 from nshot.data.pictures import as_image
 from nshot.models import open_models
@@ -14,7 +15,6 @@ from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.checks import read_checks
-from nshot.predictors.folder import RECORD
 from nshot.use.abstaining import held_back, kept_threshold, misfit
 from nshot.use.answers import Answers, Cached, fingerprint, listed_as
 from nshot.use.at_precision import answered_at, threshold_of

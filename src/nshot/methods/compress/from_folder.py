@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from nshot.core.errors import CannotAdapt, InputError
-from nshot.core.files import content_hash
+from nshot.core.files import RECORD, content_hash
 from nshot.core.types import NAMED, Cost, Kind, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Taken, Workbench
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
-from nshot.predictors.folder import RECORD, read
+from nshot.predictors.folder import read
 
 _ROW_SECONDS = 0.05
 """What a row is forecast to take: which models answer it is not known before they are asked."""
