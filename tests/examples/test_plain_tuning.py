@@ -36,3 +36,21 @@ def test_a_script_trains_scores_and_saves(name, base, tmp_path, monkeypatch, cap
     assert 0 <= float(capsys.readouterr().out.split("accuracy ")[1]) <= 1
     kept = {path.name for path in tmp_path.rglob("*.safetensors")}
     assert kept == {KEPT.get(name, "adapter_model.safetensors")}
+
+
+SETS = "message,topics\nlate and cold,late|cold\nlate,late\ncold,cold\nfine,\n"
+NUMBERS = "message,days\ntomorrow,1\nin two days,2\nnext week,7\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "metric"),
+    [("lora_head_labels", SETS, "micro_f1"), ("lora_head_number", NUMBERS, "mae")],
+)
+def test_a_head_of_another_kind(name, rows, metric, base, tmp_path, monkeypatch, capsys):
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = [f"{name}.py", str(base), "rows.csv", "rows.csv", *rows.split("\n")[0].split(",")]
+    monkeypatch.setattr(sys, "argv", words)
+    runpy.run_path(str(PLAIN / f"{name}.py"))
+    assert 0 <= float(capsys.readouterr().out.split(f"{metric} ")[1]) <= 6
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
