@@ -32,7 +32,6 @@ from nshot.board.schema import Board
 from nshot.core import machine
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json, to_data
-from nshot.core.types import Prompt
 from nshot.data.loading import load
 from nshot.models import open_models
 from nshot.models.base import LanguageModel
@@ -67,7 +66,7 @@ def pairs(model: LanguageModel, name: str, part: str, most: int) -> list[dict[st
     rows = [row for row in read(data_folder() / name / f"{part}.jsonl")
             if row["chosen"].strip() and row["rejected"].strip()]  # fmt: skip
     texts = [row["prompt"] + max(row["chosen"], row["rejected"], key=len) for row in rows]
-    counts = model.count([Prompt(text) for text in texts])
+    counts = model.count(texts)
     fitting = [row for row, count in zip(rows, counts, strict=True) if count <= TOKENS]
     random.Random(0).shuffle(fitting)
     return fitting[:most]
