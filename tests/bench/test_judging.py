@@ -23,12 +23,16 @@ from nshot.bench.judging import comparisons, request
 from nshot.bench.prepare import prepare, request_yaml
 from nshot.bench.request import Request, read_request
 from nshot.bench.run import Result
+from nshot.bench.setting import Setting
 from nshot.bench.store import Store
-from nshot.board.judge import Comparison, Judge, share_of
+from nshot.board.judge import Comparison, Judge, RewardJudge, share_of, wins
 from nshot.core.errors import InputError
-from nshot.core.types import Cost, Example, Input, Measurement, Prediction, Task, Turn
+from nshot.core.types import Cost, Example, Input, Measurement, ModelRef, Prediction, Task, Turn
+from nshot.models import open_models
+from nshot.predictors.rewarded import Rewarded
 from nshot.report.board_text import board_table
 from spine import board_of, jsonl, rows_of, stay_here, tickets
+from tiny import tiny_llama
 
 HERE = Path(__file__).parents[1]
 PINS = {"zero_shot": {"format": "plain", "calibration": "none"}}
@@ -203,6 +207,55 @@ def test_a_judge_that_breaks_off_leaves_the_board_and_is_asked_again(
     mended = compared(endpoint.name)
     assert mended.exit_code == 0
     assert verdicts(mended.board)["nearest_answer"]["score"] == 0.75
+
+
+# ---------------------------------------------------------------- a reward model
+
+
+@pytest.fixture
+def rewarded(tmp_path: Path) -> Rewarded:
+    """A reward model of random weights, in ``tmp_path / "reward"``."""
+    ref = ModelRef("hf", str(tiny_llama(tmp_path / "tiny", width=16)))
+    head = np.linspace(-1, 1, 16)
+    made = Rewarded(Task("pairs", "rank"), open_models(), ref, "plain", head)
+    made.save(tmp_path / "reward" / "winner")
+    return made
+
+
+def test_a_reward_model_compares_as_its_rewards_do(
+    compared: Callable[..., Result], rewarded: Rewarded, tmp_path: Path
+) -> None:
+    judge = RewardJudge(rewarded)
+    likes = judge.preferences([Comparison(p["prompt"], p["chosen"], p["rejected"]) for p in PEOPLE])
+    people = [p if like > 0 else turned([p])[0] for p, like in zip(PEOPLE, likes, strict=True)]
+    result = compared(str(tmp_path / "reward"), people)
+    assert result.exit_code == 0
+    agreement = result.board.task.judge.agreement
+    assert (result.board.task.judge.model, agreement.share) == ("reward/winner", 1.0)
+    cell = verdicts(result.board)["nearest_answer"]
+    assert cell["against"] == "zero_shot"
+    assert 12 * cell["score"] == pytest.approx(sum(wins(likes_of(result, judge))))
+
+
+def likes_of(result: Result, judge: RewardJudge) -> list[float]:
+    """What the judge says of the row's answers against those of `zero_shot`, asked by itself."""
+    store, setting = Store(result.folder), Setting.read(result.folder)
+    measured = [store.measurement(job) for job, kind, _ in store.jobs() if kind == "measure"]
+    rows = {one.method: one for one in measured}
+    known = {row.id: row for row in setting.test}
+    compared = comparisons(setting.task, rows["nearest_answer"], rows["zero_shot"], known)
+    return judge.preferences(compared)
+
+
+def test_a_folder_without_a_reward_model_is_no_judge(
+    compared: Callable[..., Result], rewarded: Rewarded, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    record = (tmp_path / "reward" / "winner" / "nshot.json").read_text(encoding="utf-8")
+    other = record.replace('"rewarded"', '"constant"')
+    (tmp_path / "other" / "nshot.json").write_text(other, encoding="utf-8")
+    with pytest.raises(InputError, match="holds a predictor of kind constant"):
+        compared(str(tmp_path / "other"))
 
 
 # ---------------------------------------------------------------- kept

@@ -13,7 +13,8 @@ from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Piece, Single
 from nshot.board.judge import Comparison, Verdicts
 from nshot.board.reduce import Size, shown
-from nshot.core.types import Measurement
+from nshot.core.serial import to_data
+from nshot.core.types import Measurement, ModelRef
 from nshot.methods.contract import Method
 
 CONFIRMATIONS = 2
@@ -155,12 +156,14 @@ def judge(
 ) -> Verdicts | Single | None:
     """What the judge says of the rows, or what to ask it next; None where none was named."""
     prepared = ladder.prepared
-    ref = prepared.setting.judge
-    if ref is None:
+    who = prepared.setting.judge
+    if who is None:
         return None
+    ref = who if isinstance(who, ModelRef) else None
+    reward = {} if ref else {"reward": to_data(who)}
 
     def preferences(what: str, compared: Sequence[Comparison]) -> list[float]:
-        job = Job("judge", {"comparisons": [asdict(one) for one in compared]}, base=ref)
+        job = Job("judge", {"comparisons": [asdict(one) for one in compared], **reward}, base=ref)
         outcome = known.of(job)
         if outcome is None or outcome.state != "ok":
             verdict = f"{len(compared)} compared"
@@ -169,6 +172,6 @@ def judge(
 
     rows = {e.id: e for e in prepared.split.test or prepared.split.train}
     try:
-        return judge_rows(ref.name, prepared.task, measured, rows, prepared.pairs, preferences)
+        return judge_rows(who.name, prepared.task, measured, rows, prepared.pairs, preferences)
     except _Unanswered as question:
         return question.piece

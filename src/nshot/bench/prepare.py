@@ -21,9 +21,11 @@ from nshot.bench.task_rows import DRAWS, load_files, read_rows, row_faults
 from nshot.board.judge import Comparison, read_pairs
 from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
+from nshot.core.files import RECORD, content_hash
 from nshot.core.serial import read_json, to_data
-from nshot.core.types import RUNGS, Example, Kind, ModelRef, Split, Task
+from nshot.core.types import RUNGS, Check, Example, Kind, ModelRef, Split, Task
 from nshot.data.same import sameness
+from nshot.data.task_file import reward_folder
 from nshot.methods import PICTURES, STANDARD, TABLE
 from nshot.methods.contract import Method, Taken
 from nshot.methods.spec import parts
@@ -121,7 +123,7 @@ def prepare(
         raise InputError(foreign)
     if not task.pictures:
         rows = replace(rows, notes=(*rows.notes, *long_notes(rows, encoders, bases)))
-    judge = resolve(request.judge, "lm") if request.judge else None
+    judge = _judge(request.judge) if request.judge else None
     setting = Setting(task, rows, bases, encoders, judge, places, _more(request, task, rows))
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
 
@@ -171,11 +173,32 @@ def _pairs(request: Request) -> tuple[tuple[Comparison, ...], list[Fault]]:
         return (), [*faults, *error.faults]
 
 
+def _judge(name: str) -> ModelRef | Check:
+    """A reward model where the name is the folder of one or of a run that delivered it."""
+    if not _is_delivered(name):
+        return resolve(name, "lm")
+    folder = reward_folder(Path(name).expanduser())
+    return Check("model", str(folder), sha256=content_hash(folder))
+
+
+def _is_delivered(name: str) -> bool:
+    """Is this a folder that nshot wrote, and no model?"""
+    folder = Path(name).expanduser()
+    return any((folder / part / RECORD).is_file() for part in ("", "winner", "reward"))
+
+
 def _judge_faults(request: Request, task: Task) -> list[Fault]:
     """A judge compares written answers."""
-    if not (request.judge or request.judge_pairs) or task.kind == "generate":
+    if not (request.judge or request.judge_pairs):
         return []
-    return [Fault(f"--judge for a task of kind {task.kind}", "kind generate", "leave it out")]
+    if task.kind != "generate":
+        return [Fault(f"--judge for a task of kind {task.kind}", "kind generate", "leave it out")]
+    try:
+        if request.judge and _is_delivered(request.judge):
+            reward_folder(Path(request.judge).expanduser())
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def _format_faults(task: Task, methods: Sequence[Method]) -> list[Fault]:
@@ -307,7 +330,7 @@ def _model_faults(request: Request, *encoders: Role) -> list[Fault]:
     named: list[tuple[str, tuple[Role, ...]]] = [
         *[(name, ("lm",)) for name in request.model],
         *[(name, encoders) for name in request.encoder],
-        *[(name, ("lm",)) for name in (request.judge,) if name],
+        *[(name, ("lm",)) for name in (request.judge,) if name and not _is_delivered(name)],
     ]
     faults: list[Fault] = []
     for name, roles in named:

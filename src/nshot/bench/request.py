@@ -164,7 +164,9 @@ class Request:
     judge: Annotated[
         Place | None,
         Flag(
-            "a language model that compares answers with those of zero_shot (docs/metrics.md)", "M"
+            "a language model, or the folder of a reward model, that compares answers with those of"
+            " zero_shot (docs/metrics.md)",
+            "M",
         ),
     ] = None
     judge_pairs: Annotated[

@@ -31,6 +31,7 @@ from nshot.board.events import Message, Subscriber
 from nshot.board.schema import Board
 from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
+from nshot.core.types import ModelRef
 from nshot.models.catalog import needs_conversion
 
 
@@ -109,7 +110,8 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
         sweep(prepared.out)
         prepared.setting.write(prepared.out)
         setting, methods = prepared.setting, prepared.methods
-        models = (*setting.bases, *setting.encoders, setting.judge)
+        judge = setting.judge if isinstance(setting.judge, ModelRef) else None
+        models = (*setting.bases, *setting.encoders, judge)
         for ref in models:
             if ref and needs_conversion(ref):
                 on(Message(f"{ref.name} is converted, once on this machine: about a minute"))

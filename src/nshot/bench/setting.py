@@ -13,7 +13,16 @@ from nshot.bench.jobs.job import Cut
 from nshot.bench.own import extended
 from nshot.core.files import write_atomic
 from nshot.core.serial import from_data, to_data
-from nshot.core.types import Example, ModelRef, Split, Task, digest, group_of, stratified_folds
+from nshot.core.types import (
+    Check,
+    Example,
+    ModelRef,
+    Split,
+    Task,
+    digest,
+    group_of,
+    stratified_folds,
+)
 from nshot.data.json_lines import read_rows, write_rows
 from nshot.methods.table import Table
 
@@ -24,7 +33,8 @@ _PARTS = ("train", "test", "preferences", "background", "unlabelled")
 class Setting:
     """Task, rows and models; `methods` says where those methods are that nshot does not bring.
 
-    `more` are test rows that came later, a tuple for each look at them.
+    `more` are test rows that came later, a tuple for each look at them. `judge` is a language
+    model, or a reward model as the check that names it.
 
     Each method that needs a language model stands on each of `bases`, and so with `encoders`.
     """
@@ -33,7 +43,7 @@ class Setting:
     split: Split
     bases: tuple[ModelRef, ...] = ()
     encoders: tuple[ModelRef, ...] = ()
-    judge: ModelRef | None = None
+    judge: ModelRef | Check | None = None
     methods: Mapping[str, str] = field(default_factory=dict)
     more: tuple[tuple[Example, ...], ...] = ()
 
@@ -106,13 +116,18 @@ class Setting:
         bases, encoders = (
             from_data(tuple[ModelRef, ...], body[role]) for role in ("bases", "encoders")
         )
-        judge = from_data(ModelRef, body["judge"]) if body["judge"] else None
+        judge = _judge(body["judge"]) if body["judge"] else None
         task = from_data(Task, body["task"])
         more = tuple(
             tuple(from_data(Example, row) for row in read_rows(folder / f"more-{look}.jsonl"))
             for look in range(body["looks"])
         )
         return Setting(task, split, bases, encoders, judge, body["methods"], more)
+
+
+def _judge(body: Mapping[str, object]) -> ModelRef | Check:
+    """A judge as it was written."""
+    return from_data(Check, body) if "kind" in body else from_data(ModelRef, body)
 
 
 def in_order(rows: Sequence[Example]) -> tuple[Example, ...]:

@@ -1,4 +1,4 @@
-"""A language model as the judge of two answers, and whether its word may count at all.
+"""A model as the judge of two answers, and whether its word may count at all.
 
 Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", NeurIPS 2023,
 https://arxiv.org/abs/2306.05685: pairwise, in both orders, because models prefer a place. What a
@@ -12,14 +12,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from nshot.board.decide import Floats, interval
 from nshot.board.schema import Agreement, JudgeCell, JudgeSummary
 from nshot.core.errors import Fault, InputError
-from nshot.core.types import Turn
+from nshot.core.types import Input, Turn
 from nshot.models.base import Decoding, LanguageModel
+from nshot.predictors.rewarded import Rewarded
 
 CHANCE = 0.5
 _QUESTION = """\
@@ -89,6 +91,30 @@ class Verdicts:
             f" {agreement.pairs} pairs ({100 * agreement.low:.0f} - {100 * agreement.high:.0f});"
             " its column decides nothing"
         )
+
+
+class Prefers(Protocol):
+    """Who says which of two answers is better."""
+
+    def preferences(self, comparisons: Sequence[Comparison]) -> list[float]:
+        """How much the first answer is preferred, 0 for a tie."""
+        ...
+
+
+@dataclass(frozen=True)
+class RewardJudge:
+    """Prefers what a reward model gives more: the difference of the two rewards."""
+
+    rewarded: Rewarded
+
+    def preferences(self, comparisons: Sequence[Comparison]) -> list[float]:
+        """See `Prefers`; in standard deviations of the answers that the model learned from."""
+        inputs = [
+            Input(turns=(Turn("user", one.prompt),), answers=(one.first, one.second))
+            for one in comparisons
+        ]
+        worth = self.rewarded.worth(inputs)
+        return [a - b for a, b in zip(worth[::2], worth[1::2], strict=True)]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["classify", "score", "multilabel", "number", "spans", "generate", "rank"]
@@ -153,6 +154,12 @@ class Check:
     most: int | None = None
     weight: float = 1.0
     sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a reader calls it: a reward model by the end of its folder."""
+        parts = PurePath(self.text).parts
+        return "/".join(parts[-2:]) if self.kind == "model" else self.kind
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Ask a language model which of two answers is better; each question once in a run folder."""
+"""Ask a language model, or a reward model, which of two answers is better.
+
+Each question is asked once in a run folder.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from dataclasses import asdict
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace
 from nshot.bench.store import Store
-from nshot.board.judge import Comparison, Judge, questions
-from nshot.core.errors import RunFailed
-from nshot.core.types import digest
+from nshot.board.judge import Comparison, Judge, Prefers, RewardJudge, questions
+from nshot.core.serial import from_data
+from nshot.core.types import Check, digest
+from nshot.training.reward_models import reward_model
 
 AT_ONCE = 8
 """Comparisons that are asked at once: a kill loses these at most."""
@@ -19,11 +23,10 @@ AT_ONCE = 8
 
 def do(job: Job, place: Workplace) -> Body:
     """``{preferences}`` of the job's comparisons, one each."""
-    if job.base is None:
-        raise RunFailed("no judge was named")
     compared = [Comparison(**one) for one in job.spec["comparisons"]]
-    model = json.dumps([asdict(job.base), place.identity], sort_keys=True)
-    judge = Judge(place.models.open(job.base))
+    who = job.spec["reward"] if job.base is None else asdict(job.base)
+    model = json.dumps([who, place.identity], sort_keys=True)
+    judge = _judge(job, place)
 
     def report(done: int, total: int) -> None:
         place.progress(done, total, "judge")
@@ -31,8 +34,16 @@ def do(job: Job, place: Workplace) -> Body:
     return {"preferences": ask_once(judge, compared, place.store, model, report)}
 
 
+def _judge(job: Job, place: Workplace) -> Prefers:
+    """A language model, or the reward model whose folder the job names."""
+    if job.base is not None:
+        return Judge(place.models.open(job.base))
+    check = from_data(Check, job.spec["reward"])
+    return RewardJudge(reward_model(check, place.models))
+
+
 def ask_once(
-    judge: Judge,
+    judge: Prefers,
     compared: Sequence[Comparison],
     store: Store,
     model: str,
