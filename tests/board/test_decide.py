@@ -305,6 +305,12 @@ def test_interval_with_binomial_variance_is_wilsons() -> None:
     assert wide[1] > 0.885
 
 
+def test_a_score_below_zero_lies_inside_its_interval() -> None:
+    """Student's: -0.3 with a standard error of 0.1 and 20 degrees of freedom, t = 2.086."""
+    assert interval(-0.3, 0.01, 60, 20) == pytest.approx((-0.5086, -0.0914), abs=1e-4)
+    assert interval(-0.05, 4.0, 60, 20)[1] == 1.0
+
+
 def graded(rng: np.random.Generator, truth: list[float], n: int = 60) -> list[Column]:
     """Scores between 0 and 1 with a spread of .12 over rows."""
     hard = rng.normal(0, 0.09, n)

@@ -19,12 +19,16 @@ def interval(centre: float, variance: float, n: float, freedom: float) -> tuple[
     """Wilson's interval around `centre` with Student's t and an effective size; inside [0, 1].
 
     `variance` is that of the mean. A binomial with the same variance would have q / variance rows:
-    that is the size in Wilson's (1927) formula. `n` is how many 0/1 rows the rows are worth.
+    that is the size in Wilson's (1927) formula. `n` is how many 0/1 rows the rows are worth. A
+    score below 0, which metrics like ``mae_skill`` know, is no share: its interval is Student's.
     """
     from scipy.special import stdtrit  # late: a sixth of a second that `nshot --help` need not pay
 
-    p = min(max(centre, 0.0), 1.0)
     t = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2))
+    if centre < 0:
+        half = t * float(np.sqrt(variance))
+        return centre - half, min(1.0, centre + half)
+    p = min(centre, 1.0)
     size = float(binomial_variance(np.array(p), n)) / max(variance, 1e-12)
     size = float(np.clip(size, 2, 4 * n)) if freedom > 3 else max(size, 0.5)
     middle = (p + t * t / (2 * size)) / (1 + t * t / size)
@@ -84,9 +88,11 @@ def pick_score(
         luck, centre, draws = luck_of_rows, float(fresh.mean()), float(len(fresh))
         drawn = fresh if own is None else np.concatenate([own, fresh])
         contest = _with_own_spread(contest, pick, drawn)
-    low = interval_of(contest, pick, centre - luck, draws)[0]
+    # A share does not fall below 0 by luck; a score that lies there already is no share.
+    score = centre - luck if centre < 0 else min(max(centre - luck, 0.0), 1.0)
+    low = interval_of(contest, pick, score, draws)[0]
     high = interval_of(contest, pick, centre, draws)[1]
-    return PickScore(luck, min(max(centre - luck, 0.0), 1.0), low, high)
+    return PickScore(luck, score, low, high)
 
 
 def optimism(contest: Contest, pick: int, c: Floats, give_up: float) -> tuple[float, float]:
