@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["align", "compare", "distil", "load"]
+__all__ = ["align", "compare", "distil", "load", "serve"]
 
 if TYPE_CHECKING:
     from nshot.bench.align import align
     from nshot.bench.compare import compare
     from nshot.bench.distilling import distil
     from nshot.use.many import load
+    from nshot.use.serve.server import serve
 
 
 def __getattr__(name: str) -> Any:
@@ -38,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from nshot.use.many import load
 
         return load
+    if name == "serve":
+        from nshot.use.serve.server import serve
+
+        return serve
     raise AttributeError(f"module 'nshot' has no attribute '{name}'")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -174,13 +174,16 @@ class Writes(Known, Protocol):
         """A continuation of each prompt."""
         raise self._unable("cannot write texts")
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text that `generate` gives, in pieces as it is written; closed early, it stops.
 
-        In one piece where the engine cannot do better.
+        In one piece where the engine cannot do better. A generator that is read to its end returns
+        the `Completion` where it is known.
         """
-        if text := self.generate([prompt], how)[0].text:
-            yield text
+        (completion,) = self.generate([prompt], how)
+        if completion.text:
+            yield completion.text
+        return completion
 
 
 class Reads(Known, Protocol):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,15 @@ from nshot.core.numbers import first_number, written
 from nshot.core.serial import from_data, to_data
 from nshot.core.spans import written as written_spans
 from nshot.core.types import Example, Grammar, Input, ModelRef, Prediction, Prompt, Task
-from nshot.models.base import Completion, Decoding, Floats, LanguageModel, Models, Scores
+from nshot.models.base import (
+    Completion,
+    Decoding,
+    Floats,
+    LanguageModel,
+    Models,
+    Scores,
+    settled,
+)
 from nshot.predictors.base import Predictor
 from nshot.predictors.features import Encoded
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json, write
@@ -25,6 +33,7 @@ from nshot.predictors.scores import classified, log_softmax
 from nshot.prompts.render import (
     Format,
     answer_text,
+    field_name,
     first_answer,
     label_answers,
     label_words,
@@ -55,6 +64,22 @@ def batch_offsets(logprobs: Floats) -> Floats:
     Zhou et al. 2023, "Batch Calibration", https://arxiv.org/abs/2309.17249, in logarithms.
     """
     return np.asarray(log_softmax(logprobs).mean(axis=0))
+
+
+class Manner(NamedTuple):
+    """How a text is to be written where that is not as the predictor would; None: as it would.
+
+    `stop` strings end the text beside its own, a `grammar` takes the place of its own.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    grammar: Grammar | None = None
+
+
+AS_IT_WOULD = Manner()
 
 
 @dataclass(frozen=True)
@@ -114,7 +139,49 @@ class Prompted:
             logprobs, tokens = self._scored(model, inputs)
             offsets = np.array(self.offsets) if self.offsets else 0.0
             return classified(self.task, log_softmax(logprobs - offsets), tokens)
-        return self._written(model, inputs)
+        return self.write(inputs)
+
+    def write(self, inputs: Sequence[Input], manner: Manner = AS_IT_WOULD) -> list[Prediction]:
+        """Answers that the model writes, each by itself; equal prompts are asked once.
+
+        Raises `CannotAdapt` for a grammar that the model cannot be kept to.
+        """
+        if not inputs:
+            return []
+        model = self.models.open(self.ref)
+        how, prompts = self._decoding(model, manner), self.prompts(inputs)
+        different = list(dict.fromkeys(prompts))
+        written = dict(zip(different, model.generate(different, how), strict=True))
+        return [
+            self._heard(input, written[prompt])
+            for input, prompt in zip(inputs, prompts, strict=True)
+        ]
+
+    def stream(
+        self, input: Input, manner: Manner = AS_IT_WOULD
+    ) -> Generator[str, None, Prediction]:
+        """The answer of `write` to one input of a task of kind generate, in pieces; returns it.
+
+        Closed early, it stops. Raises as `write` does.
+        """
+        model = self.models.open(self.ref)
+        (prompt,) = self.prompts([input])
+        pieces = model.stream(prompt, self._decoding(model, manner))
+        text, shown = "", ""
+        while True:
+            try:
+                text += next(pieces)
+            except StopIteration as end:
+                completion = end.value or _counted(model, prompt, text)
+                break
+            sure = self._settled(input, text)
+            if len(sure) > len(shown):
+                yield sure[len(shown) :]
+                shown = sure
+        prediction = self._heard(input, replace(completion, text=text))
+        if len(prediction.answer) > len(shown):
+            yield prediction.answer[len(shown) :]
+        return prediction
 
     def calibrate(self, how: Calibration, unlabelled: Sequence[Input]) -> Prompted:
         """The same with offsets measured by `how`; `unlabelled` must not be its demonstrations.
@@ -154,17 +221,27 @@ class Prompted:
         logprobs = np.stack([scores[prompt].logprobs for prompt in prompts])
         return logprobs, [scores[prompt].tokens_in for prompt in prompts]
 
-    def _written(self, model: LanguageModel, inputs: Sequence[Input]) -> list[Prediction]:
-        grammar = self._grammar(model)
-        stop = () if self._ends_itself or grammar else stops(self.task, self.format)
-        how = Decoding(self._length(model), stop=stop, grammar=grammar)
-        prompts = self.prompts(inputs)
-        different = list(dict.fromkeys(prompts))
-        written = dict(zip(different, model.generate(different, how), strict=True))
-        return [
-            self._heard(input, written[prompt])
-            for input, prompt in zip(inputs, prompts, strict=True)
-        ]
+    def _decoding(self, model: LanguageModel, manner: Manner) -> Decoding:
+        if manner.grammar is None:
+            grammar = self._grammar(model)
+        elif "constrain" not in model.facts.can:
+            raise CannotAdapt(f"{self.ref.name} cannot be kept to a format")
+        else:
+            grammar = replace(manner.grammar, lead=answer_text("", self.format))
+        own = () if self._ends_itself or grammar else stops(self.task, self.format)
+        length = self._length(model) if manner.max_tokens is None else manner.max_tokens
+        return Decoding(
+            length, manner.temperature or 0.0, manner.seed or 0, (*own, *manner.stop), grammar
+        )
+
+    def _settled(self, input: Input, text: str) -> str:
+        """As much of the answer as no later piece of the text can change."""
+        text = text.lstrip()
+        if not self._ends_itself and self.format != "chat":
+            text = settled(
+                text, [f"\n{field_name(self.task, name)}:" for name, _ in input.fields[:1]]
+            )
+        return text.rstrip()
 
     def _grammar(self, model: LanguageModel) -> Grammar | None:
         """What the model is kept to: a label where it can be, the task's format where asked."""
@@ -238,6 +315,12 @@ class Prompted:
             settings["max_tokens"],
             settings.get("constrained", False),
         )
+
+
+def _counted(model: LanguageModel, prompt: Prompt, text: str) -> Completion:
+    """What a stream wrote, its tokens counted anew."""
+    tokens_in, tokens_out = model.count([prompt, text])
+    return Completion(text, tokens_in, tokens_out, True)
 
 
 def content_free(like: Input) -> list[Input]:

@@ -69,6 +69,11 @@ class Ready:
         """Answers it was delivered with."""
         return len(self._checks)
 
+    @property
+    def delivered_with(self) -> tuple[tuple[Input, Prediction], ...]:
+        """Inputs and the answers that it was delivered with."""
+        return tuple(self._checks)
+
     def predict(self, inputs: Sequence[Asked]) -> list[Prediction]:
         """One prediction per text, mapping, picture's path or `Input`, in order.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,10 +139,12 @@ class FakeLanguageModel(LanguageModel):
         tokens_out = len(_words(answer))
         return Completion(answer, len(_words(text)), tokens_out, len(words) <= how.max_tokens)
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion]:
         """The text of `generate`, word by word."""
-        for word in re.findall(r"\s*\S+\s*$|\s*\S+", self._write(_text(prompt), how).text):
+        completion = self._write(_text(prompt), how)
+        for word in re.findall(r"\s*\S+\s*$|\s*\S+", completion.text):
             yield str(word)
+        return completion
 
     def next_logits(
         self,

@@ -209,6 +209,11 @@ class Growing:
         self._shown = ""
         self.goes_on = how.max_tokens > 0
 
+    @property
+    def completion(self) -> Completion:
+        """The text as far as it is written."""
+        return self._text.completion(self._rules)
+
     def grow(self, module: Any) -> str:
         """Read one more token; what has become certain of the text."""
         text, rules = self._text, self._rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class HFLanguageModel(LanguageModel):
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
             return generate(live.module, self._base.tokenizer, tokens, live.prefix, how)
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion]:
         """The text of `generate`, piece by piece.
 
         Others may ask between two pieces: nothing is held while nobody wants the next one.
@@ -120,6 +120,7 @@ class HFLanguageModel(LanguageModel):
                 piece = text.grow(live.module)
             if piece:
                 yield piece
+        return text.completion
 
     def next_logits(
         self,

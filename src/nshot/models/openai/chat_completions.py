@@ -14,7 +14,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -112,7 +112,7 @@ class RemoteLanguageModel(LanguageModel):
             texts[index] = outcome
         return [texts[i] for i in range(len(prompts))]
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, None]:
         """The text of `generate` as the endpoint sends it. Asked again only before its first word.
 
         Raises as `generate` does, and `EndpointFailed` for a stream that breaks off.

@@ -5,7 +5,7 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -96,7 +96,7 @@ class CachedModel(LanguageModel):
         """A continuation of each prompt."""
         return self.model.generate(prompts, how)
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text of `generate`, piece by piece."""
         return self.model.stream(prompt, how)
 

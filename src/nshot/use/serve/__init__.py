@@ -1,0 +1,1 @@
+"""Delivered folders behind HTTP: one worker for the models, limits before it."""
