@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -390,8 +391,6 @@ def test_predict_writes_korean_as_korean(typed: Typed, place: Path) -> None:
         ("in.jsonl", "", "the file is empty"),
         ("in.csv", "text\n", "no rows"),
         ("in.csv", "texts\nhello\n", "did you mean 'texts'?"),
-        ("in.jsonl", '{"text": "x"}\n{"text"\n', "line 2"),
-        ("in.csv", "text,id\nx,1\n,2\n", "the text 'text' is empty"),
         ("in.doc", "x", "in.doc"),
     ],
 )
@@ -403,6 +402,62 @@ def test_predict_refuses_inputs_with_faults(
     assert (code, out) == (2, "")
     assert said in err
     assert not Path("out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said", "mended"),
+    [
+        ("in.jsonl", '{"text": "refund"}\n{"text"\n', "line 2", '{"text": "parcel"}'),
+        ("in.csv", "text,id\nrefund,1\n,2\n", "the text 'text' is empty", "parcel,2"),
+    ],
+)
+def test_predict_sets_rows_aside_that_it_cannot_read(
+    typed: Typed, place: Path, name: str, body: str, said: str, mended: str
+) -> None:
+    Path(name).write_text(body)
+    words = ("predict", str(place / "run"), name)
+    code, out, err = typed(*words)
+    assert (code, out, said in err) == (2, "", True), "standard output has no place for them"
+    code, _, err = typed(*words, "-o", "out.jsonl")
+    assert code == 3
+    assert "1 answers in out.jsonl" in err
+    assert "1 rows have no answer: out.failed.jsonl says why" in err
+    (failure,) = _lines(Path("out.failed.jsonl").read_text())
+    assert failure["row"] == 2
+    Path(name).write_text("\n".join([*body.split("\n")[:-2], mended]) + "\n")
+    assert typed(*words, "-o", "out.jsonl", "--retry-failed")[0] == 0
+    answers = [line["answer"] for line in _lines(Path("out.jsonl").read_text())]
+    assert answers == ["refund", "parcel"]
+    assert not Path("out.failed.jsonl").exists()
+
+
+def test_predict_answers_only_what_changed(typed: Typed, place: Path) -> None:
+    words = ("predict", str(place / "run"), "in.csv", "-o", "out.csv", "--only-changed")
+    Path("in.csv").write_text("no,text\n1,refund money\n2,late parcel\n")
+    assert typed(*words)[2] == "2 answers in out.csv\n"
+    before = Path("out.csv").read_text().splitlines()
+    Path("in.csv").write_text("no,text\n1,refund money\n2,mail code\n")
+    assert typed(*words)[2] == "2 answers in out.csv, 1 of them unchanged\n"
+    after = Path("out.csv").read_text().splitlines()
+    assert (after[:2], after[2].startswith("2,mail code,로그인,")) == (before[:2], True)
+    for flags, message in (
+        (("--only-changed",), "-o FILE --only-changed"),
+        (("--retry-failed", "--only-changed", "-o", "o.csv"), "one or the other"),
+    ):
+        code, _, err = typed("predict", str(place / "run"), "in.csv", *flags)
+        assert (code, message in err) == (2, True)
+
+
+def test_predict_reads_standard_input(
+    typed: Typed, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nshot.data.files import opened
+
+    for function in (opened._standard_input, opened.beginning_of_input):
+        function.cache_clear()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text\nrefund money\n")))
+    code, out, err = typed("predict", str(place / "run"), "-")
+    assert (code, json.loads(out)["answer"]) == (0, "refund"), err
 
 
 @pytest.fixture(scope="module")

@@ -21,14 +21,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """How many were computed."""
     from nshot.cli import output
-    from nshot.data.inputs import read_table_of_inputs
+    from nshot.data.blocks import open_inputs
     from nshot.use.answers import Answers
     from nshot.use.ready import ready
 
     answers = Answers()
     model = ready(arguments.folder, answers=answers)
-    rows, _, notes = read_table_of_inputs(arguments.inputs, model.task, arguments.encoding)
-    output.note(notes)
-    model.predict([one for _, one in rows])
+    blocks = open_inputs([arguments.inputs], model.task, arguments.encoding, strict=True)
+    output.note(blocks.notes)
+    for block in blocks:
+        model.predict([row.input for row in block.rows() if row.input is not None])
     sys.stderr.write(f"{output.kept(model)}, in {answers.path}\n")
     return 0

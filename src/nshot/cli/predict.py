@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nshot.core.errors import Fault, InputError
+from nshot.core.errors import Fault, InputError, RunFailed, collected
 
 if TYPE_CHECKING:
-    from nshot.core.types import Prediction, Task
+    from nshot.data.blocks import Blocks
+    from nshot.use.offline import Answering, Report
+    from nshot.use.ready import Ready
 
 ABOUT = "answer new inputs with delivered folders"
 
@@ -31,8 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "inputs", metavar="INPUTS",
-        help=".jsonl, .csv, .tsv, .xlsx or .txt (one a line); or pictures, several .txt files, or a"
-        " folder of them, each file an input",
+        help=".jsonl, .csv, .tsv, .parquet, .xlsx or .txt (one a line), - for standard input; or"
+        " pictures, several .txt files, or a folder of them, each file an input",
     )  # fmt: skip
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
@@ -42,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE",
         help="lines of JSON; where it ends in .csv, .tsv or .parquet a table: the columns of INPUTS"
-        " and the answers (default: standard output)",
+        " and the answers (default: standard output). Killed, the same command goes on",
     )  # fmt: skip
     parser.add_argument(
         "--abstain-below", metavar="P", type=float,
@@ -60,123 +59,72 @@ def add(parser: argparse.ArgumentParser) -> None:
         " on; `nshot cache` shows and deletes what is kept",
     )  # fmt: skip
     parser.add_argument(
+        "--retry-failed", action="store_true",
+        help="answer the rows again that FILE.failed.jsonl names, and put them where they belong",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only-changed", action="store_true",
+        help="rows that the last run with this flag answered, asked the same, keep their answers in"
+        " FILE",
+    )  # fmt: skip
+    parser.add_argument(
         "--save-threshold", action="store_true",
         help="let DIR keep --abstain-below P: every later predict and nshot.load holds back so",
     )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """A line for each input."""
-    from nshot.core.files import write_atomic
+    """A line for each input. 3 where rows have no answer."""
+    from nshot.cli import output
+    from nshot.use.offline import Beside, write_lines
 
-    threshold: float | None = arguments.abstain_below
-    faults = []
-    if arguments.output and Path(arguments.output).is_dir():
-        faults.append(Fault(f"-o {arguments.output} is a folder", expected="a file to write"))
-    if arguments.output and Path(arguments.output).suffix.lower() in _UNWRITTEN:
-        expected = ".jsonl, .csv, .tsv or .parquet"
-        faults.append(Fault(f"-o {arguments.output}: predict writes no such file", expected))
-    if arguments.save_threshold and threshold is None:
-        problem = "--save-threshold without a threshold"
-        faults.append(Fault(problem, do="--abstain-below .8 --save-threshold"))
-    folders, inputs = _folders_and_inputs([*arguments.folders, arguments.inputs])
-    if len(folders) > 1 and len(inputs) > 1:
-        faults.append(Fault(f"{len(folders)} folders, {len(inputs)} files", "one or the other"))
-    if arguments.at_precision is not None and threshold is not None:
-        faults.append(Fault("--at-precision beside --abstain-below", "one or the other"))
-    if arguments.cache and len(folders) > 1:
-        faults.append(Fault("--cache with several folders", "one folder"))
-    if faults:
-        raise InputError(faults)
-    several = len(folders) > 1
-    cells: Sequence[Mapping[str, str]] = ()
-    if several:
-        lines = _of_many(folders, inputs[0], arguments)
+    folders, files = _folders_and_inputs([*arguments.folders, arguments.inputs])
+    _check(arguments, folders, files)
+    answering, blocks, model = _opened(arguments, folders, files)
+    output.note(blocks.notes)
+    if not arguments.output:
+        write_lines(blocks, answering, sys.stdout, str(files[0]))
     else:
-        lines, cells = _of_one(folders[0], inputs, threshold, arguments)
-    output = Path(arguments.output) if arguments.output else None
-    suffix = output.suffix.lower() if output else ""
-    if output and suffix == ".parquet":
-        write_atomic(output, _parquet(_table(lines, cells)))
-    elif output:
-        write_atomic(output, _text(lines, suffix, cells))
-    else:
-        sys.stdout.write(_text(lines, suffix, cells))
-    if output:
-        sys.stderr.write(f"{len(lines)} answers in {output}{_held_back(lines)}\n")
-    if arguments.save_threshold and threshold is not None:
-        _keep(folders, threshold)
+        report = _written(arguments, folders, answering, blocks)
+    if arguments.cache and model:
+        sys.stderr.write(f"{output.kept(model)}\n")
+    if arguments.save_threshold:
+        _keep(folders, arguments.abstain_below)
+    if arguments.output and report.failures:
+        place = Beside(Path(arguments.output)).failures
+        raise RunFailed(
+            f"{report.failures:,} rows have no answer: {place} says why\n"
+            "  try:      the command again with --retry-failed"
+        )
     return 0
 
 
-_NUMBERS = frozenset({"scores", "probabilities"})
-"""Keys that a table leaves out."""
-_UNWRITTEN = frozenset({".xlsx", ".xls", ".ods", ".feather", ".arrow", ".zip", ".gz"})
-"""What a reader would take for something else than lines of JSON."""
+def _check(arguments: argparse.Namespace, folders: Sequence[str], files: Sequence[Path]) -> None:
+    """Every fault of the flags in one message."""
+    from nshot.use.offline.forms import form_of
 
-
-def _text(lines: list[dict[str, Any]], suffix: str, cells: Sequence[Mapping[str, str]]) -> str:
-    """Lines of JSON; as .csv or .tsv a table."""
-    if suffix not in (".csv", ".tsv"):
-        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    columns, table = _table(lines, cells), io.StringIO()
-    writer = csv.writer(table, "excel" if suffix == ".csv" else "excel-tab", lineterminator="\n")
-    writer.writerow(columns)
-    rows = zip(*columns.values(), strict=True)
-    writer.writerows(["" if cell is None else _cell(cell) for cell in row] for row in rows)
-    return table.getvalue()
-
-
-def _table(lines: list[dict[str, Any]], cells: Sequence[Mapping[str, str]]) -> dict[str, list[Any]]:
-    """Columns of the answers without the scores, the inputs' own in front; None where absent."""
-    if cells:
-        lines = [_beside(own, line) for own, line in zip(cells, lines, strict=True)]
-    names = dict.fromkeys(key for line in lines for key in line if key not in _NUMBERS)
-    return {name: [line.get(name) for line in lines] for name in names}
-
-
-def _parquet(columns: Mapping[str, list[Any]]) -> bytes:
-    """The columns as the bytes of a parquet file."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        do = "pip install 'nshot[parquet]', or -o answers.csv"
-        raise InputError(
-            Fault("parquet files need pyarrow, which is not installed", do=do)
-        ) from None
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), sink)
-    return bytes(sink.getvalue())
-
-
-def _beside(own: Mapping[str, str], line: dict[str, Any]) -> dict[str, Any]:
-    """An answer behind the cells of its row; of two columns of one name the answer's is another."""
-    answers = {key: value for key, value in line.items() if key not in ("id", "scores")}
-    return {**own} | {
-        f"nshot_{key}" if key in own else key: value for key, value in answers.items()
-    }
-
-
-def _cell(value: object) -> object:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list) else value
-
-
-def _held_back(lines: list[dict[str, Any]]) -> str:
-    """How many, where a threshold was in force."""
-    if not any("abstained" in line for line in lines):
-        return ""
-    return f", {sum(line.get('abstained', False) for line in lines)} of them held back"
-
-
-def _keep(folders: list[str], threshold: float) -> None:
-    from nshot.use.abstaining import keep_threshold
-    from nshot.use.ready import delivered
-
-    for folder in folders:
-        place = delivered(Path(folder))
-        keep_threshold(place, threshold)
-        sys.stderr.write(f"{folder} abstains below {threshold:g} from now on\n")
+    faults: list[Fault] = []
+    if arguments.output:
+        collected(faults, partial(form_of, Path(arguments.output)))
+    if arguments.save_threshold and arguments.abstain_below is None:
+        problem = "--save-threshold without a threshold"
+        faults.append(Fault(problem, do="--abstain-below .8 --save-threshold"))
+    if len(folders) > 1 and len(files) > 1:
+        faults.append(Fault(f"{len(folders)} folders, {len(files)} files", "one or the other"))
+    if arguments.at_precision is not None and arguments.abstain_below is not None:
+        faults.append(Fault("--at-precision beside --abstain-below", "one or the other"))
+    if arguments.cache and len(folders) > 1:
+        faults.append(Fault("--cache with several folders", "one folder"))
+    flags = {"--retry-failed": arguments.retry_failed, "--only-changed": arguments.only_changed}
+    faults += [
+        Fault(f"{flag} without a file of answers", do=f"-o FILE {flag}")
+        for flag, is_given in flags.items()
+        if is_given and not arguments.output
+    ]
+    if all(flags.values()):
+        faults.append(Fault("--retry-failed beside --only-changed", "one or the other"))
+    if faults:
+        raise InputError(faults)
 
 
 def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
@@ -194,85 +142,72 @@ def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
     return words[:first], [Path(word) for word in words[first:]]
 
 
-def _of_one(
-    folder: str, files: list[Path], threshold: float | None, arguments: argparse.Namespace
-) -> tuple[list[dict[str, Any]], Sequence[Mapping[str, str]]]:
-    """The answers of one folder to a file, or to files that are an input each; a table's cells."""
-    from nshot.cli import output
-    from nshot.data.inputs import read_table_of_inputs
+def _opened(
+    arguments: argparse.Namespace, folders: Sequence[str], files: Sequence[Path]
+) -> tuple[Answering, Blocks, Ready | None]:
+    """Who answers, and what."""
+    from nshot.data.blocks import mixed, open_inputs
     from nshot.use.answers import Answers
+    from nshot.use.many import load
+    from nshot.use.offline import of_folder, of_folders
     from nshot.use.ready import ready
 
-    model = ready(
-        folder,
-        abstain_below=threshold,
-        at_precision=arguments.at_precision,
-        answers=Answers() if arguments.cache else None,
+    precision, threshold = arguments.at_precision, arguments.abstain_below
+    if len(folders) > 1:
+        models = load(list(folders), abstain_below=threshold, at_precision=precision)
+        return of_folders(models), mixed(files[0], models.tasks, arguments.encoding), None
+    answers = Answers() if arguments.cache else None
+    model = ready(folders[0], abstain_below=threshold, at_precision=precision, answers=answers)
+    strict = not arguments.output
+    blocks = open_inputs(files, model.task, arguments.encoding, arguments.pictures, strict)
+    return of_folder(model), blocks, model
+
+
+def _written(
+    arguments: argparse.Namespace, folders: Sequence[str], answering: Answering, blocks: Blocks
+) -> Report:
+    """The file of answers, and how it went."""
+    from nshot.cli.progress_line import ProgressLine
+    from nshot.use.many import unique_names
+    from nshot.use.offline import Run, about, answer_file, retry_failures
+    from nshot.use.ready import delivered
+
+    path = Path(arguments.output)
+    names = unique_names([Path(folder) for folder in folders])
+    places = {name: delivered(place) for name, place in names.items()}
+    options = {
+        "abstain_below": arguments.abstain_below,
+        "at_precision": arguments.at_precision,
+    }
+    with ProgressLine() as line:
+        run = Run(path, answering, about(places, path, options), line.show)
+        if arguments.retry_failed:
+            report = retry_failures(blocks, run)
+        else:
+            report = answer_file(blocks, run, arguments.only_changed)
+    sys.stderr.write(f"{report.answers} answers in {path}{_parts(report)}\n")
+    return report
+
+
+def _parts(report: Report) -> str:
+    """What is to be said of the answers beside how many they are."""
+    counts = (
+        (report.abstained, "of them held back"),
+        (report.unchanged, "of them unchanged"),
+        (report.resumed, "rows done before it was killed"),
     )
-    rows, cells, notes = read_table_of_inputs(
-        files, model.task, arguments.encoding, arguments.pictures
-    )
-    output.note(notes)
-    predictions = model.predict([input for _, input in rows])
-    if arguments.cache:
-        sys.stderr.write(f"{output.kept(model)}\n")
-    abstains = bool(model.abstain_below)
-    lines = [
-        {"id": key, **_answer(model.task, prediction, abstains)}
-        for (key, _), prediction in zip(rows, predictions, strict=True)
-    ]
-    return lines, cells
+    parts = [f"{count:,} {words}" for count, words in counts if count]
+    if report.left_out:
+        names = ", ".join(report.left_out)
+        parts.append(f"without columns that the first rows do not have: {names}")
+    return "".join(f", {part}" for part in parts)
 
 
-def _of_many(folders: list[str], file: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """The answers of several folders to a file whose rows name them."""
-    from nshot.data import read_mixed
-    from nshot.use.many import load
+def _keep(folders: Sequence[str], threshold: float) -> None:
+    from nshot.use.abstaining import keep_threshold
+    from nshot.use.ready import delivered
 
-    models = load(
-        folders, abstain_below=arguments.abstain_below, at_precision=arguments.at_precision
-    )
-    rows = read_mixed(file, models.tasks, arguments.encoding)
-    predictions = models.predict([input for *_, input in rows], [name for _, name, _ in rows])
-    abstains = models.abstain_below
-    return [
-        {
-            "id": key,
-            "under": name,
-            **_answer(models.tasks[name], prediction, bool(abstains[name])),
-        }
-        for (key, name, _), prediction in zip(rows, predictions, strict=True)
-    ]
-
-
-def _probabilities(task: Task, prediction: Prediction) -> dict[str, Any]:
-    """How probable it is that each label applies; they do not add up to 1."""
-    pairs = zip(task.label_names, prediction.scores, strict=True)
-    return {"probabilities": {name: math.exp(score) for name, score in pairs}}
-
-
-def _answer(task: Task, prediction: Prediction, abstains: bool) -> dict[str, Any]:
-    """The answer, whether it was held back where any could be, and what scores there are."""
-    from nshot.core.label_sets import labels_of
-    from nshot.use.abstaining import probability
-    from nshot.use.levels import expected_level
-
-    if task.kind == "spans":
-        return {"spans": json.loads(prediction.answer or "[]")}
-    line: dict[str, Any] = {"answer": prediction.answer}
-    if task.kind == "multilabel":
-        return {
-            **line,
-            "labels": list(labels_of(prediction.answer)),
-            **_probabilities(task, prediction),
-        }
-    if abstains:
-        line["abstained"] = prediction.abstained
-    if len(prediction.scores) == len(task.labels) > 0:
-        line["probability"] = probability(task, prediction)
-        line["scores"] = dict(zip(task.label_names, prediction.scores, strict=True))
-        if task.kind == "score":
-            line["expected"] = expected_level(task, prediction)
-    if task.kind == "rank" and prediction.scores:
-        line["scores"] = list(prediction.scores)
-    return line
+    for folder in folders:
+        place = delivered(Path(folder))
+        keep_threshold(place, threshold)
+        sys.stderr.write(f"{folder} abstains below {threshold:g} from now on\n")

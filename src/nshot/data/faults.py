@@ -41,6 +41,17 @@ class Faults:
         for fault, places in other._placed.items():
             self._placed.setdefault(fault, []).extend(places)
 
+    def of_rows(self) -> list[tuple[Place, Fault]]:
+        """The faults of single rows, each at its place, in the order of the places' noting."""
+        return [
+            (place, fault) for (_, _, fault), places in self._placed.items() for place in places
+        ]
+
+    @property
+    def general(self) -> Sequence[Fault]:
+        """The faults of a whole file or task."""
+        return tuple(self._single)
+
     def error(self) -> InputError:
         """Everything noted, as one error to raise."""
         kinds: dict[tuple[Path, str], int] = {}

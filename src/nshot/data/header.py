@@ -6,12 +6,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from nshot.core.errors import Fault
 from nshot.data.faults import Faults
-from nshot.data.table import Table
+from nshot.data.table import Row, Table
 
 Record: TypeAlias = tuple[list[str] | None, int]
 """The cells of a row, None where they cannot be read, and the row's place."""
@@ -32,7 +33,7 @@ _INVISIBLE = re.compile(
 )
 """What has no width; joiners within a word or an emoji belong to it."""
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
-_WIDE = 'a cell that holds a separator or a line end in quotes: "like, this"'
+WIDE = 'a cell that holds a separator or a line end in quotes: "like, this"'
 
 
 def without_marks(text: str) -> str:
@@ -40,66 +41,113 @@ def without_marks(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)).split())
 
 
+@dataclass(frozen=True)
+class Header:
+    """The columns of records: `names` by place (None: a column left out), `first` as it stands.
+
+    Where the names were made up `headed` is False: the first record holds data.
+    """
+
+    first: Sequence[str]
+    names: tuple[str | None, ...]
+    headed: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that are there."""
+        return tuple(name for name in self.names if name is not None)
+
+    def repeats(self, cells: Sequence[str]) -> bool:
+        """Is this the header once more?"""
+        return self.headed and cells == self.first
+
+    def fits(self, cells: Sequence[str]) -> bool:
+        """Are there as many cells as names? Empty ones at the end do not count."""
+        width = len(self.names)
+        return len(cells) == width or (
+            len(cells) > width and not any(map(str.strip, cells[width:]))
+        )
+
+    def row(self, cells: Sequence[str]) -> dict[str, str] | None:
+        """The cells by name; None where they do not fit."""
+        if not self.fits(cells):
+            return None
+        pairs = zip(self.names, cells, strict=False)
+        return {name: cell for name, cell in pairs if name is not None}
+
+    def misfit(self, cells: Sequence[str]) -> str:
+        """What is wrong with cells that make no row."""
+        return f"{len(cells)} cells, the header has {len(self.names)}"
+
+
+def header_of(
+    path: Path,
+    records: Sequence[tuple[list[str], int]],
+    faults: Faults,
+    notes: list[str],
+    unit: str = "line",
+) -> Header | None:
+    """The header of records that hold something: the first, unless it looks like data.
+
+    Then the columns are called by what they hold. None where two columns have one name.
+    """
+    first, place = records[0]
+    names = [without_marks(name) for name in first]
+    width = len(names)
+    body = [cells for cells, _ in records[1:] if len(cells) == width]
+    if reason := _looks_like_data(names, body):
+        body.insert(0, first)
+        names = _names_by_content(body, width)
+        notes.append(
+            f"{path.name}: no header, for {reason}; the columns are called {', '.join(names)}"
+        )
+    headed = not reason
+    bare = Header(first, tuple(names), headed)
+    whole = [cells[:width] for cells, _ in records[headed:] if bare.fits(cells)]
+    rows = [cells for cells in whole if not bare.repeats(cells)]
+    named = _named(path, names, rows, notes)
+    return (
+        Header(first, tuple(named), headed) if _unique(path, named, place, unit, faults) else None
+    )
+
+
 def table_of(
     path: Path, records: Iterable[Record], faults: Faults, unit: str = "line"
 ) -> Table | None:
-    """The table of records, the first of which is the header unless it looks like data.
+    """The table of records under their header (`header_of`).
 
-    Then the columns are called by what they hold. Records without content are left out, so are
-    columns with neither a name nor content. A record with more or fewer cells than the header has
-    names is a fault. None where the header itself is at fault.
+    Records without content are left out, so are columns with neither a name nor content. A record
+    with more or fewer cells than the header has names is a fault. None where the header itself is
+    at fault.
     """
     rows = list(records)
-    broken = any(cells is None for cells, _ in rows)
     filled = [(cells, place) for cells, place in rows if cells and any(map(str.strip, cells))]
-    notes = []
+    notes: list[str] = []
     empty = sum(cells is not None for cells, _ in rows) - len(filled)
     if empty:
         notes.append(f"{path.name}: {empty} {unit}s without content, left out")
     if not filled:
         faults.add(Fault("the file has no header", where=str(path)))
         return None
-    first, place = filled[0]
-    names = [without_marks(name) for name in first]
-    body = filled[1:]
-    width = len(names)
-    if reason := _looks_like_data(names, [cells for cells, _ in body if len(cells) == width]):
-        body = filled
-        names = _names_by_content([cells for cells, _ in body if len(cells) == width], width)
-        notes.append(
-            f"{path.name}: no header, for {reason}; the columns are called {', '.join(names)}"
-        )
-    headed = body is not filled
-    again = [one for one in body if headed and one[0] == first]
-    if again:
-        body = [one for one in body if one[0] != first]
-        notes.append(f"{path.name}: the header stands {len(again) + 1} times, read once")
-    sound = _sound(path, body, width, unit, faults)
-    named = _named(path, names, [cells for cells, _ in sound], notes)
-    if not _unique(path, named, place, unit, faults):
+    header = header_of(path, filled, faults, notes, unit)
+    body = filled[header.headed if header else 1 :]
+    if header and (again := sum(header.repeats(cells) for cells, _ in body)):
+        notes.append(f"{path.name}: the header stands {again + 1} times, read once")
+    if header is None:
         return None
-    kept = [(at, name) for at, name in enumerate(named) if name is not None]
-    table = Table(path, tuple(name for _, name in kept), unit=unit, notes=notes, headed=headed)
-    table.broken = broken or len(sound) < len(body)
-    table.rows = [{name: cells[at] for at, name in kept} for cells, _ in sound]
-    table.places = [place for _, place in sound]
-    return table
-
-
-def _sound(
-    path: Path, body: Sequence[tuple[list[str], int]], width: int, unit: str, faults: Faults
-) -> list[tuple[list[str], int]]:
-    """The records of as many cells as there are names; empty ones at the end do not count."""
-    sound = []
+    table = Table(path, header.columns, unit=unit, notes=notes, headed=header.headed)
+    table.broken = any(cells is None for cells, _ in rows)
     for cells, place in body:
-        if len(cells) > width and not any(map(str.strip, cells[width:])):
-            cells = cells[:width]
-        if len(cells) == width:
-            sound.append((cells, place))
+        if header.repeats(cells):
+            continue
+        row = header.row(cells)
+        if row is None:
+            table.broken = True
+            faults.at(path, unit, place, header.misfit(cells), expected=WIDE)
         else:
-            problem = f"{len(cells)} cells, the header has {width}"
-            faults.at(path, unit, place, problem, expected=_WIDE)
-    return sound
+            table.rows.append(row)
+            table.places.append(place)
+    return table
 
 
 def _looks_like_data(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -194,14 +242,11 @@ def _unique(path: Path, names: Sequence[str | None], place: int, unit: str, faul
 
 def tidied(table: Table) -> Table:
     """A table of named columns with its names as they look, and without rows that hold nothing."""
-    names = {name: without_marks(name) for name in table.columns}
-    if len(set(names.values())) == len(names) and any(old != new for old, new in names.items()):
-        table.columns = tuple(names.values())
-        table.rows = [{names[old]: cell for old, cell in row.items()} for row in table.rows]
+    clean_names(table)
     kept = [
         (row, place)
         for row, place in zip(table.rows, table.places, strict=True)
-        if any(not _is_blank(cell) for cell in row.values())
+        if not is_blank(row)
     ]
     if kept and len(kept) < len(table.rows):
         empty = len(table.rows) - len(kept)
@@ -210,5 +255,17 @@ def tidied(table: Table) -> Table:
     return table
 
 
-def _is_blank(cell: object) -> bool:
-    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+def clean_names(table: Table) -> None:
+    """Call the columns by their names as they look, where each stays another's."""
+    names = {name: without_marks(name) for name in table.columns}
+    if len(set(names.values())) == len(names) and any(old != new for old, new in names.items()):
+        table.columns = tuple(names.values())
+        table.rows = [{names[old]: cell for old, cell in row.items()} for row in table.rows]
+
+
+def is_blank(row: Row) -> bool:
+    """Does no cell of the row hold anything?"""
+    return all(
+        cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+        for cell in row.values()
+    )

@@ -20,7 +20,7 @@ from nshot.data.formats.format import Format, Problems
 from nshot.data.loading import content_ids, read_input
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
-from nshot.data.table import Table, cell_text
+from nshot.data.table import Row, Table, cell_text
 from nshot.data.tables import read_table
 from nshot.data.token_tags import join_tokens
 
@@ -65,15 +65,15 @@ def read_table_of_inputs(
     picture = task.pictures and path.suffix.lower() in SUFFIXES | FOREIGN
     if len(several) > 1 or path.is_dir() or picture:
         return Inputs(_files(several, task, faults, encoding))
-    names = _columns(task)
+    names = columns_of(task)
     if path.suffix.lower() == ".txt" and not task.pictures:
-        table = _lines(path, names, encoding) or read_table(path, faults, encoding)
+        table = lines_of(path, names, encoding) or read_table(path, faults, encoding)
     else:
         table = read_table(path, faults, encoding)
     if table is None:
         raise faults.error()
     table.pictures = pictures
-    cells = [{name: _shown(cell) for name, cell in row.items()} for row in table.rows]
+    cells = [{name: shown(cell) for name, cell in row.items()} for row in table.rows]
     inputs = _of_table(table, task, names, faults)
     ids, notes = _ids(table, inputs)
     return Inputs(list(zip(ids, inputs, strict=True)), cells, (*table.notes, *notes))
@@ -83,18 +83,45 @@ def _of_table(table: Table, task: Task, names: list[str], faults: Faults) -> lis
     """The input of each row of a table."""
     if task.pictures:
         return _named_pictures(table, faults)
+    form = form_of(table, task)
+    if form is None:
+        call_as(table, names)
+        if missing := [name for name in names if name not in table.columns]:
+            faults.add(*(missing_column(table, name) for name in missing))
+            raise faults.error()
+    return _inputs(table, [task] * len(table.rows), faults, form)
+
+
+def form_of(table: Table, task: Task) -> Format | None:
+    """The format whose rows a task reads; None for named columns."""
     form = detect(table) if not task.has_labels else None
     if form is not None and (not task.field_names or task.kind == form.kind == "rank"):
-        return _formatted(table, form, faults)
+        return form
+    return None
+
+
+def call_as(table: Table, names: list[str]) -> None:
+    """Call columns as the task does; lists of tokens become its texts."""
     rename(table, names)
     join_tokens(table)
-    if missing := [name for name in names if name not in table.columns]:
-        faults.add(*(missing_column(table, name) for name in missing))
-        raise faults.error()
-    return _inputs(table, [task] * len(table.rows), faults)
 
 
-def _shown(cell: Any) -> str:
+def inputs_of_row(row: Row, task: Task, form: Format | None, problems: Problems) -> list[Input]:
+    """What a row asks: its named texts; of a conversation the turns up to the user's last, or the
+    answers to judge.
+    """
+    if form is None:
+        return [read_input(row, columns_of(task), problems)]
+    if form in (MESSAGES, SHAREGPT):
+        inputs = [question(row, problems)]
+    else:
+        inputs = [example.input for example in form.read(row, problems)]
+    if problems.left_out:
+        problems.append((f"a row left out: {problems.left_out}", "a question in every row"))
+    return inputs
+
+
+def shown(cell: Any) -> str:
     """A cell as it is written into a table again."""
     text = cell_text(cell)
     return json.dumps(cell, ensure_ascii=False, default=str) if text is None else text
@@ -113,7 +140,7 @@ def _files(
         if not fitting:
             faults.add(Fault(f"no {what}", f"{what}, or one file of rows alone", where=str(path)))
         files += fitting
-    names = _columns(task)
+    names = columns_of(task)
     if len(names) > 1:
         faults.add(Fault(f"files, and the task has {len(names)} fields", "a .jsonl or .csv file"))
     if not task.pictures:
@@ -189,7 +216,7 @@ def read_mixed(
     named = [tasks[name] for name in dict.fromkeys(names) if name in tasks]
     if any(task.pictures for task in named):
         raise InputError(Fault("a folder that answers pictures, in a file of texts", "one folder"))
-    needed = dict.fromkeys(column for task in named for column in _columns(task))
+    needed = dict.fromkeys(column for task in named for column in columns_of(task))
     rename(table, list(needed))
     faults.add(*(missing_column(table, name) for name in needed if name not in table.columns))
     if faults:
@@ -198,35 +225,19 @@ def read_mixed(
     return list(zip(_ids(table, inputs)[0], names, inputs, strict=True))
 
 
-def _columns(task: Task) -> list[str]:
+def columns_of(task: Task) -> list[str]:
     """The columns that a task reads."""
     return [name for name, _ in task.field_names] or ["text"]
 
 
-def _inputs(table: Table, tasks: Sequence[Task], faults: Faults) -> list[Input]:
-    """The input of each row, read as its task's; raises what `faults` has gathered by then."""
-    inputs = []
-    for row, place, task in zip(table.rows, table.places, tasks, strict=True):
-        problems: list[tuple[str, str]] = []
-        inputs.append(read_input(row, _columns(task), problems))
-        for problem, expected in problems:
-            faults.at(table.path, table.unit, place, problem, expected)
-    if faults:
-        raise faults.error()
-    return inputs
-
-
-def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
-    """What each row asks: a conversation's turns up to the user's last, or the answers to judge."""
+def _inputs(
+    table: Table, tasks: Sequence[Task], faults: Faults, form: Format | None = None
+) -> list[Input]:
+    """The inputs of all rows, each read as its task's; raises what `faults` has gathered."""
     inputs: list[Input] = []
-    for row, place in zip(table.rows, table.places, strict=True):
+    for row, place, task in zip(table.rows, table.places, tasks, strict=True):
         problems = Problems()
-        if form in (MESSAGES, SHAREGPT):
-            inputs.append(question(row, problems))
-        else:
-            inputs += [example.input for example in form.read(row, problems)]
-        if problems.left_out:
-            problems.append((f"a row left out: {problems.left_out}", "a question in every row"))
+        inputs += inputs_of_row(row, task, form, problems)
         for problem, expected in problems:
             faults.at(table.path, table.unit, place, problem, expected)
     if faults:
@@ -234,7 +245,7 @@ def _formatted(table: Table, form: Format, faults: Faults) -> list[Input]:
     return inputs
 
 
-def _lines(path: Path, names: list[str], encoding: str | None) -> Table | None:
+def lines_of(path: Path, names: list[str], encoding: str | None) -> Table | None:
     """One text a line; None where the first line names all fields and more: a table."""
     lines = read_lines(path, encoding)
     header = lines[0].split("\t")
@@ -254,11 +265,22 @@ def _lines(path: Path, names: list[str], encoding: str | None) -> Table | None:
 
 def _ids(table: Table, inputs: list[Input]) -> tuple[list[str], list[str]]:
     """The rows' own ids where they are unique, else names of the content; a note why not."""
-    known = {column.lower(): column for column in table.columns}
-    column = next((known[name] for name in ID_NAMES if name in known), None)
+    own, notes = own_ids(table)
+    return own or content_ids([Example("", one) for one in inputs]), notes
+
+
+def own_ids(table: Table) -> tuple[list[str], list[str]]:
+    """The ids that the table has; [] where a row has none or two have one, and a note of these."""
+    column = id_column(table.columns)
     own = [cell_text(row.get(column)) or "" for row in table.rows] if column is not None else []
     if own and all(own) and len(set(own)) == len(own):
         return own, []
     repeat = len(own) - len(set(own))
     note = f"'{column}' repeats {repeat} values: rows are named by their content instead"
-    return content_ids([Example("", one) for one in inputs]), [note] if repeat else []
+    return [], [note] if repeat else []
+
+
+def id_column(columns: Sequence[str]) -> str | None:
+    """The column whose name says that it holds ids."""
+    known = {column.lower(): column for column in columns}
+    return next((known[name] for name in ID_NAMES if name in known), None)

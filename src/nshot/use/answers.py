@@ -173,7 +173,6 @@ class Cached:
         keys = [key_of(self.fingerprint, one) for one in inputs]
         known = self.answers.get(keys)
         missing = {key: one for key, one in zip(keys, inputs, strict=True) if key not in known}
-        self.hits, self.misses = self.hits + len(inputs) - len(missing), self.misses + len(missing)
         left = list(missing.items())
         for start in range(0, len(left), BLOCK):
             block = left[start : start + BLOCK]
@@ -181,6 +180,7 @@ class Cached:
             new = [(key, one) for (key, _), one in zip(block, predictions, strict=True)]
             self.answers.put(self.name, new)
             known |= new
+        self.hits, self.misses = self.hits + len(inputs) - len(missing), self.misses + len(missing)
         return [known[key] for key in keys]
 
 

@@ -130,8 +130,10 @@ def test_without_openpyxl_the_extra_is_named(
 def test_standard_input(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
     opened._standard_input.cache_clear()
+    opened.beginning_of_input.cache_clear()
     assert table(Path("-")).rows == ROWS
     opened._standard_input.cache_clear()
+    opened.beginning_of_input.cache_clear()
 
 
 def test_an_address_is_shown_whole_with_the_command(tmp_path: Path) -> None:

@@ -74,6 +74,35 @@ def decoded(raw: bytes, path: Path, encoding: str | None = None) -> tuple[str, s
     return text, f"{path.name}: read as {name} (told from its content; --encoding sets it)"
 
 
+def encoding_of(beginning: bytes, path: Path, encoding: str | None) -> tuple[str, int, str]:
+    """The encoding of a file that begins so, bytes of its mark, and a note where it was told.
+
+    `beginning` ends with a line. Raises `InputError` as `decoded` does.
+    """
+    if encoding is not None:
+        name = codec(encoding)
+        same = [
+            (marked, len(mark))
+            for mark, marked in _MARKS
+            if beginning.startswith(mark) and marked.replace("-", "_").startswith(name)
+        ]
+        return (*(same[0] if same else (name, 0)), "")
+    for mark, name in _MARKS:
+        if beginning.startswith(mark):
+            return name, len(mark), ""
+    told_from = "(told from its content; --encoding sets it)"
+    if (wide := _utf16(beginning)) is not None:
+        return wide, 0, f"{path.name}: read as {wide} {told_from}"
+    try:
+        beginning.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if _nearly_utf8(beginning):
+            return "utf-8", 0, ""
+        name = tell_encoding([beginning], path, error)
+        return name, 0, f"{path.name}: read as {name} {told_from}"
+    return "utf-8", 0, ""
+
+
 def decoded_alike(
     raws: Mapping[Path, bytes], place: Path, encoding: str | None = None
 ) -> tuple[list[str], str]:

@@ -28,11 +28,10 @@ def _lines(path: Path, text: str, faults: Faults) -> Table:
         if not line.strip():
             continue
         try:
-            row = _object(line)
-        except (ValueError, RecursionError) as error:
+            row = object_of(line)
+        except ValueError as error:
             table.broken = True
-            problem = f"not a JSON object: {getattr(error, 'msg', None) or error}"
-            faults.at(path, "line", number, problem, _LINE)
+            faults.at(path, "line", number, str(error), _LINE)
             continue
         columns.update(dict.fromkeys(row))
         table.rows.append(row)
@@ -41,10 +40,14 @@ def _lines(path: Path, text: str, faults: Faults) -> Table:
     return table
 
 
-def _object(line: str) -> Row:
-    row = _strict(line)
+def object_of(line: str) -> Row:
+    """The object that a line holds. Raises `ValueError` that says what it holds instead."""
+    try:
+        row = _strict(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a JSON object: {getattr(error, 'msg', None) or error}") from None
     if not isinstance(row, dict):
-        raise ValueError(f"a JSON {_NAMES.get(type(row), 'value')}")
+        raise ValueError(f"not a JSON object: a JSON {_NAMES.get(type(row), 'value')}")
     return row
 
 

@@ -23,6 +23,8 @@ _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _ZIP, _GZIP, _PARQUET = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
 _FLAT = 64 << 20
 """Bytes that any packed file may unpack to."""
+BEGINNING = 16 << 20
+"""Bytes up to which a file is looked through whole before it is answered row by row."""
 _TIMES, _MOST = 200, 4 << 30
 """Beyond these it may unpack to so many times its size, and to so many bytes at most."""
 _OTHER_KINDS = {
@@ -102,7 +104,7 @@ def _without_packing(file: Opened, known: Collection[str]) -> Opened:
         raise InputError(
             Fault("the file is empty", expected="a row for each example", where=str(file.path))
         )
-    kind = _kind(file.raw)
+    kind = kind_of(file.raw)
     if kind in (".xlsx", ".parquet") or file.kind not in known:
         if file.kind in known and file.kind != kind:
             file.notes.append(f"{file.path.name}: this is {kind} content, read as such")
@@ -115,7 +117,7 @@ def _without_packing(file: Opened, known: Collection[str]) -> Opened:
     return file
 
 
-def _kind(raw: bytes) -> str:
+def kind_of(raw: bytes) -> str:
     """As what bytes are read whose name does not say it."""
     if raw.startswith(_ZIP):
         return ".xlsx"
@@ -125,6 +127,11 @@ def _kind(raw: bytes) -> str:
     if head.startswith((b"{", b"[")):
         return ".json"
     return ".txt" if head.startswith(b"__label__") else ".csv"
+
+
+def is_text(raw: bytes) -> bool:
+    """May this be read as text, by its first bytes?"""
+    return not raw.startswith((*_PICKLES, _ZIP, _GZIP, _PARQUET, b"\x93NUMPY"))
 
 
 def _is_workbook(raw: bytes) -> bool:
@@ -217,9 +224,15 @@ def _which(path: Path, names: list[str], able: list[str], known: Collection[str]
 
 
 @cache
+def beginning_of_input(size: int) -> bytes:
+    """The first `size` bytes of standard input, or all there are; what follows is read after it."""
+    return sys.stdin.buffer.read(size)
+
+
+@cache
 def _standard_input() -> bytes:
     """All of standard input, which can be read once."""
-    return sys.stdin.buffer.read()
+    return beginning_of_input(BEGINNING) + sys.stdin.buffer.read()
 
 
 def _address(path: Path) -> Fault:

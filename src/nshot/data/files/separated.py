@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files.opened import Opened
 from nshot.data.files.separator import NAMES, named_by_excel, tell_separator
-from nshot.data.header import Record, table_of
+from nshot.data.header import Header, Record, header_of, table_of
 from nshot.data.table import Table
 
 _Quoting: TypeAlias = Literal[0, 3]
 _CELL_LIMIT = 2**31 - 1
 _LOOKED_AT = 1000
 """Rows that are looked at for spaces after separators."""
+_DOUBLED = 'a quote inside quotes doubled: "say ""hello"""'
 
 
 class _Way(NamedTuple):
@@ -30,6 +32,18 @@ class _Way(NamedTuple):
     spaces: bool = False
     escaped: bool = False
     note: str = ""
+
+    def plain(self, text: str) -> str:
+        """The text with its quotes doubled where it escapes them."""
+        return text.replace('\\"', '""') if self.escaped else text
+
+
+class Cells(NamedTuple):
+    """How a text is read record by record: `before` lines stand before the header."""
+
+    way: _Way
+    before: int
+    header: Header
 
 
 def read_csv(file: Opened, faults: Faults) -> Table | None:
@@ -47,7 +61,7 @@ def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table
 
     Quotes group cells where that reads without a fault; with tabs they else are plain text.
     """
-    with _long_cells():
+    with long_cells():
         named, rest = named_by_excel(text)
         mark = named or tell_separator(rest, usual, file.path) or usual
         before = 1 if named else 0
@@ -56,8 +70,7 @@ def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table
         first: tuple[Table | None, Faults] | None = None
         for way in _ways(rest, mark):
             trial = Faults()
-            body = rest.replace('\\"', '""') if way.escaped else rest
-            records = _records(file.path, body, way, before, trial)
+            records = _records(file.path, way.plain(rest), way, before, trial)
             table = table_of(file.path, records, trial)
             if not trial:
                 file.notes += [f"{file.path.name}: {way.note}"] if way.note else []
@@ -66,6 +79,72 @@ def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table
     assert first is not None  # there is a way at least
     faults.join(first[1])
     return first[0]
+
+
+def cells_of(beginning: str, usual: str, path: Path, notes: list[str]) -> Cells:
+    """How a text is read, told from its first lines. Raises `InputError` where that cannot be told.
+
+    The last record of the beginning may be cut: it does not count.
+    """
+    with long_cells():
+        named, rest = named_by_excel(beginning)
+        mark = named or tell_separator(rest, usual, path) or usual
+        before = 1 if named else 0
+        trials: list[tuple[int, Cells, list[str]]] = []
+        faults = Faults()
+        for way in _ways(rest, mark):
+            records = list(_records(path, way.plain(rest), way, before, Faults()))[:-1]
+            filled = [(cells, at) for cells, at in records if cells and any(map(str.strip, cells))]
+            own: list[str] = []
+            header = header_of(path, filled, faults, own) if filled else None
+            if header is None:
+                continue
+            wrong = len(records) - sum(
+                cells is not None and header.fits(cells) for cells, _ in records
+            )
+            own += [f"{path.name}: {way.note}"] if way.note else []
+            trials.append((wrong, Cells(way, before, header), own))
+            if not wrong:
+                break
+    if not trials:
+        if not faults:
+            faults.add(Fault("the file has no header", where=str(path)))
+        raise faults.error()
+    wrong, cells, own = next((one for one in trials if not one[0]), trials[0])
+    if mark != usual:
+        notes.append(f"{path.name}: parted by {NAMES.get(mark, repr(mark))}")
+    notes += own
+    return cells
+
+
+def records_of(lines: Iterable[str], how: Cells, path: Path) -> Iterator[tuple[list[str], int]]:
+    """(cells, first line) of each record under the header, as the lines come.
+
+    Raises `InputError` for a quote that is never closed, and the like: what follows it is lost.
+    """
+    rest = iter(lines)
+    for _ in range(how.before):
+        next(rest, "")
+    reader = csv.reader(
+        (how.way.plain(line) for line in rest),
+        delimiter=how.way.mark,
+        quoting=how.way.quoting,
+        skipinitialspace=how.way.spaces,
+        strict=True,
+    )
+    with long_cells():
+        while True:
+            first = how.before + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                where = f"{path}, line {first}"
+                raise InputError(Fault(f"malformed: {error}", _DOUBLED, where=where)) from None
+            if not any(map(str.strip, cells)) or how.header.repeats(cells):
+                continue
+            yield cells, first
 
 
 def _ways(text: str, mark: str) -> Iterator[_Way]:
@@ -117,7 +196,7 @@ def _records(path: Path, text: str, way: _Way, before: int, faults: Faults) -> I
                 "line",
                 first,
                 f"malformed: {problem}",
-                expected='a quote inside quotes doubled: "say ""hello"""',
+                expected=_DOUBLED,
             )
             yield None, first
             continue
@@ -126,7 +205,7 @@ def _records(path: Path, text: str, way: _Way, before: int, faults: Faults) -> I
 
 
 @contextmanager
-def _long_cells() -> Iterator[None]:
+def long_cells() -> Iterator[None]:
     """The csv module's limit of 128 KiB a cell lifted, and put back."""
     before = csv.field_size_limit(_CELL_LIMIT)
     try:
