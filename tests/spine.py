@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from nshot.bench.jobs.place import Workplace
 from nshot.bench.own import places_of
 from nshot.bench.prepare import Prepared
 from nshot.board.schema import Board
+from nshot.cli.main import main
 from nshot.methods.contract import Method
 
 FAKES = ("--model", "fake:scorer", "--encoder", "fake:encoder")
@@ -79,6 +80,13 @@ def stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs work in this process: quick, and tests can look into methods."""
     monkeypatch.setattr("nshot.bench.run.LocalProcesses", Here)
     monkeypatch.setattr(worker, "_logged", lambda path: nullcontext())
+
+
+def command(words: Sequence[str]) -> int:
+    """The exit code of what is typed."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    return int(str(end.value.code))
 
 
 def setting_of(prepared: Prepared, *methods: Method) -> Prepared:

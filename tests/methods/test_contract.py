@@ -11,6 +11,7 @@ import pytest
 from lent import Lent
 from PIL import Image
 
+from deciding import deciding
 from encoders import tiny_encoder
 from foreign import foreign
 from glyphs import glyphs
@@ -18,12 +19,14 @@ from nshot.core.errors import DidNotLearn
 from nshot.core.spans import Span, written
 from nshot.core.types import Check, Example, Input, Label, ModelRef, Prediction, Scale, Shots, Task
 from nshot.data.pictures import as_image
+from nshot.data.same import exact
 from nshot.methods import TABLE, WHERE
 from nshot.methods.align.exploring import Exploring
 from nshot.methods.contract import Brief, Method, Rates
 from nshot.methods.fewshot.episodic import Episodic
 from nshot.models import open_models
 from nshot.models.catalog import resolve
+from nshot.predictors.replayed import Replayed
 from nshot.testing.contracts import ContractBroken, check_adapt, check_predictor, check_value
 from tiny import tiny_llama
 
@@ -84,6 +87,10 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         )
     if name == "description_match":
         return TABLE.build({"method": name, "sentence_encoder": "fake:encoder"})
+    if name == "cascade":
+        return TABLE.build(
+            {"method": name, "cheap": {"method": "tfidf_lr"}, "dear": {"method": "knn"}}
+        )
     if name == "distil":
         return TABLE.build(
             {"method": name, "teacher": {"method": "knn"}, "student": {"method": "tfidf_lr"}}
@@ -94,6 +101,14 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         )
         knowing.save(folder / "adapted")
         return TABLE.build({"method": name, "folder": str(folder / "adapted")})
+    if name == "replay":
+        replies = {exact(one): Prediction("good", seconds=0.1) for one in ASKED}
+        given = Replayed(TASK, "today", replies)
+        given.save(folder / "answers")
+        return TABLE.build(
+            {"method": name, "folder": str(folder / "answers"), "sha256": given.sha256,
+             "title": "today", "seconds": 0.1}
+        )  # fmt: skip
     if name in TABLE.ready:
         return TABLE.build({"method": name, **settings})
     return TABLE.build({"method": name, "folder": foreign(Path(base.name), folder), **settings})
@@ -119,7 +134,11 @@ def test_a_method_adapts_and_its_predictor_answers(
         fast = {"learning_rate": 0.01, "updates": 8, "prompts": 4, "answers": 8, "max_tokens": 4}
     method = build(name, base, tmp_path / "given", **fast)
     bench = Lent(open_models(), base, tmp_path, encoder=encoder)
-    if reads_texts(name):
+    if "decide" in method.needs:
+        with deciding() as service:
+            bench = Lent(open_models(), service.ref(), tmp_path, encoder=encoder)
+            check_adapt(method, TASK, SHOTS, bench, ASKED)
+    elif reads_texts(name):
         task = of_kind(method)
         asked = [rankings.pair(i).input for i in range(20, 24)] if task == RANKED else ASKED
         check_adapt(method, task, of_task(task, SHOTS), bench, asked)
@@ -168,8 +187,8 @@ def test_a_method_says_why_not_and_what_it_would_take(
         task = LETTERS
     brief = Brief(
         task=task, labelled=8, unlabelled=4, per_label=4, test=50, tokens=8, longest=40, base=base,
-        abilities=frozenset({"score", "generate", "hidden", "train"}), context=512, layers=2,
-        encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000), background=8,
+        abilities=frozenset({"score", "generate", "hidden", "train", "decide"}), context=512,
+        layers=2, encoder=ModelRef("fake", "encoder"), rates=Rates(300, 100, 3000), background=8,
     )  # fmt: skip
     assert method.why_not(brief) is None
     assert 0 < method.forecast(brief).seconds < 3600

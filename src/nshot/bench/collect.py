@@ -340,6 +340,8 @@ class Collector:
         outcome = self.known.of(job) if job else None
         if job is None or outcome is None or outcome.state != "ok" or job.kind != "deliver":
             return None
+        if finishing and not finishing.pick.contender.method.hands_over:
+            return None
         winner = root / WINNER
         files = [path for path in sorted(winner.rglob("*")) if path.is_file()]
         sizes = {path.relative_to(winner).as_posix(): path.stat().st_size for path in files}

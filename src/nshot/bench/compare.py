@@ -34,6 +34,7 @@ def compare(
     also: str | Sequence[str] = (),
     methods: str | Method | Sequence[str | Method] | None = None,
     adapters: Sequence[str | Path] = (),
+    answers: Mapping[str, str | Path] | None = None,
     shots: int | Sequence[int | None] | None = None,
     seeds: int | None = None,
     test_limit: int | None = None,
@@ -54,7 +55,8 @@ def compare(
 
     `Request` says what each argument is. `methods` are names, and methods of your own, whose
     classes stand in a module that other processes can import. `shots` are rows per label (None
-    among them: all rows); `settings` pins settings by method; `on` hears the run's events. Raises
+    among them: all rows); `answers` are files of what other systems answered, by the name that each
+    has on the board; `settings` pins settings by method; `on` hears the run's events. Raises
     `InputError` with every fault of the request before anything is written.
     """
     arguments = dict(locals())

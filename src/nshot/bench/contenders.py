@@ -13,6 +13,7 @@ from nshot.core.files import unique_ends
 from nshot.core.types import Kind, ModelRef
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec
+from nshot.models.engines import DECIDING, ENDPOINTS
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def contenders(
     rows = []
     for method in methods:
         inside = parts(method)
-        on = _several(bases, any(part.needs for part in inside))
+        on = _several(_suiting(inside, bases), any(part.needs for part in inside))
         by = _several(encoders, any(part.needs_encoder for part in inside))
         for base, encoder in product(on, by):
             if base and isinstance(method, GivenAdapter) and method.misfits(base):
@@ -73,6 +74,15 @@ def contenders(
             name = f"{method.called} @ {models}" if models else method.called
             rows.append(Contender(method, base, encoder, name))
     return tuple(rows)
+
+
+def _suiting(inside: Sequence[Method], bases: Sequence[ModelRef]) -> Sequence[ModelRef]:
+    """The models that decide for a method that needs one, the others for any other method.
+
+    All of them where there is none of its kind: then its row says what it lacks.
+    """
+    decides = any("decide" in part.needs for part in inside)
+    return [ref for ref in bases if (ref.engine in DECIDING) == decides] or bases
 
 
 def _several(refs: Sequence[ModelRef], needed: bool) -> Sequence[ModelRef | None]:
@@ -88,7 +98,7 @@ def unique_names(refs: Sequence[ModelRef]) -> dict[ModelRef, str]:
 
 def _words(ref: ModelRef) -> tuple[str, ...]:
     """The parts of a path or an id; of an endpoint its host and its model."""
-    if ref.engine == "openai":
+    if ref.engine in ENDPOINTS:
         model, _, address = ref.name.partition("@")
         return (ref.revision, address.split("//")[-1].split("/")[0], model)
     return (ref.revision, *Path(ref.form).parts)

@@ -78,6 +78,10 @@ class Finishing:
     def delivery(self, known: Known) -> Single:
         """What was measured; or the pick adapted anew: after folds or draws, or as it is wished."""
         pick, prepared = self.pick, self.ladder.prepared
+        if not pick.contender.method.hands_over:
+            title = f"{pick.contender.name} · nothing to hand over"
+            job = replace(pick.contender.job("deliver", pick.chosen, None, 0), source=pick.source)
+            return Single(title, job, words="stay with it: there is no model to deliver")
         if pick.source and not prepared.request.refit_on_all:
             title = f"{pick.contender.name} · deliver as measured"
             job = replace(pick.contender.job("deliver", pick.chosen, None, 0), source=pick.source)

@@ -270,8 +270,13 @@ def _typed(
 
 
 def _teacher_row(board: Board, name: str | None, faults: list[Fault]) -> Row | None:
-    """The row that teaches; None, with a fault, where there is none that could."""
-    measured = {row.name: row for row in board.contest if row.status == "ok"}
+    """The row that teaches; None, with a fault, where there is none that could.
+
+    Recorded answers are to the rows of the run alone.
+    """
+    measured = {
+        row.name: row for row in board.contest if row.status == "ok" and row.rung != "outside"
+    }
     if name is None and board.advice is not None:
         name = board.advice.pick
     if name not in measured:
@@ -345,6 +350,7 @@ def _comparison(
         encoder=models.encoder,
         methods=tuple(method.name for method in methods),
         adapters=(),
+        answers={},
         shots=None,
         seeds=None,
         thorough=True,

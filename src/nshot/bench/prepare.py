@@ -15,6 +15,7 @@ import yaml
 from nshot.bench.encoders import default_encoders
 from nshot.bench.long_texts import long_notes
 from nshot.bench.own import places_of
+from nshot.bench.replays import replays
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
 from nshot.bench.setting import Setting
 from nshot.bench.task_rows import DRAWS, load_files, read_rows, row_faults
@@ -23,7 +24,7 @@ from nshot.board.reduce import Size, shown
 from nshot.core.errors import Fault, InputError, ModelNotFound, collected, nearest
 from nshot.core.files import RECORD, content_hash
 from nshot.core.serial import read_json, to_data
-from nshot.core.types import RUNGS, Check, Example, Kind, ModelRef, Split, Task
+from nshot.core.types import OF_LABELS, RUNGS, Check, Example, Kind, ModelRef, Split, Task
 from nshot.data.same import sameness
 from nshot.data.task_file import reward_folder
 from nshot.methods import PICTURES, STANDARD, TABLE
@@ -32,6 +33,7 @@ from nshot.methods.spec import parts
 from nshot.methods.writing import CONSTRAINED, Writing
 from nshot.models.catalog import resolve
 from nshot.models.embedded.packages import Role
+from nshot.models.engines import DECIDING
 from nshot.models.hf.grammar import fault
 
 
@@ -114,17 +116,25 @@ def prepare(
     out = Path(request.out or Path("runs") / task.name)
     faults += [*row_faults(request, task, also, rows), *_folder_faults(out, rows)]
     faults += _look_faults(request, rows)
-    if faults:
+    others = collected(faults, partial(replays, request, task, rows, methods, out.resolve()))
+    if faults or others is None:
         raise InputError(faults)
     inside = [part for method in methods for part in parts(method)]
-    bases = _named_models(request.model, "lm", any(part.needs for part in inside))
+    bases = _bases(request, inside)
     encoders, rows = _encoders(request, methods, task, rows, single=not hold_out)
     if foreign := _misfits(methods, bases):
         raise InputError(foreign)
     if not task.pictures:
         rows = replace(rows, notes=(*rows.notes, *long_notes(rows, encoders, bases)))
     judge = _judge(request.judge) if request.judge else None
-    setting = Setting(task, rows, bases, encoders, judge, places, _more(request, task, rows))
+    more = _more(request, task, rows)
+    if request.answers and more:
+        others = replays(request, task, rows, methods, out.resolve(), more)
+    setting = Setting(
+        task, rows, bases, encoders, judge, places, more,
+        {Path(method.folder).name: predictor for method, predictor in others},
+    )  # fmt: skip
+    methods = (*methods, *(method for method, _ in others))
     return Prepared(request, setting, methods, _sizes(request), out.resolve(), also, pairs)
 
 
@@ -224,6 +234,8 @@ def chosen_methods(
 ) -> tuple[Method, ...]:
     """The methods of a request, with what the user pinned, in the table's order; `own` last."""
     standard = PICTURES if pictures else STANDARD[kind]
+    if not pictures and kind in OF_LABELS and any(map(_decides, request.model)):
+        standard = (*standard, "decide")
     words = standard if request.methods is None else request.methods
     names = dict.fromkeys(_named(words, kind, standard, "pictures" if pictures else "text"))
     specs = [_spec(name, request.settings) for name in names]
@@ -256,6 +268,11 @@ def chosen_methods(
         raise InputError(faults)
     order = list(TABLE)
     return (*sorted(built, key=lambda method: order.index(method.name)), *own)
+
+
+def _decides(model: str) -> bool:
+    """Does its name say that it answers typed questions?"""
+    return model.partition(":")[0] in DECIDING
 
 
 def _row_named(name: str, flag: str) -> Fault | None:
@@ -387,6 +404,18 @@ def _named_models(names: Sequence[str], role: Role, needed: bool) -> tuple[Model
         return ()
 
 
+def _bases(request: Request, inside: Sequence[Method]) -> tuple[ModelRef, ...]:
+    """The language models. One that only decides takes the place of none: they stand side by side.
+
+    `inside` are the methods of the request and those in them.
+    """
+    named = _named_models(request.model, "lm", any(part.needs for part in inside))
+    other = any(part.needs - {"decide"} for part in inside)
+    if request.model and other and all(ref.engine in DECIDING for ref in named):
+        return (*_named_models((), "lm", True), *named)
+    return named
+
+
 def _misfits(methods: Sequence[Method], bases: Sequence[ModelRef]) -> list[Fault]:
     """Adapters trained elsewhere that are of none of the language models."""
     from nshot.methods.peft.adapter import GivenAdapter
@@ -425,6 +454,8 @@ def request_yaml(prepared: Prepared) -> str:
             body[key] = [_relative(name, out) for name in body[key]]
     if request.adapters:
         body["adapters"] = [_relative(folder, out, True) for folder in request.adapters]
+    if request.answers:
+        body["answers"] = {n: _relative(file, out, True) for n, file in request.answers.items()}
     if not prepared.task.pictures and prepared.setting.encoders and not request.encoder:
         # The texts chose: what is installed later must not add contenders to this run.
         body["encoder"] = [ref.name for ref in prepared.setting.encoders]
@@ -432,7 +463,8 @@ def request_yaml(prepared: Prepared) -> str:
         body["shots"] = [shown(size) for size in prepared.sizes]
     body["methods"] = [m.called if isinstance(m, Writing) and m.constrained else m.name
                        for m in prepared.methods
-                       if m.name != "adapter" or not request.adapters]  # fmt: skip
+                       if m.name != "adapter" or not request.adapters
+                       if m.name != "replay"]  # fmt: skip
     return yaml.safe_dump({"compare": body}, sort_keys=False, allow_unicode=True)
 
 

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from nshot.board.schema import Preference, Wish
 from nshot.core.errors import Fault, InputError
-from nshot.core.fields import ENCODING, Flag, Names, Number, Place, Settings, Whole
+from nshot.core.fields import ENCODING, Flag, Names, Number, Place, Places, Settings, Whole
 from nshot.core.serial import read_json, read_yaml
 
 
@@ -116,6 +116,15 @@ class Request:
             several="again",
         ),
     ] = ()
+    answers: Annotated[
+        Places,
+        Flag(
+            "answers that another system gave, as a row of their own: id or text, answer, and"
+            " perhaps probabilities, cost, seconds (docs/recorded-answers.md); repeatable",
+            "NAME=FILE",
+            several="again",
+        ),
+    ] = Field(default_factory=dict)
     shots: Annotated[
         tuple[Size, ...] | None,
         BeforeValidator(_sizes),
@@ -231,6 +240,7 @@ def read_request(path: Path, faults: list[Fault] | None = None) -> Request:
     for key in PLACE_LISTS:
         places[key] = tuple(_placed(path, name) for name in getattr(request, key))
     places["adapters"] = tuple(str((path.parent / name).resolve()) for name in request.adapters)
+    places["answers"] = {name: _placed(path, file) for name, file in request.answers.items()}
     if request.methods is not None:
         places["methods"] = tuple(name for name in request.methods if name not in own)
     return replace(request, **places)

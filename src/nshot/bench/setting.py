@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nshot.bench.jobs.job import Cut
 from nshot.bench.own import extended
-from nshot.core.files import write_atomic
+from nshot.core.files import write_atomic, write_folder
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import (
     Check,
@@ -25,6 +25,7 @@ from nshot.core.types import (
 )
 from nshot.data.json_lines import read_rows, write_rows
 from nshot.methods.table import Table
+from nshot.predictors.replayed import Replayed
 
 _PARTS = ("train", "test", "preferences", "background", "unlabelled")
 
@@ -34,7 +35,9 @@ class Setting:
     """Task, rows and models; `methods` says where those methods are that nshot does not bring.
 
     `more` are test rows that came later, a tuple for each look at them. `judge` is a language
-    model, or a reward model as the check that names it.
+    model, or a reward model as the check that names it. `replays` are answers of other systems by
+    the name of their folder in ``data/answers``; a reader of the setting has no need of them, for
+    their methods name their folders.
 
     Each method that needs a language model stands on each of `bases`, and so with `encoders`.
     """
@@ -46,6 +49,7 @@ class Setting:
     judge: ModelRef | Check | None = None
     methods: Mapping[str, str] = field(default_factory=dict)
     more: tuple[tuple[Example, ...], ...] = ()
+    replays: Mapping[str, Replayed] = field(default_factory=dict)
 
     @property
     def base(self) -> ModelRef | None:
@@ -95,6 +99,8 @@ class Setting:
         }
         for look, more in enumerate(self.more):
             write_rows(folder / f"more-{look}.jsonl", [to_data(row) for row in more])
+        for name, replay in self.replays.items():
+            write_folder(answers_folder(root, name), replay.save)
         write_atomic(folder / "setting.json", json.dumps(body, ensure_ascii=False, indent=1))
 
     @staticmethod
@@ -128,6 +134,11 @@ class Setting:
 def _judge(body: Mapping[str, object]) -> ModelRef | Check:
     """A judge as it was written."""
     return from_data(Check, body) if "kind" in body else from_data(ModelRef, body)
+
+
+def answers_folder(root: Path, name: str) -> Path:
+    """Where the answers of another system lie in the folder of a run."""
+    return root / "data" / "answers" / name
 
 
 def in_order(rows: Sequence[Example]) -> tuple[Example, ...]:

@@ -14,6 +14,13 @@ from nshot.board.calibration import calibration_cell
 from nshot.board.decide import Column, Floats, Question, estimate, intervals
 from nshot.board.judge import Verdicts
 from nshot.board.positive import positive_cell
+from nshot.board.reliance import (
+    latency,
+    passed_on,
+    reliance_cell,
+    reliance_words,
+    unanswered,
+)
 from nshot.board.schema import (
     Board,
     CalibrationCell,
@@ -363,6 +370,8 @@ def row_of(
     measurements = entry.measurements.get(largest, [])
     chosen, status = entry.spec or spec(entry.method), entry.status(largest)
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
+    reliance = reliance_cell(measurements[0]) if measurements else None
+    notes += [*reliance_words(reliance), *unanswered(task, measurements[:1])]
     return Row(
         name=entry.name,
         method=entry.method.name,
@@ -390,12 +399,15 @@ def row_of(
         gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
         trials=entry.trials,
-        **_costs(measurements, entry.search_seconds.get(largest, 0.0)),
+        **_costs(entry, measurements, entry.search_seconds.get(largest, 0.0)),
         trained_share=_share(entry, measurements),
         forecast_seconds=entry.forecast_seconds,
         form=entry.form,
         parent=entry.parent,
         notes=tuple(dict.fromkeys(notes)),
+        reliance=reliance,
+        passed_on=passed_on(measurements) if entry.method.name == "cascade" else None,
+        latency=latency(measurements) if entry.method.has_seconds else None,
         beside=_beside(measurements),
     )
 
@@ -507,7 +519,9 @@ def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None
     return LearningCurve(train=train, validation=first["validation"], rounds=rounds)
 
 
-def _costs(measurements: Sequence[Measurement], search_seconds: float) -> dict[str, Any]:
+def _costs(
+    entry: Entry, measurements: Sequence[Measurement], search_seconds: float
+) -> dict[str, Any]:
     """Medians over the draws; to build is one adaptation and the search before it."""
     if not measurements:
         return {}
@@ -516,7 +530,9 @@ def _costs(measurements: Sequence[Measurement], search_seconds: float) -> dict[s
     builds = [m.build for m in measurements]
     spent = sum(m.build.spent_seconds + m.use.seconds for m in measurements)
     tokens = sum(m.use.tokens_in + m.use.tokens_out for m in measurements)
-    uses = [m.use.seconds / len(m.ids) for m in measurements if m.ids]
+    known = [m for m in measurements if m.ids and entry.method.has_seconds]
+    uses = [m.use.seconds / len(m.ids) for m in known]
+    money = sum(m.use.money for m in measurements)
     return {
         "train_score": float(np.mean(trains)) if trains else None,
         "trained_params": max(build.trained_params for build in builds),
@@ -525,6 +541,7 @@ def _costs(measurements: Sequence[Measurement], search_seconds: float) -> dict[s
         "build_peak_bytes": max(build.peak_bytes for build in builds),
         "use_seconds_per_1000": float(np.median(uses)) * 1000 if uses else None,
         "tokens_per_request": tokens / rows if rows else None,
+        "money_per_1000": 1000 * money / rows if rows and money else None,
         "disk_bytes": max(build.disk_bytes for build in builds),
     }
 

@@ -260,6 +260,37 @@ class CalibrationCell(Part):
     )
 
 
+class Doubt(Proportion):
+    """A share of answers that something moved which should not move them, with the exact binomial
+    interval."""
+
+    rows: int = Field(description="answers looked at")
+
+
+class Latency(Part):
+    """Seconds of an answer that was made elsewhere."""
+
+    median: FiniteFloat = Field(description="half took no longer")
+    p95: FiniteFloat = Field(description="19 of 20 took no longer")
+
+
+class RelianceCell(Part):
+    """What moves the answers of a model that decides, first draw."""
+
+    order: Doubt | None = Field(
+        None, description="the options came the other way round; null where they have no order"
+    )
+    injection: Doubt | None = Field(
+        None,
+        description="the text ended in a request to choose another label, which was then chosen",
+    )
+    repeat: Doubt | None = Field(
+        None,
+        description="the same was asked again: another answer, or a probability moved by more than"
+        " .01",
+    )
+
+
 class PositiveCell(Part):
     """How well a row's probabilities part the positive test rows from the others, first draw."""
 
@@ -295,7 +326,7 @@ class Row(Part):
     )
     rung: Rung = Field(
         description="family: `trivial`, `prompt`, `fewshot`, `peft`, `finetune`, `align`,"
-        " `compress`"
+        " `compress`, `compose`, `outside`"
     )
     trains: Trains = Field(
         "nothing",
@@ -393,6 +424,11 @@ class Row(Part):
     tokens_per_request: FiniteFloat | None = Field(
         None, description="tokens its models read and write for an input, mean"
     )
+    money_per_1000: FiniteFloat | None = Field(
+        None,
+        description="what 1,000 answers cost in money, in the currency of the prices that were"
+        " given; null where nothing is paid, or no price is known",
+    )
     disk_bytes: int | None = Field(None, description="size of the saved method")
     form: Form = Field(
         "trained",
@@ -409,6 +445,19 @@ class Row(Part):
         None,
         description="of two labels with a [positive one](data.md#yes-or-no) how well it is found;"
         " else null",
+    )
+    reliance: RelianceCell | None = Field(
+        None,
+        description="of a model that decides: what moves its answers that should not; else null",
+    )
+    passed_on: Proportion | None = Field(
+        None,
+        description="of a cascade: share of the test rows that its dear part answered; else null",
+    )
+    latency: Latency | None = Field(
+        None,
+        description="of answers that were made elsewhere: what one took; null where this machine"
+        " answers",
     )
     beside: Mapping[str, FiniteFloat] = Field(
         default_factory=dict,

@@ -69,10 +69,13 @@ def cost_of(row: Row, prefer: Preference) -> float:
     """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only.
 
     Memory that was not measured, or did not grow, which is the same where an earlier method had
-    taken more, is dearer than any that was.
+    taken more, is dearer than any that was; and so is what an answer takes where it was not
+    recorded.
     """
     if prefer == "memory":
         return float(row.build_peak_bytes or math.inf)
+    if row.is_measured and row.use_seconds_per_1000 is None and prefer != "building":
+        return math.inf
     return cost_in_seconds(prefer, row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0)
 
 
@@ -285,7 +288,7 @@ def _amount(row: Row, prefer: Preference) -> str:
     """A cost with its unit: ``12 s to build``, or ``free to build``."""
     value = cost_of(row, prefer)
     if not math.isfinite(value):
-        return "no memory measured"
+        return "no memory measured" if prefer == "memory" else "its cost was not recorded"
     if value <= 0:
         return f"free {_PER[prefer]}"
     amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
@@ -299,9 +302,23 @@ def _duration(seconds: float) -> str:
 
 
 def _say_cost(row: Row) -> str:
+    if row.rung == "outside":
+        return _say_what_stands(row)
     build = f"took {_duration(row.build_seconds)} to build" if row.build_seconds else "is free"
     use = _duration(row.use_seconds_per_1000 or 0.0)
     return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[row.trains]}"
+
+
+def _say_what_stands(row: Row) -> str:
+    """What a system costs that nobody has to build."""
+    money = f" and {row.money_per_1000:.4g} in money" if row.money_per_1000 else ""
+    if row.use_seconds_per_1000 is None:
+        cost = f"What its answers take was not recorded{money}, and counts as dearer than any other"
+    else:
+        cost = (
+            f"It needs {_duration(row.use_seconds_per_1000)}{money} for 1,000 answers, as recorded"
+        )
+    return f"{cost}. It stands already: stay with it, there is no model to deliver."
 
 
 # ---------------------------------------------------------------------------------- how sure it is

@@ -66,10 +66,17 @@ def _label_counts(task: Task, rows: Sequence[Example]) -> Counter[str]:
 
 
 def _delivered(folder: Path) -> int:
-    """Does this copy still give the answers it was delivered with?"""
+    """Does this copy still give the answers it was delivered with?
+
+    What asks a model on another machine may have drifted: exit code 1 where that is seen.
+    """
     from nshot.use.ready import ready
 
     model = ready(folder)
+    if model.is_elsewhere:
+        drift = model.drift()
+        print("\n".join(drift.lines))
+        return 1 if drift.is_seen else 0
     wrong = model.check()
     for line in wrong:
         print(line)

@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.bench.dry_run import plan
     from nshot.bench.prepare import prepare
     from nshot.bench.run import carry_out
+    from nshot.core.files import RECORD
     from nshot.report import board_text
     from nshot.report.terminal import forecast_table
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(board_text.result(result.board))
     print(f"\nreport: {output.short(result.folder / 'report.html')}")
-    if (result.folder / "winner").exists():
+    if (result.folder / "winner" / RECORD).exists():
         print(f"winner: {output.short(result.folder / 'winner')}")
     return result.exit_code
 

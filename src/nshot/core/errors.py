@@ -66,11 +66,20 @@ class ModelNotFound(InputError):
 
 
 class EndpointRefused(InputError):
-    """What an endpoint will not answer; `of_one_prompt` where it is the prompt's fault alone."""
+    """What an endpoint will not answer; `of_one_prompt` where it is the prompt's fault alone.
 
-    def __init__(self, faults: Sequence[Fault] | Fault | str, of_one_prompt: bool = False) -> None:
+    `status` is that of its answer over HTTP, 0 where there was none.
+    """
+
+    def __init__(
+        self,
+        faults: Sequence[Fault] | Fault | str,
+        of_one_prompt: bool = False,
+        status: int = 0,
+    ) -> None:
         super().__init__(faults)
         self.of_one_prompt = of_one_prompt
+        self.status = status
 
 
 class Locked(InputError):

@@ -69,6 +69,20 @@ def _pinned(value: Any) -> Any:
     return pins
 
 
+def _by_name(value: Any) -> Any:
+    """``prod=answers.csv`` and the like -> {"prod": "answers.csv"}."""
+    if isinstance(value, Mapping) or value is None:
+        return {str(name): _text(place) for name, place in (value or {}).items()}
+    pairs = [str(pair).partition("=") for pair in value]
+    if wrong := [f"'{name}{equals}{place}'" for name, equals, place in pairs
+                 if not (name.strip() and place.strip())]:  # fmt: skip
+        raise ValueError(f"{', '.join(wrong)}: not NAME=FILE, as in today=answers.csv")
+    names = [name.strip() for name, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"'{twice[0]}' names two files: give each a name of its own")
+    return {name: place.strip() for name, (_, _, place) in zip(names, pairs, strict=True)}
+
+
 def _no_truth(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticKnownError("float_type")
@@ -92,5 +106,7 @@ Place: TypeAlias = Annotated[str, BeforeValidator(_text)]
 """A path as it was typed, or a name that may be one."""
 Names: TypeAlias = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
 """Names; one alone may stand for a list of it."""
+Places: TypeAlias = Annotated[Mapping[str, Place], BeforeValidator(_by_name)]
+"""Files by name, or texts ``NAME=FILE``."""
 Settings: TypeAlias = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_pinned)]
 """Settings by method, or texts ``METHOD.NAME=VALUE``."""

@@ -67,6 +67,10 @@ RECORD = "nshot.json"
 """The file that makes a folder one of a predictor; it is written last."""
 
 
+STAY = "stay.json"
+"""In the place of `RECORD` where a run's pick is a system that stands already: no model is made."""
+
+
 def unsafe_files(folder: Path) -> list[str]:
     """The names of files in a folder that can run code when they are read."""
     return sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in UNSAFE)

@@ -25,7 +25,9 @@ WRITTEN: frozenset[Kind] = frozenset({"number", "spans", "generate"})
 """The kinds whose answer a language model writes."""
 NAMED: frozenset[Kind] = LABELLED | {"multilabel", "spans"}
 """The kinds whose tasks list labels."""
-Rung: TypeAlias = Literal["trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress"]
+Rung: TypeAlias = Literal[
+    "trivial", "prompt", "fewshot", "peft", "finetune", "align", "compress", "compose", "outside"
+]
 Trains: TypeAlias = Literal["nothing", "head", "adapter", "weights"]
 """What learning changes: nothing; a head on frozen features; an adapter; the base's weights."""
 Form: TypeAlias = str
@@ -39,6 +41,8 @@ RUNGS: tuple[Rung, ...] = (
     "finetune",
     "align",
     "compress",
+    "compose",
+    "outside",
 )
 
 
@@ -415,6 +419,9 @@ class Prediction:
     answers. `scores`: one per label of the task (classify; multilabel: the logarithm of each one's
     probability to apply) or per given answer (rank), higher is better; empty for generate.
     `abstained`: the answer was held back, being less probable than a threshold, and is "".
+    `seconds`: what it took elsewhere, where that is known; None: it was made on this machine, whose
+    clock says. `money`: what was paid for it. `passed_on`: by the cheap part of a cascade to the
+    dear one.
     """
 
     answer: str
@@ -422,11 +429,17 @@ class Prediction:
     tokens_in: int = 0
     tokens_out: int = 0
     abstained: bool = False
+    seconds: float | None = None
+    money: float = 0.0
+    passed_on: bool = False
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What something took. `seconds` as if nothing had been cached; `spent_seconds` as it was."""
+    """What something took. `seconds` as if nothing had been cached; `spent_seconds` as it was.
+
+    `money` in the currency of the prices that were given.
+    """
 
     seconds: float = 0.0
     spent_seconds: float = 0.0
@@ -435,6 +448,7 @@ class Cost:
     tokens_out: int = 0
     trained_params: int = 0
     disk_bytes: int = 0
+    money: float = 0.0
 
     def then(self, after: Cost) -> Cost:
         """This, followed by `after`: sums, but peaks take the maximum."""
@@ -446,6 +460,7 @@ class Cost:
             tokens_out=self.tokens_out + after.tokens_out,
             trained_params=max(self.trained_params, after.trained_params),
             disk_bytes=self.disk_bytes + after.disk_bytes,
+            money=self.money + after.money,
         )
 
 

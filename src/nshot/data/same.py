@@ -27,6 +27,16 @@ def sameness(input: Input) -> str:
     return digest(*texts, "/", *(image.sha256 for image in pictures), "/", *input.answers)
 
 
+def exact(input: Input) -> str:
+    """A name of all that an input says, to the letter; pictures count by their content."""
+    parts = [part for pair in input.fields for part in pair]
+    turns = [part for turn in input.turns for part in (turn.role, turn.text)]
+    pictures = [*input.images, *(image for turn in input.turns for image in turn.images)]
+    return digest(
+        *parts, "/", *turns, "/", *(image.sha256 for image in pictures), "/", *input.answers
+    )
+
+
 def fold(text: str) -> str:
     """NFKC, case folded, punctuation (Unicode P*) and runs of white space as one space.
 

@@ -33,6 +33,7 @@ WHERE: Mapping[str, str] = {
     "zero_shot": "nshot.methods.prompt.zero_shot:ZeroShot",
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
+    "decide": "nshot.methods.prompt.decide:Decide",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
     "description_match": "nshot.methods.fewshot.description_match:DescriptionMatch",
     "setfit": "nshot.methods.fewshot.setfit:SetFit",
@@ -62,6 +63,8 @@ WHERE: Mapping[str, str] = {
     "grpo": "nshot.methods.align.grpo:GRPO",
     "from_folder": "nshot.methods.compress.from_folder:FromFolder",
     "distil": "nshot.methods.compress.distil:Distil",
+    "cascade": "nshot.methods.compose.cascade:Cascade",
+    "replay": "nshot.methods.outside.replay:Replay",
 }
 """Name -> module and class."""
 

@@ -31,6 +31,7 @@ _VERBS: Mapping[Ability, str] = {
     "hidden": "show hidden states",
     "logits": "give logits",
     "images": "see images",
+    "decide": "answer typed questions (--model systemone:MODEL@ADDRESS)",
 }
 """What a model that lacks an ability cannot do, where the ability is no verb."""
 
@@ -168,6 +169,8 @@ class Method(BaseModel, ABC):
     """False: what it learns from shots is not their labels (a fixed prompt, calibrated)."""
     knows_rows: ClassVar[bool] = False
     """True: it has learned from the labelled rows before, so that folds of them tell nothing."""
+    hands_over: ClassVar[bool] = True
+    """False: where it is the pick there is no model to deliver."""
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -199,6 +202,11 @@ class Method(BaseModel, ABC):
     def called(self) -> str:
         """Its name on the board, where a run may hold several of a kind."""
         return self.name
+
+    @property
+    def has_seconds(self) -> bool:
+        """Is it known what an answer takes?"""
+        return True
 
     @property
     def for_trial(self) -> Method:

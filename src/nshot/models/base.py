@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 Ability: TypeAlias = Literal[
-    "score", "generate", "hidden", "logits", "train", "images", "constrain"
+    "score", "generate", "hidden", "logits", "train", "images", "constrain", "decide"
 ]
 Floats: TypeAlias = NDArray[np.float64]
 Tokens: TypeAlias = tuple[int, ...]
@@ -99,6 +99,41 @@ class Hidden:
     last: NDArray[np.float32]
     mean: NDArray[np.float32]
     tokens_in: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A typed question about a text, whose answer is a probability of each of its `options`.
+
+    ``choice``: one of them; ``yes_no``: the first is yes, the second no; ``levels``: the lowest
+    first. An option is its name and what it means, "" where that is not described.
+    """
+
+    kind: Literal["choice", "yes_no", "levels"]
+    instruction: str
+    options: tuple[tuple[str, str], ...]
+
+
+class TypedRequest(NamedTuple):
+    """A text and what is asked about it at once."""
+
+    text: str
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answers to a request: of each question the probabilities of its options, in their order.
+
+    () for a question that was refused; `refusal` says in whose words. `seconds` is what the request
+    took when it was answered, without the attempts before.
+    """
+
+    probabilities: tuple[tuple[float, ...], ...]
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    refusal: str = ""
 
 
 class PrefixState(Protocol):
@@ -197,7 +232,25 @@ class Reads(Known, Protocol):
         raise self._unable("shows no hidden states")
 
 
-class LanguageModel(Scores, Writes, Reads, ABC):
+class Decides(Known, Protocol):
+    """What answers typed questions with probabilities."""
+
+    def replies(
+        self, requests: Sequence[TypedRequest], again: int = 0
+    ) -> Iterator[tuple[int, Reply]]:
+        """(index, reply) as they come: each is paid for when it is given.
+
+        What is asked `again` under another number is answered anew, wherever replies are kept.
+        """
+        raise self._unable("answers no typed questions")
+
+    def decide(self, requests: Sequence[TypedRequest], again: int = 0) -> list[Reply]:
+        """A reply to each request, in order."""
+        replies = dict(self.replies(requests, again))
+        return [replies[index] for index in range(len(requests))]
+
+
+class LanguageModel(Scores, Writes, Reads, Decides, ABC):
     """A language model, ready to be asked. Read-only: nothing asked of it changes it.
 
     What its facts do not say that it can (`ModelFacts.can`) raises `CannotAdapt`: an engine's model

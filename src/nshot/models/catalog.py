@@ -21,6 +21,7 @@ from nshot.models.embedded.conversion import (
     is_converted,
 )
 from nshot.models.embedded.packages import DEFAULTS, EMBEDDED, ROLES, Embedded, Role
+from nshot.models.engines import ENDPOINTS
 
 FAKES: dict[str, Role] = {
     "scorer": "lm",
@@ -54,8 +55,9 @@ def resolve(name: str | None, role: Role) -> ModelRef:
     that are pickled.
     """
     name = name or DEFAULTS[role]
-    if name.startswith("openai:"):
-        return _endpoint(name.removeprefix("openai:"), role)
+    engine, _, place = name.partition(":")
+    if engine in ENDPOINTS:
+        return _endpoint(engine, place, role)
     if name.startswith("fake:"):
         return _fake(name.removeprefix("fake:"), role)
     if name in EMBEDDED:
@@ -141,15 +143,16 @@ def _fake(name: str, role: Role) -> ModelRef:
     return ModelRef("fake", name)
 
 
-def _endpoint(name: str, role: Role) -> ModelRef:
+def _endpoint(engine: str, name: str, role: Role) -> ModelRef:
     """A model behind an endpoint that is there now."""
+    from nshot.models import open_models
     from nshot.models.openai import endpoint
 
     if role != "lm":
         at_hand = DEFAULTS[role]
-        raise InputError(Fault(f"'openai:{name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
-    ref = endpoint.parse(name)
-    endpoint.check(ref)
+        raise InputError(Fault(f"'{engine}:{name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
+    ref = endpoint.parse(name, engine)
+    open_models().open(ref)
     return ref
 
 

@@ -36,7 +36,29 @@ def _openai() -> Models:
     return RemoteModels()
 
 
-ENGINES: Mapping[str, Callable[[], Models]] = {"hf": _hf, "fake": _fake, "openai": _openai}
+def _decisions() -> Models:
+    from nshot.models.decisions.decisions_engine import engine
+
+    return engine()
+
+
+def _systemone() -> Models:
+    from nshot.models.systemone.systemone_engine import engine
+
+    return engine()
+
+
+ENGINES: Mapping[str, Callable[[], Models]] = {
+    "hf": _hf,
+    "fake": _fake,
+    "openai": _openai,
+    "systemone": _systemone,
+    "decisions": _decisions,
+}
+DECIDING = frozenset({"systemone", "decisions"})
+"""Engines whose models answer typed questions and do nothing else."""
+ENDPOINTS = DECIDING | {"openai"}
+"""Engines whose models are named ``ENGINE:MODEL@ADDRESS``."""
 
 
 class Engines(Models):

@@ -33,10 +33,13 @@ KINDS: Mapping[str, str] = {
     "described": "nshot.predictors.described:Described",
     "from_support": "nshot.predictors.from_support:FromSupport",
     "prompted": "nshot.predictors.prompted:Prompted",
+    "decided": "nshot.predictors.decided:Decided",
     "ranker": "nshot.predictors.ranker:Ranker",
     "by_length": "nshot.predictors.by_length:ByLength",
     "rewarded": "nshot.predictors.rewarded:Rewarded",
     "implicit": "nshot.predictors.implicit:Implicit",
+    "replayed": "nshot.predictors.replayed:Replayed",
+    "cascade": "nshot.predictors.cascade:Cascade",
     "calibrated": "nshot.predictors.calibrated:Calibrated",
 }
 """Kind -> module and class: a closed table."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import RECORD, unsafe_files, write_atomic, write_folder
-from nshot.core.serial import from_data, to_data
+from nshot.core.files import RECORD, STAY, unsafe_files, write_atomic, write_folder
+from nshot.core.serial import from_data, read_json, to_data
 from nshot.core.types import Delta, ModelRef, Task
 from nshot.models.hf import peft_folder
 
@@ -133,6 +133,16 @@ def _delta(data: Mapping[str, Any], folder: Path) -> Delta:
 
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
+    if (folder / STAY).is_file():
+        pick = read_json(folder / STAY).get("pick")
+        raise InputError(
+            Fault(
+                f"the pick of this run is '{pick}', which stands already: there is no model",
+                "a run whose pick nshot has built",
+                f"ask '{pick}' itself, or nshot adapt TASK --method NAME --out DIR",
+                str(folder),
+            )
+        )
     if not path.is_file():
         raise InputError(
             Fault(

@@ -51,13 +51,20 @@ def answer(predictor: Predictor, task: Task, examples: Sequence[Example]) -> Ans
             for example, prediction in zip(examples, predictions, strict=True)
         ),
         use=Cost(
-            seconds=meter.seconds,
+            seconds=_seconds(meter, predictions),
             spent_seconds=meter.spent_seconds,
             peak_bytes=meter.grown_bytes,
             tokens_in=sum(p.tokens_in for p in predictions),
             tokens_out=sum(p.tokens_out for p in predictions),
+            money=sum(p.money for p in predictions),
         ),
     )
+
+
+def _seconds(meter: Meter, predictions: Sequence[Prediction]) -> float:
+    """By this machine's clock; of answers from elsewhere what each took, one after the other."""
+    elsewhere = [p.seconds for p in predictions if p.seconds is not None]
+    return sum(elsewhere) if elsewhere else meter.seconds
 
 
 def value(task: Task, statistics: Sequence[tuple[float, ...]]) -> float:

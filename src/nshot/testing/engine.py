@@ -10,7 +10,14 @@ import numpy as np
 
 from nshot.core.errors import CannotAdapt, NshotError
 from nshot.core.types import Grammar, ModelRef, Prompt, Turn
-from nshot.models.base import Ability, Decoding, LanguageModel, Models
+from nshot.models.base import (
+    Ability,
+    Decoding,
+    LanguageModel,
+    Models,
+    Question,
+    TypedRequest,
+)
 from nshot.testing.contracts import CLOSE, promise, refused
 
 PROMPTS: tuple[Prompt, ...] = (
@@ -20,11 +27,21 @@ PROMPTS: tuple[Prompt, ...] = (
     (Turn("system", "Answer in a word."), Turn("user", "the last scene, 마지막 장면?")),
 )
 ANSWERS = ((" good", " bad", " very bad"), (" good", " bad"), (" bad",), ("good", "bad"))
+_QUESTIONS = (
+    Question("choice", "Which colour?", (("red", "as blood"), ("green", ""), ("blue", ""))),
+    Question("yes_no", "Is it a review?", (("yes", "it judges"), ("no", ""))),
+    Question("levels", "How good?", (("bad", ""), ("fair", ""), ("good", "better than most"))),
+)
+REQUESTS = (
+    *(TypedRequest(text, _QUESTIONS) for text in ("a warm film", "두 시간", "")),
+    TypedRequest("one alone", _QUESTIONS[:1]),
+)
 _UNABLE: Mapping[Ability, Callable[[LanguageModel], object]] = {
     "score": lambda lm: lm.logprobs(PROMPTS, ANSWERS),
     "logits": lambda lm: lm.next_logits(PROMPTS),
     "generate": lambda lm: lm.generate(PROMPTS, Decoding(4)),
     "hidden": lambda lm: lm.hidden(PROMPTS, [1]),
+    "decide": lambda lm: lm.decide(REQUESTS),
 }
 
 
@@ -102,6 +119,20 @@ def _check_formats(lm: LanguageModel) -> None:
         promise(one.text in grammar.choices or not one.finished, "a text keeps to its grammar")
 
 
+def _check_decisions(lm: LanguageModel) -> None:
+    replies = lm.decide(REQUESTS)
+    for request, reply in zip(REQUESTS, replies, strict=True):
+        sizes = [len(some) for some in reply.probabilities]
+        promise(sizes == [len(q.options) for q in request.questions], "a number for each option")
+        sums = [abs(sum(some) - 1) < CLOSE for some in reply.probabilities]
+        promise(all(sums), "probabilities, whose sum is 1")
+        promise(reply.tokens_in > 0, "it counts what it was sent")
+    promise([i for i, _ in sorted(lm.replies(REQUESTS))] == [*range(4)], "one reply a request")
+    alone = [lm.decide([request])[0].probabilities for request in REQUESTS]
+    promise(alone == [r.probabilities for r in replies], "a reply is its request's own")
+    promise(lm.decide([]) == [], "no request, no reply")
+
+
 def _check_states(lm: LanguageModel) -> None:
     depth = max(1, lm.facts.layers)
     states = lm.hidden(PROMPTS, [1, depth])
@@ -117,6 +148,7 @@ _CHECKS: Mapping[Ability, Callable[[LanguageModel], None]] = {
     "generate": _check_texts,
     "constrain": _check_formats,
     "hidden": _check_states,
+    "decide": _check_decisions,
 }
 
 

@@ -18,6 +18,7 @@ from nshot.predictors.checks import read_checks
 from nshot.use.abstaining import held_back, kept_threshold, misfit
 from nshot.use.answers import Answers, Cached, fingerprint, listed_as
 from nshot.use.at_precision import answered_at, threshold_of
+from nshot.use.drift import Drift, asks_elsewhere, drift
 
 Asked: TypeAlias = str | Path | Mapping[str, str] | Input
 REQUEST = "nshot.yaml"
@@ -45,7 +46,7 @@ class Ready:
     ) -> None:
         if abstain_below is not None and at_precision is not None:
             raise InputError(Fault("at_precision beside abstain_below", "one or the other"))
-        self._predictor = predictor
+        self._predictor, self._folder = predictor, folder
         self.cached = None
         if answers is not None:
             name = listed_as(folder)
@@ -104,6 +105,17 @@ class Ready:
         if missing := [name for name in names if name not in value]:
             raise InputError(Fault(f"no {', '.join(missing)} in {sorted(value)}"))
         return Input(fields=tuple((name, str(value[name])) for name in names))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Does it ask a model on another machine, which may change under its name?"""
+        return asks_elsewhere(self._folder)
+
+    def drift(self) -> Drift:
+        """How far its answers are from those it was delivered with; asks for them twice."""
+        inputs = [input for input, _ in self._checks]
+        now, again = (self._predictor.predict(inputs) for _ in range(2))
+        return drift([then for _, then in self._checks], now, again)
 
     def check(self) -> list[str]:
         """Where this copy's answers differ from those it was delivered with, a line each."""

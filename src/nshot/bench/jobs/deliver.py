@@ -10,7 +10,8 @@ from pathlib import Path
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.measure import adapted, body
 from nshot.bench.jobs.place import Workplace
-from nshot.core.files import folder_bytes, link, write_atomic, write_folder
+from nshot.core.files import STAY, folder_bytes, link, write_atomic, write_folder
+from nshot.core.serial import dumps
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec
 from nshot.predictors.base import Predictor
@@ -24,11 +25,15 @@ WINNER = "winner"
 def do(job: Job, place: Workplace) -> Body:
     """Write ``winner/``; the measurement of what was adapted anew for it, as JSON, else nothing.
 
-    A job with a `source` delivers what that job has saved and measured. Any other adapts on all
-    labelled rows, those that answered too where `stop` is 0, and is measured as it was saved.
+    Where there is no model to deliver, it says so there. A job with a `source` delivers what that
+    job has saved and measured. Any other adapts on all labelled rows, those that answered too where
+    `stop` is 0, and is measured as it was saved.
     """
     method = place.method(job)
     winner = place.store.root / WINNER
+    if not method.hands_over:
+        write_folder(winner, partial(_fill_with_nothing, job, method, place))
+        return {}
     if job.source:
         write_folder(winner, partial(_fill_as_measured, job, method, place))
         return {}
@@ -64,6 +69,12 @@ def _fill_as_measured(job: Job, method: Method, place: Workplace, folder: Path) 
     answers = dict(zip(measurement.ids, measurement.predictions, strict=True))
     rows = {e.input: answers[e.id] for e in place.setting.test if e.id in answers}
     write_checks(folder, lambda inputs: [rows[one] for one in inputs], list(rows))
+    _sign(job, method, place, folder)
+
+
+def _fill_with_nothing(job: Job, method: Method, place: Workplace, folder: Path) -> None:
+    """That the pick is a system which stands already; what an earlier run delivered is gone."""
+    write_atomic(folder / STAY, dumps({"pick": method.called}))
     _sign(job, method, place, folder)
 
 

@@ -18,7 +18,8 @@ from nshot.methods.contract import Method
 from nshot.methods.spec import spec
 from nshot.metrics import metric_of
 from nshot.predictors.base import Predictor
-from nshot.predictors.calibrated import calibrated, recalibrated
+from nshot.predictors.calibrated import bare, calibrated, recalibrated
+from nshot.predictors.decided import Decided
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.nearest import cosines
 
@@ -48,6 +49,9 @@ def do(job: Job, place: Workplace) -> Body:
             what: value(task, answer(other, task, test).statistics)
             for what, other in predictor.beside.items()
         }
+    first = job.draw == 0 and (job.cut is None or job.cut.index == 0)
+    if first and isinstance(inner := bare(predictor), Decided):
+        extra["reliance"] = inner.reliance([example.input for example in test])
     if job.calibration:
         extra["calibration"] = [[len(test), job.calibration]]
     if job.draw == 0 and task.pictures:

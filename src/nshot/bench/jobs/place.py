@@ -22,6 +22,7 @@ from nshot.data import draw, sample
 from nshot.methods.contract import Method
 from nshot.methods.table import Table
 from nshot.models.base import Models
+from nshot.models.wrap.kept_replies import KeptReplies
 from nshot.models.wrap.kept_vectors import KeptVectors
 from nshot.predictors.base import Predictor
 
@@ -70,9 +71,11 @@ class Workplace:
 
     @cached_property
     def models(self) -> Models:
-        """All models of this process; the vectors of texts are kept in the run's folder."""
+        """All models of this process; the vectors of texts, and what typed questions were answered,
+        are kept in the run's folder."""
         context = json.dumps(self.identity, sort_keys=True)
-        return KeptVectors(self.engines, self.store.root / "vectors", context)
+        paid = KeptReplies(self.engines, self.store.root / "replies.sqlite")
+        return KeptVectors(paid, self.store.root / "vectors", context)
 
     @cached_property
     def table(self) -> Table:

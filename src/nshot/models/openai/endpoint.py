@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,11 +19,6 @@ from nshot.core.types import ModelRef
 KEYS = ("NSHOT_API_KEY", "OPENAI_API_KEY")
 """Where a key is looked for, in this order."""
 _NAMED = re.compile(r"(?P<model>.+)@(?P<url>https?://\S+)")
-CURES = {  # by status
-    401: f"set {KEYS[0]} to a key of this endpoint",
-    403: f"set {KEYS[0]} to a key that may use this model",
-    404: "check the model's name, and that the address ends where /chat/completions follows",
-}
 
 
 @dataclass(frozen=True)
@@ -37,17 +33,45 @@ class Limits:
 
 
 USUAL = Limits()
+_CONCURRENCY, _PER_MINUTE = "NSHOT_CONCURRENCY", "NSHOT_PER_MINUTE"
 
 
-def parse(name: str) -> ModelRef:
+def limits() -> Limits:
+    """The usual ones, but for what the environment says of requests at once, and a minute.
+
+    Raises `InputError` for what is no number above 0.
+    """
+    at_once, a_minute = (_number(name) for name in (_CONCURRENCY, _PER_MINUTE))
+    return Limits(concurrency=int(at_once or USUAL.concurrency), per_minute=a_minute)
+
+
+def _number(name: str) -> float | None:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not int(text):
+        raise InputError(Fault(f"{name}={text}", "a whole number above 0", f"{name}=16"))
+    return float(text)
+
+
+def cure(status: int, path: str, keys: Sequence[str] = KEYS) -> str:
+    """What to do about a refusal with a status; "" where nothing can be said."""
+    return {
+        401: f"set {keys[0]} to a key of this endpoint",
+        403: f"set {keys[0]} to a key that may use this model",
+        404: f"check the model's name, and that the address ends where /{path} follows",
+    }.get(status, "")
+
+
+def parse(name: str, engine: str = "openai") -> ModelRef:
     """The reference of ``MODEL@URL``. `InputError` for another spelling, or secrets in the URL."""
     match = _NAMED.fullmatch(name)
     if match is None:
         raise InputError(
             Fault(
-                f"'openai:{name}' names no endpoint",
-                expected="openai:MODEL@ADDRESS",
-                do="openai:my-model@http://localhost:8000/v1",
+                f"'{engine}:{name}' names no endpoint",
+                expected=f"{engine}:MODEL@ADDRESS",
+                do=f"{engine}:my-model@http://localhost:8000/v1",
             )
         )
     parts = urlsplit(match["url"])
@@ -59,10 +83,10 @@ def parse(name: str) -> ModelRef:
                 do=f"give the key in the environment: {KEYS[0]}",
             )
         )
-    return ModelRef("openai", f"{match['model']}@{match['url'].rstrip('/')}")
+    return ModelRef(engine, f"{match['model']}@{match['url'].rstrip('/')}")
 
 
-def check(ref: ModelRef) -> None:
+def check(ref: ModelRef, keys: Sequence[str] = KEYS) -> None:
     """Ask whether the endpoint is there, for `SECONDS` at most.
 
     Raises `ModelNotFound` when it does not answer and `EndpointRefused` when it refuses the key.
@@ -70,7 +94,7 @@ def check(ref: ModelRef) -> None:
     import httpx2
 
     _, url = model_and_address(ref)
-    header = headers()
+    header = headers(keys)
 
     def ask() -> int:
         return httpx2.get(f"{url}/models", headers=header, timeout=SECONDS).status_code
@@ -85,7 +109,9 @@ def check(ref: ModelRef) -> None:
             )
         )
     if status in (401, 403):
-        raise EndpointRefused(Fault("the endpoint refuses the key", do=CURES[status], where=url))
+        raise EndpointRefused(
+            Fault("the endpoint refuses the key", do=cure(status, "", keys), where=url)
+        )
 
 
 def model_and_address(ref: ModelRef) -> tuple[str, str]:
@@ -96,9 +122,9 @@ def model_and_address(ref: ModelRef) -> tuple[str, str]:
     return match["model"], match["url"]
 
 
-def key() -> str:
+def key(names: Sequence[str] = KEYS) -> str:
     """The key in the environment, "" where there is none."""
-    for name in KEYS:
+    for name in names:
         if secret := os.environ.get(name, "").strip():
             if not re.fullmatch(r"[!-~]+", secret):
                 raise InputError(Fault(f"{name} holds what no key can hold: spaces or controls"))
@@ -106,7 +132,7 @@ def key() -> str:
     return ""
 
 
-def headers() -> dict[str, str]:
+def headers(names: Sequence[str] = KEYS) -> dict[str, str]:
     """Headers of a request: the key, where there is one."""
-    secret = key()
+    secret = key(names)
     return {"Authorization": f"Bearer {secret}"} if secret else {}

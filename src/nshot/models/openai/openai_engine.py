@@ -8,7 +8,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef
 from nshot.models.base import LanguageModel, Models
 from nshot.models.openai.chat_completions import RemoteLanguageModel
-from nshot.models.openai.endpoint import check
+from nshot.models.openai.endpoint import check, limits
 
 
 class RemoteModels(Models):
@@ -25,5 +25,5 @@ class RemoteModels(Models):
         with self._opening:
             if ref not in self._open:
                 check(ref)
-                self._open[ref] = RemoteLanguageModel(ref)
+                self._open[ref] = RemoteLanguageModel(ref, limits())
             return self._open[ref]

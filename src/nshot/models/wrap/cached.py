@@ -26,8 +26,10 @@ from nshot.models.base import (
     Lent,
     ModelFacts,
     PrefixState,
+    Reply,
     Tokens,
     TokenVectors,
+    TypedRequest,
     token_reader,
 )
 from nshot.models.wrap.around import Around
@@ -99,6 +101,12 @@ class CachedModel(LanguageModel):
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text of `generate`, piece by piece."""
         return self.model.stream(prompt, how)
+
+    def replies(
+        self, requests: Sequence[TypedRequest], again: int = 0
+    ) -> Iterator[tuple[int, Reply]]:
+        """(index, reply) as they come."""
+        return self.model.replies(requests, again)
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Hidden states after the given blocks."""

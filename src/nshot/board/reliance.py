@@ -1,0 +1,72 @@
+"""What one must know of answers that are made elsewhere: what moves them, how long they take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nshot.board.schema import Doubt, Latency, Proportion, RelianceCell
+from nshot.core.types import Measurement, Task
+from nshot.metrics.binomial import exact_interval
+
+_WORDS = {
+    "order": "change when the options come the other way round",
+    "injection": "obey a text that asks for another label",
+    "repeat": "change when the same is asked again",
+}
+
+
+def doubt(moved: int, rows: int) -> Doubt:
+    """The share of answers that moved, with the exact binomial interval."""
+    low, high = exact_interval(moved, rows)
+    return Doubt(value=moved / rows, low=low, high=high, rows=rows)
+
+
+def reliance_cell(measurement: Measurement) -> RelianceCell | None:
+    """Of one measurement; None where nothing was planted."""
+    counts = measurement.extra.get("reliance")
+    if not counts:
+        return None
+    return RelianceCell(**{what: doubt(*pair) for what, pair in counts.items()})
+
+
+def reliance_words(cell: RelianceCell | None) -> list[str]:
+    """A sentence for each doubt that was seen."""
+    doubts = {what: getattr(cell, what) for what in _WORDS if cell is not None}
+    return [
+        f"{round(one.value * one.rows)} of {one.rows} answers {_WORDS[what]}"
+        f" ({100 * one.low:.0f} to {100 * one.high:.0f} %)"
+        for what, one in doubts.items()
+        if one is not None and one.value > 0
+    ]
+
+
+def latency(measurements: Sequence[Measurement]) -> Latency | None:
+    """What an answer of the first draw took elsewhere; None where this machine answers."""
+    seconds = [
+        one.seconds for m in measurements[:1] for one in m.predictions if one.seconds is not None
+    ]
+    if not seconds:
+        return None
+    median, p95 = np.quantile(seconds, (0.5, 0.95)).tolist()
+    return Latency(median=median, p95=p95)
+
+
+def passed_on(measurements: Sequence[Measurement]) -> Proportion | None:
+    """The share of rows that a cascade's dear part answered in the first draw, with the exact
+    binomial interval."""
+    answers = [one for m in measurements[:1] for one in m.predictions]
+    if not answers:
+        return None
+    one = doubt(sum(answer.passed_on for answer in answers), len(answers))
+    return Proportion(value=one.value, low=one.low, high=one.high)
+
+
+def unanswered(task: Task, measurements: Sequence[Measurement]) -> list[str]:
+    """Rows without an answer that is one: refused, or no label."""
+    answers = [one for m in measurements for one in m.predictions]
+    empty = sum(not one.answer and not one.abstained for one in answers)
+    if not task.has_labels or not empty:
+        return []
+    return [f"{empty} of {len(answers)} rows without an answer count as wrong"]

@@ -1,0 +1,1 @@
+"""Systems that nshot did not build."""

@@ -1,0 +1,1 @@
+"""The engine behind System One: typed questions, answered with probabilities."""

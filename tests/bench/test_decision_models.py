@@ -1,0 +1,229 @@
+"""Models that decide, on the board: planted faults are seen and told, and none on a clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nshot
+from deciding import SECRET, Mind, Service, deciding
+from nshot.board.schema import Board, Row
+from spine import WORDS, command, jsonl, stay_here, tickets
+
+MONEY = {"decide": {"price_in": 100.0}}
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSHOT_API_KEY", SECRET)
+    stay_here(monkeypatch)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    return {
+        "task": jsonl(tmp_path / "train.jsonl", tickets(24)),
+        "test": jsonl(tmp_path / "test.jsonl", tickets(24, "t")),
+    }
+
+
+def board(
+    files: dict[str, str],
+    service: Service,
+    out: Path,
+    methods: Sequence[Any] = ("majority", "decide"),
+    **more: Any,
+) -> Board:
+    result = nshot.compare(
+        **files, methods=methods, model=service.name(more.pop("engine", "systemone")), out=out,
+        thorough=True, **more,
+    )  # fmt: skip
+    return result.board
+
+
+def row(files: dict[str, str], mind: Mind, out: Path, **more: Any) -> Row:
+    with deciding(mind) as service:
+        return board(files, service, out, **more).row("decide")
+
+
+@pytest.mark.parametrize("engine", ["systemone", "decisions"])
+def test_a_clean_one_is_measured_with_its_bill_and_nothing_is_held_against_it(
+    files: dict[str, str], tmp_path: Path, engine: str
+) -> None:
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        one = board(files, service, tmp_path / "r", engine=engine, settings=MONEY).row("decide")
+        asked = service.bodies[-1]
+    assert one.status == "ok", one.reason
+    assert one.score is not None
+    assert one.score > 0.9
+    assert one.rung == "prompt"
+    assert one.reliance is not None
+    for doubt in (one.reliance.order, one.reliance.injection, one.reliance.repeat):
+        assert doubt is not None
+        assert doubt.value == 0
+    assert not [note for note in one.notes if "change" in note or "obey" in note]
+    assert one.calibration is not None
+    assert one.calibration.rows >= 30, "calibrated on labelled rows"
+    assert one.latency is not None
+    assert 0 < one.latency.median <= one.latency.p95
+    assert one.money_per_1000 == pytest.approx(one.tokens_per_request * 100 / 1000, rel=0.1)
+    assert asked["model"] == "scripted"
+
+
+def test_the_order_of_options_and_a_planted_request_and_drift_are_told(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    mind = Mind(WORDS, noise=0.3, first=6.0, obeys=True, drifts=0.5)
+    notes = " ".join(row(files, mind, tmp_path / "r").notes)
+    assert "of 50 answers change when the options come the other way round" in notes
+    assert "20 of 20 answers obey a text that asks for another label (83 to 100 %)" in notes
+    assert "of 20 answers change when the same is asked again" in notes
+
+
+def test_one_that_is_too_sure_is_told_by_its_temperature(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    sure = row(files, Mind(WORDS, noise=2.0, overconfidence=6), tmp_path / "sure").calibration
+    clean = row(files, Mind(WORDS, noise=2.0, sharpness=1.0), tmp_path / "clean").calibration
+    assert sure is not None
+    assert clean is not None
+    assert sure.temperature > 2 * clean.temperature
+
+
+def test_refusals_count_as_wrong_and_are_told(files: dict[str, str], tmp_path: Path) -> None:
+    one = row(files, Mind(WORDS, refuses="card"), tmp_path / "r")
+    assert any("rows without an answer count as wrong" in note for note in one.notes)
+    assert one.score is not None
+    assert one.score < 0.95
+
+
+def test_what_the_service_rejects_fails_the_row_alone_and_the_same_command_pays_for_the_rest(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    def run(service: Service) -> nshot.Result:
+        return nshot.compare(
+            **files, methods=["majority", "decide"], model=service.name(), out=tmp_path / "r"
+        )
+
+    with deciding(Mind(WORDS)) as service:
+        service.mind.rejects = "t7"
+        first = run(service)
+        assert first.exit_code == 3
+        failed = first.board.row("decide")
+        assert failed.status == "failed"
+        assert "planted" in str(failed.reason)
+        paid = {body["state"] for body in service.bodies}
+        before = len(service.bodies)
+        service.mind.rejects = ""
+        again = run(service)
+        assert again.exit_code == 0
+        assert again.board.row("decide").status == "ok"
+        whole = again.board.row("decide").test_rows
+        later = [body["state"] for body in service.bodies[before:]]
+        assert len([text for text in later if text in paid]) <= 8 + 20 + 50
+        assert len({*paid, *later}) >= (whole or 0)
+        done = len(service.bodies)
+        assert run(service).board.row("decide").score == again.board.row("decide").score
+        assert len(service.bodies) == done, "a finished run asks nothing"
+
+
+def test_levels_are_a_scale_yes_or_no_a_predicate_and_several_labels_one_request(
+    tmp_path: Path,
+) -> None:
+    levels = [{"text": f"{word} {i}", "label": word} for i in range(20) for word in
+              ("low", "medium", "high")]  # fmt: skip
+    spam = [{"text": f"{word} {i}", "label": label} for i in range(25)
+            for word, label in (("win prize", "spam"), ("see you", "ham"))]  # fmt: skip
+    moods = ("joy", "fear", "anger")
+    tags = [{"text": f"{a} {b} {i}", "label": [a] if a == b else [a, b]} for i in range(7)
+            for a in moods for b in moods if a <= b]  # fmt: skip
+    kinds = {}
+    for name, rows, mind, more in (
+        ("levels", levels, Mind(), {"kind": "score"}),
+        ("spam", spam, Mind({"spam": "win prize", "ham": "see you"}), {}),
+        ("tags", tags, Mind({"joy": "joy", "fear": "fear", "anger": "anger", "nothing": ""}),
+         {"kind": "multilabel"}),
+    ):  # fmt: skip
+        with deciding(mind) as service:
+            result = nshot.compare(
+                jsonl(tmp_path / f"{name}.jsonl", rows[: len(rows) // 2]),
+                test=jsonl(tmp_path / f"{name}-t.jsonl",
+                           [{**row, "text": f"now {row['text']}"} for row in rows]),
+                methods=["decide"], model=service.name(), out=tmp_path / name, **more,
+            )  # fmt: skip
+            kinds[name] = [q["type"] for q in service.bodies[0]["questions"].values()]
+        one = result.board.row("decide")
+        assert one.score is not None, one.reason
+        assert one.score > 0.8, name
+    assert kinds == {"levels": ["score"], "spam": ["noul"], "tags": ["noul"] * 3}
+
+
+def test_more_labels_than_one_question_takes_are_asked_in_two_stages(tmp_path: Path) -> None:
+    names = [f"label{i}" for i in range(300)]
+    rows = [{"text": f"it is {name} {i}", "label": name} for i in range(2) for name in names]
+    test = [{"text": f"now {name}", "label": name} for name in names[::6]]
+    with deciding() as service:
+        result = nshot.compare(
+            jsonl(tmp_path / "t.jsonl", rows), test=jsonl(tmp_path / "u.jsonl", test),
+            methods=["majority", "decide"], model=service.name(), out=tmp_path / "r",
+        )  # fmt: skip
+    one = result.board.row("decide")
+    assert one.score == 1
+    assert (
+        "300 labels are more than the 255 that one question takes: asked in two stages" in one.notes
+    )
+    sizes = {
+        tuple(len(q["criteria"]) for q in body["questions"].values()) for body in service.bodies
+    }
+    assert sizes == {(150, 150), (10,)}
+
+
+def test_a_model_that_decides_takes_no_language_models_place(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deciding(Mind(WORDS)) as service:
+        words = ["compare", files["task"], "--test", files["test"], "--model", service.name(),
+                 "--model", "fake:scorer", "--methods", "majority,zero_shot,decide",
+                 "--out", str(tmp_path / "r")]  # fmt: skip
+        assert command(words) == 0
+        names = {row.name for row in Board.read(tmp_path / "r").contest}
+        assert names == {"majority", "zero_shot", "decide"}
+        capsys.readouterr()
+        assert command([*words[:-2], "--out", str(tmp_path / "dry"), "--dry-run"]) == 0
+        assert "decide" in capsys.readouterr().out
+        assert (
+            command(
+                ["predict", str(tmp_path / "r"), files["test"], "-o", str(tmp_path / "a.jsonl")]
+            )
+            == 0
+        )
+        assert command(["check", str(tmp_path / "r")]) == 0
+    lone = nshot.compare(
+        **files, methods=["majority", "decide"], model="fake:scorer", out=tmp_path / "none"
+    )
+    assert "--model systemone:MODEL@ADDRESS" in str(lone.board.row("decide").reason)
+
+
+def test_a_wrong_key_and_an_address_without_a_server_are_told_before_anything_is_written(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", files["task"], "--test", files["test"], "--methods", "decide",
+             "--out", str(tmp_path / "r"), "--model"]  # fmt: skip
+    with deciding(key="another") as service:
+        assert command([*words, service.name()]) == 2
+    told = capsys.readouterr().err
+    assert "refuses the key" in told
+    assert SECRET not in told
+    assert command([*words, "systemone:m@http://127.0.0.1:9/v1"]) == 2
+    assert "no endpoint answers" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_key_stands_in_no_file_of_the_run(files: dict[str, str], tmp_path: Path) -> None:
+    with deciding(Mind(WORDS), key=SECRET) as service:
+        board(files, service, tmp_path / "r")
+    for path in (tmp_path / "r").rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
