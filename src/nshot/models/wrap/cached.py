@@ -5,7 +5,7 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
