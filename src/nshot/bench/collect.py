@@ -25,6 +25,7 @@ from nshot.bench.setting import in_order
 from nshot.bench.task_rows import FOLDS, SLOW_FOLDS
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
+from nshot.board.matching import matches
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.board.words import trial_words
@@ -110,7 +111,11 @@ class Collector:
     def board(self, collected: Collected) -> Board:
         """The board of what was collected."""
         c = collected
-        return reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts)
+        board = reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts)
+        margin = self.ladder.prepared.request.margin
+        if margin is None:
+            return board
+        return board.model_copy(update={"matches": matches(self.facts, c.entries, margin / 100)})
 
     def collect(self) -> Collected:
         """All as it stands."""

@@ -45,6 +45,7 @@ def compare(
     workers: int | None = None,
     prefer: Preference = "balanced",
     give_up: float | None = None,
+    margin: float | None = None,
     judge: str | Path | None = None,
     judge_pairs: str | Path | None = None,
     settings: Mapping[str, Mapping[str, object]] | None = None,

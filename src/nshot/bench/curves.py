@@ -16,6 +16,8 @@ from nshot.methods.contract import Method
 
 PARTS = (4, 2)
 """A quarter of the labelled rows, and half of them."""
+MORE_PARTS = (16, 8, 4, 2)
+"""Where it is asked from how many rows on a model matches what stands already."""
 DRAWS = 3
 LEAST_ROWS = 16
 """Labelled rows under which a part says nothing."""
@@ -75,18 +77,20 @@ class Curves:
 
     ladder: Ladder
     contenders: tuple[tuple[Contender, Method, Mapping[str, Any] | None], ...]
+    shares: Sequence[int] = PARTS
 
     @staticmethod
     def of(ladder: Ladder, picks: Sequence[Pick]) -> Curves:
         """Of those that answer at once and learn."""
         fast = [one for one in picks if one.contender.method.fast and one.contender.method.learns]
-        return Curves(ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast))
+        shares = PARTS if ladder.prepared.request.margin is None else MORE_PARTS
+        return Curves(ladder, tuple((p.contender, p.chosen, p.calibration) for p in fast), shares)
 
     @property
     def parts(self) -> list[Part]:
         """The smaller ones first."""
         labelled = len(self.ladder.prepared.split.train)
-        sizes = [labelled // part for part in PARTS if labelled // part >= LEAST_ROWS]
+        sizes = [labelled // part for part in self.shares if labelled // part >= LEAST_ROWS]
         cells = [(*one, rows) for rows in sizes for one in self.contenders]
         return [Part(self.ladder, *cell, (number, len(cells))) for number, cell in enumerate(cells)]
 

@@ -359,6 +359,7 @@ def _comparison(
         workers=1,
         prefer=prefer,
         give_up=request.give_up,
+        margin=None,
         judge=None,
         judge_pairs=None,
         settings={method.name: _pins(method) for method in methods},

@@ -331,6 +331,11 @@ def _number_faults(request: Request) -> list[Fault]:
         faults.append(Fault("no shots are named", do="--shots 4,8"))
     if request.give_up is not None and not 0 <= request.give_up < float("inf"):
         faults.append(Fault(f"--give-up {request.give_up:g}", expected="points, 0 or more"))
+    if request.margin is not None and not 0 < request.margin < 100:
+        faults.append(Fault(f"--margin {request.margin:g}", "points, more than 0", "--margin 2"))
+    if request.margin is not None and request.shots is not None:
+        expected = "a run on all rows: its curve says from how many on"
+        faults.append(Fault("--margin with --shots", expected, "leave --shots out"))
     return faults
 
 

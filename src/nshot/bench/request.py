@@ -170,6 +170,15 @@ class Request:
         Number | None,
         Flag("points of score a cheaper method may measure below the top (default 2)", "POINTS"),
     ] = None
+    margin: Annotated[
+        Number | None,
+        Flag(
+            "points that a model of your own may be worse than what stands already (--answers, a"
+            " model that decides): says from how many labelled rows on it is not"
+            " (docs/decision-models.md)",
+            "POINTS",
+        ),
+    ] = None
     judge: Annotated[
         Place | None,
         Flag(

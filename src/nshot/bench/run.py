@@ -86,6 +86,8 @@ class Run:
             raise RunFailed("nothing could be measured\n  " + "\n  ".join(reasons))
         if self.prepared.question == 1 and self.ladder.rows:
             best = {advice.pick, *advice.could_be_best}
+            if self.prepared.request.margin is not None:
+                best |= {entry.name for entry in collected.entries if entry.measurements}
             names = [entry.name for entry in collected.entries if entry.name in best]
             picks = [self.collector.pick(collected, name) for name in names]
             self.collector.curves = Curves.of(self.ladder, picks)

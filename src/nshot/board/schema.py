@@ -535,6 +535,27 @@ class Advice(Part):
     )
 
 
+class MatchStep(Part):
+    """A model of one's own against a system that stands already, at one size."""
+
+    rows: int = Field(description="labelled rows that it learned from")
+    difference: FiniteFloat = Field(description="its mean score minus the system's, same test rows")
+    low: FiniteFloat = Field(description="lower end of the one-sided 95 % interval")
+
+
+class Match(Part):
+    """From how many labelled rows on a model of one's own is not worse than what stands already."""
+
+    own: str = Field(description="the row that learns")
+    reference: str = Field(description="the row that does not: a decision model, recorded answers")
+    margin: FiniteFloat = Field(description="by how much it may be worse")
+    steps: tuple[MatchStep, ...] = Field(description="by labelled rows, the fewest first")
+    enough: int | None = Field(
+        description="the fewest labelled rows from which on every size is not worse by the margin,"
+        " with 95 % confidence; null where that cannot be told"
+    )
+
+
 class DrawPoints(Part):
     """What a score is the mean of."""
 
@@ -608,6 +629,9 @@ class Board(Part):
     )
     advice: Advice | None = Field(
         None, description="the decision, below; null only where nothing was measured"
+    )
+    matches: tuple[Match, ...] = Field(
+        (), description="with `--margin`: own models against what stands already, below"
     )
     _points: Points = PrivateAttr(default_factory=Points)
 

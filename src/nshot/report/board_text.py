@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nshot.board.matching import in_words
 from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row, TaskSummary
 from nshot.core.durations import duration
 from nshot.report.headings import question, rows_answered, settings_of
@@ -17,7 +18,9 @@ def result(board: Board, width: int | None = None) -> str:
     """The pick, which question is answered, the board, and the other reasons."""
     head, others = _split(board.advice)
     of = f"{question(board.task)}; {board.task.test:,} test rows:"
-    return "\n".join([*head, "", of, "", board_table(board, width), "", *others]).rstrip()
+    standing = [f"  - {in_words(one)}" for one in board.matches]
+    table = board_table(board, width)
+    return "\n".join([*head, "", of, "", table, "", *others, *standing]).rstrip()
 
 
 def advice_lines(advice: Advice | None) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nshot.board.matching import in_words
 from nshot.board.schema import (
     Advice,
     Board,
@@ -132,6 +133,7 @@ def render(board: Board, details: Details) -> str:
     pick = next((view for view in everyone if view.role == "pick"), None)
     context = {
         "board": board,
+        "standing": [in_words(one) for one in board.matches],
         "task": board.task,
         "advice": advice,
         "details": details,
