@@ -10,7 +10,7 @@ from tiny import tiny_tokenizer
 FAMILIES = ("llama", "qwen3", "gemma3", "gpt2", "mistral")
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
-    "intermediate_size": 48,
+    "intermediate_size": 64,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "quantisation.md").read_text(encodi
 def test_the_steps_hold() -> None:
     names: dict[str, object] = {}
     programs = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    assert len(programs) == 4
+    assert len(programs) == 5
     for program in programs:
         exec(compile(program, "quantisation.md", "exec"), names)
 

@@ -11,8 +11,14 @@ import pytest
 from tiny import tiny_llama
 
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
-SCRIPTS = ("ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head")
-KEPT = {"bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors"}
+SCRIPTS = (
+    "ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head", "fewer_layers",
+    "qat",
+)  # fmt: skip
+KEPT = {
+    "bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors",
+    "fewer_layers": "model.safetensors", "qat": "model.safetensors",
+}  # fmt: skip
 ROWS = "message,topic\n" + "".join(
     f"my {word} is late {i},{topic}\n"
     for i, (word, topic) in enumerate([("parcel", "parcel"), ("refund", "money")] * 3)

@@ -264,7 +264,7 @@ def test_transformers_itself_cannot_train_rwkv_here():
 
 @pytest.mark.full
 def test_the_page_says_what_happens(tmp_path):
-    methods = trained(["peft", "finetune"])
+    methods = trained(["peft", "finetune", "compress"])
     outcomes = {}
     for family in FAMILIES:
         base = ModelRef("hf", str(tiny_family(tmp_path / family, family, WINDOW)))

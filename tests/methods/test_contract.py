@@ -124,7 +124,8 @@ def test_a_method_adapts_and_its_predictor_answers(
     name: str, base: ModelRef, letters: Shots, tmp_path: Path
 ) -> None:
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
-    rates |= dict.fromkeys(("instruct_full", "reward", "dpo", "kto"), 5e-3)
+    rates |= dict.fromkeys(("instruct_full", "reward", "dpo", "kto", "fewer_layers"), 5e-3)
+    rates["qat"] = 1e-2
     rates["llama_adapter"] = 5e-2
     encoder = resolve("fake:encoder", "encoder")
     if name == "setfit":  # the one that trains an encoder: it needs weights

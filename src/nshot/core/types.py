@@ -381,11 +381,11 @@ class Split:
 class Delta:
     """What was put on a base model: a PEFT folder, changed weights, bottleneck adapters.
 
-    An ``encoder`` is a whole sentence encoder, which takes its base's place. `sha256` names the
-    content, `folder` is where it lies now.
+    An ``encoder`` is a whole sentence encoder, a ``model`` a whole language model: each takes its
+    base's place. `sha256` names the content, `folder` is where it lies now.
     """
 
-    kind: Literal["peft", "weights", "bottleneck", "encoder"]
+    kind: Literal["peft", "weights", "bottleneck", "encoder", "model"]
     folder: str
     sha256: str = ""
 
@@ -404,6 +404,15 @@ class ModelRef:
     def base(self) -> ModelRef:
         """The same model without its deltas."""
         return replace(self, deltas=())
+
+    @property
+    def effective(self) -> ModelRef:
+        """Where a whole model is among the deltas: that one, with the deltas that follow it."""
+        at = [i for i, delta in enumerate(self.deltas) if delta.kind == "model"]
+        if not at:
+            return self
+        whole, rest = self.deltas[at[-1]], self.deltas[at[-1] + 1 :]
+        return replace(self, name=whole.folder, revision=whole.sha256, deltas=rest)
 
     @property
     def form(self) -> str:

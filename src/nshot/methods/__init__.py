@@ -63,6 +63,8 @@ WHERE: Mapping[str, str] = {
     "grpo": "nshot.methods.align.grpo:GRPO",
     "from_folder": "nshot.methods.compress.from_folder:FromFolder",
     "distil": "nshot.methods.compress.distil:Distil",
+    "fewer_layers": "nshot.methods.compress.fewer_layers:FewerLayers",
+    "qat": "nshot.methods.compress.qat:QAT",
     "cascade": "nshot.methods.compose.cascade:Cascade",
     "replay": "nshot.methods.outside.replay:Replay",
 }

@@ -21,6 +21,7 @@ from nshot.core.fields import no_truth_values
 from nshot.core.types import LABELLED, Cost, Example, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.models.base import Ability, Floats, Models
 from nshot.predictors.base import Predictor
+from nshot.predictors.prompted import Prompted
 
 T = TypeVar("T")
 Taken: TypeAlias = Literal["text", "pictures"]
@@ -255,5 +256,27 @@ class LearnsShares(Protocol):
         """Learn from inputs of `rows`, whose labels are `shares` (rows, labels), each row's sum 1.
 
         The labels of the task are the columns, in its order; the rows' own targets do not count.
+        """
+        ...
+
+
+@runtime_checkable
+class LearnsExpectations(Protocol):
+    """A method that can learn what a language model expects at each token of the answers."""
+
+    def adapt_to_model(
+        self,
+        task: Task,
+        labelled: Sequence[Example],
+        answered: Sequence[Example],
+        teacher: Prompted,
+        hard: float,
+        bench: Workbench,
+    ) -> Predictor:
+        """Learn from a teacher that is asked with a prompt alone, without examples.
+
+        `labelled` rows have their given answers, which are the share `hard` of what they teach;
+        `answered` ones have the teacher's. Raises `CannotAdapt` for a teacher that reads texts as
+        other tokens.
         """
         ...

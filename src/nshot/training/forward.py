@@ -268,6 +268,31 @@ class Upper:
         return _flat(out.logits)
 
 
+class Above:
+    """The layers that are in place now, on what the lowest of them reads of some rows.
+
+    Args:
+        states: (rows, longest, width), padded on the right.
+    """
+
+    def __init__(self, module: Any, states: Tensor, device: str) -> None:
+        self.module, self.states, self.device = module, states, device
+
+    def logits(self, rows: Sequence[Row]) -> Tensor:
+        """See `Reader`; the rows are those whose states are given."""
+        with _only_at(self.module, *_points(rows), self.device):
+            out = self.module(inputs_embeds=self.states, use_cache=False)
+        return _flat(out.logits)
+
+
+@torch.no_grad()
+def layer_inputs(module: Any, rows: Sequence[Row], device: str) -> list[Tensor]:
+    """What each layer reads of some rows: (rows, longest, width) each, padded on the right."""
+    with _only_at(module, *_points(rows), device):
+        out = module(input_ids=_padded(rows, device), use_cache=False, output_hidden_states=True)
+    return list(out.hidden_states[:-1])
+
+
 def token_reader(
     module: Any,
     rows: Sequence[Row],
@@ -316,8 +341,8 @@ def reader(
     whole, shared = Whole(module, device), Shared(module, device)
     ascending = sorted(rows, key=lambda row: len(row.tokens))
     probe = [ascending[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
-    blocks = _blocks(module)
-    if free is not None and blocks is not None and 0 < free < len(blocks):
+    layers = blocks(module)
+    if free is not None and layers is not None and 0 < free < len(layers):
         upper = Upper(module, free, device)
         if _equal(module, probe, whole, lambda: _remembered(upper, probe)):
             upper.remember(rows)
@@ -353,22 +378,22 @@ def _behind(seen: Tensor, length: int) -> Tensor:
     return whole
 
 
-def _blocks(module: Any) -> torch.nn.ModuleList | None:
+def blocks(module: Any) -> torch.nn.ModuleList | None:
     """The list of transformer blocks, where the body keeps it under the usual name."""
-    blocks = getattr(module.base_model, "layers", None)
-    return blocks if isinstance(blocks, torch.nn.ModuleList) else None
+    layers = getattr(module.base_model, "layers", None)
+    return layers if isinstance(layers, torch.nn.ModuleList) else None
 
 
 @contextmanager
 def _last_blocks(module: Any, free: int) -> Iterator[None]:
     """Inside, the body has only its last `free` blocks, so that it starts at the boundary."""
     body = module.base_model
-    blocks = body.layers
-    body.layers = blocks[len(blocks) - free :]
+    layers = body.layers
+    body.layers = layers[len(layers) - free :]
     try:
         yield
     finally:
-        body.layers = blocks
+        body.layers = layers
 
 
 @contextmanager

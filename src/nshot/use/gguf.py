@@ -12,6 +12,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.files import RECORD, write_atomic, write_folder
 from nshot.core.types import ModelRef
 from nshot.models.catalog import locate, resolve
+from nshot.models.hf.merged import merged, unmergeable
 from nshot.models.llamacpp.modelfile import modelfile
 from nshot.models.llamacpp.write_gguf import BITS, Bits, foreign, write_gguf
 from nshot.predictors.calibrated import unwrapped
@@ -96,28 +97,14 @@ def model_of(name: str) -> ModelRef:
 
 def _opened(ref: ModelRef) -> tuple[Any, Any]:
     """The model in float32 with its deltas merged, and its tokenizer."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig
 
-    from nshot.models.hf.mount import mount
-
-    if ref.engine != "hf":
-        raise InputError(Fault(f"a model of the engine {ref.engine}", "weights on this disk"))
-    if wrong := [delta.kind for delta in ref.deltas if delta.kind not in ("peft", "weights")]:
-        problem = f"{wrong[0]} adapters cannot be merged into the weights they stand beside"
-        raise InputError(Fault(problem, "LoRA, or weights that were tuned themselves"))
-    place = locate(ref)
+    if fault := unmergeable(ref):
+        raise InputError(fault)
+    place = locate(ref.effective)
     if faults := foreign(AutoConfig.from_pretrained(place, local_files_only=True)):
         raise InputError(faults)  # before its weights are read
-    module = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-    answering = mount(module, ref.deltas)
-    if answering is not module:
-        kind = str(answering.active_peft_config.peft_type).rpartition(".")[2]
-        if kind not in ("LORA", "IA3"):
-            raise InputError(Fault(f"{kind} cannot be merged into weights", "LoRA or IA3"))
-        module = answering.merge_and_unload()
-    return module.eval(), tokenizer
+    return merged(ref)
 
 
 def _compared(module: Any, tokenizer: Any, folder: Path) -> Written:

@@ -12,12 +12,14 @@ from pydantic import Field
 from nshot.core.errors import CannotAdapt
 from nshot.core.label_sets import labels_of
 from nshot.core.types import LABELLED, Cost, Example, Kind, Prediction, Rung, Shots, Task, digest
-from nshot.methods.contract import Brief, LearnsShares, Method, Taken, Workbench
+from nshot.methods.contract import Brief, LearnsExpectations, LearnsShares, Method, Taken, Workbench
 from nshot.methods.features import one_hot
 from nshot.methods.spec import spec_hash
 from nshot.methods.table import Nested
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
+from nshot.predictors.calibrated import bare
+from nshot.predictors.prompted import Prompted
 from nshot.predictors.scores import log_softmax
 
 _AT_ONCE = 100
@@ -47,11 +49,16 @@ class Distil(Method):
     the teacher's, any other the teacher's answers (pseudo-labels; of written answers this is the
     sequence-level distillation of Kim and Rush 2016, https://arxiv.org/abs/1606.07947).
 
+    A student that can learn what a language model expects at each token
+    (`nshot.methods.contract.LearnsExpectations`: fewer_layers) is given that of a teacher that is
+    one, as a white box.
+
     Args:
         teacher: the method that teaches.
         student: the method that answers in the end.
         confidence: rows whose answer the teacher holds for less probable teach nothing; 0: all do.
-        soft: give the teacher's probabilities to a student that can learn them.
+        soft: give the teacher's probabilities to a student that can learn them: of the labels, or
+            of every token.
         hard: share of its given label in what a labelled row teaches, the rest being the teacher's
             probabilities; 1: the teacher does not answer labelled rows. Of a student that learns
             answers, labelled rows teach their labels.
@@ -90,6 +97,8 @@ class Distil(Method):
         """The teacher is built and answers, the student learns from all rows."""
         answered = brief.unlabelled + brief.labelled
         asking = self.teacher.use_forecast(replace(brief, test=max(answered, 1)))
+        if isinstance(self.student, LearnsExpectations):
+            asking = asking.then(asking)  # what is answered is read once more
         learning = self.student.forecast(replace(brief, labelled=answered))
         return self.teacher.forecast(brief).then(asking).then(learning)
 
@@ -103,11 +112,17 @@ class Distil(Method):
         Raises `CannotAdapt` where no answer of the teacher is as probable as `confidence`.
         """
         teacher = self._teacher(task, shots, bench)
+        whole = self._white_box(teacher, bench)
         learns = task.has_labels and self.soft and isinstance(self.student, LearnsShares)
-        if not shots.unlabelled and not (learns and self.hard < 1):
+        if not shots.unlabelled and not ((learns or whole) and self.hard < 1):
             raise CannotAdapt("has no unlabelled rows to learn from: --unlabelled FILE")
         if not shots.unlabelled:
             bench.note("no unlabelled rows: taught on the labelled ones alone (--unlabelled FILE)")
+        if whole is not None and isinstance(self.student, LearnsExpectations):
+            answered = self._answered(teacher, task, shots, bench)
+            return self.student.adapt_to_model(
+                task, shots.labelled, answered, whole, self.hard, bench
+            )
         if learns and isinstance(self.student, LearnsShares):
             return self._by_probabilities(self.student, teacher, task, shots, bench)
         return self._by_answers(teacher, task, shots, bench)
@@ -116,6 +131,23 @@ class Distil(Method):
         if self.teacher.learns:
             return bench.adapt("teacher", self.teacher, task, shots)
         return self.teacher.adapt(task, shots, bench)
+
+    def _white_box(self, teacher: Predictor, bench: Workbench) -> Prompted | None:
+        """The teacher as a language model that is asked without examples; None where it is none."""
+        if not (self.soft and isinstance(self.student, LearnsExpectations)):
+            return None
+        whole = bare(teacher)
+        if (
+            isinstance(whole, Prompted)
+            and not (whole.demos or whole.retrieval or whole.offsets)
+            and "logits" in bench.models.open(whole.ref).facts.can
+        ):
+            return whole
+        bench.note(
+            "taught by its teacher's answers: the teacher is no language model that answers by"
+            " itself and gives logits"
+        )
+        return None
 
     def _by_probabilities(
         self, student: LearnsShares, teacher: Predictor, task: Task, shots: Shots, bench: Workbench
@@ -135,13 +167,19 @@ class Distil(Method):
         self, teacher: Predictor, task: Task, shots: Shots, bench: Workbench
     ) -> Predictor:
         """Unlabelled rows as if they had been labelled so."""
+        taught = self._answered(teacher, task, shots, bench)
+        rows = replace(shots, labelled=(*shots.labelled, *taught), unlabelled=())
+        return self.student.adapt(task, rows, bench)
+
+    def _answered(
+        self, teacher: Predictor, task: Task, shots: Shots, bench: Workbench
+    ) -> list[Example]:
+        """The unlabelled rows that teach, with the teacher's answers."""
         answers = self._answers(teacher, shots.unlabelled, shots, bench)
-        taught = [
+        return [
             replace(shots.unlabelled[i], targets=_targets(task, answers[i]))
             for i in self._kept(task, answers, bench)
         ]
-        rows = replace(shots, labelled=(*shots.labelled, *taught), unlabelled=())
-        return self.student.adapt(task, rows, bench)
 
     def _answers(
         self, teacher: Predictor, rows: Sequence[Example], shots: Shots, bench: Workbench

@@ -20,6 +20,8 @@ from nshot.models.hf.resident import Resident
 
 _TUNED = 4
 """Tuned encoders in memory, the last ones opened: each is whole, and a search makes many."""
+_WHOLE = 2
+"""Whole models among the deltas that stay in memory, the last ones opened."""
 
 
 class HFModels(Models):
@@ -29,17 +31,24 @@ class HFModels(Models):
         self._residents: dict[ModelRef, Resident] = {}
         self._encoders: dict[ModelRef, Encoder] = {}
         self._pictures: dict[ModelRef, PictureEncoder] = {}
+        self._whole: list[ModelRef] = []
         self._opening = threading.Lock()
 
     def _resident(self, ref: ModelRef) -> Resident:
+        base = ref.effective.base
         with self._opening:
-            if ref.base not in self._residents:
-                self._residents[ref.base] = Resident(ref.base)
-            return self._residents[ref.base]
+            if base not in self._residents:
+                if base != ref.base:
+                    for old in self._whole[: max(0, len(self._whole) + 1 - _WHOLE)]:
+                        del self._residents[old]
+                        self._whole.remove(old)
+                    self._whole.append(base)
+                self._residents[base] = Resident(base)
+            return self._residents[base]
 
     def open(self, ref: ModelRef) -> LanguageModel:
         """A language model, with the ref's deltas applied whenever it answers."""
-        return HFLanguageModel(ref, self._resident(ref))
+        return HFLanguageModel(ref.effective, self._resident(ref))
 
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
@@ -75,7 +84,7 @@ class HFModels(Models):
 
         resident = self._resident(ref)
         with resident.away():
-            yield HFLent(ref, resident, free, adapters)
+            yield HFLent(ref.effective, resident, free, adapters)
 
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 over the base's parameters as they are in memory now."""

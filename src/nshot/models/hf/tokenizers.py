@@ -10,9 +10,9 @@ from nshot.models.catalog import locate, unreadable
 
 def read_alike(ref: ModelRef, other: ModelRef) -> bool:
     """Whether two models read every text and every chat as the same tokens."""
-    if ref.base == other.base:
+    if ref.effective.base == other.effective.base:
         return True
-    one, two = (open_tokenizer(model)[0] for model in (ref, other))
+    one, two = (open_tokenizer(model.effective)[0] for model in (ref, other))
     same_words = one.get_vocab() == two.get_vocab()
     return bool(same_words and one.chat_template == two.chat_template)
 

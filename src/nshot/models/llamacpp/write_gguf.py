@@ -19,6 +19,8 @@ from nshot.core.files import replacing
 from nshot.models.llamacpp.gguf_tokenizer import GgufTokenizer, gguf_tokenizer
 
 Bits: TypeAlias = Literal["F16", "Q8_0", "Q5_0", "Q4_0"]
+GridBits: TypeAlias = Literal["Q8_0", "Q5_0", "Q4_0"]
+"""Those that round weights to a few levels a block; see `nshot.models.llamacpp.grid`."""
 BITS: tuple[Bits, ...] = get_args(Bits)
 BLOCK = 32
 _WHOLE = {

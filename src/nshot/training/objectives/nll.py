@@ -28,13 +28,13 @@ class AnswerTokens:
 
     def total(self, model: Reader, rows: Sequence[Row]) -> Tensor:
         """Nats, summed over the rows' supervised tokens."""
-        logits = _among_choices(model.logits(rows), rows)
+        logits = among_choices(model.logits(rows), rows)
         targets = logits.new_tensor([t for row in rows for t in row.targets]).long()
         return functional.cross_entropy(logits, targets, reduction="sum")
 
 
-def _among_choices(logits: Tensor, rows: Sequence[Row]) -> Tensor:
-    """Logits (points, vocabulary) with all but its choices ruled out at each row's first point."""
+def among_choices(logits: Tensor, rows: Sequence[Row], never: float = -torch.inf) -> Tensor:
+    """Logits (points, vocabulary) with all but its choices `never` at each row's first point."""
     if not any(row.choices for row in rows):
         return logits
     ruled_out = torch.zeros_like(logits, dtype=torch.bool)
@@ -44,4 +44,4 @@ def _among_choices(logits: Tensor, rows: Sequence[Row]) -> Tensor:
             ruled_out[point] = True
             ruled_out[point, list(row.choices)] = False
         point += len(row.points)
-    return logits.masked_fill(ruled_out, -torch.inf)
+    return logits.masked_fill(ruled_out, never)

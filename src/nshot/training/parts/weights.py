@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,41 @@ class Weights(Part):
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """The changed tensors under their names in the model, nothing else."""
-        from safetensors.torch import save_file
-
-        target = folder / "weights"
-        target.mkdir(parents=True, exist_ok=True)
         names = set(lent.trained)
-        changed = {
-            name: p.detach().contiguous().cpu()
-            for name, p in module.named_parameters()
-            if name in names
-        }
-        save_file(changed, target / "weights.safetensors")
-        return Delta("weights", str(target), content_hash(target))
+        changed = {name: p for name, p in module.named_parameters() if name in names}
+        return save_weights(changed, folder)
+
+
+def save_weights(changed: Mapping[str, Any], folder: Path) -> Delta:
+    """Tensors under their names in the model, as one safetensors file in ``weights``."""
+    from safetensors.torch import save_file
+
+    target = folder / "weights"
+    target.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in changed.items()}
+    save_file(tensors, target / "weights.safetensors")
+    return Delta("weights", str(target), content_hash(target))
+
+
+@dataclass(frozen=True)
+class Body(Weights):
+    """All but the embeddings and the head: what a step changes of them is little, and costs much.
+
+    Of a small model they are a quarter of the weights.
+    """
+
+    def free(self, model: ModelFacts) -> tuple[str, ...]:
+        """The names of what is under no embedding and no head."""
+        return tuple(n for n in model.shapes if "embed" not in n and not n.startswith("lm_head"))
+
+
+@dataclass(frozen=True)
+class WholeModel(Body):
+    """As `Body`, and kept as a plain Hugging Face folder, which needs no base."""
+
+    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
+        """Weights, configuration and tokenizer."""
+        target = folder / "model"
+        module.save_pretrained(target)
+        lent.tokenizer.save_pretrained(target)
+        return Delta("model", str(target), content_hash(target))
