@@ -26,7 +26,8 @@ class Q4(torch.nn.Module):
         blocks = weight.reshape(-1, 32)
         step = blocks.gather(1, blocks.abs().argmax(1, keepdim=True)) / -8
         whole = torch.where(step == 0, 0, blocks / step).add(8.5).floor().clamp(0, 15) - 8
-        return weight + ((whole * step.half().float()).reshape(weight.shape) - weight).detach()
+        near = (whole * step.half().float()).reshape(weight.shape)
+        return near.detach() + (weight - weight.detach())
 
 
 model.requires_grad_(False)

@@ -79,9 +79,9 @@ class TaughtAnswers(Answers):
         if (known := _read(path, key, points, self.note)) is not None:
             return known
         model = self.models.open(self.teacher)
-        asked = expectations(model, rows, self.k, self.temperature, self.progress)
-        _write(path, key, asked)
-        return asked
+        known = expectations(model, rows, self.k, self.temperature, self.progress)
+        _write(path, key, known)
+        return known
 
 
 def require_alike(teacher: ModelRef, student: ModelRef) -> None:
