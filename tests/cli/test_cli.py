@@ -448,6 +448,25 @@ def test_predict_answers_only_what_changed(typed: Typed, place: Path) -> None:
         assert (code, message in err) == (2, True)
 
 
+def test_a_batch_file_is_answered_line_by_line(typed: Typed, place: Path) -> None:
+    body = {"model": "run", "input": "refund money"}
+    lines = [
+        {"custom_id": str(i), "method": "POST", "url": "/v1/classify", "body": body}
+        for i in range(2)
+    ]
+    words = ("batch", str(place / "run"), "in.jsonl", "-o", "out.jsonl")
+    jsonl(Path("in.jsonl"), lines)
+    code, out, err = typed(*words)
+    assert (code, out, err) == (0, "", "2 lines in out.jsonl\n")
+    answers = _lines(Path("out.jsonl").read_text())
+    assert [one["response"]["body"]["data"][0]["answer"] for one in answers] == ["refund"] * 2
+    jsonl(Path("in.jsonl"), [*lines, {"custom_id": "2"}])
+    code, _, err = typed(*words)
+    assert (code, err) == (3, "3 lines in out.jsonl, 1 of them with an error\n")
+    code, _, err = typed(*words[:-1], "out.csv")
+    assert (code, "a file of lines of JSON" in err) == (2, True)
+
+
 def test_predict_reads_standard_input(
     typed: Typed, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

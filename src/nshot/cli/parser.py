@@ -12,6 +12,7 @@ from nshot.cli import (
     adapt,
     advise,
     align,
+    batch,
     cache_prune,
     cache_stats,
     cache_warm,
@@ -34,8 +35,8 @@ from nshot.cli import (
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, align, distil, predict, serve, extend, export, gguf, advise, disagree, episodes,
-    methods, check, models,
+    compare, adapt, align, distil, predict, batch, serve, extend, export, gguf, advise, disagree,
+    episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
@@ -56,6 +57,7 @@ examples:
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers
   nshot predict runs/photos new/*.jpg -o out.jsonl
   nshot predict runs/tickets runs/films mixed.csv   several on one base: rows name theirs
+  nshot batch runs/tickets in.jsonl -o out.jsonl    a batch file in OpenAI's form
   nshot serve runs/tickets runs/films               answer over HTTP, on this machine
 exit codes: 0 done, 2 the request or its files have faults, 3 something broke while running
 (the partial board is kept), 130 interrupted (the same command goes on)."""
