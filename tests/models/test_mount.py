@@ -277,7 +277,8 @@ def scores_of_first_tokens(lm: Any) -> list[str]:
     """The likeliest next token by scoring, which generation must agree with."""
     tokenizer = lm._base.tokenizer
     with lm._base.answering(lm.facts.ref.deltas) as live, torch.inference_mode():
-        from nshot.models.hf.score import Query, Scorer
+        from nshot.models.hf.score import Scorer
+        from nshot.models.hf.tree import Query
 
         best = []
         for prompt in PROMPTS[:2]:

@@ -17,8 +17,9 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef, Turn
 from nshot.models import open_models
 from nshot.models.hf.cache import NOTHING, read
-from nshot.models.hf.score import PACK, Query, Scorer, Tree, agrees, plain
+from nshot.models.hf.score import PACK, Scorer, agrees, plain
 from nshot.models.hf.tokens import Row, rows, shared
+from nshot.models.hf.tree import Query, Tree
 
 WORDS = ["the", "quick", "brown", "fox", "over", "a", "lazy", "dog", "film", "good", "bad", "dull"]
 SHOTS = "review : a film of great charm\nsentiment : positive\n\nreview : very dull\nsentiment : "

@@ -440,6 +440,16 @@ class Models(Lends):
         """A language model, with the ref's deltas applied whenever it answers."""
         raise _is_no(ref, "language model")
 
+    def open_rows(self, refs: Sequence[ModelRef]) -> LanguageModel:
+        """A model that is asked ``len(refs)`` prompts at a time: prompt i is answered as `refs[i]`
+        answers it, up to 1e-4, in as few passes as the engine can.
+
+        The refs, at least one, are of one base. It can `logprobs`, `generate` and `hidden`.
+        """
+        from nshot.models.wrap.rows import Rows
+
+        return Rows.of(self.open, refs)
+
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
         raise _is_no(ref, "sentence encoder")

@@ -82,6 +82,10 @@ class Engines(Models):
         """A language model, with the ref's deltas applied whenever it answers."""
         return self._of(ref).open(ref)
 
+    def open_rows(self, refs: Sequence[ModelRef]) -> LanguageModel:
+        """A model for prompts of one base, each with its ref's deltas."""
+        return self._of(refs[0]).open_rows(refs)
+
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
         return self._of(ref).encoder(ref)

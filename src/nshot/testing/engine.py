@@ -64,6 +64,7 @@ def check_engine(models: Models, ref: ModelRef) -> None:
     for ability, check in _CHECKS.items():
         if ability in facts.can:
             check(lm)
+    _check_rows(models, lm)
     if facts.local:
         _check_threads(lm, [ask for ability, ask in _UNABLE.items() if ability in facts.can])
     if "train" in facts.can:
@@ -150,6 +151,19 @@ _CHECKS: Mapping[Ability, Callable[[LanguageModel], None]] = {
     "hidden": _check_states,
     "decide": _check_decisions,
 }
+
+
+def _check_rows(models: Models, lm: LanguageModel) -> None:
+    rows = models.open_rows([lm.facts.ref] * len(PROMPTS))
+    if "score" in lm.facts.can:
+        pairs = zip(rows.logprobs(PROMPTS, ANSWERS), lm.logprobs(PROMPTS, ANSWERS), strict=True)
+        promise(all(_close(a.logprobs, b.logprobs) for a, b in pairs), "rows of views score alike")
+    if "hidden" in lm.facts.can:
+        one, other = rows.hidden(PROMPTS, [1]), lm.hidden(PROMPTS, [1])
+        promise(_close(one.last, other.last), "rows of views show the same states")
+    if "generate" in lm.facts.can:
+        texts = [model.generate(PROMPTS, Decoding(4)) for model in (rows, lm)]
+        promise(texts[0] == texts[1], "rows of views write the same texts")
 
 
 def _check_threads(lm: LanguageModel, asks: Sequence[Callable[[LanguageModel], object]]) -> None:

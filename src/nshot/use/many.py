@@ -1,7 +1,7 @@
 """Several delivered folders as one: a base they share is loaded once, each row has its own folder.
 
-A base with many adapters costs the memory of one model and a little for each adapter. Rows are
-answered folder by folder, so that an adapter is put on once for all its rows of a batch.
+A base with many adapters costs the memory of one model and a little for each adapter. What the
+folders ask of one base is asked in one batch, each row under its own folder's adapter.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nshot.core.files import unique_ends
 from nshot.core.types import Input, Prediction, Task
 from nshot.models import open_models
 from nshot.models.base import Models
+from nshot.models.wrap.together import Together
 from nshot.use.answers import Answers
 from nshot.use.ready import Asked, Ready, ready
 
@@ -25,10 +26,14 @@ Places: TypeAlias = list[str] | list[Path] | tuple[Place, ...] | Mapping[str, Pl
 
 
 class Many:
-    """Delivered folders by name; each input says under which name it is to be answered."""
+    """Delivered folders by name; each input says under which name it is to be answered.
 
-    def __init__(self, folders: Mapping[str, Ready]) -> None:
+    `together` are the models of all the folders; without it each folder is asked by itself.
+    """
+
+    def __init__(self, folders: Mapping[str, Ready], together: Together | None = None) -> None:
         self._folders = dict(folders)
+        self._together = together
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -43,17 +48,23 @@ class Many:
     def predict(self, inputs: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
         """One prediction per text, mapping or `Input`, in order; ``under[i]`` names its folder.
 
-        The answers are those that each folder gives its rows by itself. Raises `InputError` with
-        every unknown name and every input that its task cannot read.
+        The answers are those that each folder gives its rows by itself, scores up to 1e-4. Raises
+        `InputError` with every unknown name and every input that its task cannot read.
         """
         parsed = self._inputs(inputs, under)
-        answers: list[Prediction] = [Prediction("")] * len(parsed)
-        for name, folder in self._folders.items():
-            rows = [i for i, one in enumerate(under) if one == name]
-            predictions = folder.predict([parsed[i] for i in rows])
-            for i, prediction in zip(rows, predictions, strict=True):
-                answers[i] = prediction
-        return answers
+        rows = {name: [i for i, one in enumerate(under) if one == name] for name in self._folders}
+        works = [
+            partial(folder.predict, [parsed[i] for i in rows[name]])
+            for name, folder in self._folders.items()
+            if rows[name]
+        ]
+        if self._together is not None and len(works) > 1:
+            predictions = self._together.all_of(works)
+        else:
+            predictions = [work() for work in works]
+        places = (i for mine in rows.values() for i in mine)
+        answers = dict(zip(places, (one for some in predictions for one in some), strict=True))
+        return [answers[i] for i in range(len(parsed))]
 
     def _inputs(self, values: Sequence[Asked], under: Sequence[str]) -> list[Input]:
         if len(values) != len(under):
@@ -109,7 +120,7 @@ def load(
     places = folder if isinstance(folder, Mapping) else unique_names([Path(one) for one in folder])
     if not places:
         raise InputError(Fault("no folder", expected="one or more to load"))
-    shared = models or open_models()
+    shared = Together(models or open_models())
     faults: list[Fault] = []
     folders = {
         name: collected(faults, partial(ready, place, shared, abstain_below, at_precision))
@@ -117,7 +128,7 @@ def load(
     }
     if faults:
         raise InputError(faults)
-    return Many({name: one for name, one in folders.items() if one})
+    return Many({name: one for name, one in folders.items() if one}, shared)
 
 
 def unique_names(folders: Sequence[Path]) -> dict[str, Path]:

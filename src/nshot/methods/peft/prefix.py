@@ -212,7 +212,7 @@ def _write(module: Any, lent: Lent, tokens: Sequence[int]) -> None:
     import torch
 
     from nshot.models.hf.cache import NOTHING, read
-    from nshot.models.hf.score import CHUNK
+    from nshot.models.hf.tree import CHUNK
 
     weight = module.prompt_encoder["default"].embedding.weight
     with torch.no_grad():

@@ -27,8 +27,96 @@ class CachedPrefix:
         """Number of positions."""
         return int(self.layers[0][0].shape[-2]) if self.layers else 0
 
+    @property
+    def per_row(self) -> dict[str, torch.Tensor]:
+        """Arguments of a pass that say something of each row: none, all stand behind the same."""
+        return {}
+
+    def of(self, slot: int) -> CachedPrefix:
+        """What stands before rows of a view: there is one."""
+        return self
+
+    def before(self, slots: Sequence[int]) -> CachedPrefix:
+        """What stands before rows that are read under the views `slots`."""
+        return self
+
+    def seen(self, rows: int) -> torch.Tensor:
+        """(rows, positions) 1 where something stands."""
+        return torch.ones(rows, self.length, dtype=torch.long)
+
 
 NOTHING = CachedPrefix(())
+
+
+@dataclass(frozen=True)
+class RowPrefixes(CachedPrefix):
+    """What stands before each of several rows, the shorter ones padded on the left.
+
+    `layers` are of as many rows; `mask` (rows, positions) is 1 where something stands, `slots`
+    (rows,) is the view under which each row is read.
+    """
+
+    mask: torch.Tensor
+    slots: torch.Tensor
+
+    @property
+    def per_row(self) -> dict[str, torch.Tensor]:
+        """See `nshot.models.hf.side_by_side.Slots`."""
+        return {"slots": self.slots}
+
+    def seen(self, rows: int) -> torch.Tensor:
+        """(rows, positions) 1 where something stands."""
+        return self.mask
+
+
+@dataclass(frozen=True)
+class ViewPrefixes:
+    """The prefix of each of several views, by slot."""
+
+    views: tuple[CachedPrefix, ...]
+
+    @property
+    def length(self) -> int:
+        """Positions of the longest."""
+        return max(view.length for view in self.views)
+
+    def of(self, slot: int) -> CachedPrefix:
+        """What stands before rows of a view."""
+        return self.views[slot]
+
+    def before(self, slots: Sequence[int]) -> CachedPrefix:
+        """What stands before rows that are read under the views `slots`."""
+        here = [self.views[slot] for slot in slots]
+        most = max((one.length for one in here), default=0)
+        mask = torch.zeros(len(here), most, dtype=torch.long)
+        for row, one in enumerate(here):
+            mask[row, most - one.length :] = 1
+        whole = next((one for one in here if one.length), NOTHING)
+        layers = tuple(
+            (
+                _padded([one.layers for one in here], at, 0, most, keys),
+                _padded([one.layers for one in here], at, 1, most, values),
+            )
+            for at, (keys, values) in enumerate(whole.layers)
+        )
+        return RowPrefixes(layers, mask, torch.tensor(slots, dtype=torch.long))
+
+
+Prefixes: TypeAlias = CachedPrefix | ViewPrefixes
+"""What stands before rows: before all of them the same, or before each what its view has."""
+
+
+def _padded(
+    prefixes: Sequence[Layers], layer: int, side: int, length: int, like: torch.Tensor
+) -> torch.Tensor:
+    """(rows, heads, length, width) of one layer, zeros before the shorter ones."""
+    _, heads, _, width = like.shape
+    out = like.new_zeros(len(prefixes), heads, length, width)
+    for row, layers in enumerate(prefixes):
+        if layers:
+            states = layers[layer][side]
+            out[row, :, length - states.shape[-2] :] = states[0]
+    return out
 
 
 def as_prefix(given: PrefixState | None) -> CachedPrefix:
@@ -49,6 +137,19 @@ def to_cache(layers: Layers, batch: int = 1) -> Any:
         shape = (batch, -1, -1, -1)
         cache.update(keys.expand(shape), values.expand(shape), index)
     return cache
+
+
+def joined(prefixes: Sequence[CachedPrefix]) -> CachedPrefix:
+    """Several prefixes, one position after the other: which is seen is for a mask to say."""
+    some = [one.layers for one in prefixes if one.length]
+    if len(some) < 2:
+        return CachedPrefix(some[0] if some else ())
+    return CachedPrefix(
+        tuple(
+            (torch.cat([k for k, _ in layer], -2), torch.cat([v for _, v in layer], -2))
+            for layer in zip(*some, strict=True)
+        )
+    )
 
 
 def from_cache(cache: Any, length: int) -> Layers:

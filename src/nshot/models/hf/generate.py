@@ -23,11 +23,12 @@ import torch
 
 from nshot.core.types import digest
 from nshot.models.base import Completion, Decoding, Sample, Tokens, settled, stop_at
-from nshot.models.hf.cache import CachedPrefix, kinds, read
+from nshot.models.hf.cache import CachedPrefix, Prefixes, kinds, read
 from nshot.models.hf.grammar import Compiled, Place, compiled
 from nshot.models.hf.room import position_bytes, roomy
-from nshot.models.hf.score import CHUNK, WORTH, batches
+from nshot.models.hf.score import batches
 from nshot.models.hf.tokens import end_of_turn, shared
+from nshot.models.hf.tree import CHUNK, WORTH
 
 ROWS = 32
 """Rows of a batch, at most: on a CPU a token costs no less in more of them."""
@@ -86,7 +87,7 @@ class Drawn(NamedTuple):
 class Text:
     """A continuation as it grows. `rng` draws its tokens when they are sampled.
 
-    `place` is where it stands in its grammar, if it has one.
+    `place` is where it stands in its grammar, if it has one; `slot` the view that it is read under.
     """
 
     prompt: Tokens
@@ -97,6 +98,7 @@ class Text:
     states: list[torch.Tensor] = field(default_factory=list)
     end: Drawn | None = None
     finished: bool = False
+    slot: int = 0
 
     def add(self, drawn: Drawn | None, rules: Rules) -> bool:
         """Take one more token, None being its end; whether the text goes on."""
@@ -131,19 +133,23 @@ def generate(
     module: Any,
     tokenizer: Any,
     prompts: Sequence[Tokens],
-    prefix: CachedPrefix,
+    prefix: Prefixes,
     how: Decoding,
+    slots: Sequence[int] | None = None,
 ) -> list[Completion]:
     """A continuation of each prompt, without its stop string and end token.
 
     `prefix` stands before every prompt. `finished` is False where `how.max_tokens` ended the text.
-    Raises `InputError` for a grammar that cannot be read.
+    `slots` is the view that each prompt is read under (`nshot.models.hf.side_by_side`), of models
+    with full attention; None: there is one. Raises `InputError` for a grammar that cannot be read.
     """
     if how.max_tokens < 1 or not prompts:
         return [Completion("", len(prompt), 0, False) for prompt in prompts]
     rules = Rules(tokenizer, ends(module, tokenizer), how)
     grammar = _compiled(rules)
     texts = [_text(prompt, rules, grammar) for prompt in prompts]
+    for text, slot in zip(texts, slots or (), strict=False):
+        text.slot = slot
     _write(module, texts, prefix, rules)
     return [text.completion(rules) for text in texts]
 
@@ -172,12 +178,13 @@ def sample(
     return [[text.sample(rules) for text in group] for group in groups]
 
 
-def _write(module: Any, texts: Sequence[Text], prefix: CachedPrefix, rules: Rules) -> None:
+def _write(module: Any, texts: Sequence[Text], prefix: Prefixes, rules: Rules) -> None:
     """Write all texts to their ends."""
     prompts = [text.prompt for text in texts]
     with torch.no_grad():
-        start = _common_start(module, prompts)
-        before = read(module, prompts[0][:start], prefix, CHUNK) if start else prefix
+        start, before = 0, prefix
+        if isinstance(prefix, CachedPrefix) and (start := _common_start(module, prompts)):
+            before = read(module, prompts[0][:start], prefix, CHUNK)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i].prompt))
         # Padding behind a soft prompt would shift a sliding window: then only equals share a batch.
         apart = before.length > 0 and kinds(module.config) != {"full_attention"}
@@ -268,17 +275,19 @@ def _common_start(module: Any, prompts: Sequence[Tokens]) -> int:
 
 
 def _continue(
-    module: Any, texts: Sequence[Text], start: int, before: CachedPrefix, rules: Rules
+    module: Any, texts: Sequence[Text], start: int, before: Prefixes, rules: Rules
 ) -> None:
     """Continue a batch of texts, of whose prompts the first `start` tokens are in `before`."""
     going = list(texts)
-    place = {prompt: i for i, prompt in enumerate(dict.fromkeys(text.prompt for text in going))}
-    prompts = [prompt[start:] for prompt in place]
-    step = _first_step(module, prompts, before, rules.how.max_tokens)
+    different = dict.fromkeys((text.prompt, text.slot) for text in going)
+    place = {one: i for i, one in enumerate(different)}
+    prompts = [prompt[start:] for prompt, _ in place]
+    here = before.before([slot for _, slot in place])
+    step = _first_step(module, prompts, here, rules.how.max_tokens)
     with _head_inputs(module, rules.states) as states:
         logits = module(**step, logits_to_keep=1).logits[:, -1]
         if len(place) < len(going):
-            rows = [place[text.prompt] for text in going]
+            rows = [place[text.prompt, text.slot] for text in going]
             step, logits = _spread(step, rows), logits[rows]
             states[:] = [state[rows] for state in states]
         while going:
@@ -323,7 +332,7 @@ def _first_step(
     width = max(map(len, prompts))
     ids = torch.zeros(len(prompts), width, dtype=torch.long)
     mask = torch.zeros(len(prompts), before.length + width, dtype=torch.long)
-    mask[:, : before.length] = 1
+    mask[:, : before.length] = before.seen(len(prompts))
     for i, tokens in enumerate(prompts):
         ids[i, width - len(tokens) :] = torch.tensor(tokens)
         mask[i, before.length + width - len(tokens) :] = 1
@@ -334,15 +343,19 @@ def _first_step(
         "position_ids": at.to(module.device),
         "past_key_values": roomy(before, len(prompts), before.length + width + more),
         "use_cache": True,
+        **{name: value.to(module.device) for name, value in before.per_row.items()},
     }
+
+
+_PER_ROW = ("input_ids", "attention_mask", "position_ids", "slots")
+"""Arguments of a pass that have a line for each row; the last only where there are views."""
 
 
 def _spread(step: dict[str, Any], rows: Sequence[int]) -> dict[str, Any]:
     """The arguments of a pass that has been made, as if each text had been read by itself."""
     cache, at = step["past_key_values"], torch.tensor(rows, device=step["input_ids"].device)
     cache.batch_repeat(at)
-    given = {name: step[name][at] for name in ("input_ids", "attention_mask", "position_ids")}
-    return {**step, **given}
+    return {**step, **{name: step[name][at] for name in _PER_ROW if name in step}}
 
 
 def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -> dict[str, Any]:
@@ -353,6 +366,7 @@ def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -
         step["past_key_values"].batch_select_indices(rows)
     mask = step["attention_mask"][rows]
     return {
+        **{name: step[name][rows] for name in ("slots",) if name in step},
         "input_ids": torch.tensor(tokens, device=device)[:, None],
         "attention_mask": torch.cat([mask, mask.new_ones(len(on), 1)], 1),
         "position_ids": step["position_ids"][rows, -1:] + 1,

@@ -16,7 +16,9 @@ from nshot.models.base import (
     PictureEncoder,
 )
 from nshot.models.hf.language_model import HFLanguageModel
-from nshot.models.hf.resident import Resident
+from nshot.models.hf.resident import TAKEN_APART, Resident
+from nshot.models.hf.rows_model import HFRows
+from nshot.models.wrap.rows import Rows
 
 _TUNED = 4
 """Tuned encoders in memory, the last ones opened: each is whole, and a search makes many."""
@@ -49,6 +51,23 @@ class HFModels(Models):
     def open(self, ref: ModelRef) -> LanguageModel:
         """A language model, with the ref's deltas applied whenever it answers."""
         return HFLanguageModel(ref.effective, self._resident(ref))
+
+    def open_rows(self, refs: Sequence[ModelRef]) -> LanguageModel:
+        """As `nshot.models.base.Models.open_rows`: in one pass what can be, the rest by ref."""
+        resident, different = self._resident(refs[0]), list(dict.fromkeys(refs))
+        if len(different) == 1:
+            return self.open(refs[0])
+        mixed = {ref for ref in different[:TAKEN_APART] if resident.mixes(ref.deltas)}
+        if len(mixed) < 2:
+            return super().open_rows(refs)
+        places = tuple(i for i, ref in enumerate(refs) if ref in mixed)
+        together = HFRows([refs[i] for i in places], resident)
+        if len(places) == len(refs):
+            return together
+        rest = [i for i, ref in enumerate(refs) if ref not in mixed]
+        others = Rows.of(self.open, [refs[i] for i in rest])
+        apart = ((model, tuple(rest[i] for i in mine)) for model, mine in others.parts)
+        return Rows(((together, places), *apart))
 
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""

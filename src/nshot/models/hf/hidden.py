@@ -10,19 +10,25 @@ import torch
 from numpy.typing import NDArray
 
 from nshot.models.base import Tokens
-from nshot.models.hf.cache import CachedPrefix
+from nshot.models.hf.cache import CachedPrefix, Prefixes
 from nshot.models.hf.score import PADDED, batches, padded
 
 Array = NDArray[np.float32]
 
 
 def hidden(
-    module: Any, prompts: Sequence[Tokens], prefix: CachedPrefix, layers: Sequence[int]
+    module: Any,
+    prompts: Sequence[Tokens],
+    prefix: Prefixes,
+    layers: Sequence[int],
+    slots: Sequence[int] | None = None,
 ) -> tuple[Array, Array]:
     """States at the last token, and their mean over all tokens: (prompts, layers, width) each.
 
-    In batches by length, without the vocabulary projection.
+    In batches by length, without the vocabulary projection. `slots` is the view that each prompt is
+    read under (`nshot.models.hf.side_by_side`); None: there is one.
     """
+    views = slots or [0] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     width = int(module.config.get_text_config().hidden_size)
     last = np.zeros((len(prompts), len(layers), width), np.float32)
@@ -30,7 +36,8 @@ def hidden(
     with torch.no_grad():
         for batch in batches([len(prompts[i]) for i in order], PADDED):
             where = [order[i] for i in batch]
-            pooled = _pooled(module, [prompts[i] for i in where], prefix, layers)
+            before = prefix.before([views[i] for i in where])
+            pooled = _pooled(module, [prompts[i] for i in where], before, layers)
             last[where], mean[where] = pooled
     return last, mean
 

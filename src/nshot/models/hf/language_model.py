@@ -142,6 +142,11 @@ class HFLanguageModel(LanguageModel):
         if "generate" not in self.facts.can:
             raise CannotAdapt(f"no texts from {self._ref.name}: it is no pure attention model")
 
+    def _require_layers(self, layers: Sequence[int]) -> None:
+        depth = self.facts.layers
+        if wrong := [k for k in layers if not 1 <= k <= depth]:
+            raise InputError(f"no layer {wrong[0]}: {self._ref.name} has layers 1 to {depth}")
+
     def _require_positions(
         self, prompts: Sequence[Tokens], positions: Sequence[Sequence[int]], reserved: int
     ) -> None:
@@ -159,9 +164,7 @@ class HFLanguageModel(LanguageModel):
         """
         from nshot.models.hf.hidden import hidden
 
-        depth = self.facts.layers
-        if wrong := [k for k in layers if not 1 <= k <= depth]:
-            raise InputError(f"no layer {wrong[0]}: {self._ref.name} has layers 1 to {depth}")
+        self._require_layers(layers)
         with self._answering() as live:
             whole = encode_whole(self._base.tokenizer, prompts)
             tokens = self._fitting(whole, live.prefix.length)

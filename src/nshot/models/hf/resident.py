@@ -1,31 +1,40 @@
 """One transformers model in memory, and what is mounted on it.
 
 A view is a `ModelRef`: the base with its deltas. What a view needs is mounted when it is asked; the
-last few stay mounted side by side, and to ask another of them moves references, not weights.
+last few stay mounted side by side, and to ask another of them moves references, not weights. Rows
+of several views can be asked at once (`nshot.models.hf.side_by_side`).
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from nshot.core import machine
-from nshot.core.errors import NshotError
+from nshot.core.errors import CannotAdapt, NshotError
 from nshot.core.types import Delta, ModelRef
 from nshot.models import catalog
 
 if TYPE_CHECKING:
     from nshot.models.hf.mount import State
+    from nshot.models.hf.side_by_side import Effects
 
 Kind: TypeAlias = tuple[str, ...]
+View: TypeAlias = tuple[tuple[Delta, int], ...]
+"""Deltas, and when each was last written."""
 
 MOUNTED = 8
 """Views that stay mounted, the last ones asked. One that changes the base's own weights, of which
 it may hold as many as the base, goes when another is asked."""
+TAKEN_APART = 64
+"""Views that are kept ready to be asked beside others, the last ones asked."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,10 @@ class Resident:
         quantised.keep_layout(module)
         self.module = module.to(device).eval().requires_grad_(False)
         self._bare = Bare(self.module)
-        self._mounts: dict[tuple[tuple[Delta, int], ...], Mounted] = {}
+        self._mounts: dict[View, Mounted] = {}
         self._mounts[()] = Mounted(self._bare, Live(self.module, NOTHING, (self._architecture,)))
-        self._on: tuple[tuple[Delta, int], ...] = ()
+        self._apart: dict[View, Effects | None] = {}
+        self._on: View = ()
         self._spoilt = False
 
     @contextmanager
@@ -96,12 +106,74 @@ class Resident:
         """The base with `deltas` on, for as long as the block runs."""
         with self.lock:
             self._require_here()
-            view = tuple((delta, last_written(delta)) for delta in deltas)
+            view = _view(deltas)
             if view != self._on:
                 self._turn_to(view, deltas)
             yield self._mounts[view].live
 
-    def _turn_to(self, view: tuple[tuple[Delta, int], ...], deltas: tuple[Delta, ...]) -> None:
+    @contextmanager
+    def side_by_side(self, views: Sequence[tuple[Delta, ...]]) -> Iterator[Live]:
+        """The bare base, of which each row can be asked under one of `views`, as long as the block
+        runs: all must be such that `mixes`.
+
+        Its prefixes are by view, and so are the ``slots`` that a pass takes.
+        """
+        from nshot.models.hf.cache import ViewPrefixes
+        from nshot.models.hf.side_by_side import side_by_side
+
+        with self.lock:
+            self._require_here()
+            effects = [one for deltas in views if (one := self._effects(deltas))]
+            if len(effects) < len(views):
+                raise CannotAdapt("a view among these cannot be asked beside others")
+            self._turn_to((), ())
+            try:
+                with side_by_side(self.module, effects):
+                    prefixes = ViewPrefixes(tuple(one.prefix for one in effects))
+                    yield Live(self.module, prefixes, (self._architecture, "side by side"))
+            finally:
+                self._bare.restore()
+
+    def mixes(self, deltas: tuple[Delta, ...]) -> bool:
+        """Whether rows of this view can be asked in one pass with rows of others.
+
+        The first time it is mounted, asked by itself, taken apart and asked again, beside another.
+        """
+        with self.lock:
+            self._require_here()
+            return self._effects(deltas) is not None
+
+    def _effects(self, deltas: tuple[Delta, ...]) -> Effects | None:
+        view = _view(deltas)
+        effects = self._apart.pop(view) if view in self._apart else self._taken_apart(view)
+        self._apart[view] = effects  # the last in order
+        for old in list(self._apart)[:-TAKEN_APART]:
+            del self._apart[old]
+        return effects
+
+    def _taken_apart(self, view: View) -> Effects | None:
+        """What a view does to the base, if it then answers as when it is mounted."""
+        from nshot.models.hf.cache import kinds
+        from nshot.models.hf.side_by_side import agrees, by_itself, taken_apart
+
+        deltas = tuple(delta for delta, _ in view)
+        if any(delta.kind not in ("peft", "bottleneck") for delta in deltas):
+            return None
+        if kinds(self.module.config) != {"full_attention"}:
+            return None
+        with self.answering(deltas) as live:
+            if self._spoilt:
+                return None
+            try:
+                effects = taken_apart(self.module, live.prefix, self._bare.parameters)
+            except CannotAdapt as reason:
+                log.info("%s is asked by itself: %s", deltas, reason)
+                return None
+            alone = by_itself(self.module, live.prefix)
+        self._turn_to((), ())
+        return effects if agrees(self.module, effects, alone) else None
+
+    def _turn_to(self, view: View, deltas: tuple[Delta, ...]) -> None:
         """Make the module that of another view, mounted anew unless it is among the last ones."""
         from nshot.models.hf.mount import State, mount
 
@@ -197,6 +269,10 @@ class Resident:
         with self.lock:
             parts = [t for p in self._bare.parameters for t in quantised.tensors(p)]
             return sum(t.numel() * t.element_size() for t in parts)
+
+
+def _view(deltas: tuple[Delta, ...]) -> View:
+    return tuple((delta, last_written(delta)) for delta in deltas)
 
 
 def last_written(delta: Delta) -> int:

@@ -14,112 +14,227 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from nshot.models.base import Floats, Tokens
-from nshot.models.hf.cache import CachedPrefix, holds, masks, read, to_cache
+from nshot.models.hf.cache import (
+    CachedPrefix,
+    Prefixes,
+    from_cache,
+    holds,
+    joined,
+    masks,
+    to_cache,
+)
 from nshot.models.hf.tokens import Row, shared
+from nshot.models.hf.tree import CHUNK, WORTH, Pack, Query, Tree
 
 PACK = 256
 """Tokens of a pack. From 128 to 1024 the speed is flat on a CPU."""
-CHUNK = 1024
-"""Tokens read at once where nothing branches."""
-WORTH = 16
-"""A common start of fewer tokens is read again with each pack: a pass of its own costs more."""
 PADDED = 2048
 """Tokens of a padded batch of the plain way."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Query:
-    """A sequence of tokens, of which those from `start` on are to be scored."""
+def score(
+    module: Any,
+    rows: Sequence[Row],
+    prefix: Prefixes,
+    packed: bool,
+    slots: Sequence[int] | None = None,
+) -> list[Floats]:
+    """Sum of log-probabilities (nats) of each answer of each row; equal ones are scored once.
 
-    tokens: Tokens
-    start: int
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Sequences `begin` to `end` of the sorted ones, behind their first `depth` tokens."""
-
-    begin: int
-    end: int
-    depth: int
-
-
-def score(module: Any, rows: Sequence[Row], prefix: CachedPrefix, packed: bool) -> list[Floats]:
-    """Sum of log-probabilities (nats) of each answer of each row; equal ones are scored once."""
-    queries: dict[Query, int] = {}
+    `slots` is the view that each row is read under (`nshot.models.hf.side_by_side`), which only the
+    packed way can do; None: there is one.
+    """
+    queries: dict[tuple[int, Query], int] = {}
     where = [
         [
-            queries.setdefault(Query(row.context + answer, len(row.context)), len(queries))
+            queries.setdefault((slot, Query(row.context + answer, len(row.context))), len(queries))
             for answer in row.answers
         ]
-        for row in rows
+        for row, slot in zip(rows, slots or [0] * len(rows), strict=True)
     ]
-    different = list(queries)
-    sums = Scorer(module, prefix).score(different) if packed else plain(module, different, prefix)
+    different = [query for _, query in queries]
+    if packed:
+        views = None if slots is None else [slot for slot, _ in queries]
+        sums = Scorer(module, prefix).score(different, views)
+    else:
+        sums = plain(module, different, prefix.of(0))
     return [sums[indices] for indices in where]
 
 
-class Scorer:
-    """One pass over a tree of sequences. Holds the keys and values of the branch it is on."""
+@dataclass
+class Reading:
+    """How far the scoring of one view is: the packs to read, the keys and values of its branch.
 
-    def __init__(self, module: Any, prefix: CachedPrefix, pack: int = PACK) -> None:
+    `indices` are those of its queries among all.
+    """
+
+    slot: int
+    indices: NDArray[np.int64]
+    tree: Tree
+    packs: list[Pack]
+    held: CachedPrefix
+    soft: int
+    path: Tokens = ()
+
+    def leave(self, path: Tokens) -> Tokens:
+        """Drop what is not on the way to another branch; what of it is not held yet."""
+        common = shared(self.path, path)
+        if common < len(self.path):
+            keep = self.soft + common
+            self.held = CachedPrefix(
+                tuple((k[..., :keep, :], v[..., :keep, :]) for k, v in self.held.layers if keep)
+            )
+        self.path = path[:common]
+        return path[common:]
+
+
+class Part(NamedTuple):
+    """Tokens of one view in a pass: where each stands, and which of them it sees."""
+
+    view: Reading
+    tokens: Sequence[int]
+    depth: Sequence[int]
+    seen: NDArray[np.bool_]
+
+
+class Scorer:
+    """One pass over a tree of sequences, or over one tree for each of several views.
+
+    Tokens of several views share a pass, and see nothing of each other.
+    """
+
+    def __init__(self, module: Any, prefix: Prefixes, pack: int = PACK) -> None:
         self._module = module
-        self._soft = prefix.length
-        self._held = prefix
-        self._path: Tokens = ()
+        self._prefix = prefix
         self._pack = pack
 
-    def score(self, queries: Sequence[Query]) -> Floats:
+    def score(self, queries: Sequence[Query], slots: Sequence[int] | None = None) -> Floats:
         """Sum of log-probabilities of the scored tokens of each sequence, float64."""
-        tree = Tree(queries)
         sums = np.zeros(len(queries))
+        views = self._views(queries, slots or [0] * len(queries))
         with torch.no_grad():
-            for pack in tree.plan(self._pack):
-                self._hold(tree.fed[pack.begin][: pack.depth])
-                owner, logprobs = self._read(tree, pack)
+            while any(view.packs for view in views):
+                chosen = [(view, view.packs.pop()) for view in self._next(views)]
+                self._hold(chosen, slots is not None)
+                owner, logprobs = self._read(chosen, slots is not None)
                 np.add.at(sums, owner, logprobs)
         return sums
 
-    def _hold(self, path: Tokens) -> None:
-        """Move to another branch: drop what is not on it, read what is missing."""
-        common = shared(self._path, path)
-        if common < len(self._path):
-            keep = self._soft + common
-            self._held = CachedPrefix(
-                tuple((k[..., :keep, :], v[..., :keep, :]) for k, v in self._held.layers if keep)
-            )
-        self._held = read(self._module, path[common:], self._held, CHUNK)
-        self._path = path
+    def _views(self, queries: Sequence[Query], slots: Sequence[int]) -> list[Reading]:
+        """A tree for each view."""
+        views = []
+        for slot in sorted(set(slots)):
+            indices = [i for i, one in enumerate(slots) if one == slot]
+            tree, before = Tree([queries[i] for i in indices]), self._prefix.of(slot)
+            packs = tree.plan(self._pack)[::-1]
+            views.append(Reading(slot, np.array(indices), tree, packs, before, before.length))
+        return views
 
-    def _read(self, tree: Tree, pack: Pack) -> tuple[NDArray[np.int64], Floats]:
-        """(index into `queries`, log-probability) of every token scored in a pack."""
-        branch = tree.branch(pack)
-        held, device = self._held.length, self._module.device
-        count = len(branch.tokens)
-        depth = torch.tensor(branch.depth, device=device) + self._soft
-        seen = torch.ones(count, held + count, dtype=torch.bool, device=device)
-        seen[:, held:] = torch.from_numpy(branch.seen).to(device)
-        at = torch.cat([torch.arange(held, device=device), depth])
-        nodes, which = np.unique(branch.node, return_inverse=True)
-        logits = self._module(
-            input_ids=torch.tensor([branch.tokens], device=device),
-            attention_mask=masks(self._module.config, seen, at, self._module.dtype),
+    def _next(self, views: Sequence[Reading]) -> list[Reading]:
+        """Views whose next packs make one: the first that has one, and those that still fit."""
+        chosen: list[Reading] = []
+        room = self._pack
+        for view in views:
+            if not view.packs:
+                continue
+            pack = view.packs[-1]
+            size = view.tree.size(pack.begin, pack.end, pack.depth)
+            if not chosen or size <= room:
+                chosen.append(view)
+                room -= size
+        return chosen
+
+    def _hold(self, chosen: Sequence[tuple[Reading, Pack]], slotted: bool) -> None:
+        """Move to other branches: drop what is not on them, read what is missing."""
+        missing = [
+            (view, view.leave(view.tree.fed[pack.begin][: pack.depth])) for view, pack in chosen
+        ]
+        while missing := [(view, path) for view, path in missing if path]:
+            parts, room = [], CHUNK
+            for view, path in missing:
+                if some := path[:room]:
+                    first = view.soft + len(view.path)
+                    depth = range(first, first + len(some))
+                    parts.append(Part(view, some, depth, np.tri(len(some), dtype=bool)))
+                    room -= len(some)
+            _grow(parts, self._pass(parts, 1, slotted).past_key_values)
+            done = {id(part.view): len(part.tokens) for part in parts}
+            missing = [(view, path[done.get(id(view), 0) :]) for view, path in missing]
+
+    def _read(
+        self, chosen: Sequence[tuple[Reading, Pack]], slotted: bool
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """(index into the queries, log-probability) of every token scored in packs."""
+        branches = [(view, view.tree.branch(pack)) for view, pack in chosen]
+        starts = np.cumsum([0, *(len(branch.tokens) for _, branch in branches)])
+        parts = [
+            Part(view, b.tokens, [at + view.soft for at in b.depth], b.seen) for view, b in branches
+        ]
+        node = np.concatenate([b.node + at for (_, b), at in zip(branches, starts, strict=False)])
+        nodes, which = np.unique(node, return_inverse=True)
+        keep = torch.from_numpy(nodes).to(self._module.device)
+        logits = self._pass(parts, keep, slotted).logits[0]
+        target = np.concatenate([branch.target for _, branch in branches])
+        owner = np.concatenate([view.indices[branch.owner] for view, branch in branches])
+        return owner, _picked(logits, which, target)
+
+    def _pass(self, parts: Sequence[Part], keep: torch.Tensor | int, slotted: bool) -> Any:
+        """One forward pass over the parts, each behind what its view holds."""
+        device = self._module.device
+        held = [part.view.held for part in parts]
+        behind, count = sum(one.length for one in held), sum(len(part.tokens) for part in parts)
+        seen = np.zeros((count, behind + count), dtype=bool)
+        row = column = 0
+        for part in parts:
+            end, keys = row + len(part.tokens), column + part.view.held.length
+            seen[row:end, column:keys] = True
+            seen[row:end, behind + row : behind + end] = part.seen
+            row, column = end, keys
+        depth = torch.tensor([at for part in parts for at in part.depth], device=device)
+        at = torch.cat([*(torch.arange(one.length, device=device) for one in held), depth])
+        view = [part.view.slot for part in parts for _ in part.tokens]
+        per_token = {"slots": torch.tensor([view], device=device)} if slotted else {}
+        return self._module(
+            input_ids=torch.tensor([[t for part in parts for t in part.tokens]], device=device),
+            attention_mask=masks(
+                self._module.config, torch.from_numpy(seen).to(device), at, self._module.dtype
+            ),
             position_ids=depth[None],
-            past_key_values=to_cache(self._held.layers),
+            past_key_values=to_cache(joined(held).layers),
             use_cache=True,
-            logits_to_keep=torch.from_numpy(nodes).to(device),
-        ).logits[0]
-        return branch.owner, _picked(logits, which, branch.target)
+            logits_to_keep=keep,
+            **per_token,
+        )
+
+
+def _grow(parts: Sequence[Part], cache: Any) -> None:
+    """Let each view hold the tokens that it read in a pass, whose cache this is."""
+    lengths = [part.view.held.length for part in parts]
+    starts = np.cumsum([0, *lengths, *(len(part.tokens) for part in parts)])
+    whole = from_cache(cache, int(starts[-1]))
+    for i, part in enumerate(parts):
+        ranges = [slice(starts[k], starts[k + 1]) for k in (i, i + len(parts))]
+        part.view.held = CachedPrefix(
+            whole if len(parts) == 1 else tuple(_pieces(layer, ranges) for layer in whole)
+        )
+        part.view.path += tuple(part.tokens)
+
+
+def _pieces(
+    layer: tuple[torch.Tensor, torch.Tensor], ranges: Sequence[slice]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Some positions of a layer's keys and values."""
+    keys, values = (torch.cat([side[..., some, :] for some in ranges], -2) for side in layer)
+    return keys, values
 
 
 def _picked(logits: torch.Tensor, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Floats:
@@ -130,113 +245,6 @@ def _picked(logits: torch.Tensor, rows: NDArray[np.int64], targets: NDArray[np.i
     picked = logits[index, target].double() - logits.logsumexp(-1).double()[index]
     out: Floats = picked.cpu().numpy()
     return out
-
-
-@dataclass(frozen=True)
-class Branch:
-    """The tokens of a pack as a tree: `seen[i, j]` says that j is i or an ancestor of i.
-
-    `node`, `target` and `owner` are parallel: at this node, score this token, for this sequence.
-    """
-
-    tokens: list[int]
-    depth: list[int]
-    seen: NDArray[np.bool_]
-    node: NDArray[np.int64]
-    target: NDArray[np.int64]
-    owner: NDArray[np.int64]
-
-
-class Tree:
-    """Sequences sorted by their tokens, so that those with a common start lie side by side.
-
-    `fed` are the distinct sequences that a model must read: all but the last token of each.
-    """
-
-    def __init__(self, queries: Sequence[Query]) -> None:
-        scored = [i for i, a in enumerate(queries) if a.start < len(a.tokens)]
-        users: dict[Tokens, list[int]] = {}
-        for i in scored:
-            users.setdefault(queries[i].tokens[:-1], []).append(i)
-        self._queries = queries
-        self.fed = sorted(users)
-        self._users = [users[fed] for fed in self.fed]
-        self._first = np.array([min(queries[i].start for i in u) for u in self._users], int)
-        near = [shared(a, b) for a, b in pairwise(self.fed)]
-        self._near = np.array([0, *near][: len(self.fed)], int)
-        self._new = np.cumsum([len(f) for f in self.fed] - self._near)
-
-    def size(self, begin: int, end: int, depth: int) -> int:
-        """Nodes of sequences `begin` to `end` below their common first `depth` tokens."""
-        return int(self._new[end - 1] - self._new[begin]) + len(self.fed[begin]) - depth
-
-    def plan(self, budget: int) -> list[Pack]:
-        """Cut the tree into packs of at most `budget` tokens, unless one sequence is longer.
-
-        Branches that fit stay whole; a common start that is `WORTH` it is held for its packs.
-        """
-        packs: list[Pack] = []
-        todo = [(0, len(self.fed), 0)] if self.fed else []
-        while todo:
-            begin, end, depth = todo.pop()
-            last = packs[-1] if packs else None
-            # What is held must be the same: as much of another branch is something else.
-            together = last is not None and last.depth == depth <= self._near[begin]
-            if last and together and self.size(last.begin, end, depth) <= budget:
-                packs[-1] = Pack(last.begin, end, depth)
-            elif self.size(begin, end, depth) <= budget:
-                packs.append(Pack(begin, end, depth))
-            elif end - begin == 1:
-                packs.append(Pack(begin, end, self._hold(begin, end, depth, CHUNK)))
-            else:
-                hold = self._hold(begin, end, depth, WORTH)
-                todo += [(b, e, hold) for b, e in reversed(self._children(begin, end))]
-        return packs
-
-    def _hold(self, begin: int, end: int, depth: int, worth: int) -> int:
-        """How much of the common start to hold: nothing that is scored from, or not `worth` it."""
-        common = self._common(begin, end)
-        hold = min(common, int(self._first[begin:end].min()) - 1)
-        return hold if hold - depth >= worth else depth
-
-    def _common(self, begin: int, end: int) -> int:
-        rest = self._near[begin + 1 : end]
-        return int(rest.min()) if len(rest) else len(self.fed[begin])
-
-    def _children(self, begin: int, end: int) -> list[tuple[int, int]]:
-        """Ranges of sequences that take different ways where their common start ends."""
-        cuts = begin + 1 + np.flatnonzero(self._near[begin + 1 : end] == self._common(begin, end))
-        edges = [begin, *cuts.tolist(), end]
-        return list(pairwise(edges))
-
-    def branch(self, pack: Pack) -> Branch:
-        """The tree of a pack's sequences below their first ``pack.depth`` tokens."""
-        count = self.size(pack.begin, pack.end, pack.depth)
-        seen = np.eye(count, dtype=bool)
-        tokens: list[int] = []
-        depths: list[int] = []
-        path: list[int] = []
-        scored: list[tuple[int, int, int]] = []
-        for index in range(pack.begin, pack.end):
-            fed = self.fed[index]
-            path = path[: self._near[index] - pack.depth] if index > pack.begin else []
-            for at in range(pack.depth + len(path), len(fed)):
-                if path:
-                    seen[len(tokens)] |= seen[path[-1]]
-                path.append(len(tokens))
-                tokens.append(fed[at])
-                depths.append(at)
-            scored += self._scored(index, path, pack.depth)
-        node, target, owner = np.array(scored, int).reshape(-1, 3).T
-        return Branch(tokens, depths, seen, node, target, owner)
-
-    def _scored(self, index: int, path: Sequence[int], depth: int) -> list[tuple[int, int, int]]:
-        """(node, target, index into `queries`) of each token scored along one sequence."""
-        return [
-            (path[at - 1 - depth], self._queries[user].tokens[at], user)
-            for user in self._users[index]
-            for at in range(self._queries[user].start, len(self._queries[user].tokens))
-        ]
 
 
 def plain(module: Any, queries: Sequence[Query], prefix: CachedPrefix) -> Floats:
@@ -273,11 +281,14 @@ def padded(
         mask[i, : len(tokens)] = 1
     ids, mask = ids.to(module.device), mask.to(module.device)
     given: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
+    soft = prefix.seen(len(sequences)).to(module.device)
     if prefix.length:
-        soft = torch.ones(len(sequences), prefix.length, dtype=torch.long, device=module.device)
         given["attention_mask"] = torch.cat([soft, mask], 1)
         given["past_key_values"] = to_cache(prefix.layers, len(sequences))
         given["use_cache"] = True
+    if per_row := {name: value.to(module.device) for name, value in prefix.per_row.items()}:
+        at = torch.arange(width, device=module.device)
+        given |= {**per_row, "position_ids": soft.sum(1, keepdim=True) + at}
     return given, mask
 
 
@@ -308,13 +319,18 @@ def agrees(module: Any, rows: Sequence[Row], prefix: CachedPrefix) -> bool:
     except Exception as error:  # whatever an unknown architecture makes of a 4-D mask
         log.warning("packed scoring does not run on %s: %r", module.config.model_type, error)
         return False
-    roundoff = torch.finfo(module.dtype).eps / torch.finfo(torch.float32).eps
     difference = float(np.abs(expected - sums).max(initial=0.0))
-    if difference > 1e-3 * roundoff**0.5:
+    if difference > allowed(module.dtype):
         kind = module.config.model_type
         log.warning("packed scoring is off by %.2g on %s: not used", difference, kind)
         return False
     return True
+
+
+def allowed(dtype: torch.dtype) -> float:
+    """How far (nats) two ways to read a short row may differ; see `agrees`."""
+    roundoff = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
+    return float(1e-3 * roundoff**0.5)
 
 
 def _shortened(rows: Sequence[Row]) -> list[Query]:

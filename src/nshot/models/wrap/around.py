@@ -20,6 +20,10 @@ class Around(Models):
         """A language model, with the ref's deltas applied whenever it answers."""
         return self.models.open(ref)
 
+    def open_rows(self, refs: Sequence[ModelRef]) -> LanguageModel:
+        """A model for prompts of one base, each with its ref's deltas."""
+        return self.models.open_rows(refs)
+
     def encoder(self, ref: ModelRef) -> Encoder:
         """A sentence encoder."""
         return self.models.encoder(ref)

@@ -11,6 +11,7 @@ from nshot.core.errors import Fault, InputError, collected
 from nshot.core.files import RECORD
 from nshot.core.types import Input, Prediction
 from nshot.models.base import Models
+from nshot.models.wrap.together import Together
 from nshot.use.many import Many, unique_names
 from nshot.use.ready import REQUEST, delivered
 from nshot.use.wire.answerer import Answerer
@@ -22,7 +23,7 @@ class Shelf:
 
     def __init__(self, folders: Sequence[Path], models: Models, root: Path | None = None) -> None:
         """Open the folders. Raises `InputError` with the faults of all of them."""
-        self.models = models
+        self.models = Together(models)
         self._root = root
         self._changing = threading.Lock()
         faults: list[Fault] = []
@@ -39,7 +40,7 @@ class Shelf:
 
     def _show(self, answerers: Mapping[str, Answerer]) -> None:
         self.all = dict(answerers)
-        self._many = Many({name: one.raw for name, one in answerers.items()})
+        self._many = Many({name: one.raw for name, one in answerers.items()}, self.models)
 
     def __getitem__(self, name: str) -> Answerer:
         """The folder of that name. Raises `Refusal` (404) for another."""
