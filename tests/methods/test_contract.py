@@ -95,6 +95,8 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         return TABLE.build(
             {"method": name, "teacher": {"method": "knn"}, "student": {"method": "tfidf_lr"}}
         )
+    if name == "quantise":
+        return TABLE.build({"method": name, "of": {"method": "zero_shot"}, **settings})
     if name == "from_folder":
         knowing = TABLE.build({"method": "tfidf_lr"}).adapt(
             TASK, SHOTS, Lent(open_models(), None, folder)

@@ -15,9 +15,16 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
-from nshot.bench.contenders import unique_names
+from nshot.bench.from_run import (
+    ModelsOf,
+    as_measured,
+    measured_row,
+    parent_request,
+    pins,
+    require_same_rows,
+)
 from nshot.bench.prepare import Prepared, prepare
-from nshot.bench.request import Request, read_request
+from nshot.bench.request import Request
 from nshot.bench.run import Result, carry_out
 from nshot.bench.setting import Setting
 from nshot.board.events import Message, Subscriber, ignore
@@ -27,14 +34,10 @@ from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import ENCODING, Flag, Number, Place, Settings
 from nshot.core.files import link, write_atomic
 from nshot.core.serial import from_data
-from nshot.core.types import ModelRef
 from nshot.methods import TABLE
 from nshot.methods.compress.distil import Distil
-from nshot.methods.compress.from_folder import FromFolder
 from nshot.methods.contract import Method
-from nshot.methods.spec import parts, spec
-from nshot.models.catalog import resolve
-from nshot.models.embedded.packages import Role
+from nshot.methods.spec import spec
 
 LESSON = "distilled.json"
 
@@ -155,7 +158,7 @@ def _hand_on_vectors(run: Path, out: Path) -> None:
 def prepare_lessons(request: Distillation) -> Lessons:
     """Read the run and check everything the request names. Raises `InputError` with the faults."""
     folder = Path(request.folder).expanduser()
-    parent = _parent(folder)
+    parent = parent_request(folder, "nshot distil runs/TASK --student tfidf_lr")
     board = Board.read(folder)
     setting = Setting.read(folder)
     faults: list[Fault] = []
@@ -167,29 +170,19 @@ def prepare_lessons(request: Distillation) -> Lessons:
         raise InputError([*faults, fault])
     rows = _rows_of(board, name, model)
     student = _student(name, rows, request.settings)
-    row = _teacher_row(board, request.teacher, faults)
+    row = measured_row(board, request.teacher, "--teacher", faults)
     if row is None or faults:
         raise InputError(faults)
-    models = _Models.of(student, parent, setting, rows[0] if rows else None, model)
+    models = ModelsOf.of(student, parent, setting, rows[0] if rows else None, model)
     if row.method == student.name:
-        _not_itself(row, models, _Models.of(student, parent, setting, row))
-    taught_by = _teacher(folder, setting, row)
-    models = models.and_those(_Models.of(taught_by, parent, setting, row))
+        _not_itself(row, models, ModelsOf.of(student, parent, setting, row))
+    taught_by = as_measured(folder, setting, row)
+    models = models.and_those(ModelsOf.of(taught_by, parent, setting, row))
     method = _distil(taught_by, student, request)
     prepared = prepare(_comparison(request, folder, parent, models, (student, taught_by, method)))
-    _same_rows(setting, prepared, folder)
+    require_same_rows(setting, prepared, folder)
     names = (taught_by.called, method.called, student.called)
     return Lessons(prepared, *names, folder, _warnings(row, rows))
-
-
-def _parent(folder: Path) -> Request:
-    """The request of the run. Raises `InputError` for what is no finished run."""
-    path = folder / "nshot.yaml"
-    if not path.exists() or not (folder / "leaderboard.json").exists():
-        problem = "no run that has come to a board"
-        do = "nshot compare TASK, then nshot distil runs/TASK --student tfidf_lr"
-        raise InputError(Fault(problem, "the folder of a finished run", do, str(folder)))
-    return read_request(path)
 
 
 def _student_fault(name: str) -> Fault | None:
@@ -217,76 +210,7 @@ def _student(name: str, rows: list[Row], pinned: Mapping[str, Mapping[str, Any]]
     return TABLE.build({"method": name, **settings})
 
 
-@dataclass(frozen=True)
-class _Models:
-    """The models that a method stands on, as one types them; () where it needs none."""
-
-    model: tuple[str, ...] = ()
-    encoder: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls, method: Method, parent: Request, setting: Setting, row: Row | None, named: str = ""
-    ) -> _Models:
-        """Those of its row on the run's board, else the one that is named, else the first."""
-        inside = parts(method)
-        base, encoder = (row.base, row.encoder) if row else (None, None)
-        return cls(
-            _typed(parent.model, setting.bases, "lm", base or named)
-            if any(part.needs for part in inside)
-            else (),
-            _typed(parent.encoder, setting.encoders, _role(setting), encoder or named)
-            if any(part.needs_encoder for part in inside)
-            else (),
-        )
-
-    def and_those(self, teacher: _Models) -> _Models:
-        """One of each for both. Raises `InputError` where they differ."""
-        for own, other in ((self.model, teacher.model), (self.encoder, teacher.encoder)):
-            if own and other and own != other:
-                raise InputError(
-                    Fault(
-                        f"the student on {own[0]}, its teacher on {other[0]}",
-                        "one model for both in a run without test rows, where folds measure",
-                        "nshot compare TASK --test FILE, and distil from that run",
-                    )
-                )
-        return _Models(self.model or teacher.model, self.encoder or teacher.encoder)
-
-
-def _role(setting: Setting) -> Role:
-    return "features" if setting.task.pictures else "encoder"
-
-
-def _typed(
-    typed: tuple[str, ...], refs: tuple[ModelRef, ...], role: Role, named: str
-) -> tuple[str, ...]:
-    """The model called `named`, as one types it; without a name the first of the run."""
-    words = {resolve(word, role): word for word in typed}
-    short = {name: words.get(ref, ref.name) for ref, name in unique_names(refs).items()}
-    if named:
-        return (short.get(named, named),)
-    return tuple(short.values())[:1]
-
-
-def _teacher_row(board: Board, name: str | None, faults: list[Fault]) -> Row | None:
-    """The row that teaches; None, with a fault, where there is none that could.
-
-    Recorded answers are to the rows of the run alone.
-    """
-    measured = {
-        row.name: row for row in board.contest if row.status == "ok" and row.rung != "outside"
-    }
-    if name is None and board.advice is not None:
-        name = board.advice.pick
-    if name not in measured:
-        expected = f"a measured row: {', '.join(measured) or 'the run has none'}"
-        faults.append(Fault(f"--teacher {name}", expected, nearest(name or "", measured)))
-        return None
-    return measured[name]
-
-
-def _not_itself(row: Row, student: _Models, teacher: _Models) -> None:
+def _not_itself(row: Row, student: ModelsOf, teacher: ModelsOf) -> None:
     if student == teacher:
         raise InputError(
             Fault(
@@ -295,26 +219,6 @@ def _not_itself(row: Row, student: _Models, teacher: _Models) -> None:
                 "--teacher ROW, or --student NAME@MODEL",
             )
         )
-
-
-def _teacher(folder: Path, setting: Setting, row: Row) -> Method:
-    """The teacher as it lies in the run's folder, else with its settings, to be adapted anew."""
-    place = folder / row.saved if row.saved else None
-    if place is not None and place.is_dir() and setting.split.mode != "folds":
-        return FromFolder(
-            folder=str(place),
-            title=row.name.removeprefix("from_folder:"),
-            seconds=round(row.build_seconds or 0.0, 3),
-        )
-    if row.method not in TABLE:
-        raise InputError(
-            Fault(
-                f"the teacher {row.name} is a method of your own, and is not kept in the run",
-                "a run on all rows with test rows: it keeps what it measured",
-                "nshot.compare(TASK, test=FILE, methods=[...])",
-            )
-        )
-    return TABLE.build({"method": row.method, **row.settings})
 
 
 def _distil(teacher: Method, student: Method, request: Distillation) -> Distil:
@@ -336,7 +240,7 @@ def _comparison(
     request: Distillation,
     folder: Path,
     parent: Request,
-    models: _Models,
+    models: ModelsOf,
     methods: tuple[Method, ...],
 ) -> Request:
     """The comparison of the three on the rows of the run."""
@@ -362,28 +266,9 @@ def _comparison(
         margin=None,
         judge=None,
         judge_pairs=None,
-        settings={method.name: _pins(method) for method in methods},
+        settings={method.name: pins(method) for method in methods},
         out=request.out or str(folder / place),
     )
-
-
-def _pins(method: Method) -> dict[str, Any]:
-    """The settings of a method as one pins them."""
-    return {name: value for name, value in spec(method).items() if name != "method"}
-
-
-def _same_rows(setting: Setting, prepared: Prepared, folder: Path) -> None:
-    """Refuse rows that are others than those of the run: its teacher may have seen the test."""
-    before, now = setting.split, prepared.split
-    if (before.train, before.test) != (now.train, now.test):
-        raise InputError(
-            Fault(
-                "the files of this run have changed since: its rows are others now",
-                "the rows that its teacher learned from and was measured on",
-                f"nshot compare {folder / 'nshot.yaml'} --out ANOTHER",
-                str(folder),
-            )
-        )
 
 
 def _warnings(teacher: Row, students: list[Row]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from nshot.core.durations import duration
 
 
 class Side(Part):
-    """One of the three: the teacher, the student as it was taught, the student alone."""
+    """One of a few rows that are compared: a teacher, a student, a model before and after."""
 
     row: str = Field(description="its row on the board")
     score: FiniteFloat | None = Field(None, description="on the test rows")
@@ -52,7 +52,7 @@ class Lesson(Part):
 def lesson(board: Board, teacher: str, taught: str, alone: str) -> Lesson:
     """The three rows of a board put side by side."""
     rows = {name: board.row(name) for name in (teacher, taught, alone)}
-    sides = {name: _side(row) for name, row in rows.items()}
+    sides = {name: side_of(row) for name, row in rows.items()}
     speeds = [sides[name].rows_per_second for name in (taught, teacher)]
     speed = speeds[0] / speeds[1] if speeds[0] and speeds[1] else None
     builds = [sides[name].build_seconds for name in (taught, teacher)]
@@ -103,7 +103,8 @@ def difference(board: Board, one: str, other: str) -> Estimate | None:
     return Estimate(score=gap, low=gap - width, high=gap + width)
 
 
-def _side(row: Row) -> Side:
+def side_of(row: Row) -> Side:
+    """A row as one side of a comparison of a few."""
     use = row.use_seconds_per_1000
     return Side(
         row=row.name,
@@ -155,17 +156,18 @@ def _rounded(number: float) -> str:
     return f"{round(number / step) * step:,}"
 
 
-def _range(e: Estimate) -> str:
+def interval(e: Estimate) -> str:
+    """``95 % interval -3.1 to +0.4``, in points."""
     return f"95 % interval {100 * (e.low or 0):+.1f} to {100 * (e.high or 0):+.1f}"
 
 
 def _against_teacher(e: Estimate, give_up: float) -> str:
     points = 100 * (e.score or 0.0)
     if points >= 0:
-        return f"nothing lost against its teacher: {points:+.1f} points ({_range(e)})"
+        return f"nothing lost against its teacher: {points:+.1f} points ({interval(e)})"
     most = f"more than the {100 * give_up:g} that may be given up"
     beyond = f", {most}: --give-up says how many may" if -points > 100 * give_up + 1e-6 else ""
-    return f"lost against its teacher: {-points:.1f} points ({_range(e)}){beyond}"
+    return f"lost against its teacher: {-points:.1f} points ({interval(e)}){beyond}"
 
 
 def _against_alone(e: Estimate) -> str:
@@ -174,7 +176,7 @@ def _against_alone(e: Estimate) -> str:
     doubt = "; these rows do not tell whether the teacher helps" * (
         (e.low or 0.0) <= 0 <= (e.high or 0.0)
     )
-    return f"{word} by the teacher: {abs(points):.1f} points ({_range(e)}){doubt}"
+    return f"{word} by the teacher: {abs(points):.1f} points ({interval(e)}){doubt}"
 
 
 def _speed(one: Lesson) -> list[str]:

@@ -29,7 +29,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write it, read it back, and say how far it is from the model."""
-    from nshot.use.gguf import FILE, write
+    from nshot.models.llamacpp.llamacpp_engine import FILE
+    from nshot.use.gguf import write
 
     target = Path(arguments.out)
     if target.exists():

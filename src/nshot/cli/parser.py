@@ -30,13 +30,14 @@ from nshot.cli import (
     methods,
     models,
     predict,
+    quantise,
     serve,
 )
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, align, distil, predict, batch, serve, extend, export, gguf, advise, disagree,
-    episodes, methods, check, models,
+    compare, adapt, align, distil, quantise, predict, batch, serve, extend, export, gguf, advise,
+    disagree, episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
@@ -52,6 +53,7 @@ examples:
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
   nshot disagree runs/tickets unlabelled.csv        which of these to label next
   nshot distil runs/tickets --student tfidf_lr --unlabelled more.csv
+  nshot quantise runs/tickets --row lora --bits Q8_0   fewer bytes, and what they cost
   nshot compare photos/                             a folder with a sub-folder per class
   nshot align pairs.jsonl --with ppo                instruct, a reward model, then PPO
   nshot predict runs/tickets new.csv -o out.jsonl   the winner answers

@@ -381,11 +381,12 @@ class Split:
 class Delta:
     """What was put on a base model: a PEFT folder, changed weights, bottleneck adapters.
 
-    An ``encoder`` is a whole sentence encoder, a ``model`` a whole language model: each takes its
-    base's place. `sha256` names the content, `folder` is where it lies now.
+    An ``encoder`` is a whole sentence encoder, a ``model`` a whole language model, a ``gguf`` one
+    as a quantised file: each takes its base's place. `sha256` names the content, `folder` is where
+    it lies now.
     """
 
-    kind: Literal["peft", "weights", "bottleneck", "encoder", "model"]
+    kind: Literal["peft", "weights", "bottleneck", "encoder", "model", "gguf"]
     folder: str
     sha256: str = ""
 

@@ -65,6 +65,7 @@ WHERE: Mapping[str, str] = {
     "distil": "nshot.methods.compress.distil:Distil",
     "fewer_layers": "nshot.methods.compress.fewer_layers:FewerLayers",
     "qat": "nshot.methods.compress.qat:QAT",
+    "quantise": "nshot.methods.compress.quantise:Quantise",
     "cascade": "nshot.methods.compose.cascade:Cascade",
     "replay": "nshot.methods.outside.replay:Replay",
 }

@@ -172,6 +172,8 @@ class Method(BaseModel, ABC):
     """True: it has learned from the labelled rows before, so that folds of them tell nothing."""
     hands_over: ClassVar[bool] = True
     """False: where it is the pick there is no model to deliver."""
+    afresh: ClassVar[bool] = False
+    """True: what is measured is the saved folder, loaded in a new process as it will be served."""
     version: ClassVar[int] = 1
     """Stands in the job's hash: raise it when the same settings give other answers."""
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}

@@ -50,9 +50,9 @@ def resolve(name: str | None, role: Role) -> ModelRef:
     """The model a user's word means; None is the embedded default of the role.
 
     `name` is an embedded name, ``fake:NAME``, an endpoint (``openai:MODEL@ADDRESS``), a local
-    folder, or a Hub id (``org/name`` or ``org/name@revision``), which is fetched if it is not in
-    the local Hub cache. Raises `ModelNotFound` for what is not at hand and `InputError` for weights
-    that are pickled.
+    folder, a GGUF file, or a Hub id (``org/name`` or ``org/name@revision``), which is fetched if it
+    is not in the local Hub cache. Raises `ModelNotFound` for what is not at hand and `InputError`
+    for weights that are pickled.
     """
     name = name or DEFAULTS[role]
     engine, _, place = name.partition(":")
@@ -63,6 +63,8 @@ def resolve(name: str | None, role: Role) -> ModelRef:
     if name in EMBEDDED:
         return _embedded(EMBEDDED[name], role)
     folder = Path(name).expanduser()
+    if folder.is_file() and folder.suffix.lower() == ".gguf":
+        return _gguf(folder.resolve(), role)
     if folder.exists():
         _check_folder(folder)
         return ModelRef("hf", str(folder.resolve()))
@@ -156,6 +158,16 @@ def _endpoint(engine: str, name: str, role: Role) -> ModelRef:
     return ref
 
 
+def _gguf(file: Path, role: Role) -> ModelRef:
+    """A GGUF file whose header llama.cpp has read."""
+    from nshot.models.llamacpp.llamacpp_engine import gguf_ref
+
+    if role != "lm":
+        at_hand = DEFAULTS[role]
+        raise InputError(Fault(f"'{file.name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
+    return gguf_ref(file)
+
+
 def _embedded(e: Embedded, role: Role) -> ModelRef:
     if e.role != role:
         at_hand = DEFAULTS[role]
@@ -168,7 +180,7 @@ def _embedded(e: Embedded, role: Role) -> ModelRef:
 def _check_folder(folder: Path) -> None:
     """Raises `InputError` unless `folder` holds a configuration and safetensors weights."""
     if folder.is_file():
-        do = "give the folder that holds config.json and *.safetensors"
+        do = "give the folder that holds config.json and *.safetensors, or a .gguf file"
         if folder.suffix.lower() in UNSAFE:
             raise InputError(
                 Fault(_pickled(folder.name), expected="a folder of safetensors", do=do)

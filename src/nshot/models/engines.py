@@ -48,10 +48,17 @@ def _systemone() -> Models:
     return engine()
 
 
+def _llamacpp() -> Models:
+    from nshot.models.llamacpp.llamacpp_engine import LlamaCppModels
+
+    return LlamaCppModels()
+
+
 ENGINES: Mapping[str, Callable[[], Models]] = {
     "hf": _hf,
     "fake": _fake,
     "openai": _openai,
+    "llamacpp": _llamacpp,
     "systemone": _systemone,
     "decisions": _decisions,
 }

@@ -120,6 +120,8 @@ class Prompted:
     offsets: tuple[float, ...] = ()
     max_tokens: int = 64
     constrained: bool = False
+    tuned: bool | None = None
+    """Whether the model was trained to write this task's answers; None: where it has deltas."""
 
     def prompts(self, inputs: Sequence[Input]) -> list[Prompt]:
         """The prompt of each input."""
@@ -258,7 +260,8 @@ class Prompted:
     @property
     def _ends_itself(self) -> bool:
         """A model that was trained to write this task's answers; a label is trained without end."""
-        return bool(self.ref.deltas) and self.task.is_written
+        tuned = bool(self.ref.deltas) if self.tuned is None else self.tuned
+        return tuned and self.task.is_written
 
     def _length(self, model: LanguageModel) -> int:
         """Tokens to generate: of the longest label and two to spare, or `max_tokens`."""
@@ -290,6 +293,8 @@ class Prompted:
             "constrained": self.constrained,
             "retrieval": None,
         }
+        if self.tuned is not None:
+            settings["tuned"] = self.tuned
         arrays: Arrays = {}
         if self.retrieval is not None:
             settings["retrieval"] = {
@@ -314,6 +319,7 @@ class Prompted:
             tuple(settings["offsets"]),
             settings["max_tokens"],
             settings.get("constrained", False),
+            settings.get("tuned"),
         )
 
 

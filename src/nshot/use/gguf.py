@@ -11,15 +11,16 @@ from typing import Any
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import RECORD, write_atomic, write_folder
 from nshot.core.types import ModelRef
-from nshot.models.catalog import locate, resolve
-from nshot.models.hf.merged import merged, unmergeable
+from nshot.models.catalog import resolve
+from nshot.models.hf.merged import merged
+from nshot.models.llamacpp.llamacpp_engine import FILE
 from nshot.models.llamacpp.modelfile import modelfile
-from nshot.models.llamacpp.write_gguf import BITS, Bits, foreign, write_gguf
+from nshot.models.llamacpp.write_gguf import BITS, Bits, require_llama, write_gguf
 from nshot.predictors.calibrated import unwrapped
 from nshot.predictors.folder import read, ref_from_json
 from nshot.use.ready import delivered
 
-FILE, MODELFILE = "model.gguf", "Modelfile"
+MODELFILE = "Modelfile"
 EXACT = 0.01
 """How far a logit may be from the model's, of its largest one, where weights keep 16 bits."""
 TEXTS = (
@@ -70,7 +71,8 @@ def write(name: str, bits: Bits, into: Path) -> Written:
     if bits not in BITS:
         raise InputError(Fault(f"--bits {bits}", f"one of: {', '.join(BITS)}"))
     ref = model_of(name)
-    module, tokenizer = _opened(ref)
+    require_llama(ref)
+    module, tokenizer = merged(ref)
     title = Path(ref.name).name
 
     def fill(folder: Path) -> None:
@@ -93,18 +95,6 @@ def model_of(name: str) -> ModelRef:
         expected = f"a folder of a method that asks one, such as lora or instruct ({RECORD})"
         raise InputError(Fault(problem, expected, "nshot export DIR --to FORM for a head"))
     return ref_from_json(ref, saved.folder)
-
-
-def _opened(ref: ModelRef) -> tuple[Any, Any]:
-    """The model in float32 with its deltas merged, and its tokenizer."""
-    from transformers import AutoConfig
-
-    if fault := unmergeable(ref):
-        raise InputError(fault)
-    place = locate(ref.effective)
-    if faults := foreign(AutoConfig.from_pretrained(place, local_files_only=True)):
-        raise InputError(faults)  # before its weights are read
-    return merged(ref)
 
 
 def _compared(module: Any, tokenizer: Any, folder: Path) -> Written:

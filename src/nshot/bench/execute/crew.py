@@ -61,10 +61,18 @@ def crew(
 
 def model_bytes(ref: ModelRef) -> int:
     """Bytes of a model in memory, from the heads of its files; 0 for one that is elsewhere."""
+    if ref.engine == "llamacpp":
+        return _file_bytes(ref)
     if ref.engine != "hf":
         return 0
     width = 2 if machine.dtype() == "bfloat16" else 4
     return sum(_weights(path, width) for path in sorted(locate(ref).iterdir()))
+
+
+def _file_bytes(ref: ModelRef) -> int:
+    from nshot.models.llamacpp.llamacpp_engine import file_of
+
+    return file_of(ref).stat().st_size
 
 
 def _weights(path: Path, width: int) -> int:

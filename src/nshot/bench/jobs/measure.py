@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nshot.bench.jobs.afresh import answer_afresh
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace, pictures_of
 from nshot.bench.workbench import Workbench
@@ -37,9 +38,8 @@ def do(job: Job, place: Workplace) -> Body:
     test = rows[job.start : job.stop]
     predictor, build, bench = adapted(job, method, place, shots)
     predictor = calibrated(predictor, job.calibration)
-    predictor, size = _saved(predictor, job, place)
+    predictor, size, answered = _saved(predictor, job, place, method.afresh, test)
     build = replace(build, disk_bytes=size)
-    answered = answer(predictor, task, test)
     train = None
     if job.draw == 0 and method.trains != "nothing":  # nothing learned, nothing overfitted
         train = train_score(predictor, task, shots.labelled)
@@ -67,7 +67,7 @@ def _calibrated_later(job: Job, place: Workplace) -> Body:
     """
     earlier, task = place.store.measurement(job.source), place.setting.task
     predictor = place.load(place.store.predictor_folder(job.source))
-    _, size = _saved(calibrated(predictor, job.calibration), job, place)
+    _, size, _ = _saved(calibrated(predictor, job.calibration), job, place, False, ())
     answers = recalibrated(task, earlier.predictions, job.calibration)
     rows, metric = {e.id: e for e in place.setting.test}, metric_of(task)
     measurement = replace(
@@ -147,17 +147,24 @@ def _model_bytes(job: Job, method: Method, place: Workplace) -> int:
     return sum(held.get(name, 0) for name in names)
 
 
-def _saved(predictor: Predictor, job: Job, place: Workplace) -> tuple[Predictor, int]:
-    """What is to answer, and the bytes that it takes on the disk."""
-    name = job.name(place.context)
+def _saved(
+    predictor: Predictor, job: Job, place: Workplace, in_new_process: bool, test: Sequence[Example]
+) -> tuple[Predictor, int, Answered]:
+    """What is to answer, the bytes that it takes on the disk, and its answers."""
+    name, task = job.name(place.context), place.setting.task
     keep = job.cut is None and job.rows is None and (job.shots is None or job.stop is not None)
     folder = place.store.predictor_folder(name) if keep else place.store.scratch(name) / "size"
     write_folder(folder, predictor.save)
     size = folder_bytes(folder)
     if keep:
-        return place.load(folder), size
-    shutil.rmtree(folder)
-    return predictor, size
+        predictor = place.load(folder)
+    if in_new_process:
+        answered = answer_afresh(folder, task, test)
+    else:
+        answered = answer(predictor, task, test)
+    if not keep:
+        shutil.rmtree(folder)
+    return predictor, size, answered
 
 
 def _truncations(job: Job, method: Method, place: Workplace, test: Sequence[Example]) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from nshot.core.errors import CannotAdapt
 from nshot.core.label_sets import labels_of
 from nshot.core.types import LABELLED, Cost, Example, Kind, Prediction, Rung, Shots, Task, digest
+from nshot.methods.compress.of_inner import OfInner
 from nshot.methods.contract import Brief, LearnsExpectations, LearnsShares, Method, Taken, Workbench
 from nshot.methods.features import one_hot
 from nshot.methods.spec import spec_hash
@@ -24,19 +25,6 @@ from nshot.predictors.scores import log_softmax
 
 _AT_ONCE = 100
 """Rows that the teacher is asked between two signs of life."""
-
-
-class _OfStudent:
-    """What the student is, where a value is looked at; of the class itself, what it is by default.
-
-    What answers is the student: it decides what is trained and whether rows are answered at once.
-    """
-
-    def __init__(self, name: str, default: Any) -> None:
-        self._name, self._default = name, default
-
-    def __get__(self, method: Distil | None, cls: type[Distil]) -> Any:
-        return self._default if method is None else getattr(method.student, self._name)
 
 
 class Distil(Method):
@@ -68,8 +56,8 @@ class Distil(Method):
     rung: ClassVar[Rung] = "compress"
     kinds: ClassVar[frozenset[Kind]] = LABELLED | {"multilabel", "number", "generate"}
     takes: ClassVar[frozenset[Taken]] = frozenset({"text", "pictures"})
-    trains: ClassVar[Any] = _OfStudent("trains", "head")
-    fast: ClassVar[Any] = _OfStudent("fast", True)
+    trains: ClassVar[Any] = OfInner("student", "trains", "head")
+    fast: ClassVar[Any] = OfInner("student", "fast", True)
     about: ClassVar[str] = "a small student learns what a dear teacher answers to unlabelled rows"
 
     teacher: Nested

@@ -14,119 +14,26 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from nshot.core.types import digest
-from nshot.models.base import Completion, Decoding, Sample, Tokens, settled, stop_at
+from nshot.models.base import Completion, Decoding, Sample, Tokens
 from nshot.models.hf.cache import CachedPrefix, Prefixes, kinds, read
 from nshot.models.hf.grammar import Compiled, Place, compiled
 from nshot.models.hf.room import position_bytes, roomy
 from nshot.models.hf.score import batches
 from nshot.models.hf.tokens import end_of_turn, shared
 from nshot.models.hf.tree import CHUNK, WORTH
+from nshot.models.texts import Drawn, Rules, Text
 
 ROWS = 32
 """Rows of a batch, at most: on a CPU a token costs no less in more of them."""
 CACHE_BYTES = 2**30
 """Keys and values of a batch, at most; one row may need more."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What ends a text: a token of `ends`, a stop string, its grammar, or its length.
-
-    With `states` what the head reads is kept beside each token.
-    """
-
-    tokenizer: Any
-    ends: frozenset[int]
-    how: Decoding
-    states: bool = False
-
-    def stopped(self, tokens: Sequence[int]) -> bool:
-        """Whether a stop string has just been written; it may span tokens."""
-        stops = [stop for stop in self.how.stop if stop]
-        if not stops:
-            return False
-        # Every token is at least a byte: a stop string that ends in the last one is in so many.
-        reach = max(len(stop.encode()) for stop in stops) + 2
-        recent = self._decoded(tokens[-reach:])
-        return any(stop in recent for stop in stops) and self.cut(tokens)[1]
-
-    def cut(self, tokens: Sequence[int]) -> tuple[str, bool]:
-        """The text of `tokens` before the first stop string, and whether there was one."""
-        text = self._decoded(tokens)
-        end = stop_at(text, self.how.stop)
-        return text[:end], end is not None
-
-    def settled(self, tokens: Sequence[int]) -> str:
-        """What no later token can change of the text: no half characters, no half stop string."""
-        return settled(self._decoded(tokens).rstrip("\ufffd"), self.how.stop)
-
-    def _decoded(self, tokens: Sequence[int]) -> str:
-        return str(
-            self.tokenizer.decode(
-                tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        )
-
-
-class Drawn(NamedTuple):
-    """A token, and its log-probability at the temperature (0 where the likeliest is taken)."""
-
-    token: int
-    logprob: float
-
-
-@dataclass
-class Text:
-    """A continuation as it grows. `rng` draws its tokens when they are sampled.
-
-    `place` is where it stands in its grammar, if it has one; `slot` the view that it is read under.
-    """
-
-    prompt: Tokens
-    rng: random.Random
-    place: Place | None = None
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    states: list[torch.Tensor] = field(default_factory=list)
-    end: Drawn | None = None
-    finished: bool = False
-    slot: int = 0
-
-    def add(self, drawn: Drawn | None, rules: Rules) -> bool:
-        """Take one more token, None being its end; whether the text goes on."""
-        if drawn is None or drawn.token in rules.ends:
-            self.end = drawn
-            self.finished = True
-            return False
-        token = drawn.token
-        self.tokens.append(token)
-        self.logprobs.append(drawn.logprob)
-        over = self.place is not None and self.place.take(token)
-        self.finished = over or rules.stopped(self.tokens)
-        return not self.finished and len(self.tokens) < rules.how.max_tokens
-
-    def completion(self, rules: Rules) -> Completion:
-        """The text without its stop string and end token."""
-        text, stopped = rules.cut(self.tokens)
-        done = self.finished or stopped
-        return Completion(text, len(self.prompt), len(self.tokens), done)
-
-    def sample(self, rules: Rules) -> Sample:
-        """All of its tokens, the end token too."""
-        end = [] if self.end is None else [self.end]
-        tokens = (*self.tokens, *(drawn.token for drawn in end))
-        logprobs = (*self.logprobs, *(drawn.logprob for drawn in end))
-        states = torch.stack(self.states).float().cpu().numpy() if self.states else None
-        text = rules.cut(self.tokens)[0]
-        return Sample(self.prompt, tokens, logprobs, text, self.finished, states)
 
 
 def generate(
@@ -175,7 +82,16 @@ def sample(
         for prompt in prompts
     ]
     _write(module, [text for group in groups for text in group], prefix, rules)
-    return [[text.sample(rules) for text in group] for group in groups]
+    return [[_sample(text, rules) for text in group] for group in groups]
+
+
+def _sample(text: Text, rules: Rules) -> Sample:
+    """All of a text's tokens, the end token too."""
+    end = [] if text.end is None else [text.end]
+    tokens = (*text.tokens, *(drawn.token for drawn in end))
+    logprobs = (*text.logprobs, *(drawn.logprob for drawn in end))
+    states = torch.stack(text.states).float().cpu().numpy() if text.states else None
+    return Sample(text.prompt, tokens, logprobs, rules.cut(text.tokens)[0], text.finished, states)
 
 
 def _write(module: Any, texts: Sequence[Text], prefix: Prefixes, rules: Rules) -> None:

@@ -117,6 +117,8 @@ def _library() -> Any:
 def _vocabulary(tokenizer: Any, ends: Sequence[int]) -> Any:
     """The tokens as llguidance knows them: half a second for 49,000."""
     _library()
+    if hasattr(tokenizer, "for_llguidance"):  # one that is not transformers'
+        return tokenizer.for_llguidance(ends)
     from llguidance.hf import from_tokenizer
 
     try:

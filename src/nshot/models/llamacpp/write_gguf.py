@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import replacing
+from nshot.core.types import ModelRef
+from nshot.models.catalog import locate
+from nshot.models.hf.merged import unmergeable
 from nshot.models.llamacpp.gguf_tokenizer import GgufTokenizer, gguf_tokenizer
 
 Bits: TypeAlias = Literal["F16", "Q8_0", "Q5_0", "Q4_0"]
@@ -68,6 +71,17 @@ def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+
+
+def require_llama(ref: ModelRef) -> None:
+    """Refuse a model that no GGUF of the Llama family can hold, before its weights are read."""
+    from transformers import AutoConfig
+
+    if fault := unmergeable(ref):
+        raise InputError(fault)
+    place = locate(ref.effective)
+    if faults := foreign(AutoConfig.from_pretrained(place, local_files_only=True)):
+        raise InputError(faults)
 
 
 def foreign(config: Any) -> list[Fault]:

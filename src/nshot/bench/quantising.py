@@ -1,0 +1,189 @@
+"""`nshot quantise`: a row of a finished run in fewer bits, measured on the same rows.
+
+It is a comparison of two on the run's rows, in a folder of its own: the row as it lies there, and
+the same model as a quantised GGUF file, answered by llama.cpp in a new process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked
+
+from nshot.bench.execute.crew import model_bytes
+from nshot.bench.from_run import (
+    ModelsOf,
+    as_measured,
+    measured_row,
+    parent_request,
+    pins,
+    require_same_rows,
+)
+from nshot.bench.prepare import Prepared, prepare
+from nshot.bench.request import Request
+from nshot.bench.run import Result, carry_out
+from nshot.bench.setting import Setting
+from nshot.board.events import Subscriber, ignore
+from nshot.board.schema import Board, Row
+from nshot.board.shrinking import Shrinking, shrinking
+from nshot.board.words import give_up_of
+from nshot.core.errors import Fault, InputError
+from nshot.core.fields import Flag, Number, Place
+from nshot.core.files import folder_bytes, write_atomic
+from nshot.core.serial import from_data
+from nshot.methods import TABLE
+from nshot.methods.compress.quantise import Quantise
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts, spec
+from nshot.models.llamacpp.llama_api import missing_runtime
+from nshot.models.llamacpp.write_gguf import BITS
+
+FILE = "quantised.json"
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Quantisation:
+    """What is asked for; the flags of `nshot quantise` are these fields."""
+
+    folder: Annotated[Place, Flag("a finished run folder", "DIR", name="folder")]
+    bits: Annotated[str, Flag("how weights are kept: 16 bits, or blocks of 8, 5, 4", "BITS")] = (
+        "Q8_0"
+    )
+    row: Annotated[
+        str | None,
+        Flag(
+            "the row of the run's board whose language model becomes smaller (default: its pick)",
+            "ROW",
+        ),
+    ] = None
+    give_up: Annotated[
+        Number | None, Flag("points that it may lose and be delivered (default 2)", "POINTS")
+    ] = None
+    out: Annotated[Place | None, Flag("folder to write (default DIR/quantise-BITS)", "DIR2")] = None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What came out: the board of the two, its folder, and what was lost."""
+
+    result: Result
+    shrinking: Shrinking
+
+
+@dataclass(frozen=True)
+class Shrinkable:
+    """A quantisation that was found free of faults: the comparison, and who is who in it."""
+
+    prepared: Prepared
+    before: str
+    after: str
+    bits: str
+    bytes_before: int
+
+
+def quantise(
+    folder: str | Path,
+    bits: str = "Q8_0",
+    *,
+    row: str | None = None,
+    give_up: float | None = None,
+    out: str | Path | None = None,
+    on: Subscriber = ignore,
+) -> Quantised:
+    """What ``nshot quantise`` does, from Python.
+
+    `Quantisation` says what each argument is. Raises `InputError` with the faults of the request.
+    """
+    arguments = dict(locals())
+    del arguments["on"]
+    return shrink(prepare_shrinking(from_data(Quantisation, arguments)), on, "nshot.quantise(...)")
+
+
+def shrink(one: Shrinkable, on: Subscriber, command: str = "") -> Quantised:
+    """Measure the row and its quantised form; write ``quantised.json``."""
+    result = carry_out(one.prepared, on, command)
+    wish = one.prepared.request.wish
+    give_up = give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
+    board = Board.read(result.folder)
+    out = shrinking(board, one.before, one.after, one.bits, one.bytes_before, give_up)
+    write_atomic(result.folder / FILE, out.dumps())
+    return Quantised(result, out)
+
+
+def prepare_shrinking(request: Quantisation) -> Shrinkable:
+    """Read the run and check everything the request names. Raises `InputError` with the faults."""
+    folder = Path(request.folder).expanduser()
+    parent = parent_request(folder, "nshot quantise runs/TASK --bits Q8_0")
+    board, setting = Board.read(folder), Setting.read(folder)
+    faults = [] if request.bits in BITS else [_bits_fault(request.bits)]
+    if (missing := missing_runtime()) is not None:
+        faults.append(missing)
+    row = measured_row(board, request.row, "--row", faults)
+    if row is None or faults:
+        raise InputError(faults)
+    if row.method in TABLE and not _asks(row):
+        expected = "a row that asks one, such as lora or few_shot"
+        raise InputError(
+            Fault(f"{row.name} answers without a language model", expected, "--row ROW")
+        )
+    before = as_measured(folder, setting, row)
+    after = TABLE.build({"method": "quantise", "of": spec(before), "bits": request.bits})
+    if not isinstance(after, Quantise):
+        raise InputError(Fault(f"quantise is {type(after).__name__}", "nshot's own"))
+    models = ModelsOf.of(after, parent, setting, row)
+    prepared = prepare(_comparison(request, folder, parent, models, (before, after)))
+    require_same_rows(setting, prepared, folder)
+    size = _bytes_before(folder, setting, row)
+    return Shrinkable(prepared, before.called, after.called, request.bits, size)
+
+
+def _asks(row: Row) -> bool:
+    """Whether its method, or one in it, stands on a language model."""
+    method = TABLE.build({"method": row.method, **row.settings})
+    return any(part.needs for part in parts(method))
+
+
+def _bits_fault(bits: str) -> Fault:
+    return Fault(f"--bits {bits}", f"one of: {', '.join(BITS)}", "--bits Q8_0")
+
+
+def _bytes_before(folder: Path, setting: Setting, row: Row) -> int:
+    """Of the base in float32 and of what was learned beside it."""
+    base = next((ref for ref in setting.bases if row.base in (None, ref.name)), setting.bases[0])
+    saved = folder / row.saved if row.saved else None
+    return model_bytes(base) + (folder_bytes(saved) if saved and saved.is_dir() else 0)
+
+
+def _comparison(
+    request: Quantisation,
+    folder: Path,
+    parent: Request,
+    models: ModelsOf,
+    methods: tuple[Method, ...],
+) -> Request:
+    """The comparison of the two on the rows of the run."""
+    settings: Mapping[str, Mapping[str, Any]] = {one.name: pins(one) for one in methods}
+    return replace(
+        parent,
+        model=models.model,
+        encoder=models.encoder,
+        methods=tuple(method.name for method in methods),
+        adapters=(),
+        shots=None,
+        seeds=None,
+        thorough=True,
+        refit_on_all=False,
+        minutes=None,
+        workers=1,
+        prefer="serving",
+        give_up=request.give_up,
+        margin=None,
+        judge=None,
+        judge_pairs=None,
+        settings=settings,
+        out=request.out or str(folder / f"quantise-{request.bits}"),
+    )

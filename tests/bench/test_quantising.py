@@ -1,0 +1,108 @@
+"""A row of a finished run in fewer bits: measured on the run's rows, delivered or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import nshot
+from nshot.bench.quantising import Quantisation, prepare_shrinking
+from nshot.board.schema import Board
+from nshot.cli.main import main
+from nshot.core.errors import InputError
+from nshot.core.types import Input, Label, Shots, Task
+from nshot.methods import TABLE
+from nshot.models import open_models
+from nshot.models.catalog import resolve
+from spine import jsonl, stay_here, tickets
+from tiny import tiny_llama
+from toys import Bench
+
+ROWS = 8
+pytest.importorskip("gguf")
+pytest.importorskip("xllamacpp")
+
+
+PINS = {"zero_shot": {"format": "plain", "calibration": "none"}}
+
+
+def as_answered(base: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows with the labels that the model gives them: whoever answers otherwise has lost."""
+    task = Task("tickets", "classify", tuple(Label(row["label"]) for row in rows[::ROWS]))
+    bench = Bench(base, resolve(str(base), "lm"), models=open_models())
+    method = TABLE.build({"method": "zero_shot", **PINS["zero_shot"]})
+    inputs = [Input((("text", row["text"]),)) for row in rows]
+    answers = method.adapt(task, Shots(), bench).predict(inputs)
+    return [{**row, "label": one.answer} for row, one in zip(rows, answers, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a prompt on a tiny language model, and of a method without one."""
+    folder = tmp_path_factory.mktemp("tickets")
+    base = tiny_llama(folder / "llama", width=64, context=256)
+    with pytest.MonkeyPatch.context() as patch:
+        stay_here(patch)
+        nshot.compare(
+            jsonl(folder / "train.jsonl", tickets(2)),
+            test=jsonl(folder / "test.jsonl", as_answered(base, tickets(ROWS, "t"))),
+            methods=("majority", "zero_shot"),
+            settings=PINS,
+            model=str(base),
+            out=folder / "run",
+        )
+    return folder / "run"
+
+
+def test_both_stand_on_a_board_of_the_runs_rows_and_the_file_answers(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay_here(monkeypatch)
+    out = nshot.quantise(run, "Q8_0", row="zero_shot", give_up=50)
+    folder, one = out.result.folder, out.shrinking
+    assert folder == run / "quantise-Q8_0"
+    board, before = Board.read(folder), Board.read(run)
+    names = ("from_folder:zero_shot", "quantise:Q8_0:from_folder:zero_shot")
+    assert tuple(row.name for row in board.contest) == names
+    assert board.points.ids == before.points.ids, "the test rows of the run"
+    assert one.before.score == before.row("zero_shot").score, "as it lay there"
+    assert one.difference is not None
+    assert not one.refused
+    assert one.bytes_after is not None
+    assert one.bytes_after < one.bytes_before
+    row = board.row(names[1])
+    assert row.saved is not None
+    place = folder / row.saved
+    assert list(place.rglob("model.gguf"))
+    (answer,) = nshot.load(place).predict(["refund money card please"])
+    assert answer.answer in {"refund", "parcel", "로그인"}
+    assert json.loads((folder / "quantised.json").read_text(encoding="utf-8"))["bits"] == "Q8_0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bits": "Q3_K"}, "one of: F16, Q8_0, Q5_0, Q4_0"),
+        ({"row": "zero_shots"}, "did you mean 'zero_shot'"),
+        ({"row": "majority"}, "answers without a language model"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(changes: dict[str, str], message: str, run: Path) -> None:
+    request = {"folder": str(run), "row": "zero_shot", **changes}
+    with pytest.raises(InputError, match=message):
+        prepare_shrinking(Quantisation(**request))  # type: ignore[arg-type]
+
+
+def test_the_command_refuses_what_lost_too_much(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    stay_here(monkeypatch)
+    words = ["quantise", str(run), "--row", "zero_shot", "--bits", "Q4_0", "--give-up", "0"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--out", str(tmp_path / "out")])
+    out = capsys.readouterr().out
+    assert end.value.code == 3, out
+    assert "lost: " in out
+    assert "refused as the winner: more than the 0 points" in out
