@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -153,11 +153,11 @@ class GgufModel(LanguageModel):
                 _write(memory, some, rules)
         return [text.completion(rules) for text in texts]
 
-    def stream(self, prompt: Prompt, how: Decoding) -> Iterator[str]:
+    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion]:
         """The text of `generate`, piece by piece; others may ask between two pieces."""
         (tokens,) = self._fitting([prompt], how.max_tokens)
         if how.max_tokens < 1:
-            return
+            return Completion("", len(tokens), 0, False)
         rules, grammar = self._rules(how)
         text, shown = _text(tokens, how, grammar), ""
         memory = self._new_memory(len(tokens) + how.max_tokens)
@@ -169,6 +169,7 @@ class GgufModel(LanguageModel):
                     shown = so_far
         finally:
             memory.close()
+        return text.completion(rules)
 
     def _rules(self, how: Decoding) -> tuple[Rules, Compiled | None]:
         closing = end_of_turn(self.words)
