@@ -567,7 +567,12 @@ def test_check_fails_where_a_byte_of_the_weights_changed(
     where = held["data_offsets"][0] + int(np.abs(numbers).argmax()) * numbers.itemsize
     raw[start + where + numbers.itemsize - 1] ^= 0x80
     weights.write_bytes(raw)
-    code, out, _ = typed("check", "run")
+    code, _, err = typed("check", "run")
+    assert code == 2
+    assert f"{INNER}/{ARRAYS}: changed since it was saved" in err
+    record = tmp_path / "run" / "winner" / "nshot.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "files": {}}))
+    code, out, _ = typed("check", "run")  # as a folder of before hashes were kept
     assert code == 3
     assert re.search(r"^was '.+', is '.+'", out)
     assert re.search(r"^\d+ of 36 answers as delivered$", out, re.M)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import nshot
 from nshot.core.errors import InputError
 from nshot.core.types import Delta, ModelRef
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors import KINDS, load
+from nshot.predictors.calibrated import Calibrated
+from nshot.predictors.calibration import Calibration
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import ref_from_json, ref_to_json
 from nshot.predictors.prompted import Prompted
@@ -104,3 +107,58 @@ def test_the_design_page_names_every_kind_of_predictor() -> None:
     for where in KINDS.values():
         module, name = where.split(":")
         assert hasattr(import_module(module), name)
+
+
+@pytest.fixture
+def adapted(tmp_path: Path) -> Path:
+    """A folder with arrays, an adapter and, inside a calibrated one, another folder."""
+    adapter = tmp_path / "scratch" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text('{"peft_version": "0.1.0"}')
+    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    ref = ModelRef("fake", "scorer", deltas=(Delta("peft", str(adapter), "abc"),))
+    inner = Prompted(TASK, MODELS, ref)
+    Calibrated(inner, Calibration("temperature", 9, 2.0)).save(tmp_path / "winner")
+    return tmp_path / "winner"
+
+
+def test_what_changed_since_it_was_saved_is_refused_file_by_file(adapted: Path) -> None:
+    nshot.load(adapted, MODELS)
+    place = adapted / "predictor" / "delta-0"
+    raw = (place / "adapter_model.safetensors").read_bytes()
+    (place / "adapter_model.safetensors").write_bytes(raw[:-1] + b"\0")
+    (place / "adapter_config.json").unlink()
+    with pytest.raises(InputError) as caught:
+        nshot.load(adapted, MODELS)
+    words = {Path(fault.where).name: fault.found for fault in caught.value.faults}
+    assert words == {
+        "adapter_config.json": "missing",
+        "adapter_model.safetensors": "changed since it was saved",
+    }
+    assert all("copy the whole folder again" in fault.do for fault in caught.value.faults)
+    with pytest.raises(InputError, match="changed since it was saved"):
+        nshot.load([adapted], MODELS)
+
+
+def test_what_is_laid_beside_a_saved_predictor_changes_nothing(adapted: Path) -> None:
+    (adapted / "README.md").write_text("a card")
+    (adapted / "check.jsonl").write_text("")
+    (adapted / "pictures").mkdir()
+    (adapted / "pictures" / "a.png").write_bytes(b"x")
+    nshot.load(adapted, MODELS)
+    _rewrite(adapted, files={})
+    (adapted / "predictor" / "delta-0" / "adapter_model.safetensors").write_bytes(b"other")
+    nshot.load(adapted, MODELS)  # a folder of before hashes were kept
+
+
+def test_an_adapter_of_a_later_peft_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"peft_version": "99.1.0"}')
+    ref = ModelRef("fake", "scorer", deltas=(Delta("peft", str(adapter), "abc"),))
+    Prompted(TASK, MODELS, ref).save(tmp_path / "winner")
+    with pytest.raises(InputError) as caught:
+        nshot.load(tmp_path / "winner", MODELS)
+    (fault,) = caught.value.faults
+    assert fault.found == "written by peft 99.1.0"
+    assert fault.do == "pip install 'peft>=99.1.0'"

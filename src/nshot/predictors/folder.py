@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from nshot.core.files import RECORD, STAY, unsafe_files, write_atomic, write_fol
 from nshot.core.serial import from_data, read_json, to_data
 from nshot.core.types import Delta, ModelRef, Task
 from nshot.models.hf import peft_folder
+from nshot.predictors.checks import PICTURES
 
 FORMAT = 1
 """Raised when a folder written today could not be read by yesterday's code."""
@@ -47,7 +49,13 @@ def write(
     if arrays:
         plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_atomic(folder / ARRAYS, save(plain))
-    record = {"format": FORMAT, "kind": kind, "task": to_data(task), "settings": settings}
+    record = {
+        "format": FORMAT,
+        "kind": kind,
+        "task": to_data(task),
+        "settings": settings,
+        "files": hashes(folder),
+    }
     text = json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True)
     write_atomic(folder / RECORD, text)
 
@@ -68,6 +76,45 @@ def read(folder: Path) -> Saved:
     return Saved(
         folder, record["kind"], from_data(Task, record["task"]), record["settings"], arrays
     )
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 by name of the files that answers come from: the arrays, and all in folders below.
+
+    What is laid beside them once the predictor is saved (checks, a card) is not among them.
+    """
+    files = [folder / ARRAYS, *(path for path in sorted(folder.rglob("*")) if path.is_file())]
+    names = (path.relative_to(folder).as_posix() for path in files if path.is_file())
+    inside = dict.fromkeys(name for name in names if name == ARRAYS or "/" in name)
+    return {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in inside
+        if not name.startswith(f"{PICTURES}/")
+    }
+
+
+def require_intact(folder: Path) -> None:
+    """Raise `InputError` for each file that is not as it was saved, or of a package to come.
+
+    Folders of before hashes were kept are taken as they are.
+    """
+    kept: Mapping[str, str] = _record(folder).get("files", {})
+    now = hashes(folder)
+    again = "copy the whole folder again, or adapt it anew"
+    faults = [
+        Fault(
+            "changed since it was saved" if name in now else "missing",
+            "the file that nshot wrote",
+            again,
+            str(folder / name),
+        )
+        for name, sha256 in kept.items()
+        if now.get(name) != sha256
+    ]
+    for path in sorted(folder.rglob(peft_folder.CONFIG)):
+        faults += peft_folder.from_the_future(path)
+    if faults:
+        raise InputError(faults)
 
 
 def array(saved: Saved, name: str) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.checks import read_checks
+from nshot.predictors.folder import require_intact
 from nshot.use.abstaining import held_back, kept_threshold, misfit
 from nshot.use.answers import Answers, Cached, fingerprint, listed_as
 from nshot.use.at_precision import answered_at, threshold_of
@@ -140,8 +141,12 @@ def ready(
     at_precision: float | None = None,
     answers: Answers | None = None,
 ) -> Ready:
-    """Load a delivered folder, or the winner of a run folder. Raises `InputError`."""
+    """Load a delivered folder, or the winner of a run folder.
+
+    Raises `InputError` for files that are not as they were saved, or cannot be read here.
+    """
     place = delivered(Path(folder))
+    require_intact(place)
     predictor = load(place, models or open_models())
     return Ready(predictor, place, abstain_below, at_precision, answers)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,29 @@ def read(folder: Path) -> PeftFolder:
             )
         ) from None
     return PeftFolder(folder, config, shapes)
+
+
+def from_the_future(path: Path) -> list[Fault]:
+    """Whether an adapter was written by a later PEFT than is installed, which would skip settings
+    that it does not know."""
+    from importlib.metadata import version
+
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return []  # who reads it says so
+    written = str(config.get("peft_version") or "").split("@")[0]
+    here = version("peft")
+    if _release(written) <= _release(here):
+        return []
+    expected, do = f"by peft {here} or an earlier one", f"pip install 'peft>={written}'"
+    return [Fault(f"written by peft {written}", expected, do, str(path))]
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version; none of a text that is no version."""
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else ()
 
 
 def _missing(folder: Path) -> list[Fault]:

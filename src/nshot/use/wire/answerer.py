@@ -17,6 +17,7 @@ from nshot.models.base import Encoder, Models
 from nshot.predictors import Predictor, load
 from nshot.predictors.calibrated import bare
 from nshot.predictors.features import Encoded
+from nshot.predictors.folder import require_intact
 from nshot.predictors.implicit import Implicit
 from nshot.predictors.prompted import AS_IT_WOULD, Manner, Prompted
 from nshot.use.abstaining import held_back, probability
@@ -53,6 +54,7 @@ class Answerer:
     @classmethod
     def open(cls, name: str, place: Path, models: Models) -> Answerer:
         """Read a delivered folder. Raises `InputError` for one that cannot be served."""
+        require_intact(place)
         predictor = load(place, models)
         kept = Ready(predictor, place).abstain_below
         raw = Ready(predictor, place, abstain_below=0.0)
