@@ -10,6 +10,9 @@ import pytest
 
 import nshot
 from deciding import SECRET, Mind, Service, deciding
+from nshot.bench.contenders import contenders
+from nshot.bench.prepare import prepare
+from nshot.bench.request import Request
 from nshot.board.schema import Board, Row
 from spine import WORDS, command, jsonl, stay_here, tickets
 
@@ -205,6 +208,19 @@ def test_a_model_that_decides_takes_no_language_models_place(
         **files, methods=["majority", "decide"], model="fake:scorer", out=tmp_path / "none"
     )
     assert "--model systemone:MODEL@ADDRESS" in str(lone.board.row("decide").reason)
+
+
+@pytest.mark.embedded
+def test_it_is_compared_where_its_address_is_named_beside_ones_own_models(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    with deciding(Mind(WORDS)) as service:
+        made = prepare(Request(**files, model=(service.name(),), out=str(tmp_path / "r")))
+    names = [method.name for method in made.methods]
+    assert {"decide", "lora", "tfidf_lr"} <= {*names}
+    assert [ref.engine for ref in made.setting.bases] == ["hf", "systemone"]
+    rows = contenders(made.methods, made.setting.bases, made.setting.encoders)
+    assert {one.name for one in rows if one.base and one.base.engine == "systemone"} == {"decide"}
 
 
 def test_a_wrong_key_and_an_address_without_a_server_are_told_before_anything_is_written(

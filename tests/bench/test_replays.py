@@ -65,7 +65,10 @@ def test_what_you_have_is_measured_and_picked_and_no_model_is_handed_over(
         assert command(verb) == 2
         assert "the pick of this run is 'today'" in capsys.readouterr().err
     assert command(["advise", str(out), "--prefer", "serving"]) == 0
-    assert (out / "report.html").read_text(encoding="utf-8").count("today") > 3
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("today") > 3
+    assert "Money 1k" in page
+    assert "0.2 a 1,000 in money" in shown
 
 
 def test_the_same_command_again_keeps_what_it_has_and_another_file_is_another_system(
@@ -149,6 +152,8 @@ def test_names_and_files_that_do_not_fit_are_told_together(
     assert "55 of 60 rows that are measured have no answer" in told
     assert "absent.csv" in told
     assert not (tmp_path / "r").exists()
+    assert command([*words, "--methods", "replay"]) == 2
+    assert "--answers NAME=FILE" in capsys.readouterr().err
     assert command([*words, "--answers", "today"]) == 2
     assert "not NAME=FILE" in capsys.readouterr().err
     assert command([*words, "--answers", f"a={file}", "--answers", f"a={file}"]) == 2

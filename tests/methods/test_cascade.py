@@ -31,11 +31,10 @@ def worlds(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_the_best_threshold_passes_on_what_the_dear_part_does_better() -> None:
     sure = np.array([0.9, 0.8, 0.6, 0.5, -1.0])
     cheap = np.array([1, 1, 0, 1, 0])
-    dear = np.array([1, 1, 1, 0, 1])
-    threshold, right = best_threshold(sure, cheap, dear)
-    assert (threshold, right) == (0.8, 0.8)
-    everything = best_threshold(sure, cheap * 0, dear)
-    assert everything == (EVERYTHING, 0.8)
+    dear = np.array([1, 1, 1, 1, 1])
+    assert best_threshold(sure, cheap, dear) == (0.8, 1.0)
+    assert best_threshold(sure, cheap * 0, dear) == (EVERYTHING, 1.0)
+    assert best_threshold(sure, cheap, dear * 0)[0] == 0.5
     assert best_threshold(sure, cheap * 0 + 1, dear)[0] == 0.5, "what has no answer is passed on"
 
 
@@ -104,6 +103,7 @@ def test_it_is_compared_delivered_and_answers(
     assert row.passed_on is not None
     assert 0 <= row.passed_on.value <= 1
     assert any("threshold" in note for note in row.notes)
+    assert any("passed on to the dear part" in note for note in row.notes)
     assert (tmp_path / "r" / "winner").exists()
     assert command(["predict", str(tmp_path / "r"), test, "-o", str(tmp_path / "a.jsonl")]) == 0
     assert command(["check", str(tmp_path / "r")]) == 0

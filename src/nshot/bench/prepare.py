@@ -276,7 +276,10 @@ def _decides(model: str) -> bool:
 
 
 def _row_named(name: str, flag: str) -> Fault | None:
-    """A row of a board with several models, named where a method is meant."""
+    """A row of a board with several models, named where a method is meant; or what is made of a
+    file of answers, without one."""
+    if name == "replay" and flag == "--methods":
+        return Fault("--methods replay", "a file of recorded answers", "--answers NAME=FILE")
     if " @ " not in name:
         return None
     method = name.split(" @ ")[0]

@@ -17,6 +17,7 @@ from nshot.board.positive import positive_cell
 from nshot.board.reliance import (
     latency,
     passed_on,
+    passed_words,
     reliance_cell,
     reliance_words,
     unanswered,
@@ -371,7 +372,9 @@ def row_of(
     chosen, status = entry.spec or spec(entry.method), entry.status(largest)
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
     reliance = reliance_cell(measurements[0]) if measurements else None
-    notes += [*reliance_words(reliance), *unanswered(task, measurements[:1])]
+    passed = passed_on(measurements) if entry.method.name == "cascade" else None
+    notes += [*passed_words(passed), *reliance_words(reliance)]
+    notes += unanswered(task, measurements[:1])
     return Row(
         name=entry.name,
         method=entry.method.name,
@@ -406,7 +409,7 @@ def row_of(
         parent=entry.parent,
         notes=tuple(dict.fromkeys(notes)),
         reliance=reliance,
-        passed_on=passed_on(measurements) if entry.method.name == "cascade" else None,
+        passed_on=passed,
         latency=latency(measurements) if entry.method.has_seconds else None,
         beside=_beside(measurements),
     )

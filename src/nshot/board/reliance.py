@@ -63,6 +63,14 @@ def passed_on(measurements: Sequence[Measurement]) -> Proportion | None:
     return Proportion(value=one.value, low=one.low, high=one.high)
 
 
+def passed_words(share: Proportion | None) -> list[str]:
+    """What the dear part of a cascade had to answer."""
+    if share is None:
+        return []
+    ends = f"{100 * share.low:.0f} to {100 * share.high:.0f}"
+    return [f"{100 * share.value:.0f} % of the rows ({ends}) passed on to the dear part"]
+
+
 def unanswered(task: Task, measurements: Sequence[Measurement]) -> list[str]:
     """Rows without an answer that is one: refused, or no label."""
     answers = [one for m in measurements for one in m.predictions]

@@ -88,8 +88,18 @@ def _cells(row: Row, board: Board) -> Sequence[str]:
         *stand,
         _seconds(row.build_seconds),
         _seconds(row.use_seconds_per_1000),
-        "; ".join(part for part in (*_stopped(row, task), beside, _params(row)) if part),
+        "; ".join(
+            part for part in (*_stopped(row, task), beside, *_elsewhere(row), _params(row)) if part
+        ),
     )
+
+
+def _elsewhere(row: Row) -> Iterator[str]:
+    """What is to be known of answers that are made elsewhere."""
+    if row.passed_on is not None:
+        yield f"{100 * row.passed_on.value:.0f} % passed on"
+    if row.money_per_1000:
+        yield f"{say(row.money_per_1000, 'money')} a 1,000 in money"
 
 
 def _stopped(row: Row, task: TaskSummary) -> Sequence[str]:

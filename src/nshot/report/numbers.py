@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from nshot.report.svg import element
 
 Style: TypeAlias = Literal[
-    "score", "points", "seconds", "bytes", "count", "tokens", "share", "plain"
+    "score", "points", "seconds", "bytes", "count", "tokens", "share", "plain", "money"
 ]
 
 MISSING = "–"
@@ -70,6 +70,8 @@ def say(value: float | None, style: Style) -> str:
         return f"{value * 100:.1f}"
     if style == "plain":
         return f"{value:.3f}".rstrip("0").rstrip(".")
+    if style == "money":
+        return f"{value:.4g}"
     if style == "points":
         return "0.0" if abs(value) < 0.0005 else f"{value * 100:+.1f}".replace("-", "−")
     if style == "seconds":

@@ -125,6 +125,15 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_MONEY = Column("money_per_1000", "Money 1k", "money", "what 1,000 answers cost in money")
+
+
+def _columns(board: Board) -> tuple[Column, ...]:
+    """With money where something is paid."""
+    paid = any(row.money_per_1000 for row in board.rows)
+    return (*_COLUMNS[:2], _MONEY, *_COLUMNS[2:]) if paid else _COLUMNS
+
+
 def render(board: Board, details: Details) -> str:
     """The page of a run; a part that has nothing to show is left out."""
     advice, stopped = board.advice, asides(board)
@@ -133,6 +142,7 @@ def render(board: Board, details: Details) -> str:
     pick = next((view for view in everyone if view.role == "pick"), None)
     context = {
         "board": board,
+        "columns": _columns(board),
         "standing": [in_words(one) for one in board.matches],
         "task": board.task,
         "advice": advice,
@@ -182,7 +192,6 @@ def environment() -> Environment:
     environment.globals.update(
         bins_of=_bins,
         charts=charts,
-        columns=_COLUMNS,
         confused=_confused,
         costed=_costed,
         facts=_FACTS,

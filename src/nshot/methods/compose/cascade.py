@@ -247,10 +247,8 @@ def sure_threshold(sure: Floats, cheap: Floats, dear: Floats, accuracy: float) -
     """
     from scipy.stats import binom
 
-    kept = float("inf")
-    for threshold in _candidates(sure):
-        hits = int(np.where(sure >= threshold, cheap, dear).sum())
-        if binom.sf(hits - 1, len(sure), accuracy) > ERROR:
-            return kept
-        kept = threshold
-    return kept
+    thresholds = _candidates(sure)
+    hits = np.array([np.where(sure >= one, cheap, dear).sum() for one in thresholds])
+    fails = np.flatnonzero(binom.sf(hits - 1, len(sure), accuracy) > ERROR)
+    passed = len(thresholds) if not len(fails) else int(fails[0])
+    return thresholds[passed - 1] if passed else float("inf")
