@@ -1,9 +1,9 @@
 """Cascades on public sets: ``python benchmarks/cascades.py SET ... [--write]``.
 
 A cheap part (`tfidf_lr`) and a dear one (`linear_probe` on all-minilm-l6-v2) learn from 400 rows,
-and answer 1,600 others once. 500 times 400 of these are drawn with replacement to choose the threshold
-on, for a target accuracy six points under that of the dear part; all 1,600 say whether it is kept,
-and how many rows are passed on.
+and answer 1,600 others once. 500 times 400 of these are drawn with replacement to choose the
+threshold on, for a target accuracy six points under that of the dear part; all 1,600 say whether it
+is kept, and how many rows are passed on.
 """
 
 from __future__ import annotations
