@@ -12,6 +12,7 @@ import pytest
 import nshot
 from nshot.board.schema import Board
 from nshot.core.errors import InputError
+from nshot.report.board_text import board_table
 from spine import board_of, command, jsonl, rows_of, stay_here, tickets
 
 
@@ -68,7 +69,7 @@ def test_what_you_have_is_measured_and_picked_and_no_model_is_handed_over(
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("today") > 3
     assert "Money 1k" in page
-    assert "0.2 a 1,000 in money" in shown
+    assert "0.2 a 1,000 in money" in board_table(Board.read(out), 200)
 
 
 def test_the_same_command_again_keeps_what_it_has_and_another_file_is_another_system(
