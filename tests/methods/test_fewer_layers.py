@@ -160,6 +160,23 @@ def test_on_texts_of_its_own_it_comes_nearer_to_its_teacher(base: ModelRef, tmp_
     assert away(20) < 0.9 * away(0)
 
 
+def test_beside_adapters_of_its_base_each_row_is_answered_by_its_own_model(
+    base: ModelRef, teacher: FromFolder, tmp_path: Path
+) -> None:
+    bench = Lent(open_models(), base, tmp_path)
+    student = FewerLayers(**FAST).adapt(TASK, SHOTS, bench)
+    tuned = load(Path(teacher.folder), bench.models)
+    assert isinstance(student, Prompted)
+    assert isinstance(tuned, Prompted)
+    refs = [student.ref, tuned.ref, base, student.ref, tuned.ref]
+    prompts = student.prompts(ASKED)
+    answers = [[" good", " bad"]] * len(refs)
+    together = bench.models.open_rows(refs).logprobs(prompts, answers)
+    for i, ref in enumerate(refs):
+        (alone,) = bench.models.open(ref).logprobs(prompts[i : i + 1], answers[:1])
+        np.testing.assert_allclose(together[i].logprobs, alone.logprobs, atol=1e-4)
+
+
 def test_a_whole_model_takes_the_place_of_all_before_it() -> None:
     small, tuned = Delta("model", "/small", "s"), Delta("weights", "/tuned", "t")
     ref = ModelRef("hf", "base", "r", None, (Delta("peft", "/a"), small, tuned))

@@ -57,11 +57,12 @@ class HFModels(Models):
         resident, different = self._resident(refs[0]), list(dict.fromkeys(refs))
         if len(different) == 1:
             return self.open(refs[0])
-        mixed = {ref for ref in different[:TAKEN_APART] if resident.mixes(ref.deltas)}
+        own = [ref for ref in different if ref.effective.base == refs[0].effective.base]
+        mixed = {ref for ref in own[:TAKEN_APART] if resident.mixes(ref.effective.deltas)}
         if len(mixed) < 2:
             return super().open_rows(refs)
         places = tuple(i for i, ref in enumerate(refs) if ref in mixed)
-        together = HFRows([refs[i] for i in places], resident)
+        together = HFRows([refs[i].effective for i in places], resident)
         if len(places) == len(refs):
             return together
         rest = [i for i, ref in enumerate(refs) if ref not in mixed]

@@ -45,7 +45,7 @@ class Question(NamedTuple):
     @property
     def shared(self) -> tuple[Any, ...]:
         """Questions of which this is the same can be asked together."""
-        return (self.ref.base, self.answers is None, self.layers is None, self.how)
+        return (self.ref.effective.base, self.answers is None, self.layers is None, self.how)
 
 
 class Outcome(NamedTuple):
