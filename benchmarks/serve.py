@@ -3,7 +3,7 @@
 Two folders on the embedded models: a head on the sentence encoder, and a prompt on the language
 model that writes up to `TOKENS` tokens. The server is a process of its own, `nshot serve`; each
 client is a thread with a connection that it keeps, and asks the next thing when the last is
-answered. Every answer is compared with what the folder answers by itself: another one is crossed.
+answered. Every answer is compared with what `nshot predict` answers: another one is crossed.
 """
 
 from __future__ import annotations
@@ -98,20 +98,23 @@ def deliver(root: Path) -> tuple[Path, Path]:
 
 
 def questions(head: Path, writer: Path) -> tuple[list[Question], list[Question]]:
-    """Of the head, of the writer; each asked alone for its answer."""
+    """Of the head, of the writer, with what `nshot predict` answers."""
     asked = texts(TEXTS)
     labels = nshot.load(head).predict(asked)
     classify = [
         Question("/v1/classify", {"model": head.name, "input": text}, one.answer, _label)
         for text, one in zip(asked, labels, strict=True)
     ]
-    replies = nshot.load(writer)
+    replies = nshot.load(writer).predict(asked[:PROMPTS])
     chat = [
-        Question("/v1/chat/completions",
-                 {"model": writer.name, "messages": [{"role": "user", "content": text}]},
-                 replies.predict([text])[0].answer, _content)
-        for text in asked[:PROMPTS]
-    ]  # fmt: skip
+        Question(
+            "/v1/chat/completions",
+            {"model": writer.name, "messages": [{"role": "user", "content": text}]},
+            one.answer,
+            _content,
+        )
+        for text, one in zip(asked, replies, strict=False)
+    ]
     return classify, chat
 
 

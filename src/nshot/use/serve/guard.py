@@ -115,7 +115,7 @@ class Guard:
         if length.isdecimal() and int(length) > most:
             raise Refusal(413, f"a body of {int(length):,} bytes: {most:,} at most")
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(415, "the body is compressed: send it as it is")
+            raise Refusal(415, "the body is compressed: send it without Content-Encoding")
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -133,7 +133,8 @@ class Guard:
         body = b"".join(parts)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and scope["method"] == "POST" and kind != "application/json":
-            raise Refusal(415, "the body is not application/json")
+            message = "the body is not said to be JSON: send the header"
+            raise Refusal(415, f"{message} 'Content-Type: application/json'")
         return body
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
