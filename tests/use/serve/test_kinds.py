@@ -14,19 +14,24 @@ from clients import Client, serving
 from PIL import Image as Pillow
 
 import nshot
+from deciding import SECRET, Service, deciding
 from glyphs import glyphs
 from house import ENCODER, SCORER, fields
 from nshot.core.spans import Span, written
-from nshot.core.types import Example, Input, Label, Scale, Shots, Task
+from nshot.core.types import Example, Input, Label, Prediction, Scale, Shots, Task
 from nshot.data.pictures import as_image
+from nshot.data.same import exact
 from nshot.methods import TABLE
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.predictors import KINDS, Predictor
 from nshot.predictors.calibrated import calibrated
 from nshot.predictors.calibration import Calibration
+from nshot.predictors.cascade import Cascade
+from nshot.predictors.decided import Decided
 from nshot.predictors.folder import read
 from nshot.predictors.implicit import Implicit
+from nshot.predictors.replayed import Replayed
 from nshot.predictors.rewarded import Rewarded
 from toys import Bench
 
@@ -75,10 +80,19 @@ PLAIN: Mapping[str, tuple[str, Task]] = {
     "by_length": ("longest", RANKS),
 }
 """Kind -> the method that delivers it, and a task."""
+TEXTS_ASKED = ("warm cast", "dull 지루하고", "", "? a delight")
+ENDPOINT = "decided"
+"""The kind that asks a scripted endpoint."""
 PICTURES = ("discriminants", "described", "from_support")
 BY_HAND: Mapping[str, Callable[[], Predictor]] = {
     "rewarded": lambda: Rewarded(RANKS, open_models(), SCORER, "plain", np.ones(64)),
     "implicit": lambda: Implicit(RANKS, open_models(), SCORER, "plain", 0.1),
+    "replayed": lambda: Replayed(
+        FILMS, "hosted", {exact(one): Prediction("good", (-0.1, -2.4)) for one in asked_texts()}
+    ),
+    "cascade": lambda: Cascade(
+        FILMS, learned("tfidf_lr", FILMS, Path()), learned("few_shot", FILMS, Path()), 0.55
+    ),
     "calibrated": lambda: calibrated(
         learned("nearest_mean", FILMS, Path()), Calibration("temperature", 100, 1.7)
     ),
@@ -129,10 +143,21 @@ def pictured(kind: str, folder: Path) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def service() -> Iterator[Service]:
+    with pytest.MonkeyPatch.context() as patch, deciding() as one:
+        patch.setenv("NSHOT_API_KEY", SECRET)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, service: Service) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("kinds")
     made = {}
     for kind in KINDS:
+        if kind == ENDPOINT:
+            Decided(FILMS, open_models(), service.ref()).save(root / kind)
+            made[kind] = root / kind
+            continue
         if kind in PLAIN:
             predictor = learned(*PLAIN[kind], root / f"{kind}-work")
         elif kind in PICTURES:
@@ -209,10 +234,13 @@ def asked(task: Task, folder: Path) -> tuple[list[Any], list[Input]]:
         answers = [["please have it", "take it"], ["no", "yes, please do"]]
         rows = [{"prompt": "tea?", "answers": some} for some in answers]
         return rows, [Input((("prompt", "tea?"),), answers=tuple(some)) for some in answers]
-    texts = ["warm cast", "dull 지루하고", "", "? a delight"]
-    return texts, [fields(text=text) for text in texts]
+    return list(TEXTS_ASKED), asked_texts()
+
+
+def asked_texts() -> list[Input]:
+    return [fields(text=text) for text in TEXTS_ASKED]
 
 
 def test_every_kind_is_here() -> None:
-    assert set(KINDS) == {*PLAIN, *PICTURES, *BY_HAND}
+    assert set(KINDS) == {*PLAIN, *PICTURES, *BY_HAND, ENDPOINT}
     assert ENCODER.name == "encoder"

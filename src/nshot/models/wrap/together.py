@@ -9,7 +9,7 @@ other. So it is decided by what they ask alone what is asked together, and nothi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -26,7 +26,9 @@ from nshot.models.base import (
     LanguageModel,
     ModelFacts,
     PrefixState,
+    Reply,
     Tokens,
+    TypedRequest,
 )
 from nshot.models.wrap.around import Around
 
@@ -217,6 +219,12 @@ class _Waiting(LanguageModel):
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text of `generate`, piece by piece, by itself."""
         return self.model.stream(prompt, how)
+
+    def replies(
+        self, requests: Sequence[TypedRequest], again: int = 0
+    ) -> Iterator[tuple[int, Reply]]:
+        """Answers to typed questions as they come, by itself."""
+        return self.model.replies(requests, again)
 
     @property
     def _asker(self) -> Asker[Any] | None:

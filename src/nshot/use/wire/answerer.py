@@ -14,12 +14,14 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.label_sets import labels_of
 from nshot.core.types import Image, Input, ModelRef, Prediction, Task, Turn
 from nshot.models.base import Encoder, Models
+from nshot.models.engines import ENDPOINTS
 from nshot.predictors import Predictor, load
 from nshot.predictors.calibrated import bare
 from nshot.predictors.features import Encoded
 from nshot.predictors.folder import require_intact
 from nshot.predictors.implicit import Implicit
 from nshot.predictors.prompted import AS_IT_WOULD, Manner, Prompted
+from nshot.predictors.replayed import Replayed
 from nshot.use.abstaining import held_back, probability
 from nshot.use.answers import fingerprint
 from nshot.use.levels import expected_level
@@ -75,8 +77,7 @@ class Answerer:
     @property
     def is_remote(self) -> bool:
         """Whether to ask it costs money elsewhere."""
-        ref = model_of(self.predictor)
-        return ref is not None and ref.engine == "openai"
+        return any(ref.engine in ENDPOINTS for ref in _models(self.predictor))
 
     @property
     def writer(self) -> Prompted | None:
@@ -113,7 +114,8 @@ class Answerer:
             self.raw.predict(inputs or self._anything())
 
     def _anything(self) -> list[Input]:
-        if self.task.pictures or self.task.kind == "rank":
+        knows_few = self.task.kind == "rank" or isinstance(self.predictor, Replayed)
+        if self.task.pictures or knows_few:
             return []
         return [Input(tuple((name, "?") for name in self.fields))]
 
@@ -232,9 +234,18 @@ class Answerer:
 
 def model_of(predictor: Predictor) -> ModelRef | None:
     """The model under a predictor, without what was put on it; None for what has none."""
+    return next(_models(predictor), None)
+
+
+def _models(predictor: Predictor) -> Iterator[ModelRef]:
+    """The models under a predictor and under those that it asks, without what was put on them."""
     inner = bare(predictor)
     ref = getattr(inner, "ref", None) or getattr(getattr(inner, "source", None), "ref", None)
-    return ref.base if isinstance(ref, ModelRef) else None
+    if isinstance(ref, ModelRef):
+        yield ref.base
+    for name in ("inner", "cheap", "dear"):
+        if (part := getattr(inner, name, None)) is not None:
+            yield from _models(part)
 
 
 def language_model_of(predictor: Predictor) -> ModelRef | None:
