@@ -133,8 +133,8 @@ class Guard:
         body = b"".join(parts)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and scope["method"] == "POST" and kind != "application/json":
-            message = "the body is not said to be JSON: send the header"
-            raise Refusal(415, f"{message} 'Content-Type: application/json'")
+            problem = "the body is not said to be JSON: send the header"
+            raise Refusal(415, f"{problem} 'Content-Type: application/json'")
         return body
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
