@@ -8,7 +8,7 @@ from pathlib import Path
 from nshot.cli import output
 from nshot.core.errors import Fault, InputError
 
-ABOUT = "write a language model, its adapter merged, as GGUF for llama.cpp and Ollama"
+ABOUT = "write a language model, its adapter merged, or an encoder as GGUF for llama.cpp"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL",
         help="a model of the Llama family: an embedded one, a folder, a Hub id; or a folder that"
-        " nshot delivered",
+        " nshot delivered; or a sentence encoder of the BERT family",
     )  # fmt: skip
     parser.add_argument(
         "--bits", metavar="|".join(BITS), default="Q8_0",
@@ -30,11 +30,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write it, read it back, and say how far it is from the model."""
     from nshot.models.llamacpp.llamacpp_engine import FILE
-    from nshot.use.gguf import write
+    from nshot.use.gguf import is_encoder, write
 
     target = Path(arguments.out)
     if target.exists():
         raise InputError(Fault(f"--out {target} is there already", expected="a new folder"))
+    if is_encoder(arguments.model):
+        return _encoder(arguments.model, arguments.bits, target)
     one = write(arguments.model, arguments.bits, target)
     print(f"{one.bytes / 1e6:.1f} MB, {one.bytes_before / 1e6:.1f} MB in float32")
     print(
@@ -49,3 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
         f"saved in {place}: llama-cli -m {place}/{FILE}, or ollama create NAME -f {place}/Modelfile"
     )
     return 3 if faults else 0
+
+
+def _encoder(name: str, bits: str, target: Path) -> int:
+    """The same of a sentence encoder."""
+    from nshot.use.gguf import write_vectors
+
+    one = write_vectors(name, bits, target)  # type: ignore[arg-type]
+    print(f"{one.bytes / 1e6:.1f} MB, {one.bytes_before / 1e6:.1f} MB in float32")
+    print(f"cosine with the encoder's own vectors at least {one.cosine:.4f}")
+    print(f"saved in {output.short(target)}: nshot compare TASK --encoder {output.short(target)}")
+    return 0

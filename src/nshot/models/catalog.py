@@ -65,6 +65,8 @@ def resolve(name: str | None, role: Role) -> ModelRef:
     folder = Path(name).expanduser()
     if folder.is_file() and folder.suffix.lower() == ".gguf":
         return _gguf(folder.resolve(), role)
+    if (folder / "encoder.json").is_file() and role == "encoder":
+        return _gguf_encoder(folder.resolve())
     if folder.exists():
         _check_folder(folder)
         return ModelRef("hf", str(folder.resolve()))
@@ -166,6 +168,13 @@ def _gguf(file: Path, role: Role) -> ModelRef:
         at_hand = DEFAULTS[role]
         raise InputError(Fault(f"'{file.name}' is no {ROLES[role]}", do=f"give '{at_hand}'"))
     return gguf_ref(file)
+
+
+def _gguf_encoder(folder: Path) -> ModelRef:
+    """A sentence encoder that ``nshot gguf`` has quantised."""
+    from nshot.models.llamacpp.llamacpp_engine import encoder_ref
+
+    return encoder_ref(folder)
 
 
 def _embedded(e: Embedded, role: Role) -> ModelRef:

@@ -11,10 +11,14 @@ from typing import Any
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import RECORD, write_atomic, write_folder
 from nshot.core.types import ModelRef
+from nshot.models import open_models
+from nshot.models.base import LendsCopy
 from nshot.models.catalog import resolve
+from nshot.models.embedded.packages import EMBEDDED
 from nshot.models.hf.merged import merged
 from nshot.models.llamacpp.llamacpp_engine import FILE
 from nshot.models.llamacpp.modelfile import modelfile
+from nshot.models.llamacpp.write_encoder import write_encoder
 from nshot.models.llamacpp.write_gguf import BITS, Bits, require_llama, write_gguf
 from nshot.predictors.calibrated import unwrapped
 from nshot.predictors.folder import read, ref_from_json
@@ -81,6 +85,41 @@ def write(name: str, bits: Bits, into: Path) -> Written:
 
     write_folder(into, fill)
     return _compared(module, tokenizer, into)
+
+
+@dataclass(frozen=True)
+class WrittenEncoder:
+    """A quantised encoder: the lowest `cosine` of its vectors of `TEXTS` with the model's own."""
+
+    bytes: int
+    bytes_before: int
+    cosine: float
+
+
+def is_encoder(name: str) -> bool:
+    """Whether a word means a sentence encoder: embedded, or a sentence-transformers folder."""
+    embedded = EMBEDDED.get(name)
+    if embedded is not None:
+        return embedded.role == "encoder"
+    return (Path(name).expanduser() / "modules.json").is_file()
+
+
+def write_vectors(name: str, bits: Bits, into: Path) -> WrittenEncoder:
+    """Write a sentence encoder of the BERT family into the new folder `into`, and read it back.
+
+    Raises `InputError` for another family, and for vectors that are no mean over tokens.
+    """
+    if bits not in BITS:
+        raise InputError(Fault(f"--bits {bits}", f"one of: {', '.join(BITS)}"))
+    encoder = open_models().encoder(resolve(name, "encoder"))
+    if not isinstance(encoder, LendsCopy):
+        raise InputError(Fault(f"{name} has no weights here", "an encoder on this disk"))
+    module = encoder.lend().module
+    write_folder(into, lambda folder: write_encoder(module, bits, folder))
+    again = open_models().encoder(resolve(str(into), "encoder"))
+    cosines = (encoder.encode(TEXTS) * again.encode(TEXTS)).sum(axis=1)
+    size = (into / FILE).stat().st_size
+    return WrittenEncoder(size, _bytes(module.parameters()), float(cosines.min()))
 
 
 def model_of(name: str) -> ModelRef:

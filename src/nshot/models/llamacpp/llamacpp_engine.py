@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nshot.core.errors import CannotAdapt, Fault, InputError, ModelNotFound
 from nshot.core.types import ModelRef
-from nshot.models.base import LanguageModel, Models
+from nshot.models.base import Encoder, LanguageModel, Models
+from nshot.models.llamacpp.gguf_encoder import GgufEncoder
 from nshot.models.llamacpp.gguf_model import GgufModel
 from nshot.models.llamacpp.llama_api import library, load
 
@@ -24,6 +25,7 @@ class LlamaCppModels(Models):
 
     def __init__(self) -> None:
         self._open: dict[ModelRef, GgufModel] = {}
+        self._encoders: dict[ModelRef, GgufEncoder] = {}
         self._opening = threading.Lock()
 
     def open(self, ref: ModelRef) -> LanguageModel:
@@ -36,6 +38,13 @@ class LlamaCppModels(Models):
                 self._open[ref] = GgufModel(ref, path)
             return self._open[ref]
 
+    def encoder(self, ref: ModelRef) -> Encoder:
+        """The sentence encoder in a folder that ``nshot gguf`` has written."""
+        with self._opening:
+            if ref not in self._encoders:
+                self._encoders[ref] = GgufEncoder(ref, file_of(ref).parent)
+            return self._encoders[ref]
+
     def fingerprint(self, ref: ModelRef) -> str:
         """SHA-256 of the file."""
         path = file_of(ref)
@@ -43,11 +52,14 @@ class LlamaCppModels(Models):
 
     def resident_bytes(self) -> dict[str, int]:
         """Bytes of weights in memory by `ModelRef.form`."""
-        return {ref.form: model.bytes for ref, model in self._open.items()}
+        held = (*self._open.items(), *self._encoders.items())
+        return {ref.form: model.bytes for ref, model in held}
 
 
 def file_of(ref: ModelRef) -> Path:
     """The file that a reference names: that of its delta of kind ``gguf``, else its own.
+
+    Of an encoder the reference names the folder.
 
     Raises `CannotAdapt` for adapters, which are merged before a file is written, and
     `ModelNotFound` where the file is no longer there.
@@ -56,6 +68,7 @@ def file_of(ref: ModelRef) -> Path:
     if len(files) < len(ref.deltas):
         raise CannotAdapt("a GGUF file takes no adapters: merge them first (nshot gguf FOLDER)")
     path = files[-1] if files else Path(ref.name)
+    path = path / FILE if path.is_dir() else path
     if not path.is_file():
         do = "give the file where it lies now, or copy the whole folder again"
         raise ModelNotFound(Fault(f"no file {path}", "a GGUF file", do))
@@ -76,6 +89,12 @@ def gguf_ref(path: Path) -> ModelRef:
     library().llama_model_free(load(path, weights=False))
     stat = path.stat()
     return ModelRef("llamacpp", str(path), _sha256(path, stat.st_mtime_ns, stat.st_size)[:16])
+
+
+def encoder_ref(folder: Path) -> ModelRef:
+    """The reference of a quantised encoder's folder, its content in it. Raises as `gguf_ref`."""
+    ref = gguf_ref(folder / FILE)
+    return ModelRef(ref.engine, str(folder), ref.revision)
 
 
 @lru_cache(maxsize=8)
