@@ -52,8 +52,8 @@ class LlamaCppModels(Models):
 
     def resident_bytes(self) -> dict[str, int]:
         """Bytes of weights in memory by `ModelRef.form`."""
-        held = (*self._open.items(), *self._encoders.items())
-        return {ref.form: model.bytes for ref, model in held}
+        models = {ref.form: model.bytes for ref, model in self._open.items()}
+        return models | {ref.form: encoder.bytes for ref, encoder in self._encoders.items()}
 
 
 def file_of(ref: ModelRef) -> Path:
