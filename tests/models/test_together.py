@@ -100,6 +100,18 @@ def test_bases_and_ways_to_write_are_kept_apart() -> None:
     assert noting.batches == [[FAKE, FAKE]]  # type: ignore[attr-defined]
 
 
+def test_a_whole_model_in_a_bases_place_is_another_base() -> None:
+    noting = Noting(open_models())
+    together = Together(noting)
+    whole = ModelRef("fake", "scorer", deltas=(Delta("model", "/student"), Delta("peft", "/a")))
+    works = [
+        lambda r=r: together.open(r).logprobs(["a"], [ANSWERS])[0].tokens_in
+        for r in (whole, *refs(2))
+    ]
+    assert len(together.all_of(works)) == 3
+    assert noting.batches == [refs(2)]  # type: ignore[attr-defined]
+
+
 def test_only_one_runs_at_a_time_and_models_are_asked_by_the_caller() -> None:
     here, running, most = threading.get_ident(), 0, 0
 
