@@ -24,7 +24,7 @@ from nshot.predictors.calibration import Calibration
 from nshot.predictors.constant import Constant
 from nshot.predictors.folder import Saved, read
 from nshot.testing import ContractBroken, check_export
-from nshot.use.export import EXPORTS, export_of
+from nshot.use.export import export_of
 from nshot.use.export.base import Export
 from nshot.use.export.ngrams import FILE, JsonNgrams
 from toys import Bench
@@ -84,7 +84,7 @@ def exported(saved: Path) -> Path:
     return into
 
 
-@pytest.mark.parametrize("form", EXPORTS)
+@pytest.mark.parametrize("form", FOLDERS)
 def test_every_form_keeps_the_contract(form: str, tmp_path: Path) -> None:
     FOLDERS[form](tmp_path / "saved")
     export = export_of(form)

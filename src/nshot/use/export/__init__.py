@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EXPORTS: Mapping[str, str] = {
     "json-ngrams": "nshot.use.export.ngrams:JsonNgrams",
+    "merged": "nshot.use.export.to_merged:Merged",
+    "peft": "nshot.use.export.to_peft:PeftAdapter",
 }
 """Form -> module and class: a closed table."""
 

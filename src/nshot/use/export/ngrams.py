@@ -88,10 +88,10 @@ class Calibration:
     def applied(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(labels,) log-probabilities from (labels,) scores."""
         best = int(scores.argmax())
-        logprobs = _log_softmax(scores / self.temperature)
+        logprobs = log_softmax(scores / self.temperature)
         if not self.knots:
             return logprobs
-        others = _log_softmax(np.delete(logprobs, best))
+        others = log_softmax(np.delete(logprobs, best))
         second = float(np.exp(others.max()))
         points, heights = zip(*self.knots, strict=True)
         step = float(np.interp(np.exp(logprobs[best]), points, heights))
@@ -120,14 +120,15 @@ class Head:
     def answer(self, text: str) -> Prediction:
         """The most probable label, the first of equals; a log-probability for each."""
         logits = sum((part.logits(text) for part in self.parts), np.array(self.bias))
-        scores = _log_softmax(logits)
+        scores = log_softmax(logits)
         best = int(scores.argmax())
         for step in self.calibration:
             scores = step.applied(scores)
         return Prediction(self.labels[best], tuple(scores.tolist()))
 
 
-def _log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probabilities of scores."""
     shifted = scores - scores.max()
     return np.asarray(shifted - np.log(np.exp(shifted).sum()))
 
