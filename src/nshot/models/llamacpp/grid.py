@@ -23,14 +23,16 @@ def on_grid(weights: Tensor, bits: GridBits) -> Tensor:
     The last dimension is a multiple of 32. ``on_grid(on_grid(w, b), b) == on_grid(w, b)``.
     """
     blocks = weights.detach().float().reshape(-1, BLOCK)
-    far = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    high, low = blocks.amax(1, keepdim=True), blocks.amin(1, keepdim=True)
+    far = torch.where(high > -low, high, low)
     if bits == "Q8_0":
         step = far.abs() / 127
         whole = _away_from_zero(blocks * _inverse(step))
     else:
         half = _HALF[bits]
         step = far / -half
-        whole = (blocks * _inverse(step) + (half + 0.5)).floor_().clamp_(0, 2 * half - 1).sub_(half)
+        whole = (blocks * _inverse(step)).add_(half + 0.5).floor_()
+        whole = whole.clamp_(0, 2 * half - 1).sub_(half)
     return whole.mul_(step.half().float()).reshape(weights.shape)
 
 
