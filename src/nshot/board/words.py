@@ -311,13 +311,13 @@ def _say_cost(row: Row) -> str:
 
 def _say_what_stands(row: Row) -> str:
     """What a system costs that nobody has to build."""
-    money = f" and {row.money_per_1000:.4g} in money" if row.money_per_1000 else ""
-    if row.use_seconds_per_1000 is None:
-        cost = f"What its answers take was not recorded{money}, and counts as dearer than any other"
+    money = f"{row.money_per_1000:.4g} in money" if row.money_per_1000 else ""
+    if row.use_seconds_per_1000 is not None:
+        seconds = _duration(row.use_seconds_per_1000)
+        cost = f"Its 1,000 answers take {' and '.join(filter(None, (seconds, money)))}, as recorded"
     else:
-        cost = (
-            f"It needs {_duration(row.use_seconds_per_1000)}{money} for 1,000 answers, as recorded"
-        )
+        paid = f"Its 1,000 answers cost {money}; their" if money else "Its answers'"
+        cost = f"{paid} time was not recorded, so it counts as dearer than any other"
     return f"{cost}. It stands already: stay with it, there is no model to deliver."
 
 
