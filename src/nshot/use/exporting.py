@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nshot.core.errors import Fault, InputError
+from nshot.core import machine
+from nshot.core.errors import Fault, InputError, RunFailed
 from nshot.core.files import write_folder
+from nshot.core.serial import dumps, from_data, to_data
+from nshot.core.types import Input, Prediction
 from nshot.models.base import Models
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import Saved, read
@@ -31,8 +38,20 @@ def export(folder: Path, form: str, into: Path, models: Models) -> Exported:
         raise InputError(Fault(reason, expected=_instead(saved), where=str(folder)))
     write_folder(into, lambda draft: exporter.write(saved, models, draft))
     checks = read_checks(folder)
-    answers = exporter.answer(into, [input for input, _ in checks])
+    answers = _answers(form, into, [input for input, _ in checks])
     return Exported(len(checks), differences([then for _, then in checks], answers))
+
+
+def _answers(form: str, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
+    """What the form's own runtime answers in a new process. Raises `RunFailed`."""
+    command = [sys.executable, "-m", "nshot.use.export", form, str(folder.resolve())]
+    lines = "".join(dumps(to_data(one), canonical=False) + "\n" for one in inputs)
+    done = subprocess.run(
+        command, input=lines, capture_output=True, text=True, env=machine.environment(), check=False
+    )
+    if done.returncode:
+        raise RunFailed(f"{folder} does not answer: {done.stderr.strip()[-600:]}")
+    return [from_data(Prediction, json.loads(line)) for line in done.stdout.split("\n") if line]
 
 
 def _instead(saved: Saved) -> str:

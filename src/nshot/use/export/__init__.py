@@ -15,6 +15,8 @@ EXPORTS: Mapping[str, str] = {
     "json-ngrams": "nshot.use.export.ngrams:JsonNgrams",
     "merged": "nshot.use.export.to_merged:Merged",
     "peft": "nshot.use.export.to_peft:PeftAdapter",
+    "onnx": "nshot.use.export.onnx:Onnx",
+    "standalone": "nshot.use.export.standalone:Standalone",
 }
 """Form -> module and class: a closed table."""
 

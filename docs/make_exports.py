@@ -1,0 +1,75 @@
+"""Writes docs/exports.md from the cases that the tests export: ``python docs/make_exports.py``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "exports.md"
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "use"))
+
+from export_cases import CASES, Place  # noqa: E402
+
+from nshot.predictors.folder import read  # noqa: E402
+from nshot.use.export import EXPORTS, export_of  # noqa: E402
+
+HEAD = """\
+# Exports
+
+A delivered folder can leave nshot: `nshot export DIR --to FORM --out FOLDER` writes it, has the
+form's own runtime answer the inputs that the folder was delivered with, in a new process, and ends
+with exit code 3 and a line for each answer that is another. How to add a form:
+[extend](extend/export.md).
+
+```sh
+nshot export runs/tickets --to standalone --out plain    # Python and numpy alone
+python plain/answer.py < new.jsonl > answers.jsonl
+nshot export runs/tickets --to onnx --out graph          # pip install 'nshot[onnx]'
+```
+
+- **json-ngrams**: `ngrams.json`, terms and weights for a runtime of one's own.
+- **merged**, **peft**: a language model as a folder that transformers loads, or an adapter that PEFT
+  puts on its base ([how they are asked](extend/export.md)).
+- **standalone**: `answer.py`, which is the same in every folder, with `model.json` and
+  `arrays.safetensors`. It needs Python 3.10 and numpy, and reads a line of JSON an input. A prompt
+  asks the endpoint that it was measured on (`NSHOT_ENDPOINT` names another), with the key of
+  `NSHOT_API_KEY` or `OPENAI_API_KEY`.
+- **onnx**: `model.onnx` (encoder, pooling, head in one graph; `input_ids` and `attention_mask` in,
+  `scores` out), `tokenizer.json` for the package tokenizers, `head.json` with the labels, what
+  stands before each text and how many tokens are read. On the processor it is no faster than torch;
+  it runs where torch does not.
+
+## Which predictor takes which form
+
+This table is written by `python docs/make_exports.py` from the cases that `tests/use` exports and
+compares, answer by answer.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows, takes = [], dict[str, str]()
+    with tempfile.TemporaryDirectory() as place:
+        for number, (name, save) in enumerate(CASES.items()):
+            folder = Path(place) / str(number)
+            save(Place(folder))
+            saved = read(folder)
+            cells = [_cell(form, export_of(form).why_not(saved), takes) for form in EXPORTS]
+            rows.append(f"| {name} | {' | '.join(cells)} |")
+    head = f"| predictor | {' | '.join(EXPORTS)} |\n|---{'|---' * len(EXPORTS)}|"
+    return "\n".join([HEAD, head, *rows, "", *(f"- {one}." for one in takes.values())]) + "\n"
+
+
+def _cell(form: str, reason: str | None, takes: dict[str, str]) -> str:
+    """``works``, or why not; what the form takes instead is said under the table."""
+    if reason is None:
+        return "works"
+    short, _, instead = reason.partition(f": {form} takes ")
+    if instead:
+        takes.setdefault(form, f"**{form}** takes {instead}")
+    return "no" if short.startswith("a predictor of kind") else f"no: {short}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

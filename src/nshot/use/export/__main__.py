@@ -1,0 +1,31 @@
+"""``python -m nshot.use.export FORM FOLDER``: inputs as lines of JSON in, predictions out.
+
+What an export answers is asked of a process that never saw the predictor it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from nshot.core.errors import NshotError
+from nshot.core.serial import dumps, from_data, to_data
+from nshot.core.types import Input
+from nshot.use.export import export_of
+
+
+def main(form: str, folder: str) -> int:
+    """2 or 3 where the folder does not answer, with the reason on standard error."""
+    inputs = [from_data(Input, json.loads(line)) for line in sys.stdin]
+    try:
+        answers = export_of(form).answer(Path(folder), inputs)
+    except NshotError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    sys.stdout.writelines(dumps(to_data(one), canonical=False) + "\n" for one in answers)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))
