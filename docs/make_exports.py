@@ -29,8 +29,8 @@ nshot export runs/tickets --to onnx --out graph          # pip install 'nshot[on
 ```
 
 - **json-ngrams**: `ngrams.json`, terms and weights for a runtime of one's own.
-- **merged**, **peft**: a language model as a folder that transformers loads, or an adapter that PEFT
-  puts on its base ([how they are asked](extend/export.md)).
+- **merged**, **peft**: a language model as a folder that transformers loads, or an adapter that
+  PEFT puts on its base ([how they are asked](extend/export.md)).
 - **standalone**: `answer.py`, which is the same in every folder, with `model.json` and
   `arrays.safetensors`. It needs Python 3.10 and numpy, and reads a line of JSON an input. A prompt
   asks the endpoint that it was measured on (`NSHOT_ENDPOINT` names another), with the key of

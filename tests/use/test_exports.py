@@ -129,6 +129,12 @@ def test_what_is_missing_or_broken_says_so(tmp_path: Path, monkeypatch: pytest.M
     for form in FORMS:
         with pytest.raises(InputError, match=f"nshot export DIR --to {form}"):
             export_of(form).answer(tmp_path, INPUTS)
+    CASES["constant"](Place(tmp_path / "saved"))
+    (tmp_path / "into").mkdir()
+    export_of("standalone").write(read(tmp_path / "saved"), open_models(), tmp_path / "into")
+    (tmp_path / "into" / PROGRAM).write_text("print('something else')")
+    with pytest.raises(InputError, match="not the program that nshot writes"):
+        export_of("standalone").answer(tmp_path / "into", INPUTS)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name in ("onnx", "onnxscript", "onnxruntime"):
         monkeypatch.delitem(sys.modules, name, raising=False)

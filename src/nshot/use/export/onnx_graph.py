@@ -147,7 +147,7 @@ def _traced(module: Graph, ids: list[int], limit: int, path: Path) -> None:
     """Export with any number of rows, and of tokens up to `limit`; the weights are inside."""
     tokens = torch.tensor([ids, ids])
     size = torch.export.Dim.DYNAMIC
-    dynamic = {0: size, 1: size(min=1, max=limit)}  # type: ignore[operator]
+    dynamic = {0: size, 1: size(min=1, max=limit)}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

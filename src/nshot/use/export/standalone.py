@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +52,7 @@ class Standalone:
         from nshot.predictors.calibrated import unwrapped
 
         saved, calibrations = unwrapped(saved)
-        write_atomic(into / PROGRAM, Path(standalone_answer.__file__).read_bytes())
+        write_atomic(into / PROGRAM, _program())
         if saved.arrays:
             arrays = (saved.folder / predictor.ARRAYS).read_bytes()
             write_atomic(into / ARRAYS, arrays)
@@ -74,17 +71,22 @@ class Standalone:
         write_atomic(into / MODEL, dumps(body))
 
     def answer(self, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
-        """By the folder's own program, in a process that finds nothing of nshot."""
+        """By the program, which is this package's copy: another text in the folder is not run."""
         if not (folder / PROGRAM).is_file() or not (folder / MODEL).is_file():
             do = f"nshot export DIR --to {self.form} --out FOLDER"
             raise InputError(Fault(f"no {PROGRAM} or no {MODEL}", do=do, where=str(folder)))
-        lines = "".join(json.dumps(_row(one)) + "\n" for one in inputs)
-        command = [sys.executable, "-I", str(folder.resolve() / PROGRAM)]
-        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RunFailed(f"{PROGRAM} ended with {done.returncode}: {done.stderr[-400:]}")
-        answers = [json.loads(line) for line in done.stdout.split("\n") if line]
+        if (folder / PROGRAM).read_bytes() != _program():
+            problem, do = "it is not the program that nshot writes", "export again"
+            raise InputError(Fault(problem, do=do, where=str(folder / PROGRAM)))
+        try:
+            answers = standalone_answer.Model(folder).predict([_row(one) for one in inputs])
+        except RuntimeError as error:  # of an endpoint
+            raise RunFailed(str(error)) from None
         return [Prediction(one["answer"], tuple(one["scores"])) for one in answers]
+
+
+def _program() -> bytes:
+    return Path(standalone_answer.__file__).read_bytes()
 
 
 def _row(one: Input) -> dict[str, Any]:

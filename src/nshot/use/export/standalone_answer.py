@@ -126,9 +126,9 @@ class Model:
 
     def _read(self, row: Mapping[str, Any]) -> tuple[Fields, Fields]:
         """The texts of a row by field, and the turns of a conversation by role."""
-        if isinstance(row.get("messages"), list):
+        if isinstance(row.get("messages"), (list, tuple)):
             return [], [(turn["role"], turn["content"]) for turn in row["messages"]]
-        if isinstance(row.get("fields"), list):
+        if isinstance(row.get("fields"), (list, tuple)):
             return row["fields"], []
         names = [name for name, _ in self.task.get("field_names", [])] or list(row)
         fields = [(name, str(row[name])) for name in names if str(row.get(name, "")).strip()]
