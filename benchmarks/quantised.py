@@ -121,11 +121,11 @@ def measure(form: str, out: Path, rows: int) -> dict[str, Any]:
 
     times = {
         "read_1": timed(lambda: lm.next_logits(some[:1]), 20),
-        "read_32": timed(lambda: lm.next_logits(many), 3),
+        "read_32": timed(lambda: lm.next_logits(many), 2),
         "write_1": timed(lambda: write_texts(prompts[:1]), 10),
     }
     one_text = lengths[0]
-    times["write_32"] = timed(lambda: write_texts(prompts), 3)
+    times["write_32"] = timed(lambda: write_texts(prompts), 2)
     return {
         "form": form,
         "bytes": folder_bytes(locate(ref)) if form == TORCH else Path(str(name)).stat().st_size,
