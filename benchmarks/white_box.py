@@ -1,12 +1,12 @@
 """Half the layers under a teacher's logits, and weights trained on the grid of a 4-bit file.
 
-    python benchmarks/white_box.py OUT [--write]
+    python benchmarks/white_box.py OUT [--quick] [--write]
 
 On SST-2 and ten BANKING77 intents: LoRA on the embedded language model, from a few labelled rows;
 a student with 14 of its 30 layers, alone on these rows, and taught by the LoRA with rows that have
 no labels; the LoRA rounded to Q4_0 after training, and trained on the grid of Q4_0 with the same
 data and steps. Each on the same test rows, one after the other on one thread. What OUT holds
-already is not made again.
+already is not made again. ``--quick``: the second table alone, on few rows of SST-2.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from nshot.models.catalog import resolve
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
-from table import ROOT, line, write
+from table import ROOT, line, mark, write
 
 LAYERS = 14
 TUNED: dict[str, Any] = {"learning_rate": 5e-4, "epochs": 3, "batch_size": 8, "max_steps": 600}
@@ -51,16 +51,19 @@ class Rows(NamedTuple):
     test: tuple[Example, ...]
 
 
+QUICK: dict[str, Any] = {**TUNED, "learning_rate": 1e-3, "epochs": 2}
 SIZES = {"sst2": (100, 400, 100), "banking10": (12, 300, 20)}
 """Labelled rows of each label, rows without labels, test rows of each label."""
+FEW = (24, 1, 50)
+"""The same of ``--quick``."""
 
 
-def rows(name: str) -> Rows:
+def rows(name: str, sizes: tuple[int, int, int]) -> Rows:
     """The first rows of each label, those that follow without labels, and test rows."""
     import random
 
     train, test, _, _ = DATA[name]()
-    labelled, unlabelled, asked = SIZES[name]
+    labelled, unlabelled, asked = sizes
     draw = random.Random(0)
     draw.shuffle(train)
     draw.shuffle(test)
@@ -102,6 +105,9 @@ def rounded(place: Path, into: Path, base: ModelRef, task: Task, models: Any) ->
     return Prompted(task, models, ModelRef(base.engine, base.name, deltas=(delta,)), tuned.format)
 
 
+KINDS = ("lora", "taught", "alone", "rounded", "qat")
+
+
 class Piece(NamedTuple):
     """How one row of the table came out."""
 
@@ -113,7 +119,7 @@ class Piece(NamedTuple):
     notes: list[str]
 
 
-def piece(name: str, kind: str, out: Path, data: Rows) -> Piece:
+def piece(name: str, kind: str, out: Path, data: Rows, tuned: dict[str, Any]) -> Piece:
     """Adapt, save, load afresh, ask; or read what was kept."""
     folder, path = out / name / kind, out / name / f"{kind}.json"
     if path.exists():
@@ -122,7 +128,7 @@ def piece(name: str, kind: str, out: Path, data: Rows) -> Piece:
     bench = Workbench(open_models(), base, folder=out / name / f"{kind}-work", on_progress=shown)
     start = time.perf_counter()
     if not (folder / "nshot.json").exists():
-        predictor = made(kind, out / name, bench, base, data)
+        predictor = made(kind, out / name, bench, base, data, tuned)
         write_folder(folder, predictor.save)
     built = time.perf_counter() - start
     models = open_models()
@@ -152,14 +158,16 @@ def shown(done: int, total: int, what: str) -> None:
         print(f"  {what} {done} of {total}", flush=True)
 
 
-def made(kind: str, out: Path, bench: Workbench, base: ModelRef, data: Rows) -> Predictor:
+def made(
+    kind: str, out: Path, bench: Workbench, base: ModelRef, data: Rows, tuned: dict[str, Any]
+) -> Predictor:
     """What answers for a row of the table."""
     student = FewerLayers(**STUDENT, epochs=2, max_steps=120)
     methods: dict[str, Callable[[], Any]] = {
-        "lora": lambda: LoRA(**TUNED),
+        "lora": lambda: LoRA(**tuned),
         "taught": lambda: Distil(teacher=FromFolder(folder=str(out / "lora")), student=student),
         "alone": lambda: FewerLayers(**STUDENT, epochs=4, max_steps=120),
-        "qat": lambda: QAT(**TUNED),
+        "qat": lambda: QAT(**tuned),
     }
     if kind == "rounded":
         return rounded(out / "lora", out / "rounded-model", base, data.task, bench.models)
@@ -218,20 +226,24 @@ def grid(known: dict[str, dict[str, Piece]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
+    parser.add_argument("--quick", action="store_true", help="little of SST-2, the grid alone")
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.relative_to(ROOT)}")
     arguments = parser.parse_args()
+    kinds = ("lora", "rounded", "qat") if arguments.quick else KINDS
+    tuned = QUICK if arguments.quick else TUNED
     known: dict[str, dict[str, Piece]] = {}
-    for name in SIZES:
-        data = rows(name)
+    for name, sizes in ({"sst2": FEW} if arguments.quick else SIZES).items():
+        data = rows(name, sizes)
         (arguments.out / name).mkdir(parents=True, exist_ok=True)
-        kinds = ("lora", "taught", "alone", "rounded", "qat")
-        known[name] = {kind: piece(name, kind, arguments.out, data) for kind in kinds}
-    where = f"One thread of {machine.device()}, beside other work on the machine."
-    texts = f"{layers(known)}\n\n{where}", f"{grid(known)}\n\n{where}"
-    print("\n\n".join(texts))
-    if arguments.write:
-        write("white_box.py, layers", texts[0], PAGE)
-        write("white_box.py, grid", texts[1], PAGE)
+        known[name] = {kind: piece(name, kind, arguments.out, data, tuned) for kind in kinds}
+    tables = {"grid": grid(known)} | ({} if arguments.quick else {"layers": layers(known)})
+    where = f"one thread of {machine.device()}, beside other work on the machine."
+    count = "; ".join(f"{name}: {len(one['lora'].right)} test rows" for name, one in known.items())
+    for part, table in tables.items():
+        text = f"{table}\n\n{count}; {where}"
+        print(text)
+        if arguments.write and mark(f"white_box.py, {part}") in PAGE.read_text(encoding="utf-8"):
+            write(f"white_box.py, {part}", text, PAGE)
 
 
 if __name__ == "__main__":
