@@ -61,6 +61,7 @@ bench: .bench/venv/ready
 	$(BIN)/python benchmarks/generation.py --write
 	$(BIN)/python benchmarks/adapters.py --write
 	$(BIN)/python benchmarks/decision.py --write
+	$(BIN)/python benchmarks/serve.py --write
 
 # Without a GPU it says so and ends well.
 bench-gpu: $(VENV)/ready

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import nshot
 from house import SCORER, fields
-from nshot.core.types import Example, Label, Task
+from nshot.core.types import Example, Label, ModelRef, Task
 from nshot.models import open_models
+from nshot.models.base import Question, TypedRequest
 from nshot.predictors.prompted import Prompted
 from nshot.use.serve.deciding import Decision
 
@@ -181,3 +182,19 @@ def test_the_prompt_helper_is_a_classifier(tmp_path: Path) -> None:
         criteria = dict.fromkeys(TEXTS)
         body = asked(client, "money back", "prompt", q={"type": "choice", "criteria": criteria})
         assert body["answers"]["q"]["choice"] == "refund"
+
+
+@pytest.mark.parametrize("engine", ["systemone", "decisions"])
+def test_our_own_clients_of_decision_models_ask_it(
+    engine: str, client: Client, folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `nshot compare --model systemone:NAME@ADDRESS` asks of a service, asked of ours."""
+    monkeypatch.setenv("NSHOT_API_KEY", "none-is-needed-here")
+    model = open_models().open(ModelRef(engine, f"head@{client.url}/v1"))
+    topic = Question("choice", "Which topic?", tuple((name, "") for name in TEXTS))
+    sure = Question("yes_no", "Is it about money?", (("yes", "money"), ("no", "")))
+    (reply,) = model.decide([TypedRequest("money back", (topic, sure))])
+    (prediction,) = nshot.load(folders[0]).predict(["money back"])
+    assert reply.probabilities[0] == pytest.approx([math.exp(one) for one in prediction.scores])
+    assert sum(reply.probabilities[1]) == pytest.approx(1)
+    assert reply.tokens_in > 0

@@ -170,6 +170,13 @@ def test_every_fault_of_the_start_is_told_before_anything_is_loaded(tmp_path: Pa
         Server([tmp_path], Settings(port=0))
 
 
+def test_python_refuses_what_the_command_refuses(folders: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="without a token"):
+        nshot.serve(folders[0], host="0.0.0.0")
+    with pytest.raises(InputError, match="no tokens"):
+        nshot.serve([folders[0]], token_file=tmp_path / "nowhere")
+
+
 def test_the_description_knows_every_route(client: Client) -> None:
     paths = client.get("/openapi.json").body["paths"]
     assert {"/v1/classify", "/v1/systemone", "/v1/models", "/v1/embeddings"} <= set(paths)
