@@ -280,6 +280,7 @@ def test_another_pick_in_the_same_folder_replaces_the_winner(
         assert go(files, out, methods=methods).pick == pick
         told = json.loads((out / "winner" / "method.json").read_text())
         assert told["spec"]["method"] == pick
+        assert f"method `{pick}`" in (out / "winner" / "README.md").read_text()
         assert nshot.load(out).check() == []
 
 

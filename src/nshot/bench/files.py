@@ -9,10 +9,12 @@ from typing import Any
 
 from nshot.bench.collect import Collected, Collector
 from nshot.bench.history import Verdicts, race_of
+from nshot.bench.jobs.deliver import WINNER
 from nshot.board.details import contested_rows, details
 from nshot.board.schema import Advice, Board, Machine
 from nshot.data.json_lines import write_rows
 from nshot.report import write as write_report
+from nshot.report.card import write_card
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Files:
         contested, rows = contested_rows(facts, collected.entries, advice.could_be_best)
         times = self.started, time.time()
         race = race_of(collector.race, collector.known, self._verdicts)
+        if collector.folder(root):
+            write_card(root / WINNER, board)
         folder = collector.folder(root)
         details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
         write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
