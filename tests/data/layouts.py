@@ -231,6 +231,43 @@ def tables() -> list[Layout]:
             first="The amount is wrong, correct it",
             note="space",
         ),
+        Layout(
+            "commas in texts, no quotes anywhere",
+            group,
+            {
+                "t.csv": joined(
+                    [HEAD, *((f"{t}, {n}" if i % 3 else t, n) for i, (t, n) in enumerate(PLAIN))]
+                )
+            },
+            note="without quotes in a text",
+        ),
+        Layout(
+            "a title and a blank line above the header",
+            group,
+            {"t.csv": "Tickets of May\n\n" + joined([HEAD, *PLAIN])},
+            note="above the header",
+        ),
+        Layout(
+            "single quotes",
+            group,
+            {"t.csv": "".join(f"'{t}','{n}'\n" for t, n in [HEAD, *ENGLISH])},
+            note="single quotes",
+        ),
+        Layout(
+            "two colons", group, {"t.txt": joined([(n, t) for t, n in ENGLISH], "::")}, note="'::'"
+        ),
+        Layout(
+            "a table drawn with bars",
+            group,
+            {"t.md": "".join(f"| {t} | {n} |\n" for t, n in [HEAD, ("---", "---"), *ENGLISH])},
+            note="drawn with bars",
+        ),
+        Layout(
+            "JSON lines in a file called .csv",
+            group,
+            {"t.csv": lines(records(ENGLISH))},
+            note="this is JSON",
+        ),
         Layout("no header", group, {"t.csv": quoted(ENGLISH)}, note="no header", flags=()),
         Layout(
             "no header, label first",
@@ -448,6 +485,84 @@ def tables() -> list[Layout]:
             labels=(),
         ),
         Layout(
+            "prices in millions and thousands",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("title", "price"),
+                        *(
+                            (t, f"${p:.1f}K" if i % 2 else f"${p / 100:.2f}M")
+                            for i, (t, p) in enumerate(prices)
+                        ),
+                    ]
+                )
+            },
+            kind="number",
+            rows=24,
+            labels=(),
+        ),
+        Layout(
+            "weights in kg and g",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("title", "weight"),
+                        *(
+                            (t, f"{p:.1f} kg" if i % 2 else f"{p:.0f} g")
+                            for i, (t, p) in enumerate(prices)
+                        ),
+                    ]
+                )
+            },
+            kind="",
+            note="several units",
+        ),
+        Layout(
+            "a column that says train, val, test",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("text", "label", "split"),
+                        *(
+                            (t, n, ["train", "train", "val", "test"][i % 4])
+                            for i, (t, n) in enumerate(PLAIN)
+                        ),
+                    ]
+                )
+            },
+            rows=12,
+            note="says which rows are which",
+        ),
+        Layout(
+            "Google AutoML: TRAIN, text, label, no header",
+            group,
+            {
+                "t.csv": joined(
+                    [(["TRAIN", "TRAIN", "TEST"][i % 3], *pair) for i, pair in enumerate(PLAIN)]
+                )
+            },
+            note="says which rows are which",
+        ),
+        Layout(
+            "a workbook with sheets train and test",
+            group,
+            {"t.xlsx": workbook([HEAD, *ENGLISH[:10]], test=[HEAD, *ENGLISH[10:]])},
+            note="says which rows are which",
+        ),
+        Layout(
+            "a workbook that begins with a page of notes",
+            group,
+            {
+                "t.xlsx": workbook(
+                    [("Read me",), ("The rows are on the next sheet",)], data=[HEAD, *ENGLISH]
+                )
+            },
+            note="'data' is read",
+        ),
+        Layout(
             "a test file without labels",
             group,
             {
@@ -462,13 +577,18 @@ def tables() -> list[Layout]:
     ]
 
 
-def workbook(rows: Sequence[Sequence[object]]) -> bytes:
-    """One sheet."""
+def workbook(rows: Sequence[Sequence[object]], **others: Sequence[Sequence[object]]) -> bytes:
+    """A sheet ``train``, and others by their names."""
     import openpyxl
 
     book = openpyxl.Workbook()
+    book.active.title = "train"
     for row in rows:
         book.active.append([*row])
+    for name, more in others.items():
+        sheet = book.create_sheet(name)
+        for row in more:
+            sheet.append([*row])
     saved = io.BytesIO()
     book.save(saved)
     return saved.getvalue()
@@ -744,6 +864,23 @@ def json_files() -> list[Layout]:
             {"t.json": json.dumps([["text", "label"], *map(list, ENGLISH)])},
         ),
         Layout(
+            "arrays without names",
+            group,
+            {"t.json": json.dumps([[*pair] for pair in ENGLISH])},
+            note="no names",
+        ),
+        Layout(
+            "CLINC150: train, val and test in one document, pairs in each",
+            group,
+            {
+                "data_full.json": json.dumps(
+                    {"val": ENGLISH[:4], "train": ENGLISH[4:12], "test": ENGLISH[12:]}
+                )
+            },
+            rows=12,
+            note="says which rows are which",
+        ),
+        Layout(
             "packed: .jsonl.gz", group, {"t.jsonl.gz": gzip.compress(lines(rows).encode(), mtime=0)}
         ),
         Layout(
@@ -992,6 +1129,44 @@ def conversations() -> list[Layout]:
             rows=10,
         ),
         Layout(
+            "arenas: response_a, response_b, winner",
+            group,
+            {
+                "a.csv": quoted(
+                    [
+                        ("prompt", "response_a", "response_b", "winner"),
+                        *((q, c, r, ["a", "b", "tie"][i % 3]) for i, (q, c, r) in enumerate(pairs)),
+                    ]
+                )
+            },
+            kind="rank",
+            labels=(),
+            rows=7,
+            note="two answers and which is better",
+        ),
+        Layout(
+            "AlpacaFarm: output_1, output_2, preference",
+            group,
+            {
+                "a.json": json.dumps(
+                    [
+                        {
+                            "instruction": q,
+                            "input": "",
+                            "output_1": c,
+                            "output_2": r,
+                            "preference": 1 + i % 2,
+                        }
+                        for i, (q, c, r) in enumerate(pairs)
+                    ]
+                )
+            },
+            kind="rank",
+            labels=(),
+            rows=10,
+            note="two answers and which is better",
+        ),
+        Layout(
             "KTO: prompt, completion, label",
             group,
             {
@@ -1137,6 +1312,56 @@ def folders() -> list[Layout]:
             {**texts("d/", [(t, unicodedata.normalize("NFD", n)) for t, n in KOREAN])},
             where="d",
             **KO,
+        ),
+        Layout(
+            "one folder with everything in it",
+            group,
+            texts("d/tickets/", ENGLISH),
+            where="d",
+            note="tickets in d is read",
+        ),
+        Layout(
+            "train and test in each class",
+            group,
+            {
+                f"d/{n}/{'test' if i > 11 else 'train'}/{i}.txt": t
+                for i, (t, n) in enumerate(ENGLISH)
+            },
+            where="d",
+            note="says which rows are which",
+        ),
+        Layout(
+            "folds with the classes in them",
+            group,
+            {f"d/fold{i % 4 // 2}/{n}/{i}.txt": t for i, (t, n) in enumerate(ENGLISH)},
+            where="d",
+            note="folds",
+        ),
+        Layout(
+            "IMDb: train/pos, train/neg, train/unsup",
+            group,
+            {
+                **texts("d/train/", ENGLISH[:12]),
+                "d/train/unsup/1.txt": "who knows",
+                **texts("d/test/", ENGLISH[12:]),
+            },
+            where="d",
+            note="unsup",
+        ),
+        Layout(
+            "20 Newsgroups: files named by numbers",
+            group,
+            {f"d/{n}/{50000 + i}": t for i, (t, n) in enumerate(ENGLISH)},
+            where="d",
+        ),
+        Layout(
+            "train/data.csv and test/data.csv",
+            group,
+            {
+                "d/train/data.csv": joined([HEAD, *PLAIN[:10]]),
+                "d/test/data.csv": joined([HEAD, *PLAIN[10:]]),
+            },
+            where="d",
         ),
         Layout(
             "train.csv and test.csv",

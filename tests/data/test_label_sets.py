@@ -19,6 +19,7 @@ from nshot.data import Loaded, load, split
 from nshot.data.faults import Faults
 from nshot.data.label_sets import tell_several
 from nshot.data.tables import read_table
+from nshot.data.values import items_of
 
 SETS = [["joy"], ["anger", "fear"], ["anger"], ["joy", "fear"], [], ["fear"]] * 3
 
@@ -192,3 +193,16 @@ def test_one_label_that_applies_or_not_is_a_task(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows if not row["labels"]), "utf-8")
     with pytest.raises(InputError, match="no label"):
         load(path, kind="multilabel")
+
+
+@pytest.mark.parametrize("form", ["{{'{0}', '{1}'}}", "{{{0},{1}}}", "('{0}', '{1}')", "#{0} #{1}"])
+def test_sets_arrays_and_hashtags_are_lists(form: str) -> None:
+    assert sorted(name.strip("#") for name in items_of(form.format("joy", "fear")) or []) == [
+        "fear",
+        "joy",
+    ]
+
+
+@pytest.mark.parametrize("text", ["{a: b}", "(see above)", "#1", "C#", "{}"])
+def test_other_cells_are_no_lists(text: str) -> None:
+    assert not items_of(text)

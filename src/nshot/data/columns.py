@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,6 +73,8 @@ _TEXTS = 4
 """Columns of text that are taken together where none is named."""
 _FILLED = 0.8
 """Share of the rows that a column of labels has a value in."""
+_TIME = re.compile(r"\s*\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{1,4}[\sT]")
+"""A date at the beginning, and a time or more behind it."""
 _LABEL_WIDTH = 40
 """Characters: a column of longer values, on average, is no label column."""
 
@@ -383,7 +386,7 @@ def _looks_like_text(table: Table, column: str) -> bool:
     if not values or not all(isinstance(value, str) for value in values):
         return False
     spaced = sum(" " in value.strip() for value in values)
-    if 2 * len(values) < len(table.rows):
+    if 2 * len(values) < len(table.rows) or all(map(_TIME.match, values)):
         return False
     return len(set(values)) > 0.5 * len(values) and spaced > 0.5 * len(values)
 

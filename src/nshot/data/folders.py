@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Literal, TypeAlias
 
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files import READ
 from nshot.data.files.encoding import decoded_alike
+from nshot.data.part_column import PART
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, foreign
+from nshot.data.roles import ROLES, Role, are_parts, role_of
 from nshot.data.table import Row, Table
 
 IMAGE_COLUMN = "image"
@@ -27,18 +28,13 @@ _LEFT_BEHIND = frozenset(
 )
 """What systems put into folders, besides hidden files; in lower case."""
 
-_Role: TypeAlias = Literal["train", "validation", "test"]
-_ROLES: Mapping[str, _Role] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of the parts of a data set, in lower case."""
+
+_TEXTS = frozenset({".txt", ".text", ".eml"})
+"""Endings of files of one text each; a file whose name is a number is one too (20 Newsgroups)."""
+_FOLD = re.compile(r"(fold|part|split|cv|batch|shard)[-_ ]?\d+", re.IGNORECASE)
+_UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unlabeled_data", "no_label"})
+_DEEP = 4
+"""Folders in folders that are looked through."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def parts_of(path: Path, test: Path | None = None) -> Parts | None:
     if not roles:
         return None
     _check_parts(path, roles)
-    chosen = {role: place for place, role in roles.items()}
+    chosen = {role: _only_file(place) for place, role in roles.items()}
     train, held = chosen["train"], chosen.get("test") or chosen.get("validation")
     uses = [f"{train.name} to learn from"]
     if held is not None:
@@ -76,19 +72,41 @@ def parts_of(path: Path, test: Path | None = None) -> Parts | None:
     return Parts(train, test or held, (f"parts of {path.name}: {'; '.join(uses)}",))
 
 
+def within(path: Path) -> Path:
+    """The folder that holds the data: one that holds nothing but another folder is looked through.
+
+    A folder of files only is a class, and is not.
+    """
+    for _ in range(_DEEP):
+        inner = _rows_in(path)
+        if len(inner) != 1 or not inner[0].is_dir() or not _rows_in(inner[0]):
+            break
+        if not folders_of(inner[0]) and not _roles(inner[0]):
+            break
+        path = inner[0]
+    return path
+
+
+def _only_file(place: Path) -> Path:
+    """Of a folder of one file of rows the file."""
+    inner = _rows_in(place) if place.is_dir() else []
+    alone = len(inner) == 1 and inner[0].is_file() and inner[0].suffix.lower() != ".txt"
+    return inner[0] if alone else place
+
+
 def _rows_in(path: Path) -> list[Path]:
     """The sub-folders; where there is none, the files of rows."""
     files = (p for p in path.iterdir() if p.is_file() and p.suffix.lower() in READ and _seen(p))
     return folders_of(path) or sorted(files)
 
 
-def _roles(path: Path) -> dict[Path, _Role]:
+def _roles(path: Path) -> dict[Path, Role]:
     """The sub-folders, or files, that are parts."""
     places = _rows_in(path)
     if len(places) == 1 and places[0].is_file():
         return {places[0]: "train"}
     words = {place: _last_word(place) for place in places}
-    roles = {place: _ROLES[word] for place, word in words.items() if word in _ROLES}
+    roles = {place: ROLES[word] for place, word in words.items() if word in ROLES}
     if len(roles) == len(places) or not all(place.is_dir() for place in roles):
         return roles
     return {place: role for place, role in roles.items() if folders_of(place)}
@@ -103,7 +121,7 @@ def _last_word(place: Path) -> str:
     return re.split(r"[-_ ]", stem)[-1]
 
 
-def _check_parts(path: Path, roles: Mapping[Path, _Role]) -> None:
+def _check_parts(path: Path, roles: Mapping[Path, Role]) -> None:
     """Refuse what cannot be told: two of one part, nothing to learn from."""
     names = ", ".join(place.name for place in roles)
     train = [quote(str(place)) for place, role in roles.items() if role == "train"]
@@ -112,6 +130,16 @@ def _check_parts(path: Path, roles: Mapping[Path, _Role]) -> None:
     if len(set(roles.values())) < len(roles):
         first, second = (train or others)[0], (others if train else others[1:])[:1]
         do = " --test ".join([f"nshot check {first}", *second])
+        pieces = [place for place, role in roles.items() if role == "train"]
+        if len(pieces) > 1 and all(p.suffix.lower() in (".csv", ".tsv") for p in pieces):
+            whole = quote(str(path / f"whole{pieces[0].suffix}"))
+            put = f"(cat {train[0]}; tail -qn +2 {' '.join(train[1:])}) > {whole}"
+            do = f"{put}; " + " --test ".join([f"nshot check {whole}", *second])
+        elif len(pieces) > 1 and all(p.suffix.lower() == ".jsonl" for p in pieces):
+            whole = quote(str(path / "whole.jsonl"))
+            do = f"cat {' '.join(train)} > {whole}; " + " --test ".join(
+                [f"nshot check {whole}", *second]
+            )
         raise InputError(Fault(f"several of one part: {names}", expected, do, str(path)))
     if not train:
         rest = [quote(str(p)) for p in folders_of(path) if p not in roles]
@@ -130,7 +158,11 @@ def read_folder(path: Path, faults: Faults, encoding: str | None = None) -> Tabl
     try:
         classes = folders_of(path)
         if classes:
-            return read_classes(path, classes, faults, encoding)
+            notes: list[str] = []
+            table = read_classes(path, _sound_classes(classes, notes), faults, encoding)
+            if table is not None:
+                table.notes += notes
+            return table
         data = sorted(p.name for p in path.iterdir() if p.suffix.lower() in READ)
     except OSError as error:
         where = str(error.filename or path)
@@ -139,6 +171,24 @@ def read_folder(path: Path, faults: Faults, encoding: str | None = None) -> Tabl
     do = f"name a file: {', '.join(data[:8])}" if data else ""
     faults.add(Fault("the folder has no sub-folders", _CLASSES, do, where=str(path)))
     return None
+
+
+def _sound_classes(classes: Sequence[Path], notes: list[str]) -> list[Path]:
+    """The folders of classes: those in folds, and without one of unlabelled texts."""
+    if len(classes) > 1 and all(_FOLD.fullmatch(p.name) and folders_of(p) for p in classes):
+        notes.append(f"{', '.join(p.name for p in classes)} are folds: the classes are in them")
+        classes = [inner for fold in classes for inner in folders_of(fold)]
+    bare = [p for p in classes if p.name.casefold() in _UNLABELLED]
+    if bare and len({p.name for p in classes} - {p.name for p in bare}) > 1:
+        notes.append(f"{', '.join(p.name for p in bare)}: files without a label, left out")
+        classes = [p for p in classes if p not in bare]
+    return list(classes)
+
+
+def _part_of(place: str) -> str | None:
+    """The part that a file of a class is in: ``cats/train/1.txt``."""
+    pieces = place.split("/")
+    return pieces[1] if len(pieces) > 2 and role_of(pieces[1]) else None
 
 
 def read_classes(
@@ -162,9 +212,14 @@ def read_classes(
                 table.rows.append({**row, "label": folder.name})
                 table.places.append(place)
         if not count:
-            faults.at(path, "folder", folder.name, "no .txt file and no picture in it", _CLASSES)
+            problem, do = _nothing_in(folder, path)
+            faults.at(path, "folder", folder.name, problem, _CLASSES, do)
     if not _decode(table, faults, encoding):
         return None
+    parts = [_part_of(str(place)) for place in table.places]
+    in_parts = None not in parts and are_parts(part or "" for part in parts)
+    for row, part in zip(table.rows, parts, strict=True) if in_parts else ():
+        row[PART] = part
     kinds = {next(iter(row)) for row in table.rows}
     if len(kinds) > 1:
         faults.add(Fault("texts and pictures side by side", "one of the two", where=str(path)))
@@ -174,8 +229,17 @@ def read_classes(
     if outside:
         links = f"{len(outside)} links of {path.name} lead out of it, such as {outside[0]}"
         table.notes.append(f"{links}: not followed")
-    table.columns = (*kinds, "label")
+    table.columns = (*kinds, "label", *([PART] if in_parts else []))
     return table if table.rows else None
+
+
+def _nothing_in(folder: Path, root: Path) -> tuple[str, str]:
+    """What is wrong with a folder without texts and pictures, and what makes texts of its files."""
+    ends = sorted({file.suffix for file in files_of(folder)})
+    have = f": it has {', '.join(ends)}" if ends else ""
+    rename = f"find {quote(str(root))} -type f ! -name '*.txt' -exec mv {{}} {{}}.txt \\;"
+    do = f"{rename}   where these are texts" if ends else ""
+    return f"no .txt file and no picture in it{have}", do
 
 
 def folders_of(path: Path) -> list[Path]:
@@ -224,7 +288,7 @@ def _file_row(file: Path, place: str, root: Path, faults: Faults) -> Row | None:
         fault = foreign(file)
         faults.at(root, "file", place, fault.found, fault.expected, fault.do)
         return {}
-    if file.suffix.lower() != ".txt":
+    if file.suffix.lower() not in _TEXTS and not file.name.isdecimal():
         return None
     return {"text": file.read_bytes()}
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from nshot.core.errors import Fault
 from nshot.data.faults import Faults
+from nshot.data.roles import are_parts
 from nshot.data.table import Row, Table
 
 Record: TypeAlias = tuple[list[str] | None, int]
@@ -24,6 +25,7 @@ KNOWN_NAMES = frozenset({
     "label_text", "label_name", "intent", "category", "class", "topic", "sentiment", "target",
     "emotion", "tag", "gold_label", "group", "premise", "hypothesis", "sentence1", "sentence2",
     "text1", "text2", "rating", "score", "stars", "date", "name", "image", "file", "path",
+    "내용", "문장", "본문", "제목", "리뷰", "질문", "답변", "분류", "라벨", "레이블", "감정",
 })  # fmt: skip
 """Names that say that a line is a header, whatever stands under them."""
 UNNAMED = re.compile(r"(unnamed: \d+(_level_\d+)?(\.\d+)?)?", re.IGNORECASE)
@@ -95,9 +97,9 @@ def header_of(
     names = [without_marks(name) for name in first]
     width = len(names)
     body = [cells for cells, _ in records[1:] if len(cells) == width]
-    if reason := _looks_like_data(names, body):
+    if reason := why_data(names, body):
         body.insert(0, first)
-        names = _names_by_content(body, width)
+        names = names_by_content(body, width)
         notes.append(
             f"{path.name}: no header, for {reason}; the columns are called {', '.join(names)}"
         )
@@ -129,6 +131,10 @@ def table_of(
     if not filled:
         faults.add(Fault("the file has no header", where=str(path)))
         return None
+    titles = _titles(filled)
+    if titles:
+        filled = filled[titles:]
+        notes.append(f"{path.name}: {titles} {unit}s above the header are left out")
     header = header_of(path, filled, faults, notes, unit)
     body = filled[header.headed if header else 1 :]
     if header and (again := sum(header.repeats(cells) for cells, _ in body)):
@@ -150,7 +156,19 @@ def table_of(
     return table
 
 
-def _looks_like_data(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _titles(rows: Sequence[tuple[list[str], int]]) -> int:
+    """How many rows stand above the header: their first cell alone is filled, with no known name,
+    and a row with a known name follows."""
+    at = 0
+    while at < len(rows) - 2 and list(filter(str.strip, rows[at][0])) == rows[at][0][:1]:
+        at += 1
+    names = [{without_marks(cell).lower() for cell in cells} for cells, _ in rows[: at + 1]]
+    wide = len([cell for cell in rows[at][0] if cell.strip()]) > 1
+    known = bool(names[-1] & KNOWN_NAMES) and not any(one & KNOWN_NAMES for one in names[:-1])
+    return at if wide and known else 0
+
+
+def why_data(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Why the first record is no header; "" where it may be one.
 
     It is data where a cell of it is one of the few values that its column has, or a number above
@@ -174,14 +192,17 @@ def _looks_like_data(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return ""
 
 
-def _names_by_content(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """``text`` for the one column of words, ``label`` for the one of few values, else numbers."""
+def names_by_content(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """``text`` for the one column of words, ``label`` for the one of few values, ``split`` for the
+    one of parts, else numbers."""
     names = [f"column {at + 1}" for at in range(width)]
     values = [[row[at].strip() for row in rows] for at in range(width)]
     counted = [at for at in range(width) if counts_up(values[at])]
     wordy = [at for at in range(width) if _is_wordy(values[at])]
-    few = [at for at in range(width) if at not in (*counted, *wordy) and _repeats(values[at])]
-    for name, places in (("id", counted), ("text", wordy), ("label", few)):
+    parts = [at for at in range(width) if are_parts(values[at])]
+    taken = (*counted, *wordy, *parts)
+    few = [at for at in range(width) if at not in taken and _repeats(values[at])]
+    for name, places in (("id", counted), ("text", wordy), ("label", few), ("split", parts)):
         if len(places) == 1:
             names[places[0]] = name
     return names

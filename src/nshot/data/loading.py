@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.label_sets import BETWEEN
-from nshot.core.numbers import has_decimal_commas, number, written
+from nshot.core.numbers import number, written
 from nshot.core.spans import spans_of
 from nshot.core.spans import written as written_spans
 from nshot.core.types import (
@@ -46,14 +46,29 @@ from nshot.data.drawing import too_few
 from nshot.data.exports.votes import read_export
 from nshot.data.faults import Faults, Place
 from nshot.data.files import READ
-from nshot.data.folders import IMAGE_COLUMN, Parts, folders_of, parts_of, read_classes, read_folder
+from nshot.data.folders import (
+    IMAGE_COLUMN,
+    Parts,
+    folders_of,
+    parts_of,
+    read_classes,
+    read_folder,
+    within,
+)
 from nshot.data.formats import COLUMNS, detect, named, read
 from nshot.data.formats.format import Format
 from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.label_sets import read_label_sets
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.levels import ordered
-from nshot.data.numbers import as_points, leave_gaps_out, scale_of
+from nshot.data.numbers import (
+    as_points,
+    leave_gaps_out,
+    scale_of,
+    several_units,
+    writing_notes,
+)
+from nshot.data.part_column import PART, in_parts
 from nshot.data.picture_rows import (
     GROUP_COLUMN,
     check_pictures,
@@ -161,22 +176,27 @@ def load(
     for table in tables:
         if table is not None and (pictures or keys.pictures):
             table.pictures = Path(pictures) if pictures else keys.pictures
+    first = tables[0]
+    if first.unit != "file" or PART in first.columns:
+        used = (*given.text, *(name for name in (given.label, given.group, given.id) if name))
+        tables = [*in_parts(first, used, test_path is not None, notes), *tables[1:]]
+        first = tables[0] or first
     given = _grouped(tables, given, faults, notes)
     present = [table for table in tables if table]
     given = read_tokens(present, given, keys.tags, faults, notes)
-    if not format and not given.label and read_export(tables[0], faults):
+    if not format and not given.label and read_export(first, faults):
         for table in present[1:]:
             read_export(table, faults)
-    if faults and not tables[0].rows:
+    if faults and not first.rows:
         raise faults.error()
-    form = pinned or (None if format or _columns_given(given) else detect(tables[0]))
+    form = pinned or (None if format or _columns_given(given) else detect(first))
     if form is None:
         given = fold_flags(present, given, notes)
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
-    elif chosen := choose(tables[0], given, faults, notes):
+    elif chosen := choose(first, given, faults, notes):
         for table in present[1:]:
-            _call_alike(table, tables[0], chosen)
+            _call_alike(table, first, chosen)
         if chosen.kind in OF_LABELS:
             if test is None and not keys.test:
                 present = _without_bare_test(present, chosen.label, task_file.name, notes)
@@ -260,13 +280,22 @@ def _without_bare_test(
 ) -> list[Table]:
     """The tables without test rows that nobody asked for and that have no labels."""
     train, *tests = tables
-    bare = [test for test in tests if label not in test.columns]
-    notes += [
-        f"{test.path.name} has no labels: not used; once the run is done, "
-        f"nshot predict {quote(str(Path('runs') / name))} {quote(str(test.path))} answers it"
-        for test in bare
-    ]
+    bare = [test for test in tests if not any(_has_value(row.get(label)) for row in test.rows)]
+    for test in bare:
+        command = f"nshot predict {quote(str(Path('runs') / name))} {quote(str(test.path))}"
+        one_file = test.path == train.path
+        notes.append(
+            f"the test rows of {test.path.name} have no labels: not used"
+            if one_file
+            else f"{test.path.name} has no labels: not used; once the run is done, {command} "
+            "answers it"
+        )
     return [train, *(test for test in tests if test not in bare)]
+
+
+def _has_value(cell: Any) -> bool:
+    text = cell_text(cell)
+    return text is None or bool(text.strip())
 
 
 def _call_alike(table: Table, train: Table, columns: Columns) -> None:
@@ -416,6 +445,10 @@ def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Parts]:
         stem = whole.name if whole.is_dir() else whole.stem
         name = whole.parent.name if stem in _NAMELESS else stem
         task_file, train = TaskFile(source, name), source
+    if train.is_dir() and (inner := within(train)) != train:
+        looked = f"{inner.relative_to(train)} in {train.name} is read"
+        inside = parts_of(inner, test) or Parts(inner, test)
+        return task_file, replace(inside, notes=(looked, *inside.notes))
     parts = parts_of(train, test) if train.is_dir() else None
     return task_file, parts or Parts(train, test)
 
@@ -670,6 +703,8 @@ def _read_numbers(label: str, parts: Sequence[_Part], faults: Faults) -> list[st
                 faults.at(part.table.path, part.table.unit, place, problem, "a number in figures")
             else:
                 part.examples[i] = replace(example, targets=(written(value),))
+    if fault := several_units(label, texts, str(parts[0].table.path)):
+        faults.add(fault)
     if faults:
         return []
     scale = _scale(parts[0])
@@ -677,12 +712,11 @@ def _read_numbers(label: str, parts: Sequence[_Part], faults: Faults) -> list[st
         problem = f"all numbers of '{label}' are {written(scale.median)}"
         faults.add(Fault(problem, "numbers that differ", where=str(parts[0].table.path)))
         return []
-    commas = "numbers have decimal commas: 12,5 is read as 12.5"
     about = (
         f"numbers: median {scale.median:.4g}, on average {scale.deviation:.4g} away from it (that "
         "is the error of always answering the median; mae_skill is the share of it that is saved)"
     )
-    return [*([commas] if has_decimal_commas(texts) else []), about]
+    return [*writing_notes(texts), about]
 
 
 def _unordered(names: Sequence[str], path: Path) -> Fault:

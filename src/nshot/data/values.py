@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import re
 import unicodedata
 from collections import Counter
@@ -16,21 +17,25 @@ from nshot.data.faults import Faults
 from nshot.data.header import without_marks
 from nshot.data.table import Row, Table, cell_text
 
-_NO_LABEL = frozenset({"", "NaN", "nan", "NAN", "null", "N/A", "n/a", "#N/A", "<NA>"})
+_NO_LABEL = frozenset({"", "NaN", "nan", "NAN", "null", "N/A", "n/a", "#N/A", "<NA>", "\\N"})
 """What programs write where there is no value."""
 _STYLED: Mapping[str, Callable[[str], bool]] = {
     "None": lambda other: other[:1].isupper(),
     "Null": lambda other: other[:1].isupper(),
     "NA": str.isupper,
     "NULL": str.isupper,
+    **dict.fromkeys(("-", "--", "\u2014"), lambda other: not any(map(str.isalnum, other))),
 }
-"""The same, unless every other label is written like it: None beside Mild and Severe is a label."""
+"""The same, unless every other label is written like it: None beside Mild and Severe is a label,
+- beside +."""
 _UNLABELLED = frozenset({"-1", "-1.0"})
 """No label where the others are names."""
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _WHOLE = re.compile(r"([-+]?\d+)\.0+")
 _TRUTH = frozenset({"true", "false"})
 _SHOWN = 6
+_BRACKETED = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
+_HASHTAGS = re.compile(r"#[^\s#]+(\s+#[^\s#]+)+")
 
 
 def read_labels(
@@ -103,13 +108,31 @@ def _one_label(cell: Any) -> Any:
 
 
 def items_of(cell: Any) -> list[Any] | None:
-    """A cell as a list: it is one, or a text that prints one, as pandas writes it into a CSV."""
-    if isinstance(cell, str) and cell.strip()[:1] == "[" and cell.strip()[-1:] == "]":
+    """A cell as a list: it is one, or a text that prints one, as pandas writes it into a CSV.
+
+    A set (``{'a', 'b'}``), a tuple, an array of a database (``{a,b}``), several hashtags: lists.
+    """
+    if isinstance(cell, str) and cell.lstrip()[:1] not in ("[", "{", "(", "#"):
+        return None
+    if isinstance(cell, str) and _BRACKETED.fullmatch(cell.strip()):
+        text = cell.strip()
         try:
-            cell = ast.literal_eval(cell.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
+            cell = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            cell = _array(text)
+        if isinstance(cell, set | tuple):
+            cell = sorted(cell, key=str) if isinstance(cell, set) else list(cell)
+    elif isinstance(cell, str) and _HASHTAGS.fullmatch(cell.strip()):
+        return cell.split()
     return cell if isinstance(cell, list) else None
+
+
+def _array(text: str) -> list[str] | None:
+    """An array as PostgreSQL writes it: ``{a,"b c"}``."""
+    if text[0] != "{" or ":" in text or "=" in text:
+        return None
+    cells = next(csv.reader([text[1:-1]]), [])
+    return [cell.strip() for cell in cells if cell.strip()]
 
 
 def missing_texts(counts: Mapping[str, int], listed: Sequence[str]) -> set[str]:

@@ -90,11 +90,11 @@ def test_columns_or_labels_is_refused_and_both_cures_work(tmp_path: Path) -> Non
 
 def test_several_lists_are_refused_and_the_cure_works(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    with pytest.raises(InputError, match="2 lists of rows: 'train', 'test'") as caught:
-        table(path, {"train": ROWS, "test": ROWS[:1]})
+    with pytest.raises(InputError, match="2 lists of rows: 'old', 'new'") as caught:
+        table(path, {"old": ROWS, "new": ROWS[:1]})
     for command in caught.value.faults[0].do.split(" ; "):
         subprocess.run(["bash", "-c", command], check=True)
-    read = read_file(tmp_path / "a.train.json", Faults())
+    read = read_file(tmp_path / "a.old.json", Faults())
     assert read is not None
     assert read.rows == ROWS
 

@@ -61,9 +61,9 @@ def test_a_zip_of_several_names_them_and_the_cure_works(tmp_path: Path) -> None:
     path = zipped(tmp_path / "my set.zip", {"train.csv": CSV, "test.csv": CSV})
     with pytest.raises(InputError, match=r"an archive of 2 files: train.csv, test.csv") as caught:
         table(path)
-    command, _, name = caught.value.faults[0].do.partition(", and name one: ")
+    command, _, name = caught.value.faults[0].do.partition(" && nshot check ")
     subprocess.run(["bash", "-c", command], check=True, capture_output=True)
-    assert table(Path(name.strip("'"))).rows == ROWS
+    assert table(Path(name.strip("'")) / "train.csv").rows == ROWS
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

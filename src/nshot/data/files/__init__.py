@@ -32,7 +32,7 @@ _READERS: Mapping[str, Callable[[Opened, Faults], Table | None]] = {
 }
 KINDS = tuple(_READERS)
 """The endings of files of rows."""
-READ = (*KINDS, ".gz", ".zip")
+READ = (*KINDS, ".gz", ".zip", ".bz2", ".xz")
 """The endings of files that are read, packed ones too."""
 
 

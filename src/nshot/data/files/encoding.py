@@ -237,7 +237,7 @@ def _utf16(raw: bytes) -> str | None:
     if b"\x00" not in head or len(raw) % 2:
         return None
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if min(even, odd) > 0.05 * max(even, odd):
+    if min(even, odd) > 0.3 * max(even, odd):
         return None
     name = "utf-16-le" if odd > even else "utf-16-be"
     try:

@@ -10,6 +10,8 @@ from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files.opened import Opened, room, too_large
 from nshot.data.header import Record, table_of
+from nshot.data.part_column import PART
+from nshot.data.roles import are_parts
 from nshot.data.table import Table, cell_text
 
 
@@ -37,11 +39,34 @@ def read_excel(file: Opened, faults: Faults) -> Table | None:
     full = [(title, records) for title, records in sheets if records]
     if not full:
         raise InputError(Fault("the workbook is empty", where=str(file.path)))
-    title, records = full[0]
+    if are_parts(title for title, _ in full):
+        return _of_parts(file, full, faults)
+    title, records = next((pair for pair in full if _is_table(pair[1])), full[0])
     if len(full) > 1:
-        others = ", ".join(repr(name) for name, _ in full[1:])
+        others = ", ".join(repr(name) for name, _ in full if name != title)
         file.notes.append(f"{file.path.name}: sheet {title!r} is read, {others} not")
     return table_of(file.path, records, faults, unit="row")
+
+
+def _is_table(records: list[Record]) -> bool:
+    """A header and a row, each of two cells or more: no page of notes."""
+    return sum(len(list(filter(None, cells or ()))) > 1 for cells, _ in records) > 1
+
+
+def _of_parts(file: Opened, sheets: list[tuple[str, list[Record]]], faults: Faults) -> Table | None:
+    """The rows of sheets that are called as the parts of a data set, each with its part."""
+    tables = [(title, table_of(file.path, rows, faults, unit="row")) for title, rows in sheets]
+    whole = Table(file.path, (), unit="row")
+    for title, table in tables:
+        if table is None:
+            return None
+        whole.columns = tuple(dict.fromkeys((*whole.columns, *table.columns)))
+        whole.rows += [{**row, PART: title} for row in table.rows]
+        whole.places += [f"{place} of {title}" for place in table.places]
+        whole.notes += table.notes
+        whole.broken |= table.broken
+    whole.columns = (*whole.columns, PART)
+    return whole
 
 
 def _check_size(file: Opened) -> None:

@@ -13,6 +13,10 @@ from shlex import quote
 from typing import Any, NamedTuple
 
 from nshot.core.errors import Fault, InputError
+from nshot.data.header import names_by_content, why_data
+from nshot.data.part_column import PART
+from nshot.data.roles import are_parts, role_of
+from nshot.data.table import cell_text
 
 _SHORT = 40
 """Characters up to which, on average, the values of a column may be labels."""
@@ -35,6 +39,8 @@ def rows_in(whole: Any, path: Path) -> Shape:
             return _named(
                 whole["columns"], whole["data"], "columns and data, as pandas writes them"
             )
+        if (parts := _parts(whole)) is not None:
+            return parts
         if all(isinstance(value, list) for value in values) and not _is_row(whole):
             return _lists(whole, path)
         if len(values) > 1 and all(isinstance(value, dict) for value in values):
@@ -58,13 +64,46 @@ def rows_in(whole: Any, path: Path) -> Shape:
 
 
 def _array(items: list[Any]) -> Shape:
-    """Objects; or arrays, of which the first has the names."""
-    arrays = len(items) > 1 and all(isinstance(item, list) for item in items)
-    if arrays and all(isinstance(name, str) for name in items[0]) and len({*items[0]}) > 1:
-        names = items[0]
-        if all(len(item) == len(names) == len({*names}) for item in items):
-            return _named(names, items[1:], "arrays, the first of which has the names")
+    """Objects; or arrays of one length, the first with the names unless it looks like data."""
+    if not _are_arrays(items):
+        return Shape(items)
+    cells = [[cell_text(cell) or "" for cell in item] for item in items]
+    names = cells[0]
+    if reason := why_data(names, cells[1:]):
+        own = names_by_content(cells, len(names))
+        called = f"no names, for {reason}; the columns are called {', '.join(own)}"
+        return _named(own, items, f"arrays: {called}")
+    if all(isinstance(name, str) for name in items[0]) and len({*names}) == len(names):
+        return _named(names, items[1:], "arrays, the first of which has the names")
     return Shape(items)
+
+
+def _are_arrays(items: Sequence[Any]) -> bool:
+    """Two lists or more, of one length, that hold no lists or objects themselves."""
+    return (
+        len(items) > 1
+        and all(isinstance(item, list) for item in items)
+        and len({len(item) for item in items}) == 1 < len(items[0])
+        and not any(isinstance(cell, list | dict) for item in items for cell in item)
+    )
+
+
+def _parts(whole: Mapping[str, Any]) -> Shape | None:
+    """The rows of each part under the part's name; None for a document that has no such parts."""
+    roles = {key: value for key, value in whole.items() if role_of(key)}
+    if not are_parts(roles) or not all(isinstance(value, list) for value in roles.values()):
+        return None
+    every = [item for value in roles.values() for item in value]
+    read = _array(every)
+    if len(read.rows) != len(every) or not all(isinstance(row, dict) for row in read.rows):
+        return None
+    names = [key for key, value in roles.items() for _ in value]
+    rows = [{**row, PART: name} for row, name in zip(read.rows, names, strict=True)]
+    rest = [key for key in whole if key not in roles]
+    unused = f"; not used: {', '.join(rest)}" if rest else ""
+    return Shape(
+        rows, f"parts {', '.join(roles)}{unused}" + (f"; {read.note}" if read.note else "")
+    )
 
 
 def _is_row(whole: Mapping[str, Any]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import zipfile
 import zlib
@@ -21,6 +23,9 @@ from nshot.data.files.encoding import decoded
 STANDARD_INPUT = "-"
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _ZIP, _GZIP, _PARQUET = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
+_BZIP, _XZ = b"BZh", b"\xfd7zXZ\x00"
+_NAMED = 8
+"""Files of an archive that are named."""
 _FLAT = 64 << 20
 """Bytes that any packed file may unpack to."""
 BEGINNING = 16 << 20
@@ -32,12 +37,17 @@ _OTHER_KINDS = {
     ".ods": "in the spreadsheet program: save as .xlsx or .csv",
     ".7z": "unpack it, and name a file in it",
     ".rar": "unpack it, and name a file in it",
-    ".tar": "tar xf it, and name a file in it",
-    ".tgz": "tar xzf it, and name a file in it",
-    ".bz2": "bunzip2 it",
-    ".xz": "unxz it",
+    ".tar": "tar xf it, and name a file or the folder",
+    ".tgz": "tar xzf it, and name a file or the folder",
     ".zst": "unzstd it",
 }
+_ALIASES = {
+    ".ndjson": ".jsonl", ".jsonlines": ".jsonl", ".jl": ".jsonl", ".manifest": ".jsonl",
+    ".tab": ".tsv", ".psv": ".csv", ".data": ".txt", ".dat": ".txt", ".md": ".txt",
+}  # fmt: skip
+"""Endings that mean the same as another."""
+_ROWS_OF_JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')
+_PACKED = (".gz", ".zip", ".bz2", ".xz")
 
 
 @dataclass
@@ -57,6 +67,8 @@ class Opened:
         """The content as text; a note where the encoding was told. Raises `InputError`."""
         text, note = decoded(self.raw, self.path, self.encoding)
         self.notes += [note] if note else []
+        if "\ufeff" in text:  # files were put together, each with its mark
+            return re.sub(r"(?m)^\ufeff+", "", text)
         return text
 
 
@@ -76,6 +88,7 @@ def open_file(path: Path, known: Collection[str], encoding: str | None = None) -
         have = f"{path.parent} has {', '.join(near)}" if near else ""
         raise InputError(Fault("no such file", expected=f"one of {kinds}", do=have, where=where))
     suffix = path.suffix.lower()
+    suffix = _ALIASES.get(suffix, suffix)
     if suffix in UNSAFE:
         raise InputError(_pickled(f"a {suffix} file is, or may hold, a pickle", kinds, where))
     raw = path.read_bytes()
@@ -84,11 +97,11 @@ def open_file(path: Path, known: Collection[str], encoding: str | None = None) -
     if suffix in _OTHER_KINDS:
         problem = f"no reader for '{suffix}' files"
         raise InputError(Fault(problem, f"one of {kinds}", _OTHER_KINDS[suffix], where))
-    if suffix not in known and suffix not in (".gz", ".zip"):
+    if suffix not in known and suffix not in _PACKED:
         problem = (
             f"no reader for '{suffix}' files" if suffix else "a file name without an extension"
         )
-        do = "" if suffix else f"nshot check - < {quote(where)}"
+        do = f"nshot check - < {quote(where)}   if it holds rows"
         raise InputError(Fault(problem, expected=f"one of {kinds}", do=do, where=where))
     return _without_packing(Opened(path, suffix, raw, encoding), known)
 
@@ -98,6 +111,8 @@ def _without_packing(file: Opened, known: Collection[str]) -> Opened:
     for _ in range(2):
         if file.raw.startswith(_GZIP):
             file = _gunzipped(file)
+        elif file.raw.startswith((_BZIP, _XZ)):
+            file = _decompressed(file)
         elif file.raw.startswith(_ZIP) and not _is_workbook(file.raw):
             file = _unzipped(file, known)
     if not file.raw.strip():
@@ -112,6 +127,9 @@ def _without_packing(file: Opened, known: Collection[str]) -> Opened:
     elif file.kind in (".xlsx", ".parquet"):
         problem = f"not a {file.kind[1:]} file, by its first bytes"
         raise InputError(Fault(problem, "the kind that the name says", where=str(file.path)))
+    elif file.kind in (".csv", ".tsv", ".txt") and _holds_json(file.raw):
+        file.notes.append(f"{file.path.name}: this is JSON, read as such")
+        file.kind = ".json"
     elif file.raw.startswith(b"\x93NUMPY"):
         raise InputError(Fault("this is a numpy array", "text", where=str(file.path)))
     return file
@@ -131,7 +149,14 @@ def kind_of(raw: bytes) -> str:
 
 def is_text(raw: bytes) -> bool:
     """May this be read as text, by its first bytes?"""
-    return not raw.startswith((*_PICKLES, _ZIP, _GZIP, _PARQUET, b"\x93NUMPY"))
+    packed = (_ZIP, _GZIP, _BZIP, _XZ, _PARQUET)
+    return not raw.startswith((*_PICKLES, *packed, b"\x93NUMPY"))
+
+
+def _holds_json(raw: bytes) -> bool:
+    """Does it begin with an object, or a list of objects?"""
+    head = raw[:4096].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")
+    return bool(_ROWS_OF_JSON.match(head.decode("utf-8", "replace")))
 
 
 def _is_workbook(raw: bytes) -> bool:
@@ -166,10 +191,33 @@ def _gunzipped(file: Opened) -> Opened:
     if len(raw) > limit:
         raise too_large(file.path, limit)
     if raw[257:262] == b"ustar":
-        do = f"tar xzf {quote(str(file.path))}, and name a file in it"
+        do = f"tar xzf {quote(str(file.path))}, and name a file or the folder"
         raise InputError(Fault("this is an archive of files", "one file", do, str(file.path)))
     inner = Path(file.path.stem).suffix.lower() if file.kind == ".gz" else file.kind
-    return Opened(file.path, inner, raw, file.encoding, file.notes)
+    return Opened(file.path, _ALIASES.get(inner, inner), raw, file.encoding, file.notes)
+
+
+def _decompressed(file: Opened) -> Opened:
+    """What bzip2 or xz has packed."""
+    limit = room(file.raw)
+    unpack: bz2.BZ2Decompressor | lzma.LZMADecompressor = (
+        bz2.BZ2Decompressor() if file.raw.startswith(_BZIP) else lzma.LZMADecompressor()
+    )
+    try:
+        raw = unpack.decompress(file.raw, max_length=limit + 1)
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        problem = f"packed data that cannot be unpacked: {error}"
+        raise InputError(Fault(problem, "the whole file", where=str(file.path))) from None
+    if len(raw) > limit:
+        raise too_large(file.path, limit)
+    if not unpack.eof:
+        problem = "packed data that ends too early"
+        raise InputError(Fault(problem, "the whole file", where=str(file.path)))
+    if raw[257:262] == b"ustar":
+        do = f"tar xf {quote(str(file.path))}, and name a file or the folder"
+        raise InputError(Fault("this is an archive of files", "one file", do, str(file.path)))
+    inner = Path(file.path.stem).suffix.lower() if file.kind in _PACKED else file.kind
+    return Opened(file.path, _ALIASES.get(inner, inner), raw, file.encoding, file.notes)
 
 
 def _unzipped(file: Opened, known: Collection[str]) -> Opened:
@@ -214,11 +262,13 @@ def _which(path: Path, names: list[str], able: list[str], known: Collection[str]
         have = ", ".join(names[:8]) or "nothing"
         do = f"{unpack}, and name the folder" if names else ""
         return Fault(f"an archive of {have}", f"one of {', '.join(known)} in it", do, str(path))
-    first = quote(str(folder / able[0]))
+    more = f" and {len(able) - _NAMED} more" if len(able) > _NAMED else ""
+    tops = {Path(name).parts[0] for name in names}
+    inside = folder / tops.pop() if len(tops) == 1 else folder
     return Fault(
-        f"an archive of {len(able)} files: {', '.join(able[:8])}",
-        expected="one of them",
-        do=f"{unpack}, and name one: {first}",
+        f"an archive of {len(able)} files: {', '.join(able[:_NAMED])}{more}",
+        expected="one file, or once it is unpacked a folder of classes or of train and test",
+        do=f"{unpack} && nshot check {quote(str(inside))}",
         where=str(path),
     )
 

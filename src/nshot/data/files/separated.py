@@ -12,7 +12,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
+from nshot.data.files.marks import Plain, plainly, rarely
 from nshot.data.files.opened import Opened
+from nshot.data.files.overlong import mended
+from nshot.data.files.preface import lines_above
 from nshot.data.files.separator import NAMES, named_by_excel, tell_separator
 from nshot.data.header import Header, Record, header_of, table_of
 from nshot.data.table import Table
@@ -32,9 +35,15 @@ class _Way(NamedTuple):
     spaces: bool = False
     escaped: bool = False
     note: str = ""
+    quote: str = '"'
+    escape: str | None = None
+    padded: bool = False
 
-    def plain(self, text: str) -> str:
-        """The text with its quotes doubled where it escapes them."""
+    def written(self, text: str) -> str:
+        """The text as the csv module reads it."""
+        if self.padded:
+            text = re.sub(rf'"[ ]+(?={re.escape(self.mark)}|$)', '"', text, flags=re.MULTILINE)
+            text = re.sub(r'^[ ]+(?=")', "", text, flags=re.MULTILINE)
         return text.replace('\\"', '""') if self.escaped else text
 
 
@@ -63,20 +72,45 @@ def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table
     """
     with long_cells():
         named, rest = named_by_excel(text)
-        mark = named or tell_separator(rest, usual, file.path) or usual
-        before = 1 if named else 0
-        if mark != usual:
-            file.notes.append(f"{file.path.name}: parted by {NAMES.get(mark, repr(mark))}")
-        first: tuple[Table | None, Faults] | None = None
-        for way in _ways(rest, mark):
-            trial = Faults()
-            records = _records(file.path, way.plain(rest), way, before, trial)
-            table = table_of(file.path, records, trial)
-            if not trial:
-                file.notes += [f"{file.path.name}: {way.note}"] if way.note else []
-                return table
-            first = first or (table, trial)
+        above = lines_above(rest, [usual, *NAMES])
+        if above:
+            rest = "".join(rest.splitlines(keepends=True)[above:])
+            _note(file, f"{above} lines above the header are left out")
+        before = above + (1 if named else 0)
+        plain = plainly(rest) if not named else Plain(rest)
+        mark = named or plain.mark or tell_separator(rest, usual, file.path)
+        if mark is None:
+            plain = rarely(rest) or plain
+            mark = plain.mark or usual
+        _note(file, plain.note)
+        if mark != usual and not plain.note:
+            _note(file, f"parted by {NAMES.get(mark, repr(mark))}")
+        return _first_sound(file, plain.text, mark, before, faults)
+
+
+def _note(file: Opened, words: str) -> None:
+    file.notes += [f"{file.path.name}: {words}"] if words else []
+
+
+def _first_sound(file: Opened, text: str, mark: str, before: int, faults: Faults) -> Table | None:
+    """The table of the likeliest way in which the text reads without a fault."""
+    first: tuple[Table | None, Faults, list[Record]] | None = None
+    for way in _ways(text, mark):
+        trial = Faults()
+        records = list(_records(file.path, way.written(text), way, before, trial))
+        table = table_of(file.path, records, trial)
+        if not trial:
+            _note(file, way.note)
+            return table
+        first = first or (table, trial, records)
     assert first is not None  # there is a way at least
+    if put := mended(first[2], mark):
+        trial = Faults()
+        table = table_of(file.path, put[0], trial)
+        if not trial:
+            name = NAMES.get(mark, repr(mark))
+            _note(file, f"{put[1]} rows have {name} without quotes in a text: put together")
+            return table
     faults.join(first[1])
     return first[0]
 
@@ -88,12 +122,16 @@ def cells_of(beginning: str, usual: str, path: Path, notes: list[str]) -> Cells:
     """
     with long_cells():
         named, rest = named_by_excel(beginning)
+        above = lines_above(rest, [usual, *NAMES])
+        if above:
+            rest = "".join(rest.splitlines(keepends=True)[above:])
+            notes.append(f"{path.name}: {above} lines above the header are left out")
+        before = above + (1 if named else 0)
         mark = named or tell_separator(rest, usual, path) or usual
-        before = 1 if named else 0
         trials: list[tuple[int, Cells, list[str]]] = []
         faults = Faults()
         for way in _ways(rest, mark):
-            records = list(_records(path, way.plain(rest), way, before, Faults()))[:-1]
+            records = list(_records(path, way.written(rest), way, before, Faults()))[:-1]
             filled = [(cells, at) for cells, at in records if cells and any(map(str.strip, cells))]
             own: list[str] = []
             header = header_of(path, filled, faults, own) if filled else None
@@ -126,9 +164,11 @@ def records_of(lines: Iterable[str], how: Cells, path: Path) -> Iterator[tuple[l
     for _ in range(how.before):
         next(rest, "")
     reader = csv.reader(
-        (how.way.plain(line) for line in rest),
+        (how.way.written(line) for line in rest),
         delimiter=how.way.mark,
         quoting=how.way.quoting,
+        quotechar=how.way.quote,
+        escapechar=how.way.escape,
         skipinitialspace=how.way.spaces,
         strict=True,
     )
@@ -149,13 +189,31 @@ def records_of(lines: Iterable[str], how: Cells, path: Path) -> Iterator[tuple[l
 
 def _ways(text: str, mark: str) -> Iterator[_Way]:
     """How the text may be meant, the likeliest first."""
+    if _in_single_quotes(text, mark):
+        yield _Way(mark, quote="'", spaces=True, note="single quotes stand round the cells")
     if _spaced(text, mark):
         yield _Way(mark, spaces=True, note="spaces after separators are left out")
     yield _Way(mark)
     if '\\"' in text:
         yield _Way(mark, escaped=True, note='\\" inside quotes is read as a quote')
+    if f"\\{mark}" in text:
+        yield _Way(mark, escape="\\", note="a backslash makes a separator plain text")
+    if '"' in text and re.search(rf'"[ ]+{re.escape(mark)}', text):
+        yield _Way(mark, spaces=True, padded=True, note="spaces beside separators are left out")
     if mark == "\t":
         yield _Way(mark, csv.QUOTE_NONE, note="quotes are read as plain text")
+
+
+def _in_single_quotes(text: str, mark: str) -> bool:
+    """Does each line begin and end with a single quote, and has each cell its two?"""
+    if text.lstrip()[:1] != "'":
+        return False
+    lines = [line.strip() for line in text.splitlines()[:_LOOKED_AT] if line.strip()]
+    between = re.compile(rf"'\s*{re.escape(mark)}\s*'")
+    return len(lines) > 1 and all(
+        line[0] == "'" == line[-1] and len(between.findall(line)) == len(between.findall(lines[0]))
+        for line in lines
+    ) and bool(between.search(lines[0]))  # fmt: skip
 
 
 def _spaced(text: str, mark: str) -> bool:
@@ -179,6 +237,8 @@ def _records(path: Path, text: str, way: _Way, before: int, faults: Faults) -> I
         io.StringIO(text, newline=""),
         delimiter=way.mark,
         quoting=way.quoting,
+        quotechar=way.quote,
+        escapechar=way.escape,
         skipinitialspace=way.spaces,
         strict=True,
     )

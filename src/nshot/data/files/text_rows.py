@@ -5,6 +5,7 @@ from __future__ import annotations
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files.conll import is_conll, read_conll
+from nshot.data.files.marks import plainly, rarely
 from nshot.data.files.opened import Opened
 from nshot.data.files.separated import read_separated
 from nshot.data.files.separator import named_by_excel, tell_separator
@@ -22,7 +23,8 @@ def read_txt(file: Opened, faults: Faults) -> Table | None:
         return table
     if is_conll(text):
         return read_conll(file, faults)
-    if named_by_excel(text)[0] or tell_separator(text, "\t", file.path):
+    usual = named_by_excel(text)[0] or tell_separator(text, "\t", file.path)
+    if usual or plainly(text).mark or rarely(text):
         return read_separated(file, text, "\t", faults)
     raise InputError(
         Fault(

@@ -12,6 +12,7 @@ from typing import Any
 
 from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.chats import conversation, messages, questions_of
+from nshot.data.formats.duels import DUEL_NAMES, as_pair
 from nshot.data.formats.format import Format, Problems, listed, one_of, text_of
 from nshot.data.formats.instructions import (
     BEFORE,
@@ -54,6 +55,9 @@ def _question(row: Row, problems: Problems) -> Input:
 
 
 def _read_pair(row: Row, problems: Problems) -> tuple[Example, ...]:
+    if (pair := as_pair(row)) is not None:
+        problems.note("two answers and which is better: read as chosen and rejected")
+        row = pair
     if one_of(row, (*_ASKED, *LISTS)):
         prompt, chosen, rejected = _beside(row, problems)
     else:
@@ -149,8 +153,8 @@ PREFERENCE = Format(
     "preference",
     "rank",
     "prompt, chosen and rejected; or chosen and rejected as whole conversations",
-    frozenset({*_QUESTION, "chosen", "rejected"}),
-    lambda row: "chosen" in row and "rejected" in row,
+    frozenset({*_QUESTION, "chosen", "rejected", *DUEL_NAMES}),
+    lambda row: ("chosen" in row and "rejected" in row) or as_pair(row) is not None,
     _read_pair,
     _write_pair,
 )
