@@ -84,6 +84,7 @@ def test_the_export_keeps_the_contract_and_is_written_by_its_name(
     code, check, entry = blocks("export.md", "python")
     (tmp_path / "json_constant.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # for the process that answers
     inputs = [Input((("text", text),)) for text in ("", "a refund", "환불")]
     model = Constant(Task("t", "classify", (Label("yes"), Label("아니요"))), (-1.2, -0.4))
     model.save(tmp_path / "saved")

@@ -18,6 +18,7 @@ from nshot.models.base import Models
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import Saved, read
 from nshot.use.export import EXPORTS, export_of
+from nshot.use.export.base import Export
 from nshot.use.ready import differences
 
 
@@ -38,13 +39,14 @@ def export(folder: Path, form: str, into: Path, models: Models) -> Exported:
         raise InputError(Fault(reason, expected=_instead(saved), where=str(folder)))
     write_folder(into, lambda draft: exporter.write(saved, models, draft))
     checks = read_checks(folder)
-    answers = _answers(form, into, [input for input, _ in checks])
+    answers = _answers(exporter, into, [input for input, _ in checks])
     return Exported(len(checks), differences([then for _, then in checks], answers))
 
 
-def _answers(form: str, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
+def _answers(exporter: Export, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
     """What the form's own runtime answers in a new process. Raises `RunFailed`."""
-    command = [sys.executable, "-m", "nshot.use.export", form, str(folder.resolve())]
+    place = f"{type(exporter).__module__}:{type(exporter).__qualname__}"
+    command = [sys.executable, "-m", "nshot.use.export", place, str(folder.resolve())]
     lines = "".join(dumps(to_data(one), canonical=False) + "\n" for one in inputs)
     done = subprocess.run(
         command, input=lines, capture_output=True, text=True, env=machine.environment(), check=False

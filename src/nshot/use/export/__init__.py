@@ -31,6 +31,11 @@ def export_of(form: str) -> Export:
                 do=nearest(form, EXPORTS),
             )
         )
-    module, name = EXPORTS[form].split(":")
+    return export_at(EXPORTS[form])
+
+
+def export_at(place: str) -> Export:
+    """The export of a class that is named as in `EXPORTS`."""
+    module, name = place.split(":")
     export: Export = getattr(import_module(module), name)()
     return export

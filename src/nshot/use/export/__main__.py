@@ -1,4 +1,4 @@
-"""``python -m nshot.use.export FORM FOLDER``: inputs as lines of JSON in, predictions out.
+"""``python -m nshot.use.export MODULE:CLASS FOLDER``: lines of JSON in, predictions out.
 
 What an export answers is asked of a process that never saw the predictor it was made of.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 from nshot.core.errors import NshotError
 from nshot.core.serial import dumps, from_data, to_data
 from nshot.core.types import Input
-from nshot.use.export import export_of
+from nshot.use.export import export_at
 
 
-def main(form: str, folder: str) -> int:
+def main(place: str, folder: str) -> int:
     """2 or 3 where the folder does not answer, with the reason on standard error."""
     inputs = [from_data(Input, json.loads(line)) for line in sys.stdin]
     try:
-        answers = export_of(form).answer(Path(folder), inputs)
+        answers = export_at(place).answer(Path(folder), inputs)
     except NshotError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

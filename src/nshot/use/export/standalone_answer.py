@@ -136,7 +136,7 @@ class Model:
 
     def _answer(self, fields: Fields, turns: Fields) -> Answer:
         if self.kind == "prompted":
-            return self._asked(fields, turns)
+            return self._from_endpoint(fields, turns)
         text = "\n".join([text for _, text in [*fields, *turns]])
         settings, arrays = self.settings, self.arrays
         if self.kind == "constant":
@@ -198,7 +198,7 @@ class Model:
 
     # ------------------------------------------------------------------ prompts
 
-    def _asked(self, fields: Fields, turns: Fields) -> Answer:
+    def _from_endpoint(self, fields: Fields, turns: Fields) -> Answer:
         messages = _messages(self.task, self.settings, fields, turns)
         text = _completion(self.settings, messages).strip()
         labels = self.settings["labels"]
