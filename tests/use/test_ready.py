@@ -86,6 +86,6 @@ def test_what_is_no_folder_of_ours_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_package_has_few_names_and_says_so_for_others() -> None:
-    assert nshot.__all__ == ["align", "compare", "distil", "load", "serve"]
+    assert nshot.__all__ == ["align", "compare", "distil", "load", "quantise", "serve"]
     with pytest.raises(AttributeError, match="no attribute 'fit'"):
         nshot.fit  # noqa: B018
