@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from local_server import listening, send
 from nshot.core.types import ModelRef, digest
 
 SECRET = "a-key-that-must-not-be-seen-anywhere"
@@ -214,35 +215,15 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
             return True
 
         def _send(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-            raw = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            send(self, status, json.dumps(body).encode(), (headers or {}).items())
 
     return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *args: object) -> None:
-        """A client that was killed."""
 
 
 @contextmanager
 def deciding(mind: Mind | None = None, **more: Any) -> Iterator[Service]:
     """A server on a free port of this machine, until the block ends."""
     service = Service(mind or Mind(), **more)
-    server = _Server(("127.0.0.1", 0), _handler(service))
-    service.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(_handler(service)) as port:
+        service.port = port
         yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from local_server import listening, send
 
 Answer = Callable[[list[dict[str, str]]], str]
 SECRET = "sk-a-key-that-must-not-be-seen-anywhere"
@@ -132,34 +134,15 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, reply: Reply) -> None:
             raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            for name, value in reply.headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            send(self, reply.status, raw, reply.headers)
 
     return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *args: object) -> None:
-        """A client that was killed."""
 
 
 @contextmanager
 def serving(answer: Answer, *script: Reply, **said: Any) -> Iterator[Endpoint]:
     """A server on a free port of this machine, until the block ends."""
     endpoint = Endpoint(answer, list(script), **said)
-    server = _Server(("127.0.0.1", 0), _handler(endpoint))
-    endpoint.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(_handler(endpoint)) as port:
+        endpoint.port = port
         yield endpoint
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -70,9 +70,6 @@ class _Says:
         self.count += len(inputs)
         return [self.one for _ in inputs]
 
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
 
 def test_what_is_passed_on_costs_both_and_is_marked() -> None:
     cheap, dear = _Says("a", 0.7), _Says("b", 0.9, seconds=2.0)

@@ -95,13 +95,14 @@ def test_what_is_sent_in_the_format_of_decisions() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_passes_is_asked_again_and_a_wait_is_kept(engine: str) -> None:
-    script = [(503, {}), (429, {"Retry-After": "0.2"})]
+    # The wait is longer than a busy machine takes for an answer.
+    script = [(503, {}), (429, {"Retry-After": "1"})]
     with deciding(script=script) as service:
         start = time.monotonic()
         (reply,) = model(service, engine).decide([RED])
-    assert time.monotonic() - start > 0.2
+    assert time.monotonic() - start > 1
     assert np.argmax(reply.probabilities[0]) == 0
-    assert reply.seconds < 0.2, "the attempts before are not its latency"
+    assert reply.seconds < 1, "the attempts before are not its latency"
 
 
 def test_a_service_that_stays_away_and_one_that_answers_no_numbers() -> None:

@@ -5,7 +5,7 @@ Candidates that differ in calibration alone read the same prompts and only then 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,23 +16,17 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import (
     AnswerScores,
-    Completion,
-    Decoding,
     Encoder,
     Hidden,
     LanguageModel,
     Layer,
     LendsCopy,
     Lent,
-    ModelFacts,
     PrefixState,
-    Reply,
-    Tokens,
     TokenVectors,
-    TypedRequest,
     token_reader,
 )
-from nshot.models.wrap.around import Around
+from nshot.models.wrap.around import Around, AroundModel
 
 Call: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[tuple[str, ...], ...]]
 Look: TypeAlias = tuple[ModelRef, tuple[Prompt, ...], tuple[int, ...]]
@@ -52,24 +46,14 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class CachedModel(LanguageModel):
+class CachedModel(AroundModel):
     """A language model whose `logprobs` and `hidden` of equal calls are worked out once.
 
     Whole calls are kept, not rows: a row's last digits depend on what it was packed with, so
     that an answer made of rows of two calls could differ from the answer to one.
     """
 
-    model: LanguageModel
     answers: Answers
-
-    @property
-    def facts(self) -> ModelFacts:
-        """What is known of it."""
-        return self.model.facts
-
-    def count(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Tokens of each prompt."""
-        return self.model.count(prompts)
 
     def logprobs(
         self,
@@ -85,28 +69,6 @@ class CachedModel(LanguageModel):
         if call not in known:
             known[call] = self.model.logprobs(prompts, answers)
         return list(known[call])
-
-    def next_logits(
-        self,
-        prompts: Sequence[Prompt | Tokens],
-        positions: Sequence[Sequence[int]] | None = None,
-    ) -> NDArray[np.float32]:
-        """What comes next; worked out every time."""
-        return self.model.next_logits(prompts, positions)
-
-    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
-        """A continuation of each prompt."""
-        return self.model.generate(prompts, how)
-
-    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
-        """The text of `generate`, piece by piece."""
-        return self.model.stream(prompt, how)
-
-    def replies(
-        self, requests: Sequence[TypedRequest], again: int = 0
-    ) -> Iterator[tuple[int, Reply]]:
-        """(index, reply) as they come."""
-        return self.model.replies(requests, again)
 
     def hidden(self, prompts: Sequence[Prompt], layers: Sequence[int]) -> Hidden:
         """Hidden states after the given blocks."""

@@ -15,16 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nshot.core.serial import from_data, to_data
-from nshot.core.types import ModelRef, Prompt, digest
+from nshot.core.types import ModelRef, digest
 from nshot.models.base import (
-    AnswerScores,
     LanguageModel,
-    ModelFacts,
-    PrefixState,
     Reply,
     TypedRequest,
 )
-from nshot.models.wrap.around import Around
+from nshot.models.wrap.around import Around, AroundModel
 
 VERSION = "1"
 """Raised when the same request is sent otherwise."""
@@ -71,20 +68,10 @@ class Replies:
 
 
 @dataclass(frozen=True)
-class KeptModel(LanguageModel):
+class KeptModel(AroundModel):
     """A model that is asked each request once."""
 
-    model: LanguageModel
     kept: Replies
-
-    @property
-    def facts(self) -> ModelFacts:
-        """What is known of it."""
-        return self.model.facts
-
-    def count(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Tokens of each prompt."""
-        return self.model.count(prompts)
 
     def replies(
         self, requests: Sequence[TypedRequest], again: int = 0
@@ -102,15 +89,6 @@ class KeptModel(LanguageModel):
         for number, reply in self.model.replies(missing, again):
             self.kept.put(fresh[number], reply)
             yield from ((i, reply) for i in places[fresh[number]])
-
-    def logprobs(
-        self,
-        prompts: Sequence[Prompt],
-        answers: Sequence[Sequence[str]],
-        prefix: PrefixState | None = None,
-    ) -> list[AnswerScores]:
-        """As the model does; not kept."""
-        return self.model.logprobs(prompts, answers, prefix)
 
 
 @dataclass(frozen=True)

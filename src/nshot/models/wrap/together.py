@@ -9,13 +9,10 @@ other. So it is decided by what they ask alone what is asked together, and nothi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nshot.core.types import ModelRef, Prompt
 from nshot.models.base import (
@@ -24,13 +21,9 @@ from nshot.models.base import (
     Decoding,
     Hidden,
     LanguageModel,
-    ModelFacts,
     PrefixState,
-    Reply,
-    Tokens,
-    TypedRequest,
 )
-from nshot.models.wrap.around import Around
+from nshot.models.wrap.around import Around, AroundModel
 
 T = TypeVar("T")
 
@@ -163,21 +156,11 @@ class Together(Around):
 
 
 @dataclass(frozen=True)
-class _Waiting(LanguageModel):
+class _Waiting(AroundModel):
     """A language model that is asked together with others, where an asker asks it."""
 
-    model: LanguageModel
     ref: ModelRef
     current: threading.local
-
-    @property
-    def facts(self) -> ModelFacts:
-        """What is known of it."""
-        return self.model.facts
-
-    def count(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Tokens of each prompt."""
-        return self.model.count(prompts)
 
     def logprobs(
         self,
@@ -207,24 +190,6 @@ class _Waiting(LanguageModel):
             return self.model.hidden(prompts, layers)
         states: Hidden = asker.ask(Question(self.ref, prompts, layers=tuple(layers)))
         return states
-
-    def next_logits(
-        self,
-        prompts: Sequence[Prompt | Tokens],
-        positions: Sequence[Sequence[int]] | None = None,
-    ) -> NDArray[np.float32]:
-        """What comes next, by itself."""
-        return self.model.next_logits(prompts, positions)
-
-    def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
-        """The text of `generate`, piece by piece, by itself."""
-        return self.model.stream(prompt, how)
-
-    def replies(
-        self, requests: Sequence[TypedRequest], again: int = 0
-    ) -> Iterator[tuple[int, Reply]]:
-        """Answers to typed questions as they come, by itself."""
-        return self.model.replies(requests, again)
 
     @property
     def _asker(self) -> Asker[Any] | None:
