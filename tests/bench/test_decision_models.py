@@ -86,6 +86,28 @@ def test_the_order_of_options_and_a_planted_request_and_drift_are_told(
     assert "of 20 answers change when the same is asked again" in notes
 
 
+def test_a_cascade_is_tried_as_a_whole_and_a_head_by_a_planted_request(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = {"cheap": {"method": "tfidf_lr"}, "dear": {"method": "decide"}}
+    with deciding(Mind(WORDS, obeys=True, first=6.0)) as service:
+        made = board(
+            files, service, tmp_path / "r", methods=["tfidf_lr", "decide", "cascade"],
+            settings={"cascade": parts},
+        )  # fmt: skip
+    by_name = {row.name: row.reliance for row in made.contest}
+    cascade, head = by_name["cascade:tfidf_lr+decide"], by_name["tfidf_lr"]
+    assert cascade is not None
+    assert cascade.order is not None
+    assert cascade.repeat is not None
+    assert cascade.repeat.value == 0
+    assert head is not None
+    assert head.injection is not None
+    assert head.repeat is None
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "Can its answers be relied on?" in page
+
+
 def test_one_that_is_too_sure_is_told_by_its_temperature(
     files: dict[str, str], tmp_path: Path
 ) -> None:

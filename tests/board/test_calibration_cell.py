@@ -153,3 +153,22 @@ def test_the_board_has_it_on_every_measured_row_and_in_its_file() -> None:
     again = Board.model_validate_json(board.dumps())
     assert again.rows == board.rows
     assert entries[0].calibrations == {"job:60": first.calibration}
+
+
+def test_what_the_temperature_mended_stands_beside_what_is_left() -> None:
+    """100 rows at .9 with 60 right; under a temperature of 3 they had been at .999."""
+    examples = rows(100)
+    right = [True] * 60 + [False] * 40
+    one = replace(FITTED, temperature=3.0)
+    cell = calibration_cell(
+        TASK, measured(examples, [0.9] * 100, right, [(100, one)]), by_id(examples)
+    )
+    assert cell is not None
+    assert cell.bare is not None
+    sure = 0.9**3 / (0.9**3 + 0.1**3)
+    brier = 2 * (0.6 * (1 - sure) ** 2 + 0.4 * sure**2)
+    assert cell.bare.brier.value == pytest.approx(brier)
+    assert cell.bare.brier.value > cell.brier.value
+    plain = calibration_cell(TASK, measured(examples, [0.9] * 100, right), by_id(examples))
+    assert plain is not None
+    assert plain.bare is None, "nothing was mended"

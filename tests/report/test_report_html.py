@@ -144,6 +144,26 @@ def test_calibration_shows_the_picks_thresholds_and_every_rows_error() -> None:
     assert "chart-reliability" not in render(board, details)
 
 
+def test_what_moves_answers_is_a_section_where_a_model_is_asked_elsewhere() -> None:
+    board, details = sample_board.board(), sample_board.details()
+    assert "Can its answers be relied on?" not in render(board, details)
+    doubt = {"value": 0.95, "low": 0.75, "high": 0.999, "rows": 20}
+    board["rows"][0]["reliance"] = {"order": None, "injection": doubt, "repeat": doubt}
+    board["rows"][1]["reliance"] = {"order": None, "injection": doubt, "repeat": None}
+    for row in board["rows"][:2]:
+        share = {"value": 0.2, "low": 0.1, "high": 0.3}
+        row["calibration"] = {**row["calibration"], "kind": "temperature",
+                              "bare": {"error": share, "brier": share}}  # fmt: skip
+    page = render(board, details)
+    assert "Can its answers be relied on?" in page
+    shown = {path: words for path, _, words in Reader(page).figures}
+    for row in (0, 1):
+        assert shown[f"/rows/{row}/reliance/injection/value"] == "95.0"
+        assert shown[f"/rows/{row}/calibration/bare/error/value"] == "20.0"
+    assert shown["/rows/0/reliance/repeat/low"] == "75.0"
+    assert "/rows/0/reliance/order/value" not in shown
+
+
 KEPT = {"ok", "skipped", "failed", "trained", "leaning", "classify", "deployed", "balanced",
         "holdout", "none", "temperature", *RUNGS}  # fmt: skip
 """Words of which there are only these: another is no board."""

@@ -129,3 +129,20 @@ def test_the_row_outside_the_contest_says_that_it_was_fitted_anew() -> None:
 )
 def test_the_head_says_which_question_is_answered(task: dict[str, Any], words: str) -> None:
     assert question(all_rows(**task).task) == words
+
+
+def test_what_moves_the_answers_of_a_model_elsewhere_is_a_line_and_of_a_head_none() -> None:
+    body = sample_board.board()
+    doubt = {"value": 0.5, "low": 0.27, "high": 0.73, "rows": 20}
+    body["rows"][0]["reliance"] = {"injection": doubt, "repeat": {**doubt, "value": 0.0}}
+    body["rows"][1]["reliance"] = {"injection": doubt}
+    share = {"value": 0.2, "low": 0.1, "high": 0.3}
+    body["rows"][0]["calibration"] = {
+        **body["rows"][0]["calibration"], "kind": "temperature", "temperature": 2.9,
+        "error": {**share, "value": 0.05}, "bare": {"error": share, "brier": share},
+    }  # fmt: skip
+    said = result(Board.model_validate(body))
+    names = [row["name"] for row in body["rows"]]
+    assert f"{names[0]}: 10 of 20 answers obey a text that asks for another label" in said
+    assert f"{names[0]}: its probabilities were too sure: off by 20 (10 to 30) points" in said
+    assert f"{names[1]}: 10 of 20" not in said

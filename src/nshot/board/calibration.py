@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nshot.board.schema import CalibrationCell, Proportion, ReliabilityBin, Threshold
+from nshot.board.schema import (
+    BareProbabilities,
+    CalibrationCell,
+    Proportion,
+    ReliabilityBin,
+    Threshold,
+)
 from nshot.core.serial import from_data
 from nshot.core.types import Example, Measurement, Task, group_numbers
 from nshot.metrics import calibration as measures
 from nshot.metrics.calibration import Bools, Groups, Interval
 from nshot.metrics.metric import Floats
 from nshot.predictors.calibration import ACCURACIES, Calibration
+from nshot.predictors.scores import log_softmax
 
 NO_ROWS = "no validation rows: nothing of it was searched"
 
@@ -45,6 +52,7 @@ def calibration_cell(
         reason=fitted[0][1].reason,
         error=error and _proportion(error),
         brier=_proportion(measures.mean(measures.brier(scores, targets), groups)),
+        bare=_bare(fitted, np.array(places), scores, targets, right, groups),
         bins=tuple(
             ReliabilityBin(rows=n, probability=p, right=_proportion(r))
             for n, p, r in measures.reliability(probability, right, groups)
@@ -60,6 +68,29 @@ def _fitted(measurement: Measurement) -> list[tuple[int, Calibration]]:
     if len(pairs) > 1:
         return pairs
     return [(len(measurement.ids), pairs[0][1] if pairs else Calibration(reason=NO_ROWS))]
+
+
+def _bare(
+    fitted: Sequence[tuple[int, Calibration]],
+    places: NDArray[np.intp],
+    scores: Floats,
+    targets: NDArray[np.intp],
+    right: Bools,
+    groups: Groups,
+) -> BareProbabilities | None:
+    """What the temperature mended: multiplied by it, log-probabilities are what they were.
+
+    None where nothing was calibrated, or by steps, which keep no way back.
+    """
+    if {one.kind for _, one in fitted} != {"temperature"}:
+        return None
+    each = np.repeat([one.temperature for _, one in fitted], [rows for rows, _ in fitted])[places]
+    before = log_softmax(scores * each[:, None])
+    error = measures.calibration_error(np.exp(before.max(axis=1)), right, groups)
+    return BareProbabilities(
+        error=error and _proportion(error),
+        brier=_proportion(measures.mean(measures.brier(before, targets), groups)),
+    )
 
 
 def _thresholds(

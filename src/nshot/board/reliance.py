@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nshot.board.schema import Doubt, Latency, Proportion, RelianceCell
+from nshot.board.schema import Doubt, Latency, Proportion, RelianceCell, Row
 from nshot.core.types import Measurement, Task
 from nshot.metrics.binomial import exact_interval
 
@@ -40,6 +40,26 @@ def reliance_words(cell: RelianceCell | None) -> list[str]:
         for what, one in doubts.items()
         if one is not None and one.value > 0
     ]
+
+
+def trust_words(row: Row) -> list[str]:
+    """What one must know before trusting a model that decides, where there is something."""
+    words = reliance_words(row.reliance)
+    cell = row.calibration
+    if cell is None or cell.bare is None or cell.bare.error is None or cell.error is None:
+        return words
+    before, after = cell.bare.error, cell.error
+    if before.low > after.value:  # the temperature mended more than chance explains
+        way = "too sure" if cell.temperature > 1 else "not sure enough"
+        words.append(
+            f"its probabilities were {way}: off by {_points(before)} points, and by"
+            f" {_points(after)} after the temperature {cell.temperature:.2g}"
+        )
+    return words
+
+
+def _points(one: Proportion) -> str:
+    return f"{100 * one.value:.0f} ({100 * one.low:.0f} to {100 * one.high:.0f})"
 
 
 def latency(measurements: Sequence[Measurement]) -> Latency | None:

@@ -232,6 +232,13 @@ class Threshold(Part):
     )
 
 
+class BareProbabilities(Part):
+    """How far probabilities came true before the temperature: the same answers, the same rows."""
+
+    error: Proportion | None = Field(description="calibration error, as beside it")
+    brier: Proportion = Field(description="Brier score, as beside it")
+
+
 class CalibrationCell(Part):
     """How far a row's probabilities came true on the test rows, first draw."""
 
@@ -251,6 +258,11 @@ class CalibrationCell(Part):
     )
     brier: Proportion = Field(
         description="Brier score: mean sum over the labels of (probability - truth) squared, 0 to 2"
+    )
+    bare: BareProbabilities | None = Field(
+        None,
+        description="both as they were before the temperature; null where none was applied, or more"
+        " than one",
     )
     bins: tuple[ReliabilityBin, ...] = Field(
         (), description="what the calibration error is made of"
@@ -275,10 +287,12 @@ class Latency(Part):
 
 
 class RelianceCell(Part):
-    """What moves the answers of a model that decides, first draw."""
+    """What moves a row's answers that should not, first draw."""
 
     order: Doubt | None = Field(
-        None, description="the options came the other way round; null where they have no order"
+        None,
+        description="of a model that decides: the options came the other way round; null where they"
+        " have no order",
     )
     injection: Doubt | None = Field(
         None,
@@ -286,8 +300,8 @@ class RelianceCell(Part):
     )
     repeat: Doubt | None = Field(
         None,
-        description="the same was asked again: another answer, or a probability moved by more than"
-        " .01",
+        description="of a model that decides: the same was asked again: another answer, or a"
+        " probability moved by more than .01",
     )
 
 
@@ -448,7 +462,8 @@ class Row(Part):
     )
     reliance: RelianceCell | None = Field(
         None,
-        description="of a model that decides: what moves its answers that should not; else null",
+        description="what moves its answers that should not: of a model that decides all of it, of"
+        " a fast method a planted request; else null",
     )
     passed_on: Proportion | None = Field(
         None,

@@ -33,3 +33,16 @@ class Extends(Protocol):
     def extend(self, examples: Sequence[Example]) -> Predictor:
         """A new predictor that also knows the examples' labels; the old weights are unchanged."""
         ...
+
+
+@runtime_checkable
+class AskedElsewhere(Protocol):
+    """A predictor that asks a model behind an address, or has a part that does."""
+
+    def anew(self) -> Predictor | None:
+        """It, asking again what was answered before; None where no part of it asks anybody."""
+        ...
+
+    def in_reverse(self) -> Predictor | None:
+        """It, with the options in reverse; None where they have no order."""
+        ...

@@ -13,7 +13,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.types import Input, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors import load
-from nshot.predictors.base import Predictor
+from nshot.predictors.base import AskedElsewhere, Predictor
 from nshot.predictors.folder import Saved, write
 from nshot.predictors.scores import log_softmax
 
@@ -53,6 +53,27 @@ class Cascade:
         if all(one.seconds is None for one in answers):
             return answers
         return [replace(one, seconds=each + (one.seconds or 0.0)) for one in answers]
+
+    def anew(self) -> Cascade | None:
+        """It, its parts asking again what was answered before; None where none asks anybody."""
+        return self._with(
+            *(p.anew() if isinstance(p, AskedElsewhere) else None for p in self._parts)
+        )
+
+    def in_reverse(self) -> Cascade | None:
+        """It, with the options of its parts in reverse; None where they have no order."""
+        return self._with(
+            *(p.in_reverse() if isinstance(p, AskedElsewhere) else None for p in self._parts)
+        )
+
+    @property
+    def _parts(self) -> tuple[Predictor, Predictor]:
+        return self.cheap, self.dear
+
+    def _with(self, cheap: Predictor | None, dear: Predictor | None) -> Cascade | None:
+        if cheap is None and dear is None:
+            return None
+        return replace(self, cheap=cheap or self.cheap, dear=dear or self.dear)
 
     def save(self, folder: Path) -> None:
         """The two in folders of their own; the threshold as JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nshot.board.matching import in_words
+from nshot.board.reliance import trust_words
 from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row, TaskSummary
 from nshot.core.durations import duration
 from nshot.report.headings import question, rows_answered, settings_of
@@ -19,8 +20,16 @@ def result(board: Board, width: int | None = None) -> str:
     head, others = _split(board.advice)
     of = f"{question(board.task)}; {board.task.test:,} test rows:"
     standing = [f"  - {in_words(one)}" for one in board.matches]
+    standing += [
+        f"  - {row.name}: {one}" for row in _elsewhere_rows(board) for one in trust_words(row)
+    ]
     table = board_table(board, width)
     return "\n".join([*head, "", of, "", table, "", *others, *standing]).rstrip()
+
+
+def _elsewhere_rows(board: Board) -> list[Row]:
+    """Those that ask a model elsewhere: what they answer is not seen from here."""
+    return [row for row in board.contest if row.reliance is not None and row.reliance.repeat]
 
 
 def advice_lines(advice: Advice | None) -> str:

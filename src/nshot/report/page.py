@@ -61,6 +61,7 @@ _PARTS = (
     ("rounds", "Policies"),
     ("positive", "Yes or no"),
     ("calibration", "Calibration"),
+    ("reliance", "Reliance"),
     ("confusion", "Confusion"),
     ("labels", "Labels"),
     ("lengths", "Length"),

@@ -19,10 +19,10 @@ from nshot.methods.contract import Method
 from nshot.methods.spec import spec
 from nshot.metrics import metric_of
 from nshot.predictors.base import Predictor
-from nshot.predictors.calibrated import bare, calibrated, recalibrated
-from nshot.predictors.decided import Decided
+from nshot.predictors.calibrated import calibrated, recalibrated
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.nearest import cosines
+from nshot.predictors.reliance import reliance
 
 
 def do(job: Job, place: Workplace) -> Body:
@@ -50,8 +50,9 @@ def do(job: Job, place: Workplace) -> Body:
             for what, other in predictor.beside.items()
         }
     first = job.draw == 0 and (job.cut is None or job.cut.index == 0)
-    if first and isinstance(inner := bare(predictor), Decided):
-        extra["reliance"] = inner.reliance([example.input for example in test])
+    asks = method.fast and method.hands_over  # recorded answers are to the test rows alone
+    if first and (moved := reliance(predictor, task, [e.input for e in test], asks)):
+        extra["reliance"] = moved
     if job.calibration:
         extra["calibration"] = [[len(test), job.calibration]]
     if job.draw == 0 and task.pictures:
