@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,14 @@ import nshot
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.compose.cascade import EVERYTHING, Cascade, best_threshold, sure_threshold
+from nshot.methods.compose.cascade import (
+    EVERYTHING,
+    Cascade,
+    _Validation,
+    best_threshold,
+    sure_threshold,
+)
+from nshot.methods.contract import Brief, Rates
 from nshot.models import open_models
 from nshot.predictors.cascade import Cascade as Answering
 from spine import command, jsonl, stay_here, tickets
@@ -109,6 +118,75 @@ def test_it_is_compared_delivered_and_answers(
              "--set", 'cascade.dear={"method": "knn"}', "--out", str(tmp_path / "c")]  # fmt: skip
     assert command(words) == 0
     assert "cascade:tfidf_lr+knn" in capsys.readouterr().out
+
+
+def test_a_budget_is_the_highest_threshold_that_it_pays_for() -> None:
+    sure = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    none, all_right = np.zeros(5), np.ones(5)
+    assert best_threshold(sure, none, all_right, limit=0.7) == (0.7, 0.4)
+    assert best_threshold(sure, all_right, all_right, limit=0.7) == (0.5, 1.0), "nothing to gain"
+    cascade = _budgeted(0.45)
+    rows = _Validation(sure, none, all_right)
+    assert cascade._limit(rows) == 0.7, "two of five rows"
+    in_money = _budgeted(5.0, budget_of="money")
+    assert in_money._limit(rows._replace(costs=(1.0, 10.0))) == 0.7, "1 + 0.4 times 10"
+    with pytest.raises(CannotAdapt, match="its budget is 5"):
+        in_money._limit(rows._replace(costs=(6.0, 10.0)))
+
+
+def _budgeted(budget: float, **more: Any) -> Cascade:
+    parts = {"cheap": {"method": "tfidf_lr"}, "dear": {"method": "person", "seconds": 30}}
+    made = TABLE.build({"method": "cascade", **parts, "budget": budget, **more})
+    assert isinstance(made, Cascade)
+    return made
+
+
+def test_a_share_of_the_rows_goes_to_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay_here(monkeypatch)
+    train = jsonl(tmp_path / "t.jsonl", tickets(20))
+    test = jsonl(tmp_path / "u.jsonl", tickets(20, "t"))
+    result = nshot.compare(
+        train, test=test, methods=[_budgeted(0.12)], out=tmp_path / "r",
+    )  # fmt: skip
+    row = result.board.row("cascade:tfidf_lr+person")
+    assert row.status == "ok", row.reason
+    assert row.passed_on is not None
+    assert row.passed_on.low <= 0.12
+    notes = " ".join(row.notes)
+    assert "within a budget of 0.12 of the rows" in notes
+    assert command(["predict", str(tmp_path / "r"), test, "-o", str(tmp_path / "a.jsonl")]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    held = [line for line in lines if line["abstained"]]
+    assert len(held) == round(row.passed_on.value * len(lines))
+    assert all(line["answer"] == "" for line in held)
+    if held:
+        assert "passed on to a person: here they count as wrong" in notes
+        assert "of the rows it answers itself" in row.beside
+
+
+def test_a_budget_in_money_keeps_what_1000_rows_cost_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay_here(monkeypatch)
+    rng = np.random.default_rng(1)
+    rows = [{"text": f"{'ab'[i % 2] if rng.uniform() < 0.6 else 'c'} {i}", "label": "ab"[i % 2]}
+            for i in range(160)]  # fmt: skip
+    parts = {"cheap": {"method": "tfidf_lr"},
+             "dear": {"method": "person", "seconds": 30, "money": 0.5}}  # fmt: skip
+    result = nshot.compare(
+        jsonl(tmp_path / "t.jsonl", rows[:80]), test=jsonl(tmp_path / "u.jsonl", rows[80:]),
+        methods=["cascade"], out=tmp_path / "r",
+        settings={"cascade": {**parts, "budget": 100, "budget_of": "money"}},
+    )  # fmt: skip
+    row = result.board.row("cascade:tfidf_lr+person")
+    assert row.passed_on is not None, row.reason
+    assert 0 < row.passed_on.low < 0.2, "100 of 500 in money is a fifth of the rows"
+    assert row.money_per_1000 == pytest.approx(500 * row.passed_on.value)
+    over = TABLE.build({"method": "cascade", **parts, "budget": 1.5})
+    brief = Brief(TASK, 80, 0, 40, 80, 5, 9, None, frozenset(), 0, 0, None, Rates(1, 1, 1))
+    assert "a share of the rows is 1 at most" in str(over.why_not(brief))
 
 
 def test_what_cannot_be_unsure_is_no_cheap_part(tmp_path: Path) -> None:

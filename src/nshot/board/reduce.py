@@ -373,7 +373,7 @@ def row_of(
     notes = [*entry.notes, *(note for m in measurements for note in m.notes)]
     reliance = reliance_cell(measurements[0]) if measurements else None
     passed = passed_on(measurements) if entry.method.name == "cascade" else None
-    notes += [*passed_words(passed), *reliance_words(reliance)]
+    notes += [*passed_words(passed, _to_a_person(measurements)), *reliance_words(reliance)]
     notes += unanswered(task, measurements[:1])
     return Row(
         name=entry.name,
@@ -413,6 +413,10 @@ def row_of(
         latency=latency(measurements) if entry.method.has_seconds else None,
         beside=_beside(measurements),
     )
+
+
+def _to_a_person(measurements: Sequence[Measurement]) -> bool:
+    return any(one.abstained for m in measurements[:1] for one in m.predictions)
 
 
 def row_outside(facts: Facts, entry: Entry) -> Row:

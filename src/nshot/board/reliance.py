@@ -83,12 +83,13 @@ def passed_on(measurements: Sequence[Measurement]) -> Proportion | None:
     return Proportion(value=one.value, low=one.low, high=one.high)
 
 
-def passed_words(share: Proportion | None) -> list[str]:
-    """What the dear part of a cascade had to answer."""
+def passed_words(share: Proportion | None, to_a_person: bool) -> list[str]:
+    """What the dear part of a cascade had to answer; a person's answers nobody knows."""
     if share is None:
         return []
     ends = f"{100 * share.low:.0f} to {100 * share.high:.0f}"
-    return [f"{100 * share.value:.0f} % of the rows ({ends}) passed on to the dear part"]
+    dear = "a person: here they count as wrong" if to_a_person else "the dear part"
+    return [f"{100 * share.value:.0f} % of the rows ({ends}) passed on to {dear}"]
 
 
 def unanswered(task: Task, measurements: Sequence[Measurement]) -> list[str]:

@@ -67,6 +67,7 @@ WHERE: Mapping[str, str] = {
     "qat": "nshot.methods.compress.qat:QAT",
     "quantise": "nshot.methods.compress.quantise:Quantise",
     "cascade": "nshot.methods.compose.cascade:Cascade",
+    "person": "nshot.methods.compose.person:Person",
     "replay": "nshot.methods.outside.replay:Replay",
 }
 """Name -> module and class."""

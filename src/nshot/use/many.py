@@ -45,6 +45,11 @@ class Many:
         """Under which probability each folder holds answers back, by name; 0: it answers all."""
         return {name: one.abstain_below for name, one in self._folders.items()}
 
+    @property
+    def holds_back(self) -> dict[str, bool]:
+        """Of each folder whether an answer may be held back."""
+        return {name: one.holds_back for name, one in self._folders.items()}
+
     def predict(self, inputs: Sequence[Asked], under: Sequence[str]) -> list[Prediction]:
         """One prediction per text, mapping or `Input`, in order; ``under[i]`` names its folder.
 

@@ -14,8 +14,11 @@ from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
+from nshot.predictors.calibrated import bare
+from nshot.predictors.cascade import Cascade
 from nshot.predictors.checks import read_checks
 from nshot.predictors.folder import require_intact
+from nshot.predictors.to_a_person import ToAPerson
 from nshot.use.abstaining import held_back, kept_threshold, misfit
 from nshot.use.answers import Answers, Cached, fingerprint, listed_as
 from nshot.use.at_precision import answered_at, threshold_of
@@ -65,6 +68,13 @@ class Ready:
     def task(self) -> Task:
         """What it answers."""
         return self._predictor.task
+
+    @property
+    def holds_back(self) -> bool:
+        """May an answer be held back: below a threshold, or by a cascade to a person?"""
+        inner = bare(self._predictor)
+        parts = (inner.cheap, inner.dear) if isinstance(inner, Cascade) else (inner,)
+        return bool(self.abstain_below) or any(isinstance(one, ToAPerson) for one in parts)
 
     @property
     def checks(self) -> int:

@@ -33,6 +33,7 @@ from nshot.predictors.folder import read
 from nshot.predictors.implicit import Implicit
 from nshot.predictors.replayed import Replayed
 from nshot.predictors.rewarded import Rewarded
+from nshot.predictors.to_a_person import ToAPerson
 from toys import Bench
 
 FILMS = Task("films", "classify", (Label("good"), Label("bad")))
@@ -90,6 +91,7 @@ BY_HAND: Mapping[str, Callable[[], Predictor]] = {
     "replayed": lambda: Replayed(
         FILMS, "hosted", {exact(one): Prediction("good", (-0.1, -2.4)) for one in asked_texts()}
     ),
+    "to_a_person": lambda: ToAPerson(FILMS, 30.0),
     "cascade": lambda: Cascade(
         FILMS, learned("tfidf_lr", FILMS, Path()), learned("few_shot", FILMS, Path()), 0.55
     ),

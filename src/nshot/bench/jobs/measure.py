@@ -50,6 +50,11 @@ def do(job: Job, place: Workplace) -> Body:
             for what, other in predictor.beside.items()
         }
     first = job.draw == 0 and (job.cut is None or job.cut.index == 0)
+    own = [s for s, p in zip(answered.statistics, answered.predictions, strict=True)
+           if not p.abstained]  # fmt: skip
+    if 0 < len(own) < len(answered.statistics):
+        beside = {"of the rows it answers itself": value(task, own)}
+        extra["beside"] = {**extra.get("beside", {}), **beside}
     asks = method.fast and method.hands_over  # recorded answers are to the test rows alone
     if first and (moved := reliance(predictor, task, [e.input for e in test], asks)):
         extra["reliance"] = moved

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +26,7 @@ from nshot.core.types import (
 from nshot.data.drawing import sample
 from nshot.methods.contract import Brief, Method, Taken, Workbench
 from nshot.methods.table import Nested
+from nshot.metrics.binomial import exact_interval
 from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.cascade import Cascade as Answering
@@ -38,6 +40,12 @@ SLOW_ROWS = 200
 """Labelled rows that a slow part answers for the threshold, at most."""
 PASSED = 0.3
 """The share of rows that is passed on, in a forecast: what it is, the rows say."""
+Budgeted: TypeAlias = Literal["passed_on", "money", "seconds"]
+_UNITS: dict[Budgeted, str] = {
+    "passed_on": "of the rows",
+    "money": "in money for 1,000 rows",
+    "seconds": "seconds for 1,000 rows",
+}
 _TRAINS: Sequence[Trains] = ("nothing", "head", "adapter", "weights")
 
 
@@ -57,11 +65,15 @@ class _OfBoth:
 
 
 class _Validation(NamedTuple):
-    """Rows that neither part had learned from: how sure the cheap one is, who is right."""
+    """Rows that neither part had learned from: how sure the cheap one is, who is right.
+
+    `costs` are what 1,000 answers of each part come to, in what the budget is of.
+    """
 
     sure: Floats
     cheap: Floats
     dear: Floats
+    costs: tuple[float, float] = (0.0, 0.0)
 
 
 class Cascade(Method):
@@ -75,9 +87,12 @@ class Cascade(Method):
 
     Args:
         cheap: answers first, and must give probabilities.
-        dear: answers what the cheap one is not sure of.
+        dear: answers what the cheap one is not sure of; `person`: somebody does.
         accuracy: the share of right answers to keep; None: the highest that there is, with the
             fewest rows passed on.
+        budget: what 1,000 rows may cost, or the share of the rows that may be passed on.
+        budget_of: what `budget` is of: ``passed_on``, a share; ``money``, by the prices that the
+            parts are given; ``seconds``, as the parts take here.
     """
 
     name: ClassVar = "cascade"
@@ -93,6 +108,8 @@ class Cascade(Method):
     cheap: Nested
     dear: Nested
     accuracy: float | None = Field(default=None, gt=0, lt=1)
+    budget: float | None = Field(default=None, gt=0)
+    budget_of: Budgeted = "passed_on"
 
     @property
     def called(self) -> str:
@@ -106,6 +123,8 @@ class Cascade(Method):
         for part in (self.cheap, self.dear):
             if reason := part.why_not(brief):
                 return f"its {part.called} {reason}"
+        if self.budget is not None and self.budget_of == "passed_on" and self.budget > 1:
+            return f"has a budget of {self.budget:g}, and a share of the rows is 1 at most"
         return None if brief.per_label > 1 else "needs two labelled rows of each label"
 
     def forecast(self, brief: Brief) -> Cost:
@@ -122,7 +141,9 @@ class Cascade(Method):
 
     def use_forecast(self, brief: Brief) -> Cost:
         """The cheap one answers all rows, the dear one some of them."""
-        some = replace(brief, test=max(1, int(PASSED * brief.test)))
+        by_share = self.budget is not None and self.budget_of == "passed_on"
+        share = min(self.budget or 1.0, 1.0) if by_share else PASSED
+        some = replace(brief, test=max(1, int(share * brief.test)))
         return self.cheap.use_forecast(brief).then(self.dear.use_forecast(some))
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
@@ -160,8 +181,16 @@ class Cascade(Method):
         return _Validation(
             sureness(answers),
             np.array([a.answer == row.label for a, row in zip(answers, both, strict=True)]),
-            np.array([dear[row.id].answer == row.label for row in both]),
+            np.array([_is_right(dear[row.id], row) for row in both]),
+            (self._cost(answers), self._cost([dear[row.id] for row in both])),
         )
+
+    def _cost(self, answers: Sequence[Prediction]) -> float:
+        """Of 1,000 such answers, in what the budget is of."""
+        if self.budget_of == "passed_on":
+            return 0.0
+        values = [a.money if self.budget_of == "money" else a.seconds or 0.0 for a in answers]
+        return 1000 * float(np.mean(values))
 
     def _unseen(
         self,
@@ -175,14 +204,14 @@ class Cascade(Method):
         """What a part answers to rows that it has not learned from, by id."""
         if not part.learns:
             predictor = part.adapt(task, shots, bench)
-            answers = predictor.predict([row.input for row in rows])
+            answers = _timed(predictor, rows)
             return {row.id: one for row, one in zip(rows, answers, strict=True)}
         chosen = {row.id for row in rows}
         known: dict[str, Prediction] = {}
         for fold in shots.folds(_folds(part)):
             dev = [row for row in fold.dev if row.id in chosen]
             predictor = self._of_fold(role, part, task, fold, bench)
-            answers = predictor.predict([row.input for row in dev])
+            answers = _timed(predictor, dev)
             known |= {row.id: one for row, one in zip(dev, answers, strict=True)}
         return known
 
@@ -192,25 +221,68 @@ class Cascade(Method):
         return bench.adapt(f"{role} of a fold", part, task, fold.shots)
 
     def _threshold(self, validation: _Validation, bench: Workbench) -> float:
-        count = len(validation.sure)
+        limit = self._limit(validation)
         if self.accuracy is None:
-            threshold, right = best_threshold(*validation)
-            passed = float((validation.sure < threshold).mean())
-            bench.note(
-                f"threshold {threshold:.3g}: of {count} validation rows it passed"
-                f" {100 * passed:.0f} % on, and {100 * right:.0f} % were right"
-            )
+            threshold, right = best_threshold(*validation[:3], limit=limit)
+            self._note(threshold, validation, f"{100 * right:.0f} % were right", bench)
             return threshold
-        threshold = sure_threshold(*validation, accuracy=self.accuracy)
+        threshold = sure_threshold(*validation[:3], accuracy=self.accuracy)
+        aim, count = f"{100 * self.accuracy:g} %", len(validation.sure)
         if not np.isfinite(threshold):
             bench.note(
-                f"{count} validation rows do not show that {100 * self.accuracy:g} % is kept, even"
-                f" where {self.dear.called} answers all: it does"
+                f"{count} validation rows do not show that {aim} is kept, even where"
+                f" {self.dear.called} answers all: it answers as much as it may"
             )
-            return EVERYTHING
-        bench.note(f"threshold {threshold:.3g}: keeps {100 * self.accuracy:g} % of {count}"
-                   " validation rows, with 95 % confidence")  # fmt: skip
+            return limit
+        if threshold > limit:
+            self._note(limit, validation, f"to keep {aim} costs more than the budget", bench)
+            return limit
+        bench.note(f"threshold {threshold:.3g}: keeps {aim} of {count} validation rows, with 95 %"
+                   " confidence")  # fmt: skip
         return threshold
+
+    def _limit(self, validation: _Validation) -> float:
+        """The highest threshold that the budget allows.
+
+        Raises `CannotAdapt` where the cheap part alone costs more.
+        """
+        if self.budget is None:
+            return EVERYTHING
+        cheap, dear = validation.costs
+        for threshold in _candidates(validation.sure):
+            share = float((validation.sure < threshold).mean())
+            cost = share if self.budget_of == "passed_on" else cheap + share * dear
+            if cost <= self.budget + 1e-12:
+                return threshold
+        unit = _UNITS[self.budget_of]
+        raise CannotAdapt(
+            f"passes no fewer on than cost {cost:.3g} {unit}, and its budget is {self.budget:g}"
+        )
+
+    def _note(self, threshold: float, validation: _Validation, then: str, bench: Workbench) -> None:
+        passed, count = int((validation.sure < threshold).sum()), len(validation.sure)
+        low, high = exact_interval(passed, count)
+        within = ""
+        if self.budget is not None:
+            within = f", within a budget of {self.budget:g} {_UNITS[self.budget_of]}"
+        bench.note(
+            f"threshold {threshold:.3g}: of {count} validation rows it passed"
+            f" {100 * passed / count:.0f} % on ({100 * low:.0f} to {100 * high:.0f}){within}, and"
+            f" {then}"
+        )
+
+
+def _is_right(answer: Prediction, row: Example) -> bool:
+    """A person who is passed a row is taken to be right."""
+    return answer.abstained or answer.answer == row.label
+
+
+def _timed(predictor: Predictor, rows: Sequence[Example]) -> list[Prediction]:
+    """Its answers, each with the seconds that it took: here, where it is not answered elsewhere."""
+    start = time.monotonic()
+    answers = predictor.predict([row.input for row in rows])
+    each = (time.monotonic() - start) / max(len(rows), 1)
+    return [replace(a, seconds=each if a.seconds is None else a.seconds) for a in answers]
 
 
 EVERYTHING = 2.0
@@ -226,13 +298,16 @@ def _candidates(sure: Floats) -> list[float]:
     return [EVERYTHING, *sorted({float(one) for one in sure if one >= 0}, reverse=True)]
 
 
-def best_threshold(sure: Floats, cheap: Floats, dear: Floats) -> tuple[float, float]:
+def best_threshold(
+    sure: Floats, cheap: Floats, dear: Floats, limit: float = EVERYTHING
+) -> tuple[float, float]:
     """(threshold, share of right answers): the highest share, of equals the lowest threshold.
 
-    (rows,) each: how sure the cheap one is, and whether each of the two is right.
+    (rows,) each: how sure the cheap one is, and whether each of the two is right. No threshold is
+    over `limit`.
     """
-    best = (EVERYTHING, -1.0)
-    for threshold in _candidates(sure):
+    best = (limit, -1.0)
+    for threshold in (one for one in _candidates(sure) if one <= limit):
         right = float(np.where(sure >= threshold, cheap, dear).mean())
         if right >= best[1]:
             best = (threshold, right)

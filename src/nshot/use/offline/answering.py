@@ -98,7 +98,7 @@ def of_folder(model: Ready) -> Answering:
 
     def answer(rows: Sequence[Row], inputs: Sequence[Input]) -> list[dict[str, Any]]:
         predictions = _numbers(model.predict(inputs))
-        abstains = bool(model.abstain_below)
+        abstains = model.holds_back
         return [
             {"id": row.id, **answer_line(model.task, one, abstains)}
             for row, one in zip(rows, predictions, strict=True)
@@ -109,7 +109,7 @@ def of_folder(model: Ready) -> Answering:
 
 def of_folders(models: Many) -> Answering:
     """The answers of several folders, each to its own rows."""
-    tasks, abstains = models.tasks, models.abstain_below
+    tasks, abstains = models.tasks, models.holds_back
 
     def answer(rows: Sequence[Row], inputs: Sequence[Input]) -> list[dict[str, Any]]:
         predictions = _numbers(models.predict(inputs, [row.under for row in rows]))
@@ -117,7 +117,7 @@ def of_folders(models: Many) -> Answering:
             {
                 "id": row.id,
                 "under": row.under,
-                **answer_line(tasks[row.under], one, bool(abstains[row.under])),
+                **answer_line(tasks[row.under], one, abstains[row.under]),
             }
             for row, one in zip(rows, predictions, strict=True)
         ]
@@ -126,7 +126,7 @@ def of_folders(models: Many) -> Answering:
     for name, task in tasks.items():
         scores = tuple([-1.0] * len(task.labels)) if task.has_labels else ()
         bare = Prediction(task.label_names[0] if task.has_labels else "", scores)
-        keys += answer_line(task, bare, bool(abstains[name]))
+        keys += answer_line(task, bare, abstains[name])
     return Answering(answer, list(dict.fromkeys(keys)))
 
 
