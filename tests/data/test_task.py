@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nshot.core.errors import InputError
-from nshot.core.types import Label
+from nshot.core.types import Label, Parts
 from nshot.data.task_file import DataKeys, TaskFile, read_task
 
 
@@ -99,3 +99,18 @@ def test_a_key_of_a_part_that_stands_at_the_top_is_told_where_it_belongs(tmp_pat
 def test_a_task_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_task(tmp_path / "task.yaml")
+
+
+def test_the_parts_of_a_prompt(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "data: {train: train.csv}\nprompt:\n  persona: You are a critic.\n  context: ''\n"
+        "  constraints: Irony counts.\n  output_format: One word.\n  delimiter: tags\n",
+    )
+    assert read_task(path).parts == Parts(
+        "You are a critic.", "", ("Irony counts.",), "One word.", "tags"
+    )
+    path = write(tmp_path, "data: {train: train.csv}\nprompt: {delimiter: stars}\n")
+    with pytest.raises(InputError, match="'stars'") as caught:
+        read_task(path)
+    assert "line 2" in caught.value.faults[0].where

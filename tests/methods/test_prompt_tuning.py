@@ -24,7 +24,7 @@ from nshot.methods.contract import Brief, Rates
 from nshot.methods.peft.prefix import PrefixTuning
 from nshot.methods.peft.prompt_tuning import PromptTuning
 from nshot.models.hf.hf_engine import HFModels
-from nshot.prompts.render import instruction
+from nshot.prompts.parts import instruction
 from tiny import tiny_llama
 
 WIDTH = 32

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from nshot.core.types import Example, Input, Label, Task, Turn
+from nshot.prompts.parts import instruction, label_words
 from nshot.prompts.render import (
     answer_text,
     first_answer,
-    instruction,
     label_answers,
-    label_words,
     parse_label,
     render,
     terminator,

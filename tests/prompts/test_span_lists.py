@@ -9,7 +9,8 @@ import pytest
 from nshot.core.spans import Span, spans_of, written
 from nshot.core.types import Example, Input, Label, Task
 from nshot.predictors.prompted import Prompted
-from nshot.prompts.render import instruction, render
+from nshot.prompts.parts import instruction
+from nshot.prompts.render import render
 from nshot.prompts.span_lists import located, span_grammar, span_list
 
 TASK = Task(

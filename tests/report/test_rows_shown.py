@@ -10,7 +10,8 @@ import pytest
 from endpoint import serving
 from nshot.cli.main import main
 from nshot.data import load
-from nshot.report.rows_shown import Reader, understood
+from nshot.report.reader import Reader
+from nshot.report.rows_shown import understood
 from tiny import tiny_tokenizer
 
 DROPS = (

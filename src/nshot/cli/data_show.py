@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.data import load
     from nshot.data.formats import converted, named
     from nshot.data.json_lines import write_rows
-    from nshot.report.rows_shown import reader, understood
+    from nshot.report.reader import reader
+    from nshot.report.rows_shown import understood
 
     if bool(arguments.write_as) != bool(arguments.output):
         raise InputError(Fault("--as and -o go together", do="--as messages -o out.jsonl"))

@@ -30,6 +30,9 @@ from nshot.cli import (
     methods,
     models,
     predict,
+    prompt_check,
+    prompt_diff,
+    prompt_show,
     quantise,
     serve,
 )
@@ -42,6 +45,7 @@ VERBS: tuple[ModuleType, ...] = (
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
     "data": ("work on files of instructions", (data_show, data_generate, data_translate)),
+    "prompt": ("look at prompts before asking", (prompt_show, prompt_check, prompt_diff)),
     "cache": ("answers kept by predict --cache", (cache_stats, cache_prune, cache_warm)),
 }
 """What each group is about, and its verbs: ``nshot data show``."""

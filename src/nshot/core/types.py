@@ -166,6 +166,25 @@ class Check:
         return "/".join(parts[-2:]) if self.kind == "model" else self.kind
 
 
+Delimiter: TypeAlias = Literal["none", "quotes", "hashes", "tags"]
+"""What stands around each text of an input: nothing, three quotes or hashes, a tag of its name."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a prompt says beside the task's instruction and labels; empty parts are not shown.
+
+    `persona` is who answers, `context` what must be known, `constraints` are what an answer must
+    keep to, `output_format` is how it must look; a `delimiter` stands around each text.
+    """
+
+    persona: str = ""
+    context: str = ""
+    constraints: tuple[str, ...] = ()
+    output_format: str = ""
+    delimiter: Delimiter = "none"
+
+
 @dataclass(frozen=True)
 class Scale:
     """Where the numbers of a task lie: their median, and their mean absolute distance from it."""
@@ -185,7 +204,7 @@ class Task:
     `answer_name` names the answer (``Sentiment``). `answer_format` is what an answer of a
     generate task must look like, where that was said; `reward` holds the checks that tell what one
     is worth. `pictures`: each input is a picture. `positive` is the label that
-    is looked for, of two.
+    is looked for, of two. `parts` are what a prompt says beside the instruction.
     """
 
     name: str
@@ -201,6 +220,7 @@ class Task:
     scale: Scale | None = None
     reward: tuple[Check, ...] = ()
     positive: str | None = None
+    parts: Parts = Parts()
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -674,6 +674,7 @@ def _task(task_file: TaskFile, columns: Columns, parts: Sequence[_Part]) -> Task
         reward=task_file.reward,
         pictures=pictures,
         scale=_scale(parts[0]) if columns.kind == "number" else None,
+        parts=task_file.parts,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from nshot.core.errors import Fault, InputError, nearest
 from nshot.core.fields import Names
 from nshot.core.files import RECORD, content_hash, unsafe_files
 from nshot.core.serial import Loc, Yaml, read_json, read_yaml
-from nshot.core.types import NAMED, Check, Grammar, Kind, Label
+from nshot.core.types import NAMED, Check, Delimiter, Grammar, Kind, Label, Parts
 
 TASK_FILE = "task.yaml"
 _REWARD = "nshot adapt pairs.jsonl --method reward --out FOLDER"
@@ -59,6 +59,7 @@ class TaskFile:
     labels: tuple[Label, ...] = ()
     field_words: tuple[tuple[str, str], ...] = ()
     answer_word: str | None = None
+    parts: Parts = field(default_factory=Parts)
     answer_format: Grammar | None = None
     reward: tuple[Check, ...] = ()
     positive: str | None = None
@@ -70,6 +71,14 @@ class TaskFile:
 def _named(value: Any) -> Any:
     """A label may be its name alone."""
     return {"name": value} if isinstance(value, str) or value is None else value
+
+
+def _one_or_more(value: Any) -> Any:
+    """One line may stand without a list."""
+    return (value,) if isinstance(value, str) else value or ()
+
+
+_Lines: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
 class _Part(BaseModel):
@@ -98,6 +107,22 @@ class _Label(_Part):
 class _Prompt(_Part):
     fields: Mapping[str, str | None] = Field(default_factory=dict)
     answer: str | None = None
+    persona: str | None = None
+    context: str | None = None
+    constraints: _Lines = ()
+    output_format: str | None = None
+    delimiter: Delimiter | None = None
+
+
+def _parts(prompt: _Prompt) -> Parts:
+    """What the prompt says beside the instruction."""
+    return Parts(
+        persona=(prompt.persona or "").strip(),
+        context=(prompt.context or "").strip(),
+        constraints=tuple(line.strip() for line in prompt.constraints if line.strip()),
+        output_format=(prompt.output_format or "").strip(),
+        delimiter=prompt.delimiter or "none",
+    )
 
 
 class _Format(_Part):
@@ -218,6 +243,7 @@ class _Reader:
             labels=self.labels(file.labels or (), file),
             field_words=self.field_words(prompt.fields, data.text),
             answer_word=prompt.answer,
+            parts=_parts(prompt),
             answer_format=self.grammar(file.answer_format, file.kind),
             reward=self.reward(file.reward, file.kind),
             positive=file.positive,

@@ -26,7 +26,8 @@ from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.label_sets import brief_of_questions
 from nshot.methods.writing import Writing
 from nshot.predictors.prompted import Calibration, Prompted
-from nshot.prompts.render import Format, instruction, shown_answer
+from nshot.prompts.parts import instruction
+from nshot.prompts.render import Format, shown_answer
 
 CALIBRATION_ROWS = 32
 """Unlabelled inputs that batch calibration averages over, at most. Against 150 rows a 135M model

@@ -30,13 +30,13 @@ from nshot.predictors.features import Encoded
 from nshot.predictors.folder import Arrays, Saved, array, ref_from_json, ref_to_json, write
 from nshot.predictors.nearest import Vote, cosines, neighbours
 from nshot.predictors.scores import classified, log_softmax
+from nshot.prompts.parts import label_words
 from nshot.prompts.render import (
     Format,
     answer_text,
     field_name,
     first_answer,
     label_answers,
-    label_words,
     parse_label,
     render,
     stops,

@@ -12,7 +12,6 @@ Three formats::
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
@@ -20,13 +19,19 @@ from typing import Literal, TypeAlias, get_args
 from nshot.core.spans import spans_of
 from nshot.core.types import Example, Input, Prompt, Task, Turn
 from nshot.data.formats.chats import questions_of
+from nshot.prompts.parts import (
+    beside_the_request,
+    fenced,
+    field_line,
+    field_start,
+    instruction,
+    label_words,
+)
 from nshot.prompts.span_lists import span_list
 
 Format: TypeAlias = Literal["plain", "instruction", "chat"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-DESCRIPTIONS = 2000
-"""Characters of label descriptions that still fit into an instruction; more are left out."""
 _REQUESTS = frozenset({"instruction", "prompt"})
 """Fields of instruction data, which say themselves what is wanted."""
 
@@ -36,11 +41,13 @@ def render(task: Task, format: Format, input: Input, demos: Sequence[Example] = 
     if format == "chat":
         return chat(task, input, demos)
     blocks = [instruction(task)] if format == "instruction" else []
-    blocks += [
-        _question(task, demo.input) + answer_text(shown_answer(task, demo), format)
-        for demo in demos
-    ]
+    blocks += [demonstration(task, demo) for demo in demos]
     return "\n\n".join([*blocks, _question(task, input)])
+
+
+def demonstration(task: Task, demo: Example) -> str:
+    """A solved example in a prompt that is no chat."""
+    return f"{_question(task, demo.input)} {shown_answer(task, demo)}"
 
 
 def answer_text(answer: str, format: Format) -> str:
@@ -65,13 +72,6 @@ def terminator(task: Task) -> str:
     return "\n" if any(a != b and b.startswith(a) for a in words for b in words) else ""
 
 
-@lru_cache(maxsize=64)
-def label_words(task: Task) -> tuple[str, ...]:
-    """How a prompt says each label: its words, or its name where two labels have the same words."""
-    count = Counter(label.words for label in task.labels)
-    return tuple(label.words if count[label.words] == 1 else label.name for label in task.labels)
-
-
 def shown_answer(task: Task, example: Example) -> str:
     """The answer that a demonstration shows: the words of its label, or its first reference.
 
@@ -82,24 +82,6 @@ def shown_answer(task: Task, example: Example) -> str:
     if not task.has_labels:
         return example.targets[0]
     return label_words(task)[task.label_names.index(example.label)]
-
-
-def instruction(task: Task) -> str:
-    """What is asked and, for a classify task, the labels: described if all fit, else listed."""
-    request = task.instruction or _default_instruction(task)
-    if not task.has_labels and task.kind != "spans":
-        return request
-    spans = task.kind == "spans"
-    names = task.label_names if spans else label_words(task)
-    choice = "Each label is one of" if spans else "Answer with one of"
-    described = [
-        f"- {name}: {label.description}" if label.description else f"- {name}"
-        for name, label in zip(names, task.labels, strict=True)
-    ]
-    text = "\n".join(described)
-    if any(label.description for label in task.labels) and len(text) <= DESCRIPTIONS:
-        return f"{request}\n{choice}:\n{text}"
-    return f"{request}\n{choice}: {', '.join(names)}."
 
 
 def parse_label(task: Task, text: str) -> str | None:
@@ -126,7 +108,8 @@ def first_answer(task: Task, format: Format, input: Input, text: str) -> str:
     """A generated text up to where a model goes on to invent the next demonstration."""
     if format != "chat":
         for name, _ in input.fields[:1]:
-            text = text.split(f"\n{field_name(task, name)}:")[0]
+            start = field_start(task.parts.delimiter, field_name(task, name))
+            text = text.split(f"\n{start}")[0]
     return text.strip()
 
 
@@ -151,7 +134,8 @@ def _question(task: Task, input: Input) -> str:
 def _lines(task: Task, input: Input) -> list[str]:
     named = [(field_name(task, name), text) for name, text in input.fields]
     named += [(turn.role.capitalize(), turn.text) for turn in input.turns]
-    return [f"{name}: {_without_gaps(text)}".rstrip() for name, text in named]
+    fence = task.parts.delimiter
+    return [field_line(fence, name, _without_gaps(text)) for name, text in named]
 
 
 def _without_gaps(text: str) -> str:
@@ -171,6 +155,8 @@ def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn,
     request = [task.system] if task.system else []
     if not _asks(task, input) or task.instruction:
         request.append(instruction(task))
+    elif beside := beside_the_request(task):
+        request.append(beside)
     system = "\n".join([*request, *dict.fromkeys(systems)])
     return (Turn("system", system), *turns) if system else tuple(turns)
 
@@ -189,28 +175,18 @@ def _user(task: Task, input: Input) -> list[Turn]:
     if _asks(task, input):
         return list(questions_of(input))
     bare = len(input.fields) == 1 and not input.turns
-    text = input.fields[0][1].strip() if bare else "\n".join(_lines(task, input))
+    text = _bare(task, *input.fields[0]) if bare else "\n".join(_lines(task, input))
     return [Turn("user", text, input.images)]
+
+
+def _bare(task: Task, name: str, text: str) -> str:
+    return fenced(task.parts.delimiter, field_name(task, name), text.strip())
 
 
 def _asks(task: Task, input: Input) -> bool:
     """Whether the input says what is wanted: a conversation does, and so do instruction data."""
     asks = input.turns or any(name in _REQUESTS for name, _ in input.fields)
     return bool(asks) and not task.has_labels
-
-
-def _default_instruction(task: Task) -> str:
-    """What is asked when the task does not say."""
-    if task.has_labels:
-        return f"Give the {task.answer_name.lower()} of the text."
-    if task.kind == "number":
-        return f"Give the {task.answer_name.lower()} as a number."
-    if task.kind == "spans":
-        return (
-            "List the pieces of the text that have a label, in their order, as JSON: "
-            '[{"label": "...", "text": "..."}].'
-        )
-    return f"Write the {task.answer_name.lower()}."
 
 
 def _folded(text: str) -> str:

@@ -6,57 +6,25 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from nshot.core.errors import CannotAdapt, ModelNotFound
+from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example
 from nshot.data.loading import Loaded
 from nshot.data.overlap import RULE, overlap
 from nshot.data.same import shown
 from nshot.data.summary import Summary, best_answer, spoken, summary
-from nshot.models.catalog import resolve
 from nshot.models.hf.control import controls
 from nshot.models.hf.spans import Rendered, apart
-from nshot.models.hf.tokenizers import open_tokenizer
 from nshot.models.hf.tokens import encode, render
+from nshot.report.reader import Reader
 
 _BAR = 40
 _LONG, _HEAD, _TAIL = 900, 600, 250
 """Characters: a longer stretch of a row is shown by its beginning and its end."""
 _PAIRS = 3
 _NO_SIGN = "\N{REPLACEMENT CHARACTER}"
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Who reads the rows: a tokenizer, None for a model that has none to look at."""
-
-    name: str
-    tokenizer: Any = None
-    context: int | None = None
-
-    @property
-    def chats(self) -> bool:
-        """Does it have a chat template?"""
-        return bool(self.tokenizer is not None and self.tokenizer.chat_template)
-
-
-def reader(model: str | None) -> Reader:
-    """The tokenizer of the model that is named, or of the embedded one where it is at hand.
-
-    Raises `ModelNotFound` for a model that is named and not at hand.
-    """
-    try:
-        ref = resolve(model, "lm")
-    except ModelNotFound:
-        if model:
-            raise
-        return Reader("no model, for none is at hand (--model M)")
-    if ref.engine != "hf":
-        return Reader(f"no tokenizer, for {model} shows none")
-    return Reader(ref.name, *open_tokenizer(ref))
 
 
 def understood(loaded: Loaded, reader: Reader, rows: int, colour: bool) -> str:

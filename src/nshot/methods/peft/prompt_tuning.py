@@ -13,7 +13,7 @@ from nshot.core.types import Shots, Task
 from nshot.methods.contract import Brief
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
-from nshot.prompts.render import instruction
+from nshot.prompts.parts import instruction
 from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt
 
 _COMMON = 5000

@@ -128,7 +128,8 @@ def _prompt(saved: Saved) -> dict[str, Any]:
     from nshot.models.openai.chat_completions import STOPS, RemoteLanguageModel
     from nshot.models.openai.endpoint import model_and_address
     from nshot.predictors.folder import ref_from_json
-    from nshot.prompts.render import instruction, label_answers, label_words, shown_answer, stops
+    from nshot.prompts.parts import beside_the_request, instruction, label_words
+    from nshot.prompts.render import label_answers, shown_answer, stops
 
     task, settings = saved.task, saved.settings
     ref = ref_from_json(settings["ref"], saved.folder)
@@ -144,6 +145,7 @@ def _prompt(saved: Saved) -> dict[str, Any]:
         "address": address,
         "format": settings["format"],
         "instruction": instruction(task),
+        "beside": beside_the_request(task),
         "answer_name": task.answer_name,
         "labels": [list(pair) for pair in words],
         "max_tokens": longest,

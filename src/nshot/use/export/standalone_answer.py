@@ -206,7 +206,7 @@ class Model:
             text = _label_in(text, labels) or ""
         elif self.settings["format"] != "chat" and fields:
             name = _field(self.task, fields[0][0])
-            text = text.split(f"\n{name}:")[0].strip()
+            text = text.split(f"\n{_start(self.task, name)}")[0].strip()
         if self.task["kind"] == "number":
             text = _first_number(text)
         return {"answer": text, "scores": []}
@@ -250,7 +250,36 @@ def _lines(task: Mapping[str, Any], fields: Fields, turns: Fields) -> list[str]:
     named = [(_field(task, name), text) for name, text in fields]
     named += [(role.capitalize(), text) for role, text in turns]
     gap = re.compile(r"\s*\n\s*")
-    return [f"{name}: {gap.sub(chr(10), text.strip())}".rstrip() for name, text in named]
+    return [_line(task, name, gap.sub(chr(10), text.strip())) for name, text in named]
+
+
+def _fence(task: Mapping[str, Any]) -> str:
+    return str(task.get("parts", {}).get("delimiter", "none"))
+
+
+def _tag(name: str) -> str:
+    return "_".join(name.lower().split())
+
+
+def _start(task: Mapping[str, Any], name: str) -> str:
+    return f"<{_tag(name)}>" if _fence(task) == "tags" else f"{name}:"
+
+
+def _line(task: Mapping[str, Any], name: str, text: str) -> str:
+    fence = _fence(task)
+    if fence == "none":
+        return f"{name}: {text}".rstrip()
+    fenced = _fenced(fence, name, text)
+    return fenced if fence == "tags" else f"{name}: {fenced}"
+
+
+def _fenced(fence: str, name: str, text: str) -> str:
+    if fence == "none":
+        return text
+    if fence == "tags":
+        return f"<{_tag(name)}>\n{text}\n</{_tag(name)}>"
+    mark = {"quotes": '"""', "hashes": "###"}[fence]
+    return f"{mark}\n{text}\n{mark}"
 
 
 def _messages(
@@ -283,6 +312,8 @@ def _chat(
     fields, turns, _ = rows[-1]
     if not _asks(settings, fields, turns) or task.get("instruction"):
         request.append(settings["instruction"])
+    elif settings.get("beside"):
+        request.append(settings["beside"])
     system = "\n".join([*request, *dict.fromkeys(systems)])
     whole = [("system", system), *spoken] if system else spoken
     roles = {"tool": "user"}
@@ -302,7 +333,10 @@ def _user(
         alone = [("user", "\n\n".join(text for _, text in fields))]
         return [(role, text) for role, text in turns] or alone
     bare = len(fields) == 1 and not turns
-    return [("user", fields[0][1].strip() if bare else "\n".join(_lines(task, fields, turns)))]
+    if not bare:
+        return [("user", "\n".join(_lines(task, fields, turns)))]
+    name, text = fields[0]
+    return [("user", _fenced(_fence(task), _field(task, name), text.strip()))]
 
 
 def _folded(text: str) -> str:

@@ -1,0 +1,74 @@
+"""``nshot prompt``, as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nshot.cli.main import main
+
+ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "refund"),
+        ("It has not arrived", "delivery"), ("You charged me twice", "refund")]  # fmt: skip
+
+
+def task(folder: Path, more: str = "") -> str:
+    folder.mkdir(exist_ok=True)
+    lines = [json.dumps({"text": text, "label": label}) for text, label in ROWS]
+    (folder / "train.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "task.yaml").write_text(
+        "instruction: Decide what the customer wants.\ndata: {train: train.jsonl}\n"
+        f"prompt: {{answer: Intent, persona: You work at a shop.{more}}}\n"
+    )
+    return str(folder)
+
+
+def type_in(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return int(ended.value.code or 0)
+
+
+def test_a_prompt_is_shown_with_its_demonstrations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in("prompt", "show", task(tmp_path / "a"), "--shots", "2") == 0
+    out = capsys.readouterr().out
+    assert "demonstrations (2)" in out
+    assert out.count("\nIntent:") == 3
+    assert type_in("prompt", "show", task(tmp_path / "a"), "--row", "nobody") == 2
+    assert "no row 'nobody'" in capsys.readouterr().err
+
+
+def test_two_prompts_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = task(tmp_path / "a")
+    second = task(tmp_path / "b", ", delimiter: tags")
+    assert type_in("prompt", "diff", first, second) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("input: ")
+    assert "+<text>" in out
+    assert type_in("prompt", "diff", first, first) == 0
+    assert "the two say the same" in capsys.readouterr().out
+
+
+def test_check_ends_with_1_where_it_has_a_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in("prompt", "check", task(tmp_path / "a")) == 0
+    assert "0 findings in 4 examples" in capsys.readouterr().out
+    bad = task(tmp_path / "b", ", context: 'Messages, calls, etc.'")
+    assert type_in("prompt", "check", bad) == 1
+    out = capsys.readouterr().out
+    assert "clear:" in out
+    assert "task.yaml, line 3" in out
+
+
+def test_a_folder_that_asks_with_no_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["adapt", task(tmp_path / "a"), "--method", "majority", "--out", str(tmp_path / "out")]
+    assert type_in(*words) == 0
+    capsys.readouterr()
+    assert type_in("prompt", "show", str(tmp_path / "out")) == 2
+    assert "of kind constant" in capsys.readouterr().err

@@ -1,0 +1,54 @@
+"""`nshot prompt show` and `nshot prompt diff`: the parts, their tokens, and what differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nshot.core.types import Parts
+from nshot.prompts.render import render
+from nshot.report.prompt_shown import Shown, difference, shown
+from nshot.report.reader import Reader
+from tiny import tiny_tokenizer
+from toys import TASK, ask, examples
+
+WORDS = Reader("nobody")
+FULL = replace(TASK, instruction="Name the intent.", parts=Parts(persona="You work at a bank."))
+
+
+def test_every_part_has_its_line_and_the_prompt_stands_below() -> None:
+    prompt = Shown(FULL, "instruction", ask("where is it"), examples(1)[:2])
+    text = shown(prompt, WORDS)
+    lines = [line.split() for line in text.split("\n\n")[0].splitlines()[2:]]
+    assert [line[0] for line in lines] == [
+        "persona", "instruction", "labels", "demonstrations", "input", "all",
+    ]  # fmt: skip
+    assert lines[0][-1] == "5"
+    assert text.endswith(str(render(FULL, "instruction", ask("where is it"), prompt.demos)))
+
+
+def test_tokens_and_their_share_of_the_context() -> None:
+    reader = Reader("tiny", tiny_tokenizer(), 100)
+    prompt = Shown(FULL, "instruction", ask("where is it"))
+    (count,) = reader.count([prompt.whole])
+    assert f"{count:8}{float(count):10.1f} %" in shown(prompt, reader)
+
+
+def test_a_plain_prompt_says_what_it_leaves_out() -> None:
+    text = shown(Shown(FULL, "plain", ask("where is it")), WORDS)
+    assert "leaves out persona, instruction" in text
+    silent = replace(TASK, instruction="")
+    assert "leaves out" not in shown(Shown(silent, "plain", ask("where is it")), WORDS)
+
+
+def test_two_prompts_differ_in_the_parts_that_differ() -> None:
+    first = Shown(FULL, "instruction", ask("where is it"))
+    other = replace(FULL, parts=Parts(persona="You are a teller."))
+    second = replace(first, task=other)
+    assert difference(first, first, ("a", "b"), WORDS) == []
+    assert difference(first, second, ("a", "b"), WORDS) == [
+        "persona: 5 -> 4 words",
+        "  -You work at a bank.",
+        "  +You are a teller.",
+    ]
+    turned = difference(first, replace(first, format="plain"), ("a", "b"), WORDS)
+    assert turned[0] == "format: instruction -> plain"
