@@ -884,13 +884,38 @@ def counted(place: Path) -> Path:
     return place / "counted"
 
 
-def test_a_run_is_exported_and_its_own_checks_are_answered(typed: Typed, counted: Path) -> None:
-    code, out, _ = typed("export", str(counted), "--to", "json-ngrams", "--out", "plain")
+def test_a_folder_is_exported_and_its_own_checks_are_answered(typed: Typed, counted: Path) -> None:
+    winner = str(counted / "winner")
+    code, out, _ = typed("export", winner, "--to", "json-ngrams", "--out", "plain")
     assert (code, out) == (0, "50 of 50 answers as delivered\nsaved in plain\n")
     assert [path.name for path in Path("plain").iterdir()] == ["ngrams.json"]
-    again = typed("export", str(counted), "--to", "json-ngrams", "--out", "plain")
+    again = typed("export", winner, "--to", "json-ngrams", "--out", "plain")
     assert again[0] == 2
     assert "--out plain is there already" in again[2]
+
+
+def test_the_form_of_a_run_is_a_row_beside_the_row_it_is_of(
+    typed: Typed, place: Path, counted: Path
+) -> None:
+    """Measured on the test rows, once; there again when the run goes on."""
+    shutil.copytree(counted, "run")
+    code, out, _ = typed("export", "run", "--to", "json-ngrams")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[:2] == ["60 of 60 answers as delivered", "saved in run/export-json-ngrams"]
+    assert re.fullmatch(r"tfidf_lr json-ngrams: \d+\.\d %", lines[3])
+    board = board_of(Path("run"))
+    (row,) = rows_of(board, "json-ngrams").values()
+    (winner,) = rows_of(board, "deployed").values()
+    assert (row["parent"], row["score"]) == ("tfidf_lr", winner["score"])
+    assert row["disk_bytes"] > 0
+    assert row["use_seconds_per_1000"] > 0
+    assert board["advice"] == board_of(counted)["advice"]
+    assert "json-ngrams" in Path("run/report.html").read_text(encoding="utf-8")
+    words = ["compare", str(place / "train.jsonl"), "--test", str(place / "test.jsonl")]
+    words += ["--methods", "tfidf_lr", "--shots", "4", "--seeds", "1", *FAKES, "--out", "run"]
+    assert typed(*words)[0] == 0
+    assert rows_of(board_of(Path("run")), "json-ngrams") == {"tfidf_lr": row}
 
 
 def test_answers_that_an_export_changes_are_counted(typed: Typed, counted: Path) -> None:

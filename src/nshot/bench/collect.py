@@ -15,6 +15,7 @@ from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing, Pick, judge
 from nshot.bench.draws import DrawRacing
 from nshot.bench.execute.base import Outcome
+from nshot.bench.exported import exported_entry
 from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
@@ -66,6 +67,8 @@ class Collector:
     """Once the pick is made."""
     curves: Curves | None = None
     """Once it is known of which contenders."""
+    exports: Sequence[Measurement] = ()
+    """Forms that winners of this run were written in, measured."""
     _statistics: dict[tuple[str, str], Floats] = field(default_factory=dict)
     """By metrics that do not decide: a board is written often."""
     _calibrations: dict[str, CalibrationCell | None] = field(default_factory=dict)
@@ -128,6 +131,7 @@ class Collector:
         if self.finishing:
             self._add_fresh(collected, self.finishing)
             self._add_delivered(collected, self.finishing.pick)
+            self._add_exports(collected, self.finishing)
         return collected
 
     def pick(self, collected: Collected, name: str) -> Pick:
@@ -337,6 +341,14 @@ class Collector:
         outcome = self.known.of(finishing.delivery(self.known).job) if finishing else None
         if outcome and outcome.state == "ok" and outcome.job.kind == "deliver" and outcome.body:
             collected.outside.append(self._delivered(pick.contender, pick.chosen, outcome))
+
+    def _add_exports(self, collected: Collected, finishing: Finishing) -> None:
+        """The forms that were written of this very winner."""
+        job = finishing.delivery(self.known).job.name(self.known.context)
+        for one in self.exports:
+            if one.extra["winner"] == job:
+                entry = exported_entry(one, self.ladder.prepared.setting)
+                collected.outside.append(self._named(entry, finishing.pick.contender))
 
     def folder(self, root: Path) -> DeliveredFolder | None:
         """What lies in ``winner/``, once the pick of this run is there."""

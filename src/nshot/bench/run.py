@@ -18,6 +18,7 @@ from nshot.bench.deliver import Finishing
 from nshot.bench.execute.base import Executor
 from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
+from nshot.bench.exported import exports_of
 from nshot.bench.files import Files
 from nshot.bench.forecast import Budget
 from nshot.bench.jobs.job import context
@@ -65,7 +66,7 @@ class Run:
         rating = Rating(prepared)
         self.schedule.do(rating)
         self.ladder = Ladder.of(prepared, rating.forecasts(self.known))
-        self.collector = Collector(self.ladder, self.known)
+        self.collector = Collector(self.ladder, self.known, exports=list(exports_of(store)))
         self._next_write = 0.0
 
     def _settled(self, piece: Piece) -> None:

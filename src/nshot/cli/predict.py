@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         " on; `nshot cache` shows and deletes what is kept",
     )  # fmt: skip
     parser.add_argument(
+        "--workers", metavar="N", type=int, default=1,
+        help="processes that answer, which share the threads; the same answers in the same order"
+        " (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--retry-failed", action="store_true",
         help="answer the rows again that FILE.failed.jsonl names, and put them where they belong",
     )  # fmt: skip
@@ -82,10 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments, folders, files)
     answering, blocks, model = _opened(arguments, folders, files)
     output.note(blocks.notes)
-    if not arguments.output:
-        write_lines(blocks, answering, sys.stdout, str(files[0]))
-    else:
-        report = _written(arguments, folders, answering, blocks)
+    with _shared_out(arguments, folders, answering, model) as at_work:
+        if not arguments.output:
+            write_lines(blocks, at_work, sys.stdout, str(files[0]))
+        else:
+            report = _written(arguments, folders, at_work, blocks)
     if arguments.cache and model:
         sys.stderr.write(f"{output.kept(model)}\n")
     if arguments.save_threshold:
@@ -109,6 +116,8 @@ def _check(arguments: argparse.Namespace, folders: Sequence[str], files: Sequenc
     if arguments.save_threshold and arguments.abstain_below is None:
         problem = "--save-threshold without a threshold"
         faults.append(Fault(problem, do="--abstain-below .8 --save-threshold"))
+    if arguments.workers < 1:
+        faults.append(Fault(f"--workers {arguments.workers}", "a number from 1 up"))
     if len(folders) > 1 and len(files) > 1:
         faults.append(Fault(f"{len(folders)} folders, {len(files)} files", "one or the other"))
     if arguments.at_precision is not None and arguments.abstain_below is not None:
@@ -161,6 +170,35 @@ def _opened(
     strict = not arguments.output
     blocks = open_inputs(files, model.task, arguments.encoding, arguments.pictures, strict)
     return of_folder(model), blocks, model
+
+
+@contextmanager
+def _shared_out(
+    arguments: argparse.Namespace,
+    folders: Sequence[str],
+    answering: Answering,
+    model: Ready | None,
+) -> Iterator[Answering]:
+    """Who answers: this process, or as many as are asked for."""
+    from nshot.use.many import unique_names
+    from nshot.use.offline import Work, Workers
+
+    if arguments.workers == 1:
+        yield answering
+        return
+    places = unique_names([Path(folder) for folder in folders])
+    named = {name: str(place) for name, place in places.items()}
+    work = Work(
+        {"": folders[0]} if model else named,
+        arguments.abstain_below,
+        arguments.at_precision,
+        arguments.cache,
+    )
+    workers = Workers(work, arguments.workers, answering.keys, model.cached if model else None)
+    try:
+        yield workers
+    finally:
+        workers.stop()
 
 
 def _written(

@@ -76,7 +76,6 @@ def test_too_much_in_one_request(tmp_path: Path) -> None:
         connection.request("POST", "/v1/classify", iter([raw[:1500], raw[1500:]]), headers)
         assert connection.getresponse().status == 413
         connection.close()
-        assert client.ask("POST", "/v1/classify", b"x", {"Content-Encoding": "zstd"}).status == 415
 
 
 class Held(FakeEncoder):

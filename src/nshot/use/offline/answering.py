@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Failure:
 
 
 Outcome: TypeAlias = dict[str, Any] | Failure
+Tag = TypeVar("Tag")
 _Answer: TypeAlias = Callable[[Sequence[Row], Sequence[Input]], list[dict[str, Any]]]
 
 
@@ -55,6 +56,17 @@ class Answering:
     def __init__(self, answer: _Answer, keys: Sequence[str] = ()) -> None:
         self._answer, self.keys = answer, tuple(keys)
         self._broken = 0
+
+    def begin(self) -> None:
+        """Forget the failures so far: rows follow that do not stand behind those before."""
+        self._broken = 0
+
+    def in_order(
+        self, groups: Iterable[tuple[Tag, Sequence[Row]]]
+    ) -> Iterator[tuple[Tag, list[Outcome]]]:
+        """The outcomes of groups of rows, each with what its group came with, in order."""
+        for tag, rows in groups:
+            yield tag, self.outcomes(rows)
 
     def outcomes(self, rows: Sequence[Row]) -> list[Outcome]:
         """The line of each row, or its failure, in order."""

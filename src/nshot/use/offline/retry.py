@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -73,10 +73,9 @@ def _merged(
     form, digest, before = form_of(run.output), "", ""
     held = answer_column("abstained", record.cells) if form.table else "abstained"
     state = replace(record, answers=0, failures=0, abstained=0, moves=(), leftovers=())
-    for block in blocks:
+    for (block, rows, share), new in run.answering.in_order(_questions(blocks, numbers)):
         before = chained(before, block, numbers)
-        rows = block.rows()
-        outcomes = _outcomes(rows, run, record, numbers, old, form.table)
+        outcomes = _outcomes(rows, new, run, record, numbers, old)
         lines = [one for one in outcomes if not isinstance(one, Failure)]
         failures = [one for one in outcomes if isinstance(one, Failure)]
         if state.columns is None and lines:  # every row had failed
@@ -95,10 +94,19 @@ def _merged(
             failures=state.failures + len(failures),
             abstained=state.abstained + sum(is_abstained(line, held) for line in lines),
         )
-        run.on_progress(Progress(_end(block), blocks.share()))
+        run.on_progress(Progress(_end(block), share))
     if before != record.digest or next(old, None) is not None:
         raise _others(run)
     return state
+
+
+def _questions(
+    blocks: Blocks, numbers: Set[int]
+) -> Iterator[tuple[tuple[Block, list[Row], float | None], list[Row]]]:
+    """Each block, its rows and how much was read by then; which rows are asked again."""
+    for block in blocks:
+        rows = block.rows()
+        yield (block, rows, blocks.share()), [row for row in rows if row.number in numbers]
 
 
 def _end(block: Block) -> int:
@@ -107,13 +115,13 @@ def _end(block: Block) -> int:
 
 def _outcomes(
     rows: Sequence[Row],
+    new: Sequence[Outcome],
     run: Run,
     record: State,
-    numbers: set[int],
+    numbers: Set[int],
     old: Iterator[dict[str, Any]],
-    table: bool,
 ) -> list[Outcome]:
-    new = iter(run.answering.outcomes([row for row in rows if row.number in numbers]))
+    answers, table = iter(new), form_of(run.output).table
     outcomes: list[Outcome] = []
     for row in rows:
         if row.number not in numbers:
@@ -122,7 +130,7 @@ def _outcomes(
                 raise _others(run)
             outcomes.append(line)
             continue
-        outcome = next(new)
+        outcome = next(answers)
         if isinstance(outcome, dict):
             outcome = table_line(row, outcome, record.cells, table)
         outcomes.append(outcome)

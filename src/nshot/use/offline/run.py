@@ -67,8 +67,7 @@ def about(folders: Mapping[str, Path], output: Path, options: Mapping[str, Any])
 
 def write_lines(blocks: Blocks, answering: Answering, stream: IO[str], where: str) -> None:
     """Lines of JSON as they come. Raises `InputError` with the rows of a block that fail."""
-    for block in blocks:
-        outcomes = answering.outcomes(block.rows())
+    for _, outcomes in answering.in_order((None, block.rows()) for block in blocks):
         if failures := [one for one in outcomes if isinstance(one, Failure)]:
             raise faults(failures, where)
         for line in outcomes:
@@ -128,6 +127,20 @@ def chained(digest: str, block: Block, failures: Set[int]) -> str:
     return name.hex()
 
 
+@dataclass(frozen=True)
+class _Question:
+    """A block that is asked: the `keys` of its rows, and the answers that are `known` by key.
+
+    `share` is how much of the inputs was read by then.
+    """
+
+    block: Block
+    rows: Sequence[Row]
+    keys: Sequence[bytes]
+    known: Mapping[bytes, dict[str, Any]]
+    share: float | None
+
+
 @dataclass
 class _Work:
     """One run of `answer_file`."""
@@ -148,12 +161,12 @@ class _Work:
             paths = [self.files.pieces, self.files.failure_pieces, *[self.files.key_pieces] * keyed]
             self.growing = [stack.enter_context(closing(self._growing(path))) for path in paths]
             try:
-                for block in self._left():
-                    self._answer(block, keyed)
+                for question, new in self.run.answering.in_order(self._questions(keyed)):
+                    self._answer(question, new)
                     if time.monotonic() - begun >= self.run.every:
                         self._keep()
                         begun = time.monotonic()
-                    self.run.on_progress(Progress(self.state.rows, self.blocks.share()))
+                    self.run.on_progress(Progress(self.state.rows, question.share))
             except BaseException:
                 if self.state.rows:
                     self._keep()
@@ -186,19 +199,31 @@ class _Work:
         if seen < state.rows or (state.rows and digest != state.digest):
             raise InputError(_others(self.files, "other inputs"))
 
-    def _answer(self, block: Block, keyed: bool) -> None:
-        """Append the block's answers and failures."""
-        rows = block.rows()
-        outcomes = self._outcomes(rows)
-        lines, keys = [], []
-        failures = [one for one in outcomes if isinstance(one, Failure)]
-        for row, outcome in zip(rows, outcomes, strict=True):
-            if not isinstance(outcome, Failure):
+    def _questions(self, keyed: bool) -> Iterator[tuple[_Question, Sequence[Row]]]:
+        """The blocks that are left, and which of their rows are to be answered."""
+        for block in self._left():
+            rows = block.rows()
+            keys = [key(row) if keyed else b"" for row in rows]
+            known = self.last.get([one for one in keys if one]) if self.last else {}
+            changed = [row for row, one in zip(rows, keys, strict=True) if one not in known]
+            yield _Question(block, rows, keys, known, self.blocks.share()), changed
+
+    def _answer(self, question: _Question, new: Sequence[Outcome]) -> None:
+        """Append the block's answers and failures; rows that did not change keep their answer."""
+        answers, lines, keys = iter(new), [], []
+        failures: list[Failure] = []
+        self.unchanged += len(question.rows) - len(new)
+        for row, name in zip(question.rows, question.keys, strict=True):
+            known = question.known.get(name)
+            outcome = next(answers) if known is None else {"id": row.id, **known}
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            else:
                 lines.append(table_line(row, outcome, self.state.cells, self.form.table))
-                keys.append(key(row) if keyed else b"")
+                keys.append(name)
         numbers = {one.row.number for one in failures}
-        digest = chained(self.state.digest, block, numbers)
-        self._append(lines, failures, keys, len(block.records), digest)
+        digest = chained(self.state.digest, question.block, numbers)
+        self._append(lines, failures, keys, len(question.block.records), digest)
 
     def _append(
         self,
@@ -232,20 +257,6 @@ class _Work:
             failures=state.failures + len(failures),
             sizes={one.path.name: one.size for one in self.growing},
         )
-
-    def _outcomes(self, rows: Sequence[Row]) -> list[Outcome]:
-        """The outcome of each row; those that did not change keep their answer."""
-        if self.last is None:
-            return self.run.answering.outcomes(rows)
-        keys = [key(row) for row in rows]
-        known = self.last.get([one for one in keys if one])
-        changed = [row for row, one in zip(rows, keys, strict=True) if one not in known]
-        new = iter(self.run.answering.outcomes(changed))
-        self.unchanged += len(rows) - len(changed)
-        return [
-            {"id": row.id, **known[one]} if one in known else next(new)
-            for row, one in zip(rows, keys, strict=True)
-        ]
 
     def _keep(self) -> None:
         for growing in self.growing:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from nshot.core.serial import dumps
+from nshot.use.serve.compressed import unfolded
 from nshot.use.serve.counters import Counters
 from nshot.use.serve.exchange import ADMIN, AT_END, HOLDER, ID, NOTES
 from nshot.use.serve.limits import Settings, digest_of, is_loopback
@@ -114,8 +115,6 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > most:
             raise Refusal(413, f"a body of {int(length):,} bytes: {most:,} at most")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(415, "the body is compressed: send it without Content-Encoding")
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -130,7 +129,7 @@ class Guard:
                         break
         except TimeoutError:
             raise Refusal(408, f"no whole body within {BODY_SECONDS:g} seconds") from None
-        body = b"".join(parts)
+        body = unfolded(b"".join(parts), headers.get("content-encoding", ""), most)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and scope["method"] == "POST" and kind != "application/json":
             problem = "the body is not said to be JSON: send the header"
