@@ -22,6 +22,12 @@ form's own runtime answer the inputs that the folder was delivered with, in a ne
 with exit code 3 and a line for each answer that is another. How to add a form:
 [extend](extend/export.md).
 
+Of a run, `nshot export RUN --to FORM` (into `RUN/export-FORM`, or `--out`) has both answer the test
+rows, and the form's row joins the board and the page beside the row it was made of: its score on
+the same rows, its time, its size on disk. It takes no part in the choice, and is there again when
+the run goes on. A run whose winner learned from all rows has none left to measure it on: there the
+inputs of `check.jsonl` are compared.
+
 ```sh
 nshot export runs/tickets --to standalone --out plain    # Python and numpy alone
 python plain/answer.py < new.jsonl > answers.jsonl
