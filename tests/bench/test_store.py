@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nshot.bench.store import FORMAT, Store, locked, sweep
-from nshot.core.errors import Locked
+from nshot.core.errors import DiskFull, Locked
 from nshot.core.files import folder_bytes, write_atomic, write_folder
 
 
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
         original(source, target)
 
     monkeypatch.setattr(os, "replace", second_breaks)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull, match="No space"):
         write_folder(folder, lambda place: (place / "b").write_text("2") and None)
     assert [p.name for p in folder.iterdir()] == ["a"]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from encoders import tiny_encoder
+from full_disk import room
 from nshot.cli.main import main
-from nshot.core.errors import InputError
+from nshot.core.errors import DiskFull, InputError
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.models.llamacpp.write_gguf import BITS
@@ -41,6 +42,12 @@ def test_vectors_are_the_encoders_and_each_text_is_read_alone(folder: Path, tmp_
         assert one.bytes < one.bytes_before
     assert lowest[0] > 0.9999
     assert lowest == sorted(lowest, reverse=True)
+
+
+def test_a_disk_that_fills_leaves_no_folder(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiskFull, match=r"model\.gguf"), room(20_000):
+        write_vectors(str(folder), "F16", tmp_path / "small")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_says_how_near_it_is(

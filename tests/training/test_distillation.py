@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from full_disk import room
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Input, Label, ModelRef, Task
 from nshot.models import open_models
@@ -203,6 +204,19 @@ def test_a_teacher_is_asked_once_and_a_file_cut_short_is_made_again(
     assert models.opened == 3
     assert "was cut short: the teacher was asked again" in notes[0]
     assert np.array_equal(third.rows[1].expected, first.rows[1].expected)
+
+
+def test_a_full_disk_keeps_nothing_and_the_lesson_goes_on(base: ModelRef, tmp_path: Path) -> None:
+    student = resolve(str(tiny_llama(tmp_path / "student", layers=1)), "lm")
+    models, notes = Counting(), []
+    with models.lend(student) as lent:
+        known = taught(models, base, tmp_path / "kept", []).lesson(lent, 128)
+        with room(100):
+            other = taught(models, base, tmp_path / "full", notes).lesson(lent, 128)
+    assert "could not be kept" in notes[0]
+    assert not list((tmp_path / "full").iterdir())
+    for row, same in zip(known.rows, other.rows, strict=True):
+        assert np.array_equal(row.expected, same.expected)
 
 
 def test_what_is_kept_is_what_the_teacher_says(base: ModelRef, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from foreign import foreign
+from full_disk import room
 from nshot.cli.main import main
-from nshot.core.errors import InputError
+from nshot.core.errors import DiskFull, InputError
 from nshot.core.types import Delta, Label, ModelRef, Task
 from nshot.models import open_models
 from nshot.models.llamacpp.write_gguf import BITS, write_gguf
@@ -153,6 +154,26 @@ def test_another_family_is_refused_before_its_weights_are_read(tmp_path: Path) -
     with pytest.raises(InputError, match="the family gpt2"):
         write(str(folder), "Q8_0", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_fills_leaves_no_half_of_a_file(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At any place: numpy says nothing of a lost end, which is seen by the size."""
+    model, tokenizer = opened(base)
+    path = tmp_path / "m.gguf"
+    write_gguf(model, tokenizer, "Q8_0", path, "tiny")
+    whole = path.read_bytes()
+    for size in (len(whole) - 1, len(whole) - 200, len(whole) // 2, 1000):
+        with pytest.raises(DiskFull, match="no room to write it"), room(size):
+            write_gguf(model, tokenizer, "F16" if size < 2000 else "Q8_0", path, "tiny")
+        assert path.read_bytes() == whole
+    assert [one.name for one in tmp_path.iterdir()] == ["m.gguf"]
+    with pytest.raises(SystemExit) as end, room(len(whole) // 2):
+        main(["gguf", str(base), "--bits", "F16", "--out", str(tmp_path / "out")])
+    assert end.value.code == 3
+    assert "MB that are free" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["m.gguf"]
 
 
 def test_a_head_is_no_language_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ NshotError                  exit 1
     Locked                  another run holds the output folder
   RunFailed                 exit 3: something broke while running; the partial board is kept
     WorkerLost              the worker process died (killed, out of memory)
+    DiskFull                a disk had no room for a file; nothing of it is left there
     DidNotLearn             training left the model no better than it started
     Diverged                the loss stopped being a number
     EndpointFailed          an endpoint did not answer, however often it was asked
@@ -94,6 +95,10 @@ class RunFailed(NshotError):
 
 class WorkerLost(RunFailed):
     """The worker process died under a job."""
+
+
+class DiskFull(RunFailed):
+    """A disk that had no room for a file; what stood in its place stands there still."""
 
 
 class DidNotLearn(RunFailed):

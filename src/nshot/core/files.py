@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
-from nshot.core.errors import Fault, InputError
+from nshot.core.errors import DiskFull, Fault, InputError, in_words
 
 UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy", ".npz", ".ckpt"})
 """Endings of files that are, or may hold, a pickle: reading one can run code."""
@@ -24,18 +26,55 @@ def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
     """A name beside `path` to write to, which takes the place of `path` at the end of the block.
 
     With `sync` the content is on the disk before that, so that a power cut leaves the old file or
-    the new one; without, that holds for a killed process only.
+    the new one; without, that holds for a killed process only. Raises `DiskFull` where there is no
+    room for it: the old file stays, and nothing of the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield draft
-        if sync:
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
-        os.replace(draft, path)
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            if sync:
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_IN_TEXT = re.compile(r"\(os error (\d+)\)|^\d+ requested and \d+ written$")
+"""How Rust's libraries (safetensors) and numpy say it, without the error's number."""
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Raise `DiskFull` for what any library raises where a disk or a quota has no room."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DiskFull) or not _is_full(error):
+            raise
+        reason = in_words(error) if isinstance(error, OSError) else str(error)
+        fault = Fault(
+            f"no room to write it: {reason}",
+            f"more than the {_free(path) / 1e6:,.0f} MB that are free, or a larger quota",
+            "free some space there and type the same again: what was finished is kept",
+            str(path),
+        )
+        raise DiskFull(str(fault)) from error
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    match = _FULL_IN_TEXT.search(str(error))
+    return match is not None and (match[1] is None or int(match[1]) in _FULL)
+
+
+def _free(path: Path) -> int:
+    """Bytes free on the disk where `path` is to lie."""
+    return shutil.disk_usage(next(p for p in path.absolute().parents if p.exists())).free
 
 
 def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
@@ -45,17 +84,20 @@ def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Fill a new folder and put it in place of `folder`: no half-written folder bears the name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Fill a new folder and put it in place of `folder`: no half-written folder bears the name.
+
+    Raises `DiskFull` where there is no room for it: the old folder stays.
+    """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
     try:
-        fill(draft)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(draft, folder)
+        with room_for(folder):
+            draft.mkdir(parents=True)
+            fill(draft)
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(draft, folder)
     finally:
         if old.exists() and not folder.exists():
             os.replace(old, folder)

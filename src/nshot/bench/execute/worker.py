@@ -21,7 +21,7 @@ from typing import Any
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import FINDINGS, Workplace
 from nshot.core import machine
-from nshot.core.errors import in_words
+from nshot.core.errors import DiskFull, in_words
 
 
 def main() -> None:
@@ -81,6 +81,8 @@ def _handle(place: Workplace, request: Mapping[str, Any]) -> Body:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, DiskFull):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return in_words(error)
     return f"{type(error).__name__}: {error}"

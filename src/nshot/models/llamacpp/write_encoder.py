@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import replacing, write_atomic
-from nshot.models.llamacpp.write_gguf import BLOCK, Bits
+from nshot.models.llamacpp.write_gguf import BLOCK, Bits, finish
 
 WEIGHTS, WORDS, FACTS = "model.gguf", "tokenizer.json", "encoder.json"
 """What a folder of a quantised encoder holds."""
@@ -59,10 +59,7 @@ def write_encoder(model: Any, bits: Bits, folder: Path) -> None:
             exact = values.ndim == 1 or name.startswith(_EXACT)
             kind = getattr(gguf.GGMLQuantizationType, "F32" if exact else bits)
             writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        finish(writer, draft)
     write_atomic(folder / WORDS, model.tokenizer.backend_tokenizer.to_str())
     facts = {
         "limit": int(model.max_seq_length or config.max_position_embeddings),

@@ -6,6 +6,8 @@ and Q4_0 in 5 and 4. The quantiser is that of the package gguf, in numpy.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +53,8 @@ def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -
 
     A tied embedding is written once. It, and an output layer, take 8 bits where the rest takes
     fewer: they meet every token. Norms stay in float32. Raises `InputError` for another family
-    than Llama, for what llama.cpp would compute otherwise, and for rows that are no whole blocks.
+    than Llama, for what llama.cpp would compute otherwise, and for rows that are no whole blocks;
+    `DiskFull` where the disk has no room.
     """
     import gguf
 
@@ -67,10 +70,24 @@ def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -
             kind = _kind_of(tensor, values, bits)
             numbers = gguf.quants.quantize(values, getattr(gguf.GGMLQuantizationType, kind))
             writer.add_tensor(tensor, numbers, raw_dtype=getattr(gguf.GGMLQuantizationType, kind))
+        finish(writer, draft)
+
+
+def finish(writer: Any, draft: Path) -> None:
+    """Write what a `gguf.GGUFWriter` was given.
+
+    numpy does not say that the last few kilobytes of a tensor had no room: the size is compared.
+    Raises `OSError` where the file is shorter than what was written to it.
+    """
+    try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
+        size = writer.fout[0].tell()
+    finally:
         writer.close()
+    if draft.stat().st_size < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(draft))
 
 
 def require_llama(ref: ModelRef) -> None:

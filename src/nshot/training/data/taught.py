@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nshot.core.errors import CannotAdapt
+from nshot.core.errors import CannotAdapt, DiskFull
 from nshot.core.files import replacing
 from nshot.core.types import ModelRef, digest
 from nshot.models.base import Lent, Models, Scores
@@ -80,7 +80,10 @@ class TaughtAnswers(Answers):
             return known
         model = self.models.open(self.teacher)
         known = expectations(model, rows, self.k, self.temperature, self.progress)
-        _write(path, key, known)
+        try:
+            _write(path, key, known)
+        except DiskFull as error:  # what the teacher said is at hand: learning goes on
+            self.note(f"what the teacher expects could not be kept: {error}")
         return known
 
 
