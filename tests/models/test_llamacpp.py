@@ -152,6 +152,36 @@ def test_fewer_bits_are_further_from_torch(
     assert off[1] < 0.15
 
 
+def two_hundred_strings() -> list[str]:
+    """Code, Korean, emoji, and digits after white space of all kinds."""
+    code = Path(__file__).read_text(encoding="utf-8").splitlines()
+    korean = re.split(
+        "(?<= )", "서울에서 부산까지 기차로 두 시간 반이 걸린다. 표는 미리 사자 ㅋㅋㅋ"
+    )
+    odd = ["😀👍🏽 ok", "tab\t\t  x", "12,345.67 2024-11-29", "ÀÉÎõü ß", "日本語", "مرحبا",
+           "\n\n\n", " a  b ", "don't can't I'LL", "x=[1,22,333]", "1 2  3   4", "\n\n 7\n",
+           "  a  12  ", "½ ² 三 Ⅷ ٣٤", "a\t\t1", "서울  12월\n3일"]  # fmt: skip
+    texts = [*odd, *korean, *(line for line in code if line.strip())][:200]
+    assert len(texts) == 200
+    return texts
+
+
+@pytest.mark.embedded
+def test_the_embedded_model_reads_the_tokens_of_its_own_file() -> None:
+    from transformers import AutoTokenizer
+
+    from nshot.models.catalog import locate
+    from nshot.models.embedded.packages import LM
+    from nshot.models.llamacpp.gguf_words import GgufWords
+
+    words = AutoTokenizer.from_pretrained(locate(resolve(None, "lm")))
+    file = llama_api.load(LM.require(), weights=False)
+    own = GgufWords(file)
+    for text in two_hundred_strings():
+        assert words(text).input_ids == own(text)["input_ids"], text
+    llama_api.library().llama_model_free(file)
+
+
 @pytest.mark.embedded
 def test_two_hundred_strings_are_the_same_tokens(tmp_path: Path) -> None:
     """The embedded model's own tokenizer, on a model that is small enough to be written fast."""
@@ -171,15 +201,7 @@ def test_two_hundred_strings_are_the_same_tokens(tmp_path: Path) -> None:
     write_gguf(LlamaForCausalLM(config), words, "Q8_0", path, "m")
     lm = open_models().open(resolve(str(path), "lm"))
     assert isinstance(lm, GgufModel)
-    code = Path(__file__).read_text(encoding="utf-8").splitlines()
-    korean = re.split(
-        "(?<= )", "서울에서 부산까지 기차로 두 시간 반이 걸린다. 표는 미리 사자 ㅋㅋㅋ"
-    )
-    odd = ["😀👍🏽 ok", "tab\t\t  x", "12,345.67 2024-11-29", "ÀÉÎõü ß", "日本語", "مرحبا",
-           "\n\n\n", " a  b ", "don't can't I'LL", "x=[1,22,333]"]  # fmt: skip
-    texts = [*odd, *korean, *(line for line in code if line.strip())][:200]
-    assert len(texts) == 200
-    for text in texts:
+    for text in two_hundred_strings():
         assert lm.words(text)["input_ids"] == words(text).input_ids, text
         assert lm.words.decode(lm.words(text)["input_ids"], skip_special_tokens=False) == text
     turns = (Turn("user", "안녕 <|im_end|>"), Turn("assistant", "네"), Turn("user", "12?"))

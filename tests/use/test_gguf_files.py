@@ -14,6 +14,7 @@ from nshot.cli.main import main
 from nshot.core.errors import DiskFull, InputError
 from nshot.core.types import Delta, Label, ModelRef, Task
 from nshot.models import open_models
+from nshot.models.embedded.gguf import cut_of, tokenizer_of
 from nshot.models.llamacpp.write_gguf import BITS, write_gguf
 from nshot.predictors.prompted import Prompted
 from nshot.use.gguf import write
@@ -92,6 +93,19 @@ def test_sixteen_bits_answer_as_the_model_and_read_the_same_tokens(
     reader = gguf.GGUFReader(tmp_path / "out" / "model.gguf")
     assert reader.fields["tokenizer.ggml.pre"].contents() == "gpt-2"
     assert reader.fields["tokenizer.ggml.eos_token_id"].contents() == tokenizer.eos_token_id
+
+
+def test_digits_are_cut_apart_where_the_file_has_them_so(base: Path, tmp_path: Path) -> None:
+    from tokenizers.pre_tokenizers import Digits, Sequence
+
+    model, tokenizer = opened(base)
+    core = tokenizer.backend_tokenizer
+    core.pre_tokenizer = Sequence([Digits(individual_digits=True), core.pre_tokenizer])
+    write_gguf(model, tokenizer, "F16", tmp_path / "m.gguf", "tiny")
+    again = tokenizer_of(tmp_path / "m.gguf")
+    assert cut_of(tmp_path / "m.gguf") == "smollm"
+    for text in ("1 2  3   4", "\n\n 7\n", "서울  12월\n3일", "½ ² Ⅷ"):
+        assert again(text).input_ids == tokenizer(text).input_ids
 
 
 def test_ollama_is_told_template_and_stop(base: Path, tmp_path: Path) -> None:

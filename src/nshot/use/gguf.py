@@ -14,6 +14,7 @@ from nshot.core.types import ModelRef
 from nshot.models import open_models
 from nshot.models.base import LendsCopy
 from nshot.models.catalog import resolve
+from nshot.models.embedded.gguf import tokenizer_of
 from nshot.models.embedded.packages import EMBEDDED
 from nshot.models.hf.merged import merged
 from nshot.models.llamacpp.llamacpp_engine import FILE
@@ -139,12 +140,12 @@ def model_of(name: str) -> ModelRef:
 def _compared(module: Any, tokenizer: Any, folder: Path) -> Written:
     """The file, loaded afresh by another reader, beside the model."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     again = AutoModelForCausalLM.from_pretrained(
         folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True
     ).eval()
-    words = AutoTokenizer.from_pretrained(folder, gguf_file=FILE, local_files_only=True)
+    words = tokenizer_of(folder / FILE)
     read_as = [tokenizer(text, add_special_tokens=False).input_ids for text in TEXTS]
     furthest, losses, same, count = 0.0, [0.0, 0.0], 0, 0
     with torch.no_grad():

@@ -13,6 +13,7 @@ from nshot.core.serial import from_data
 from nshot.core.types import ModelRef, digest
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec, spec_hash
+from nshot.models.embedded.packages import EMBEDDED
 
 Body: TypeAlias = dict[str, Any]
 """What a job results in, as JSON."""
@@ -90,7 +91,9 @@ class Job:
 
     def name(self, context: str) -> str:
         """Its id in the store. `context` stands for rows, machine and packages."""
-        return digest("job", json.dumps(asdict(self), sort_keys=True), context)
+        base = EMBEDDED.get(self.base.name) if self.base else None
+        made = [str(base.conversion)] if base and base.conversion > 1 else []
+        return digest("job", json.dumps(asdict(self), sort_keys=True), context, *made)
 
 
 def context(fingerprint: str, identity: Mapping[str, Any]) -> str:

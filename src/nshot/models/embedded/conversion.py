@@ -32,7 +32,8 @@ def cache_folder() -> Path:
 
 def converted_folder(e: Embedded) -> Path:
     """Where the converted model is, or will be."""
-    return cache_folder() / "models" / f"{e.name}-{e.install.rsplit('==')[-1]}"
+    again = f"-{e.conversion}" if e.conversion > 1 else ""
+    return cache_folder() / "models" / f"{e.name}-{e.install.rsplit('==')[-1]}{again}"
 
 
 def is_converted(e: Embedded) -> bool:

@@ -1,4 +1,9 @@
-"""Language models that come as GGUF files."""
+"""Language models that come as GGUF files.
+
+transformers reads a file's pieces and merges, and not how it cuts a text before pieces are merged
+(``tokenizer.ggml.pre``): of SmolLM's tokenizer, which cuts digits apart, that was lost. Texts with
+several spaces or a line's end before a digit then became other tokens than the model had learned.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ def _convert(gguf: Path, folder: Path, name: str) -> None:
     if importlib.util.find_spec("gguf") is None:
         raise ModelNotFound(Fault("the package gguf is not installed", do="pip install gguf"))
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     with redirect_stderr(io.StringIO()):  # bars of three kinds, on a screen that is the display's
@@ -39,4 +44,24 @@ def _convert(gguf: Path, folder: Path, name: str) -> None:
         model.config.__dict__.pop("quantization_config", None)
         model.config.name_or_path = name
         model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(folder)
+        tokenizer_of(gguf).save_pretrained(folder)
+
+
+def tokenizer_of(gguf: Path) -> Any:
+    """The tokenizer in a GGUF file as transformers reads it, digits apart where it has them so."""
+    from tokenizers.pre_tokenizers import Digits, Sequence
+    from transformers import AutoTokenizer
+
+    words = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+    if cut_of(gguf) == "smollm":
+        core = words.backend_tokenizer
+        core.pre_tokenizer = Sequence([Digits(individual_digits=True), core.pre_tokenizer])
+    return words
+
+
+def cut_of(gguf: Path) -> str:
+    """llama.cpp's name of how the file cuts texts; "" where it has none."""
+    from gguf import GGUFReader
+
+    known = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
+    return str(known.contents()) if known else ""

