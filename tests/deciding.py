@@ -36,6 +36,7 @@ class Mind:
         obeys: does it choose what a text asks it to choose?
         drifts: nats of noise that are others in each answer.
         refuses, breaks, rejects: texts with this word are refused; answered with NaN; with 422.
+        strays: texts with this word are answered with an option that was not offered.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Mind:
     refuses: str = ""
     breaks: str = ""
     rejects: str = ""
+    strays: str = ""
     count: int = 0
 
     def probabilities(self, text: str, options: Sequence[str]) -> list[float]:
@@ -122,6 +124,7 @@ def _answer_one(text: str, question: dict[str, Any], mind: Mind) -> dict[str, An
         assert 2 <= len(options) <= 255
         row = _row(text, options, mind)
         best = options[max(range(len(row)), key=lambda i: row[i])]
+        options = _offered(text, options, mind)
         return {"type": "choice", "choice": best, "confidence": max(row),
                 "probabilities": dict(zip(options, row, strict=True))}  # fmt: skip
     levels = question["criteria"]
@@ -146,6 +149,7 @@ def _decisions(body: dict[str, Any], mind: Mind) -> dict[str, Any]:
             options = [one["value" if key == "choices" else "label"] for one in question[key]]
             assert 2 <= len(options) <= (255 if key == "choices" else 10)
             row = _row(body["input"], options, mind)
+            options = _offered(body["input"], options, mind)
             values: Sequence[Any] = options if key == "choices" else range(len(options))
             pairs = [{"value": v, "probability": p} for v, p in zip(values, row, strict=True)]
             answers.append({"type": question["type"], "confidence": 0.5, "probabilities": pairs})
@@ -156,6 +160,11 @@ def _row(text: str, options: Sequence[str], mind: Mind) -> list[float]:
     if mind.breaks and mind.breaks in text:
         return [math.nan] * len(options)
     return mind.probabilities(text, options)
+
+
+def _offered(text: str, options: list[str], mind: Mind) -> list[str]:
+    """The options' names in the answer: as they were offered, or not."""
+    return ["else", *options[1:]] if mind.strays and mind.strays in text else options
 
 
 def _yes(text: str, instruction: str, mind: Mind) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nshot.core.types import Example, Input, Label, Shots, Task
+from nshot.methods.compose.stacked import Stacked
 from nshot.methods.contract import Method
 from nshot.methods.fewshot.baseline import Baseline
 from nshot.methods.fewshot.baseline_pp import BaselinePP
@@ -94,3 +95,17 @@ def test_heads_on_models(name: str, method: Method, role: str, count: int, tmp_p
     ref = refs["base" if role == "lm" else "encoder"]
     theirs = _plain(name, locate(ref), train, test)
     assert _ours(method, train, test, bench) == pytest.approx(theirs, abs=1e-4)
+
+
+@pytest.mark.full
+@pytest.mark.embedded
+def test_a_head_on_probabilities_and_vectors(tmp_path: Path) -> None:
+    """Its folds are others, so scores are alike, not equal."""
+    from nshot.models import open_models
+    from nshot.models.catalog import locate, resolve
+
+    encoder = resolve(None, "encoder")
+    bench = Bench(tmp_path, encoder=encoder, models=open_models())
+    train, test = _few("train", 8, tmp_path), _few("test", 4, tmp_path)
+    theirs = _plain("stacked.py", locate(encoder), train, test)
+    assert _ours(Stacked(of=TfIdfLR()), train, test, bench) == pytest.approx(theirs, abs=0.1)

@@ -91,6 +91,8 @@ def build(name: str, base: ModelRef, folder: Path, **settings: Any) -> Method:
         return TABLE.build(
             {"method": name, "cheap": {"method": "tfidf_lr"}, "dear": {"method": "knn"}}
         )
+    if name == "stacked":
+        return TABLE.build({"method": name, "of": {"method": "tfidf_lr"}})
     if name == "person":
         return TABLE.build({"method": name, "seconds": 30})
     if name == "distil":

@@ -149,7 +149,7 @@ CASES: Mapping[str, Save] = {
         kind: record(kind)
         for kind in ("asked_labels", "phrases", "tagger", "discriminants", "described",
                      "from_support", "decided", "ranker", "by_length", "rewarded", "implicit",
-                     "replayed", "to_a_person", "cascade")
+                     "replayed", "stacked", "to_a_person", "cascade")
     },
 }  # fmt: skip
 """What it is called in the table -> what saves one."""

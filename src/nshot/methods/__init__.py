@@ -67,6 +67,7 @@ WHERE: Mapping[str, str] = {
     "qat": "nshot.methods.compress.qat:QAT",
     "quantise": "nshot.methods.compress.quantise:Quantise",
     "cascade": "nshot.methods.compose.cascade:Cascade",
+    "stacked": "nshot.methods.compose.stacked:Stacked",
     "person": "nshot.methods.compose.person:Person",
     "replay": "nshot.methods.outside.replay:Replay",
 }

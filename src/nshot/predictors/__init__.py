@@ -39,6 +39,7 @@ KINDS: Mapping[str, str] = {
     "rewarded": "nshot.predictors.rewarded:Rewarded",
     "implicit": "nshot.predictors.implicit:Implicit",
     "replayed": "nshot.predictors.replayed:Replayed",
+    "stacked": "nshot.predictors.stacked:Stacked",
     "to_a_person": "nshot.predictors.to_a_person:ToAPerson",
     "cascade": "nshot.predictors.cascade:Cascade",
     "calibrated": "nshot.predictors.calibrated:Calibrated",

@@ -91,6 +91,9 @@ BY_HAND: Mapping[str, Callable[[], Predictor]] = {
     "replayed": lambda: Replayed(
         FILMS, "hosted", {exact(one): Prediction("good", (-0.1, -2.4)) for one in asked_texts()}
     ),
+    "stacked": lambda: TABLE.build({"method": "stacked", "of": {"method": "few_shot"}}).adapt(
+        FILMS, Shots(ROWS), _bench(Path())
+    ),
     "to_a_person": lambda: ToAPerson(FILMS, 30.0),
     "cascade": lambda: Cascade(
         FILMS, learned("tfidf_lr", FILMS, Path()), learned("few_shot", FILMS, Path()), 0.55

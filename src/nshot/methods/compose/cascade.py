@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -15,7 +14,6 @@ from nshot.core.types import (
     LABELLED,
     Cost,
     Example,
-    Fold,
     Kind,
     Prediction,
     Rung,
@@ -24,6 +22,7 @@ from nshot.core.types import (
     Trains,
 )
 from nshot.data.drawing import sample
+from nshot.methods.compose.unseen import built, folds_of, unseen
 from nshot.methods.contract import Brief, Method, Taken, Workbench
 from nshot.methods.table import Nested
 from nshot.metrics.binomial import exact_interval
@@ -34,8 +33,6 @@ from nshot.predictors.cascade import sureness
 
 ERROR = 0.05
 """How often a target accuracy may be missed on new rows like the labelled ones."""
-FOLDS, SLOW_FOLDS = 4, 2
-"""In which a part learns to answer rows that it has not seen."""
 SLOW_ROWS = 200
 """Labelled rows that a slow part answers for the threshold, at most."""
 PASSED = 0.3
@@ -135,7 +132,7 @@ class Cascade(Method):
             cost = cost.then(part.forecast(brief)).then(
                 part.use_forecast(replace(brief, test=rows))
             )
-            for _ in range(_folds(part) if part.learns else 0):
+            for _ in range(folds_of(part) if part.learns else 0):
                 cost = cost.then(part.forecast(brief))
         return cost
 
@@ -153,16 +150,9 @@ class Cascade(Method):
         """
         validation = self._validation(task, shots, bench)
         threshold = self._threshold(validation, bench)
-        cheap = self._part("cheap", self.cheap, task, shots, bench)
-        dear = self._part("dear", self.dear, task, shots, bench)
+        cheap = built("cheap", self.cheap, task, shots, bench)
+        dear = built("dear", self.dear, task, shots, bench)
         return Answering(task, cheap, dear, threshold)
-
-    def _part(
-        self, role: str, part: Method, task: Task, shots: Shots, bench: Workbench
-    ) -> Predictor:
-        if part.learns:
-            return bench.adapt(role, part, task, shots)
-        return part.adapt(task, shots, bench)
 
     # ---------------------------------------------------------------------------- the threshold
 
@@ -170,11 +160,12 @@ class Cascade(Method):
         rows = shots.labelled
         if not (self.cheap.fast and self.dear.fast):
             rows = sample(rows, SLOW_ROWS, 0, task.drawn_labels)
-        cheap = self._unseen("cheap", self.cheap, task, shots, rows, bench)
-        dear = self._unseen("dear", self.dear, task, shots, rows, bench)
+        cheap = unseen("cheap", self.cheap, task, shots, rows, bench)
+        dear = unseen("dear", self.dear, task, shots, rows, bench)
         both = [row for row in rows if row.id in cheap and row.id in dear]
         if not both:
             raise CannotAdapt("needs two labelled rows of a label that are not of one group")
+        bench.charge(0.0, sum(one.money for part in (cheap, dear) for one in part.values()))
         answers = [cheap[row.id] for row in both]
         if not any(answer.scores for answer in answers):
             raise CannotAdapt(f"{self.cheap.called} gives no probabilities: it cannot be unsure")
@@ -191,34 +182,6 @@ class Cascade(Method):
             return 0.0
         values = [a.money if self.budget_of == "money" else a.seconds or 0.0 for a in answers]
         return 1000 * float(np.mean(values))
-
-    def _unseen(
-        self,
-        role: str,
-        part: Method,
-        task: Task,
-        shots: Shots,
-        rows: Sequence[Example],
-        bench: Workbench,
-    ) -> dict[str, Prediction]:
-        """What a part answers to rows that it has not learned from, by id."""
-        if not part.learns:
-            predictor = part.adapt(task, shots, bench)
-            answers = _timed(predictor, rows)
-            return {row.id: one for row, one in zip(rows, answers, strict=True)}
-        chosen = {row.id for row in rows}
-        known: dict[str, Prediction] = {}
-        for fold in shots.folds(_folds(part)):
-            dev = [row for row in fold.dev if row.id in chosen]
-            predictor = self._of_fold(role, part, task, fold, bench)
-            answers = _timed(predictor, dev)
-            known |= {row.id: one for row, one in zip(dev, answers, strict=True)}
-        return known
-
-    def _of_fold(
-        self, role: str, part: Method, task: Task, fold: Fold, bench: Workbench
-    ) -> Predictor:
-        return bench.adapt(f"{role} of a fold", part, task, fold.shots)
 
     def _threshold(self, validation: _Validation, bench: Workbench) -> float:
         limit = self._limit(validation)
@@ -277,20 +240,8 @@ def _is_right(answer: Prediction, row: Example) -> bool:
     return answer.abstained or answer.answer == row.label
 
 
-def _timed(predictor: Predictor, rows: Sequence[Example]) -> list[Prediction]:
-    """Its answers, each with the seconds that it took: here, where it is not answered elsewhere."""
-    start = time.monotonic()
-    answers = predictor.predict([row.input for row in rows])
-    each = (time.monotonic() - start) / max(len(rows), 1)
-    return [replace(a, seconds=each if a.seconds is None else a.seconds) for a in answers]
-
-
 EVERYTHING = 2.0
 """A threshold that no probability reaches."""
-
-
-def _folds(part: Method) -> int:
-    return FOLDS if part.fast else SLOW_FOLDS
 
 
 def _candidates(sure: Floats) -> list[float]:

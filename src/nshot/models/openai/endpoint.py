@@ -18,6 +18,7 @@ from nshot.core.types import ModelRef
 
 KEYS = ("NSHOT_API_KEY", "OPENAI_API_KEY")
 """Where a key is looked for, in this order."""
+_OTHER_FORMAT = {"systemone": "decisions", "decisions": "systemone"}
 _NAMED = re.compile(r"(?P<model>.+)@(?P<url>https?://\S+)")
 
 
@@ -56,10 +57,13 @@ def _number(name: str) -> float | None:
 
 def cure(status: int, path: str, keys: Sequence[str] = KEYS) -> str:
     """What to do about a refusal with a status; "" where nothing can be said."""
+    other = _OTHER_FORMAT.get(path)
+    speaks = f"; or it speaks another format: --model {other}:MODEL@ADDRESS" if other else ""
     return {
         401: f"set {keys[0]} to a key of this endpoint",
         403: f"set {keys[0]} to a key that may use this model",
-        404: f"check the model's name, and that the address ends where /{path} follows",
+        404: f"check the model's name, and that the address ends where /{path} follows{speaks}",
+        405: f"check that the address ends where /{path} follows{speaks}",
     }.get(status, "")
 
 
