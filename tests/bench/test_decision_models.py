@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,83 @@ def test_what_the_service_rejects_fails_the_row_alone_and_the_same_command_pays_
         done = len(service.bodies)
         assert run(service).board.row("decide").score == again.board.row("decide").score
         assert len(service.bodies) == done, "a finished run asks nothing"
+
+
+def test_a_run_keeps_to_its_money_goes_on_with_more_and_costs_what_was_forecast(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def run(service: Service, money: float) -> nshot.Result:
+        return nshot.compare(
+            **files, methods=["majority", "decide"], model=service.name(), out=tmp_path / "r",
+            settings=MONEY, money=money, thorough=True, on=lambda event: told.append(str(event)),
+        )  # fmt: skip
+
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        first = run(service, 0.3)
+        spent = service.tokens * 100 / 1e6
+        assert 0.1 < spent <= 0.3
+        assert first.exit_code == 3
+        assert "the money ends" in str(first.board.row("decide").reason)
+        assert first.board.money is not None
+        assert first.board.money.spent == pytest.approx(spent)
+        again = run(service, 50.0)
+        assert again.exit_code == 0
+        bill = service.tokens * 100 / 1e6
+        asked = [json.dumps(body) for body in service.bodies]
+        assert len(asked) - len({*asked}) <= 20, "twice only what is asked again on purpose"
+    cell, one = again.board.money, again.board.row("decide")
+    assert cell is not None
+    assert cell.spent == pytest.approx(bill)
+    assert one.spent_money == pytest.approx(bill)
+    assert cell.forecast == pytest.approx(bill, rel=0.05)
+    forecast = next(line for line in told if "will cost" in line)
+    assert "in money at most, of 0.3 that it may cost" in forecast
+    assert float(forecast.split("will cost ")[1].split()[0]) == pytest.approx(bill, rel=0.05)
+
+
+def test_a_student_of_an_endpoint_has_its_bill_and_is_told_apart_from_its_teacher(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    unlabelled = jsonl(tmp_path / "u.jsonl", [{"text": r["text"]} for r in tickets(12, "n")])
+    teacher = {"method": "decide", **MONEY["decide"]}
+    with deciding(Mind(WORDS, noise=2.0)) as service:
+        made = nshot.compare(
+            **files, unlabelled=unlabelled, model=service.name(), out=tmp_path / "r",
+            methods=["distil"], thorough=True,
+            settings={"distil": {"teacher": teacher, "student": {"method": "tfidf_lr"}}},
+        ).board  # fmt: skip
+        asked = sum("questions" in body for body in service.bodies)
+        bill = service.tokens * 100 / 1e6
+    one = made.row("distil:tfidf_lr")
+    assert one.status == "ok", one.reason
+    assert one.taught is not None
+    cell = one.taught
+    assert cell.teacher.rows == min(100, one.test_rows or 0)
+    assert 0.3 < cell.agreement.value < 1
+    assert cell.mistakes is not None
+    assert any("answers as its teacher does on" in note for note in one.notes)
+    assert one.spent_money == pytest.approx(bill)
+    assert one.build_money is not None
+    share = (asked - cell.teacher.rows) / asked
+    assert one.build_money == pytest.approx(bill * share, rel=0.05), "all but the test rows"
+    assert one.money_per_1000 is None, "its own answers cost nothing"
+
+
+def test_money_needs_a_price_and_a_dry_run_asks_nothing(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deciding(Mind(WORDS)) as service:
+        words = ["compare", files["task"], "--test", files["test"], "--methods", "decide",
+                 "--model", service.name(), "--out", str(tmp_path / "r"),
+                 "--money", "5"]  # fmt: skip
+        assert command(words) == 2
+        assert "--set decide.price_in=0.042" in capsys.readouterr().err
+        words += ["--set", "decide.price_in=100", "--dry-run"]
+        assert command(words) == 0
+        assert "in money about" in capsys.readouterr().out
+        assert service.bodies == []
 
 
 def test_levels_are_a_scale_yes_or_no_a_predicate_and_several_labels_one_request(

@@ -40,7 +40,7 @@ class Lent:
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
         return method.adapt(task, shots, self)
 
-    def charge(self, seconds: float) -> None:
+    def charge(self, seconds: float, money: float = 0.0) -> None:
         self.charged += seconds
 
     def note(self, sentence: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deciding import SECRET, Mind, Service, deciding
-from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused, InputError
+from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused, InputError, MoneyEnds
 from nshot.core.types import Delta, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Question, Reply, TypedRequest
@@ -18,7 +18,8 @@ from nshot.models.decisions.decider import Decider
 from nshot.models.decisions.decisions_engine import Decisions
 from nshot.models.openai.endpoint import Limits
 from nshot.models.systemone.systemone_engine import SystemOne
-from nshot.models.wrap.kept_replies import KeptReplies
+from nshot.models.wrap.kept_replies import KeptReplies, Replies
+from nshot.models.wrap.purse import Purse
 from nshot.testing.engine import check_engine
 
 QUICK = Limits(backoff=0.01, attempts=3, timeout=5)
@@ -134,6 +135,28 @@ def test_what_is_wrong_with_a_question_is_told_in_the_services_words() -> None:
     assert "413" in reply.refusal
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_no_service_should_answer_is_told_with_what_to_do(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deciding(Mind(strays="bus")) as service:
+        with pytest.raises(EndpointFailed, match="an answer outside the options: 'else'"):
+            model(service, engine).decide([RED])
+        assert len(service.bodies) == 3, "asked again: it may have been a slip"
+    other = {"systemone": "decisions", "decisions": "systemone"}[engine]
+    for status in (404, 405):
+        lacks = pytest.raises(EndpointRefused, match=f"--model {other}:MODEL@ADDRESS")
+        with deciding(script=[(status, {})]) as service, lacks as error:
+            model(service, engine).decide([RED])
+        assert not error.value.of_one_prompt, "nothing more is asked"
+    monkeypatch.delenv("NSHOT_API_KEY")
+    missing = pytest.raises(EndpointRefused, match="set NSHOT_API_KEY to a key of this endpoint")
+    with deciding(key="needed") as service:
+        with missing:
+            resolve(service.name(engine), "lm")
+        assert service.bodies == []
+
+
 def test_a_wrong_key_is_told_at_once_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = pytest.raises(EndpointRefused, match="set NSHOT_API_KEY")
     with deciding(key="another") as service, refused as error:
@@ -195,3 +218,25 @@ def test_failures_are_not_kept(tmp_path: Path) -> None:
             Decider(service.ref(), SystemOne(), QUICK).decide([RED])
         mind.breaks = ""
         assert isinstance(lm.decide([RED])[0], Reply)
+
+
+def test_a_purse_asks_for_nothing_that_might_cost_more_than_is_left(tmp_path: Path) -> None:
+    requests = [RED._replace(text=f"{RED.text} {i}") for i in range(30)]
+    with deciding() as service:
+        each = []
+        for money in (1e-9, 0.02, 1.0):
+            kept = KeptReplies(open_models(), tmp_path / "r.sqlite", Purse(100.0, 0.0, money))
+            kept.askers[-1] = "decide"
+            model = kept.open(service.ref())
+            if money < 1:
+                with pytest.raises(MoneyEnds, match="the same command with more --money goes on"):
+                    model.decide(requests)
+            else:
+                assert len(model.decide(requests)) == 30
+            each.append(service.tokens)
+        assert each[0] == 0, "one token a byte is thought of at first"
+        assert 0 < each[1] * 100 / 1e6 <= 0.02
+        assert len(service.bodies) == 30, "what was paid is not paid again"
+        ((who, bill),) = Replies(tmp_path / "r.sqlite").bills().items()
+        assert who == ("decide", service.ref().name)
+        assert (bill.requests, bill.tokens_in) == (30, service.tokens)

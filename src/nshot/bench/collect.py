@@ -20,6 +20,7 @@ from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
+from nshot.bench.purses import Requests, all_requests, money_cell, spent_by
 from nshot.bench.race import Racing
 from nshot.bench.rounds import Measuring, Race, Rounds, Runner, Step
 from nshot.bench.setting import in_order
@@ -114,11 +115,29 @@ class Collector:
     def board(self, collected: Collected) -> Board:
         """The board of what was collected."""
         c = collected
-        board = reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts)
+        board = self._with_money(reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts))
         margin = self.ladder.prepared.request.margin
         if margin is None:
             return board
         return board.model_copy(update={"matches": matches(self.facts, c.entries, margin / 100)})
+
+    @cached_property
+    def _requests(self) -> Mapping[str, Requests]:
+        return all_requests(self.ladder)
+
+    def _with_money(self, board: Board) -> Board:
+        """The board with what was paid."""
+        cell = money_cell(self.ladder, self._requests)
+        if cell is None:
+            return board
+        spent = spent_by(self.ladder)
+        rows = [
+            row.model_copy(update={"spent_money": spent[row.name]})
+            if row.in_contest and row.name in spent
+            else row
+            for row in board.rows
+        ]
+        return board.model_copy(update={"money": cell, "rows": tuple(rows)})
 
     def collect(self) -> Collected:
         """All as it stands."""

@@ -42,6 +42,7 @@ def compare(
     thorough: bool = False,
     refit_on_all: bool = False,
     minutes: float | None = None,
+    money: float | None = None,
     workers: int | None = None,
     prefer: Preference = "balanced",
     give_up: float | None = None,

@@ -15,6 +15,7 @@ import yaml
 from nshot.bench.encoders import default_encoders
 from nshot.bench.long_texts import long_notes
 from nshot.bench.own import places_of
+from nshot.bench.purses import purse_faults
 from nshot.bench.replays import replays
 from nshot.bench.request import PLACE_LISTS, PLACES, Request
 from nshot.bench.setting import Setting
@@ -112,6 +113,7 @@ def prepare(
         places = places_of(methods)
     except InputError as error:
         faults = [*error.faults, *faults]
+    faults += purse_faults(methods, request.money) if methods else []
     faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
     out = Path(request.out or Path("runs") / task.name)
     faults += [*row_faults(request, task, also, rows), *_folder_faults(out, rows)]

@@ -159,6 +159,14 @@ class Request:
     minutes: Annotated[Number | None, Flag("time to spend; what would not fit is skipped", "M")] = (
         None
     )
+    money: Annotated[
+        Number | None,
+        Flag(
+            "what models that decide may cost, by the prices that they are given: a request that"
+            " might pass it is not made, and the same command with more goes on",
+            "M",
+        ),
+    ] = None
     workers: Annotated[
         Whole | None,
         Flag("processes that work side by side (default: what cores and memory allow)", "N"),

@@ -25,6 +25,7 @@ from nshot.bench.jobs.job import context
 from nshot.bench.ladder import Ladder, Rating
 from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
+from nshot.bench.purses import REPLIES, all_requests, forecasts, probe, purse_of, write_purse
 from nshot.bench.rounds import Measuring
 from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
@@ -34,6 +35,7 @@ from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
 from nshot.core.types import ModelRef
 from nshot.models.catalog import needs_conversion
+from nshot.models.wrap.kept_replies import Replies
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
     with locked(prepared.out) as lock:
         sweep(prepared.out)
         prepared.setting.write(prepared.out)
+        write_purse(prepared.out, purse_of(prepared.methods, prepared.request.money))
+        Replies(prepared.out / REPLIES).sweep()
         setting, methods = prepared.setting, prepared.methods
         judge = setting.judge if isinstance(setting.judge, ModelRef) else None
         models = (*setting.bases, *setting.encoders, judge)
@@ -127,12 +131,27 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
             executor.stop()
 
 
+def tell_money(ladder: Ladder, on: Subscriber) -> None:
+    """Say what the run will cost in money, from the bill of the first rows, where prices are known.
+
+    These rows are asked about anyway, and a request is paid once.
+    """
+    purse = purse_of(ladder.prepared.methods, ladder.prepared.request.money)
+    if not (purse.price_in or purse.price_out):
+        return
+    probe(ladder, ladder.prepared.out)
+    whole = forecasts(ladder, ladder.prepared.out, all_requests(ladder))[""]
+    of = "" if purse.money is None else f", of {purse.money:.4g} that it may cost"
+    on(Message(f"models that decide will cost {whole:.4g} in money at most{of}"))
+
+
 def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:
     """Run a prepared request to its end. Ctrl-C leaves the board of what was measured.
 
     Raises `RunFailed` or `KeyboardInterrupt` when there was nothing to make a board of.
     """
     with opened(prepared, on, command) as run:
+        tell_money(run.ladder, on)
         end: BaseException | None = None
         try:
             run.go()

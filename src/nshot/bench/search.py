@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nshot.board.schema import Trial
-from nshot.core.errors import CannotAdapt, RunFailed, WorkerLost
+from nshot.core.errors import CannotAdapt, EndpointFailed, RunFailed, WorkerLost
 from nshot.core.types import LABELLED, Example, Fold, Kind, Prediction, Shots, Task
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec
@@ -226,7 +226,7 @@ class _Race:
         while len(runner.statistics) < count and not runner.fell:
             try:
                 self._run(runner, len(runner.statistics))
-            except WorkerLost:
+            except (WorkerLost, EndpointFailed):  # no finding: the same command asks again
                 raise
             except (CannotAdapt, RunFailed) as error:
                 runner.fell = str(error)

@@ -118,6 +118,8 @@ class Workbench:
     context: str = ""
     charged: float = field(default=0.0, init=False)
     """Seconds of work that was done for another job and is this one's as well."""
+    money: float = field(default=0.0, init=False)
+    """What was paid for answers that the job learns from."""
     notes: list[str] = field(default_factory=list, init=False)
     parameters: int = field(default=0, init=False)
     curve: dict[str, Any] = field(default_factory=dict, init=False)
@@ -137,7 +139,7 @@ class Workbench:
             body = self._build(self.store, job, role, method, task, shots, folder)
         else:
             body = stored[1]
-            self.charged += body["seconds"]
+            self.charge(body["seconds"], body.get("money", 0.0))
         self.parameters = max(self.parameters, body["trained_params"])
         return load(folder, self.models)
 
@@ -156,11 +158,12 @@ class Workbench:
         with meter.running():
             predictor = method.adapt(task, shots, inner)
         write_folder(folder, predictor.save)
-        self.charged += inner.charged
+        self.charge(inner.charged, inner.money)
         body = {
             "role": role,
             "spec": spec(method),
             "seconds": meter.seconds + inner.charged,
+            "money": inner.money,
             "trained_params": inner.parameters,
             "notes": inner.notes,
         }
@@ -175,9 +178,10 @@ class Workbench:
         self.account.add(key)
         return value
 
-    def charge(self, seconds: float) -> None:
+    def charge(self, seconds: float, money: float = 0.0) -> None:
         """Beside what the job itself takes."""
         self.charged += seconds
+        self.money += money
 
     def note(self, sentence: str) -> None:
         """Kept once on the row."""

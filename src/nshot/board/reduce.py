@@ -20,6 +20,8 @@ from nshot.board.reliance import (
     passed_words,
     reliance_cell,
     reliance_words,
+    taught_cell,
+    taught_words,
     unanswered,
 )
 from nshot.board.schema import (
@@ -374,6 +376,8 @@ def row_of(
     reliance = reliance_cell(measurements[0]) if measurements else None
     passed = passed_on(measurements) if entry.method.name == "cascade" else None
     notes += [*passed_words(passed, _to_a_person(measurements)), *reliance_words(reliance)]
+    taught = taught_cell(measurements[0]) if measurements else None
+    notes += taught_words(taught)
     notes += unanswered(task, measurements[:1])
     return Row(
         name=entry.name,
@@ -410,6 +414,7 @@ def row_of(
         notes=tuple(dict.fromkeys(notes)),
         reliance=reliance,
         passed_on=passed,
+        taught=taught,
         latency=latency(measurements) if entry.method.has_seconds else None,
         beside=_beside(measurements),
     )
@@ -545,6 +550,7 @@ def _costs(
         "trained_params": max(build.trained_params for build in builds),
         "build_seconds": float(np.median([build.seconds for build in builds])) + search_seconds,
         "spent_seconds": spent + search_seconds,
+        "build_money": float(np.median([build.money for build in builds])) or None,
         "build_peak_bytes": max(build.peak_bytes for build in builds),
         "use_seconds_per_1000": float(np.median(uses)) * 1000 if uses else None,
         "tokens_per_request": tokens / rows if rows else None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nshot.board.schema import Doubt, Latency, Proportion, RelianceCell, Row
+from nshot.board.schema import Doubt, Latency, Proportion, RelianceCell, Row, TaughtCell
 from nshot.core.types import Measurement, Task
 from nshot.metrics.binomial import exact_interval
 
@@ -60,6 +60,30 @@ def trust_words(row: Row) -> list[str]:
 
 def _points(one: Proportion) -> str:
     return f"{100 * one.value:.0f} ({100 * one.low:.0f} to {100 * one.high:.0f})"
+
+
+def taught_cell(measurement: Measurement) -> TaughtCell | None:
+    """Of one measurement; None where no teacher was asked."""
+    counts = measurement.extra.get("taught")
+    return TaughtCell(**{what: doubt(*pair) for what, pair in counts.items()}) if counts else None
+
+
+def taught_words(cell: TaughtCell | None) -> list[str]:
+    """Agreement with the teacher, and with the labels, are two things."""
+    if cell is None:
+        return []
+    agrees, teacher, own = (
+        f"{round(one.value * one.rows)}" for one in (cell.agreement, cell.teacher, cell.student)
+    )
+    words = (
+        f"answers as its teacher does on {agrees} of {cell.agreement.rows} test rows"
+        f" ({100 * cell.agreement.low:.0f} to {100 * cell.agreement.high:.0f} %); the teacher is"
+        f" right on {teacher} of them, it on {own}"
+    )
+    if cell.mistakes is None:
+        return [words]
+    same, all_wrong = round(cell.mistakes.value * cell.mistakes.rows), cell.mistakes.rows
+    return [f"{words}, and it makes {same} of the teacher's {all_wrong} mistakes too"]
 
 
 def latency(measurements: Sequence[Measurement]) -> Latency | None:

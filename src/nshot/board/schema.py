@@ -305,6 +305,17 @@ class RelianceCell(Part):
     )
 
 
+class TaughtCell(Part):
+    """A student beside a teacher that is asked elsewhere, on the first test rows, first draw."""
+
+    agreement: Doubt = Field(description="answers that are the teacher's")
+    teacher: Doubt = Field(description="answers of the teacher that are right")
+    student: Doubt = Field(description="answers of the student that are right, on the same rows")
+    mistakes: Doubt | None = Field(
+        None, description="of the teacher's mistakes those that the student makes too; null: none"
+    )
+
+
 class PositiveCell(Part):
     """How well a row's probabilities part the positive test rows from the others, first draw."""
 
@@ -443,6 +454,16 @@ class Row(Part):
         description="what 1,000 answers cost in money, in the currency of the prices that were"
         " given; null where nothing is paid, or no price is known",
     )
+    build_money: FiniteFloat | None = Field(
+        None,
+        description="what building it pays, as if it were built alone: rows that a teacher answers,"
+        " labelled rows that a cascade's parts answer; null where nothing is paid",
+    )
+    spent_money: FiniteFloat | None = Field(
+        None,
+        description="what this run paid for it, labelled rows and tries included; what another row"
+        " had paid before is not paid again, and not in it; null where nothing was",
+    )
     disk_bytes: int | None = Field(None, description="size of the saved method")
     form: Form = Field(
         "trained",
@@ -464,6 +485,9 @@ class Row(Part):
         None,
         description="what moves its answers that should not: of a model that decides all of it, of"
         " a fast method a planted request; else null",
+    )
+    taught: TaughtCell | None = Field(
+        None, description="of a student whose teacher is asked elsewhere: both on the same rows"
     )
     passed_on: Proportion | None = Field(
         None,
@@ -628,6 +652,17 @@ class Points(Part):
     )
 
 
+class MoneyCell(Part):
+    """What models that decide cost a run, by the prices that were given."""
+
+    spent: FiniteFloat = Field(description="so far, by the tokens that the services counted")
+    requests: int = Field(description="that were answered and billed")
+    forecast: FiniteFloat = Field(
+        description="what all requests come to, at most: each counts once, whoever asks"
+    )
+    limit: FiniteFloat | None = Field(None, description="`--money`; null without")
+
+
 class Board(Part):
     """What a run measured and what to take; `points` travel with it."""
 
@@ -647,6 +682,9 @@ class Board(Part):
     )
     matches: tuple[Match, ...] = Field(
         (), description="with `--margin`: own models against what stands already, below"
+    )
+    money: MoneyCell | None = Field(
+        None, description="what was paid, below; null where no price is known"
     )
     _points: Points = PrivateAttr(default_factory=Points)
 

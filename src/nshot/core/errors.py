@@ -113,6 +113,10 @@ class EndpointFailed(RunFailed):
     """An endpoint that did not answer, however often it was asked."""
 
 
+class MoneyEnds(EndpointFailed):
+    """The next request might cost more than is left of what a run may spend."""
+
+
 class CannotAdapt(NshotError):
     """A method that cannot work on this task, model or machine; the row carries the sentence."""
 

@@ -114,8 +114,9 @@ class Workbench(Protocol):
         """A value several jobs need (features): made once, charged as if cold to each user."""
         ...
 
-    def charge(self, seconds: float) -> None:
-        """Count as this job's what was spent before it: on a teacher that is here already."""
+    def charge(self, seconds: float, money: float = 0.0) -> None:
+        """Count as this job's what was spent before it, on a teacher that is here already; and what
+        its parts were paid for answers."""
         ...
 
     def note(self, sentence: str) -> None:

@@ -53,6 +53,16 @@ class Decided:
         answers = dict(zip(texts, self._answers(model, texts, replies), strict=True))
         return [answers[self._text(input)] for input in inputs]
 
+    def requests(self, inputs: Sequence[Input]) -> list[TypedRequest]:
+        """What is asked of each input; in two stages with about what the second will be."""
+        texts = [self._text(input) for input in inputs]
+        first = [TypedRequest(text, self.questions) for text in texts]
+        if not self.two_stages:
+            return first
+        finals = range(FINALISTS * len(self.questions))
+        last = Question("choice", self._request, self._options(finals))
+        return [*first, *(TypedRequest(text, (last,)) for text in texts)]
+
     @property
     def two_stages(self) -> bool:
         """Has the task more labels than one question holds?"""

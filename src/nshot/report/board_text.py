@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from nshot.board.matching import in_words
 from nshot.board.reliance import trust_words
-from nshot.board.schema import Advice, Board, Estimate, JudgeCell, Row, TaskSummary
+from nshot.board.schema import Advice, Board, Estimate, JudgeCell, MoneyCell, Row, TaskSummary
 from nshot.core.durations import duration
 from nshot.report.headings import question, rows_answered, settings_of
 from nshot.report.numbers import say
@@ -23,6 +23,8 @@ def result(board: Board, width: int | None = None) -> str:
     standing += [
         f"  - {row.name}: {one}" for row in _elsewhere_rows(board) for one in trust_words(row)
     ]
+    if board.money is not None:
+        standing.append(f"  - {money_words(board.money)}")
     table = board_table(board, width)
     return "\n".join([*head, "", of, "", table, "", *others, *standing]).rstrip()
 
@@ -30,6 +32,15 @@ def result(board: Board, width: int | None = None) -> str:
 def _elsewhere_rows(board: Board) -> list[Row]:
     """Those that ask a model elsewhere: what they answer is not seen from here."""
     return [row for row in board.contest if row.reliance is not None and row.reliance.repeat]
+
+
+def money_words(cell: MoneyCell) -> str:
+    """What a run has cost, beside what was forecast and what it may."""
+    of = f"; it may cost {say(cell.limit, 'money')}" if cell.limit is not None else ""
+    return (
+        f"{cell.requests:,} requests cost {say(cell.spent, 'money')} in money, of"
+        f" {say(cell.forecast, 'money')} forecast at most{of}"
+    )
 
 
 def advice_lines(advice: Advice | None) -> str:
@@ -109,6 +120,8 @@ def _elsewhere(row: Row) -> Iterator[str]:
         yield f"{100 * row.passed_on.value:.0f} % passed on"
     if row.money_per_1000:
         yield f"{say(row.money_per_1000, 'money')} a 1,000 in money"
+    if row.spent_money:
+        yield f"{say(row.spent_money, 'money')} spent"
 
 
 def _stopped(row: Row, task: TaskSummary) -> Sequence[str]:

@@ -131,4 +131,11 @@ def forecast_table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells.append((row["name"], row["rung"], str(row["candidates"]), *numbers))
     total = sum(row["total"] for row in rows if not row["why_not"])
     table = text_table([(one, one not in ("method", "rung")) for one in headings], cells)
-    return f"{table}\nin all about {duration(total)}, from this machine's measured rates"
+    lines = [table, f"in all about {duration(total)}, from this machine's measured rates"]
+    if paid := [row for row in rows if row.get("money")]:
+        each = ", ".join(f"{row['name']} {row['money']:.4g}" for row in paid)
+        lines.append(
+            f"in money about {paid[0]['all_money']:.4g} at most ({each}): a request is paid once,"
+            " whoever asks; tokens are guessed from the texts' bytes until a run has seen a bill"
+        )
+    return "\n".join(lines)

@@ -15,14 +15,18 @@ from nshot.core import machine
 from nshot.core.files import folder_bytes, write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import Cost, Example, Form, Measurement, Shots
+from nshot.methods.compress.distil import Distil
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec
 from nshot.metrics import metric_of
-from nshot.predictors.base import Predictor
-from nshot.predictors.calibrated import calibrated, recalibrated
+from nshot.predictors.base import AskedElsewhere, Predictor
+from nshot.predictors.calibrated import bare, calibrated, recalibrated
 from nshot.predictors.measure import Answered, answer, train_score, value
 from nshot.predictors.nearest import cosines
 from nshot.predictors.reliance import reliance
+
+AGREED = 100
+"""Test rows that a student's teacher is asked about, at most."""
 
 
 def do(job: Job, place: Workplace) -> Body:
@@ -58,12 +62,43 @@ def do(job: Job, place: Workplace) -> Body:
     asks = method.fast and method.hands_over  # recorded answers are to the test rows alone
     if first and (moved := reliance(predictor, task, [e.input for e in test], asks)):
         extra["reliance"] = moved
+    if first and isinstance(method, Distil):
+        extra |= _taught(method, job, place, shots, test, answered)
     if job.calibration:
         extra["calibration"] = [[len(test), job.calibration]]
     if job.draw == 0 and task.pictures:
         extra |= _similar(job, method, place, shots.labelled, test)
     notes = [*bench.notes, *_truncations(job, method, place, test)]
     return body(job, method, place, answered, build, notes, train=train, extra=extra)
+
+
+def _taught(
+    method: Distil,
+    job: Job,
+    place: Workplace,
+    shots: Shots,
+    test: Sequence[Example],
+    answered: Answered,
+) -> dict[str, Any]:
+    """How a student and its teacher answer the first test rows, where the teacher is elsewhere.
+
+    {} of a teacher on this machine: it has its own row, or takes minutes to ask.
+    """
+    teacher = method.taught_by(place.setting.task, shots, place.bench(job, job.name(place.context)))
+    if not isinstance(bare(teacher), AskedElsewhere) or not place.setting.task.has_labels:
+        return {}
+    rows = test[:AGREED]
+    theirs = [one.answer for one in teacher.predict([row.input for row in rows])]
+    own = [one.answer for one in answered.predictions[:AGREED]]
+    right = [row.label for row in rows]
+    wrong = [(a, b) for a, b, label in zip(own, theirs, right, strict=True) if b != label]
+    alike = sum(a == b for a, b in zip(own, theirs, strict=True))
+    hits = [sum(a == b for a, b in zip(some, right, strict=True)) for some in (theirs, own)]
+    counts = {"agreement": [alike, len(rows)], "teacher": [hits[0], len(rows)],
+              "student": [hits[1], len(rows)]}  # fmt: skip
+    if wrong:
+        counts["mistakes"] = [sum(a == b for a, b in wrong), len(wrong)]
+    return {"taught": counts}
 
 
 def _calibrated_later(job: Job, place: Workplace) -> Body:
@@ -104,6 +139,7 @@ def adapted(
         spent_seconds=meter.spent_seconds,
         peak_bytes=meter.grown_bytes + _model_bytes(job, method, place),
         trained_params=bench.parameters,
+        money=bench.money,
     )
     return predictor, cost, bench
 

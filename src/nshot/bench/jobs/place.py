@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nshot.bench.jobs import kind_of
 from nshot.bench.jobs.job import Body, Job, context, identity
+from nshot.bench.purses import REPLIES, read_purse
 from nshot.bench.setting import Setting, cut_rows
 from nshot.bench.store import Store
 from nshot.bench.workbench import Shelf, Workbench, no_progress
@@ -74,8 +75,11 @@ class Workplace:
         """All models of this process; the vectors of texts, and what typed questions were answered,
         are kept in the run's folder."""
         context = json.dumps(self.identity, sort_keys=True)
-        paid = KeptReplies(self.engines, self.store.root / "replies.sqlite")
-        return KeptVectors(paid, self.store.root / "vectors", context)
+        return KeptVectors(self._paid, self.store.root / "vectors", context)
+
+    @cached_property
+    def _paid(self) -> KeptReplies:
+        return KeptReplies(self.engines, self.store.root / REPLIES, read_purse(self.store.root))
 
     @cached_property
     def table(self) -> Table:
@@ -94,6 +98,7 @@ class Workplace:
         Raises what the job raises. Its scratch folder stays only where it may be taken up again.
         """
         name = job.name(self.context)
+        self._paid.askers[-1] = self.table.build(job.spec).called if "method" in job.spec else ""
         try:
             body = kind_of(job.kind)(job, self)
         except FINDINGS as error:

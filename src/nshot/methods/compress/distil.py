@@ -99,7 +99,7 @@ class Distil(Method):
 
         Raises `CannotAdapt` where no answer of the teacher is as probable as `confidence`.
         """
-        teacher = self._teacher(task, shots, bench)
+        teacher = self.taught_by(task, shots, bench)
         whole = self._white_box(teacher, bench)
         learns = task.has_labels and self.soft and isinstance(self.student, LearnsShares)
         if not shots.unlabelled and not ((learns or whole) and self.hard < 1):
@@ -115,7 +115,8 @@ class Distil(Method):
             return self._by_probabilities(self.student, teacher, task, shots, bench)
         return self._by_answers(teacher, task, shots, bench)
 
-    def _teacher(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+    def taught_by(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
+        """The teacher, adapted; or as it was adapted for this before."""
         if self.teacher.learns:
             return bench.adapt("teacher", self.teacher, task, shots)
         return self.teacher.adapt(task, shots, bench)
@@ -187,8 +188,13 @@ class Distil(Method):
         inputs = digest(*(repr(row.input) for row in rows))
         answers = bench.shared(digest("taught", asked_of, inputs, str(bench.seed)), ask)
         read, wrote = sum(a.tokens_in for a in answers), sum(a.tokens_out for a in answers)
+        money = sum(a.money for a in answers)
+        bench.charge(0.0, money)
         if wrote or (read and rows is shots.unlabelled):
-            bench.note(f"the teacher read {read:,} tokens and wrote {wrote:,} for {len(rows)} rows")
+            cost = f", {money:.4g} in money" if money else ""
+            bench.note(
+                f"the teacher read {read:,} tokens and wrote {wrote:,} for {len(rows)} rows{cost}"
+            )
         return answers
 
     def _kept(self, task: Task, answers: Sequence[Prediction], bench: Workbench) -> list[int]:
