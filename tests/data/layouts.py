@@ -563,6 +563,176 @@ def tables() -> list[Layout]:
             note="'data' is read",
         ),
         Layout(
+            "carets, tildes, Hive's control character",
+            group,
+            {"t.csv": joined([HEAD, *PLAIN], "\x01")},
+            note="parted by '\\x01'",
+        ),
+        Layout(
+            "two bars with spaces, no header",
+            group,
+            {"t.txt": joined(PLAIN, " || ")},
+            note="parted by '||'",
+            first="I want my money back",
+        ),
+        Layout(
+            "three bars, label first, no header",
+            group,
+            {"t.txt": joined([(n, t) for t, n in ENGLISH], " ||| ")},
+            note="parted by '|||'",
+            first="You charged me twice, repay me",
+        ),
+        Layout(
+            "label: text",
+            group,
+            {"t.txt": joined([(n, t) for t, n in ENGLISH], ": ")},
+            note="each line begins with its label",
+            first="You charged me twice, repay me",
+        ),
+        Layout(
+            "label, then text, set in columns by spaces",
+            group,
+            {"t.txt": "".join(f"{n:<9} {t}\n" for t, n in ENGLISH)},
+            note="each line begins with its label",
+        ),
+        Layout(
+            "a word in small letters, then the text",
+            group,
+            {"t.txt": joined([(n, t) for t, n in ENGLISH], " ")},
+            note="each line begins with its label",
+        ),
+        Layout(
+            "lines of text without labels",
+            group,
+            {"t.txt": joined([(t,) for t, _ in PLAIN])},
+            kind="",
+            note="without labels",
+        ),
+        Layout(
+            "cells missing at the end of some rows",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        (*HEAD, "seen"),
+                        *((*r, "yes")[: 2 + (i % 3 > 0)] for i, r in enumerate(PLAIN)),
+                    ]
+                )
+            },
+            note="end early",
+        ),
+        Layout(
+            "rows without a text",
+            group,
+            {"t.csv": joined([HEAD, *PLAIN, ("", "refund"), (" ", "parcel")])},
+            note="2 rows have no text",
+        ),
+        Layout(
+            "a line of totals below",
+            group,
+            {"t.csv": joined([("id", *HEAD), *numbered, ("Total", "", 16)])},
+            note="1 rows have no text",
+        ),
+        Layout(
+            "a column that stands twice, the same or empty",
+            group,
+            {"t.csv": joined([(*HEAD, "label", "text"), *((*r, r[1], "") for r in PLAIN)])},
+            note="2 columns have the name 'label'",
+        ),
+        Layout(
+            "two columns of one name that differ",
+            group,
+            {"t.csv": joined([(*HEAD, "label"), *((*r, r[1][::-1]) for r in PLAIN)])},
+            kind="",
+            note=r"'label \(1\)'|label \(1\)",
+        ),
+        Layout(
+            "one column a label, Yes and No",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("text", "parcel", "refund"),
+                        *((t, *("Yes" if one else "No" for one in flags)) for t, *flags in one_hot),
+                    ]
+                )
+            },
+            note="one yes a row",
+        ),
+        Layout(
+            "one column a label, x or nothing",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("text", "parcel", "refund"),
+                        *((t, *("x" if one else "" for one in flags)) for t, *flags in one_hot),
+                    ]
+                )
+            },
+            note="one x a row",
+        ),
+        Layout(
+            "numbers of labels with commas between, as GoEmotions",
+            group,
+            {
+                "train.tsv": joined(
+                    [
+                        (t, ("0", "1", "2", "3", "0,2", "1,3", "2", "3")[i % 8], f"id{i}")
+                        for i, (t, _) in enumerate(PLAIN)
+                    ],
+                    "\t",
+                )
+            },
+            kind="multilabel",
+            labels=("0", "1", "2", "3"),
+            note="labels with ',' between",
+        ),
+        Layout(
+            "a column an annotator",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("text", "annotator_1", "annotator_2", "annotator_3"),
+                        *((t, n, n, "refund" if i % 4 else n) for i, (t, n) in enumerate(PLAIN)),
+                    ]
+                )
+            },
+            note="alpha",
+        ),
+        Layout(
+            "a row an annotator",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("item", "text", "worker_id", "label"),
+                        *(
+                            (i, t, f"w{k}", n if k else "refund")
+                            for i, (t, n) in enumerate(PLAIN)
+                            for k in range(3)
+                        ),
+                    ]
+                )
+            },
+            note="'worker_id' names the annotators of 48 rows: 16 texts",
+        ),
+        Layout(
+            "decoded wrongly before it became UTF-8",
+            group,
+            {"t.csv": quoted([HEAD, *GERMAN]).encode().decode("latin-1")},
+            **de,
+            note="decoded wrongly",
+        ),
+        Layout(
+            "Korean bytes that became Latin letters",
+            group,
+            {"t.csv": quoted([HEAD, *KOREAN]).encode("cp949").decode("latin-1")},
+            **KO,
+            note="decoded wrongly",
+        ),
+        Layout(
             "a test file without labels",
             group,
             {
@@ -729,8 +899,8 @@ def public() -> list[Layout]:
                     f"{'NUM:date' if n == 'parcel' else 'DESC:def'} {t}\n" for t, n in PLAIN
                 )
             },
-            kind="",
-            note="label and text parted by a tab",
+            labels=("DESC:def", "NUM:date"),
+            note="each line begins with its label",
         ),
         Layout(
             "Amazon reviews: rating, title, text",
@@ -884,6 +1054,131 @@ def json_files() -> list[Layout]:
             "packed: .jsonl.gz", group, {"t.jsonl.gz": gzip.compress(lines(rows).encode(), mtime=0)}
         ),
         Layout(
+            "texts of each intent in a list",
+            group,
+            {
+                "intents.json": json.dumps(
+                    {
+                        "intents": [
+                            {
+                                "tag": name,
+                                "patterns": [t for t, n in ENGLISH if n == name],
+                                "responses": ["We will look."],
+                            }
+                            for name in ("parcel", "refund")
+                        ]
+                    }
+                )
+            },
+            note="each 'tag' is a label, its 'patterns' the texts; not used: responses",
+        ),
+        Layout(
+            "text: label",
+            group,
+            {"t.json": json.dumps(dict(ENGLISH))},
+            note="each key is a text",
+        ),
+        Layout(
+            "a page of Hugging Face's data set viewer",
+            group,
+            {
+                "rows.json": json.dumps(
+                    {
+                        "features": [
+                            {"name": "text", "type": {"dtype": "string"}},
+                            {"name": "label", "type": {"names": ["parcel", "refund"]}},
+                        ],
+                        "rows": [
+                            {"row_idx": i, "row": {"text": t, "label": int(n == "refund")}}
+                            for i, (t, n) in enumerate(ENGLISH)
+                        ],
+                    }
+                )
+            },
+            note="a page of a data set's rows",
+        ),
+        Layout(
+            "texts inside objects, as Elasticsearch gives them",
+            group,
+            {
+                "hits.json": json.dumps(
+                    {
+                        "hits": {
+                            "total": 16,
+                            "hits": [
+                                {"_id": str(i), "_source": {"text": t, "label": n}}
+                                for i, (t, n) in enumerate(ENGLISH)
+                            ],
+                        }
+                    }
+                )
+            },
+            note="'_source' holds objects",
+        ),
+        Layout(
+            "labels as objects with a name",
+            group,
+            {
+                "t.jsonl": lines(
+                    [{"text": t, "label": {"id": len(n), "name": n}} for t, n in ENGLISH]
+                )
+            },
+            note="read by their 'name'",
+        ),
+        Layout(
+            "SQuAD: questions about paragraphs",
+            group,
+            {
+                "train.json": json.dumps(
+                    {
+                        "version": "1.1",
+                        "data": [
+                            {
+                                "title": "T",
+                                "paragraphs": [
+                                    {
+                                        "context": f"{t} It is {n}.",
+                                        "qas": [
+                                            {
+                                                "id": str(i),
+                                                "question": f"What is text {i}?",
+                                                "answers": [{"text": n, "answer_start": 9}],
+                                            }
+                                        ],
+                                    }
+                                    for i, (t, n) in enumerate(ENGLISH)
+                                ],
+                            }
+                        ],
+                    }
+                )
+            },
+            kind="generate",
+            labels=(),
+            note="format squad",
+        ),
+        Layout(
+            "SQuAD as Hugging Face keeps it",
+            group,
+            {
+                "train.jsonl": lines(
+                    [
+                        {
+                            "id": str(i),
+                            "context": f"{t} It is {n}.",
+                            "question": f"What is text {i}?",
+                            "answers": {"text": [n] * (i > 0), "answer_start": [9]},
+                        }
+                        for i, (t, n) in enumerate(ENGLISH)
+                    ]
+                )
+            },
+            kind="generate",
+            labels=(),
+            rows=15,
+            note="1 rows left out: the text does not answer the question",
+        ),
+        Layout(
             "truth values as labels",
             group,
             {"t.jsonl": lines([{"text": t, "label": n == "refund"} for t, n in ENGLISH])},
@@ -947,6 +1242,130 @@ def tools() -> list[Layout]:
         for i, (t, n) in enumerate(KOREAN)
     ]
     return [
+        Layout(
+            "Label Studio, two questions a text",
+            group,
+            {
+                "project.json": json.dumps(
+                    [
+                        {
+                            "data": {"text": t},
+                            "annotations": [
+                                {
+                                    "result": [
+                                        {"from_name": name, "value": {"choices": [value]}}
+                                        for name, value in (("topic", n), ("urgent", "no"))
+                                    ]
+                                }
+                            ],
+                        }
+                        for t, n in ENGLISH
+                    ]
+                )
+            },
+            kind="",
+            note="2 questions were answered: topic, urgent",
+        ),
+        Layout(
+            "Argilla, two questions a record",
+            group,
+            {
+                "records.json": json.dumps(
+                    [
+                        {
+                            "fields": {"text": t},
+                            "responses": {
+                                name: [{"value": value, "status": "submitted"}]
+                                for name, value in (("topic", n), ("quality", len(t) % 3))
+                            },
+                        }
+                        for t, n in ENGLISH
+                    ]
+                )
+            },
+            flags=("--label", "topic"),
+            note="an export of Argilla",
+        ),
+        Layout(
+            "SageMaker Ground Truth",
+            group,
+            {
+                "output.manifest": lines(
+                    [
+                        {"source": t, "job": len(n), "job-metadata": {"class-name": n}}
+                        for t, n in ENGLISH
+                    ]
+                )
+            },
+            note="SageMaker Ground Truth",
+        ),
+        Layout(
+            "Vertex AI",
+            group,
+            {
+                "v.jsonl": lines(
+                    [
+                        {"textContent": t, "classificationAnnotation": {"displayName": n}}
+                        for t, n in ENGLISH
+                    ]
+                )
+            },
+            note="Vertex AI",
+        ),
+        Layout(
+            "doccano 1: annotations by user",
+            group,
+            {
+                "d.jsonl": lines(
+                    [
+                        {"text": t, "annotations": [{"label": n, "user": 1}], "meta": {}}
+                        for t, n in ENGLISH
+                    ]
+                )
+            },
+            note="doccano 1",
+        ),
+        Layout(
+            "Prodigy: one label, accepted or rejected",
+            group,
+            {
+                "p.jsonl": lines(
+                    [
+                        {
+                            "text": t,
+                            "label": "refund",
+                            "answer": "accept" if n == "refund" else "reject",
+                            "_task_hash": i,
+                        }
+                        for i, (t, n) in enumerate(ENGLISH)
+                    ]
+                )
+            },
+            labels=("not refund", "refund"),
+            note="rows that were rejected have the label 'not refund'",
+        ),
+        Layout(
+            "Rasa: intents beside entities",
+            group,
+            {
+                "nlu.json": json.dumps(
+                    {
+                        "rasa_nlu_data": {
+                            "common_examples": [
+                                {
+                                    "text": t,
+                                    "intent": n,
+                                    "entities": [{"start": 0, "end": 3, "entity": "w"}] * (i % 2),
+                                }
+                                for i, (t, n) in enumerate(ENGLISH)
+                            ]
+                        }
+                    }
+                )
+            },
+            kind="",
+            note="two tasks",
+        ),
         Layout(
             "Label Studio, JSON",
             group,
@@ -1034,6 +1453,85 @@ def conversations() -> list[Layout]:
     n = {"kind": "generate", "labels": (), "rows": 10}
     pairs = [(q, a, f"not {a}") for q, a in asks]
     return [
+        Layout(
+            "Gemini: contents with parts",
+            group,
+            {
+                "g.jsonl": lines(
+                    [
+                        {
+                            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+                            "contents": [
+                                {"role": "user", "parts": [{"text": q}]},
+                                {"role": "model", "parts": [{"text": a}]},
+                            ],
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+            note="format messages",
+        ),
+        Layout(
+            "Cohere: User and Chatbot",
+            group,
+            {
+                "c.jsonl": lines(
+                    [
+                        {
+                            "messages": [
+                                {"role": "User", "content": q},
+                                {"role": "Chatbot", "content": a},
+                            ]
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+            note="format messages",
+        ),
+        Layout(
+            "answers with reasoning_content",
+            group,
+            {
+                "r.jsonl": lines(
+                    [
+                        {
+                            "messages": [
+                                {"role": "user", "content": q},
+                                {"role": "assistant", "reasoning_content": "So.", "content": a},
+                            ]
+                        }
+                        for q, a in asks
+                    ]
+                )
+            },
+            **n,
+            note="10 rows: reasoning beside an answer",
+        ),
+        Layout(
+            "texts of a dialogue in a list",
+            group,
+            {"d.jsonl": lines([{"dialog": [q, a]} for q, a in asks])},
+            **n,
+            note="by turns the user's and the assistant's",
+        ),
+        Layout(
+            "question and answer, in Korean",
+            group,
+            {"q.csv": quoted([("질문", "답변"), *((q, f"{a} 입니다") for q, a in asks)])},
+            **n,
+            note="kind generate",
+        ),
+        Layout(
+            "CNN/DailyMail: article, highlights",
+            group,
+            {"a.csv": quoted([("article", "highlights"), *asks])},
+            **n,
+            note="kind generate",
+        ),
         Layout(
             "Alpaca: instruction, input, output",
             group,
@@ -1224,6 +1722,44 @@ def marked_tokens() -> list[Layout]:
             {"n.jsonl": lines(numbers)},
             **(common | {"labels": ("1", "2")}),
             note="0 read as outside, 1 and 2 as the first and a further token of label 1",
+        ),
+        Layout(
+            "Kaggle: Sentence #, Word, POS, Tag, a token a row",
+            group,
+            {
+                "ner.csv": quoted(
+                    [
+                        ("Sentence #", "Word", "POS", "Tag"),
+                        *(
+                            ("" if k else f"Sentence: {i + 1}", word, "NN", tag)
+                            for i, row in enumerate(rows)
+                            for k, (word, tag) in enumerate(zip(*row.values(), strict=True))
+                        ),
+                    ]
+                )
+            },
+            **common,
+            first="Ann Lee flew to New York on Monday",
+            note="a token a line: put together by 'Sentence #'; not used: POS",
+        ),
+        Layout(
+            "sentence_id, word, label, a token a row",
+            group,
+            {
+                "ner.csv": quoted(
+                    [
+                        ("sentence_id", "word", "label"),
+                        *(
+                            (i, word, tag)
+                            for i, row in enumerate(rows)
+                            for word, tag in zip(*row.values(), strict=True)
+                        ),
+                    ]
+                )
+            },
+            **common,
+            first="Kim flew to Rome on Monday",
+            note="put together by 'sentence_id'",
         ),
         Layout(
             "the same, named in task.yaml",

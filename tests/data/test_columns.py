@@ -80,6 +80,9 @@ def test_an_empty_second_text_is_an_empty_field(tmp_path: Path) -> None:
     assert "x.csv: 3 rows have an empty 'Title': read without" in loaded.notes
     assert len(read_inputs(path, loaded.task)) == 9
     path.write_text(path.read_text() + ",,a\n")
+    loaded = load(path, text=["Title", "Review Text"], label="Rating")
+    assert "x.csv: 1 rows have no text ('Title', 'Review Text'), left out" in loaded.notes
+    path.write_text(path.read_text() + ",,b\n" * 10)
     with pytest.raises(InputError, match="the text 'Review Text' is empty"):
         load(path, text=["Title", "Review Text"], label="Rating")
 

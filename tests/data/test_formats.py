@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nshot.core.errors import InputError
-from nshot.core.types import Example, Input, Turn
+from nshot.core.types import Example, Input, Turn, digest
 from nshot.data import load, read_inputs, split
 from nshot.data.faults import Faults
 from nshot.data.formats import FORMATS, converted, detect, read
@@ -287,6 +287,13 @@ OF = {
     ).filter(distinct),
     "ranking": judged(prompts, (2, 9), numbers).filter(distinct),
     "kto": judged(prompts, (1, 1), st.sampled_from([0.0, 1.0])),
+    "squad": st.builds(
+        lambda context, question, answers: Example(
+            "", Input((("context", context), ("question", question))), tuple(answers),
+            group=digest(context),
+        ),
+        texts, said, st.lists(said, min_size=1, max_size=3, unique=True),
+    ),
 }  # fmt: skip
 TOKENIZER = tiny_tokenizer()
 

@@ -24,6 +24,7 @@ from nshot.data.one_hot import (
     one_hot_note,
     several_hot_columns,
     several_hot_note,
+    sign_of,
 )
 from nshot.data.picture_rows import has_pictures
 from nshot.data.spans import SPAN_LISTS, holds_spans
@@ -40,6 +41,7 @@ GENERIC_LABEL_NAMES = (*LABEL_NAMES[:4], "class", "target", "tag", "gold_label")
 TEXT_NAMES = (
     "text", "sentence", "message", "utterance", "review", "comment", "content", "tweet",
     "document", "body", "query", "question", "title", "headline", "description", "input", "prompt",
+    "article", "dialogue", "질문", "내용", "문장", "본문",
 )  # fmt: skip
 TEXT_PAIRS = (
     ("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"),
@@ -66,6 +68,8 @@ _ASKED_NAMES = ("instruction", "input")
 _PREFERENCE_NAMES = ("chosen", "rejected")
 """Rows with these are pairs of answers: whatever else they have is not what they are for."""
 
+_OWN_NAMES = frozenset({*ANSWER_NAMES, "answers", "highlights", "reply", "답변", "답", "요약"})
+"""Names of columns of free answers, where no other column is a label."""
 _CLASS_NAMES = frozenset(LABEL_NAMES) - {"answer", "target"}
 _OWN, _MANY = 0.9, 10
 """Share of different values from which they are answers, not labels; of so many rows or more."""
@@ -140,6 +144,9 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
         notes.append(
             f"'{label}' holds numbers: kind number (--kind classify takes them for labels)"
         )
+    if spans and label and not given.label and _are_both(table, spans, label):
+        faults.add(_labels_or_spans(table, label, spans))
+        return None
     if spans:
         kind, label = "spans", spans
     text = given.text or _text(table, kind, [*taken, *([label] if label else [])])
@@ -154,6 +161,10 @@ def choose(table: Table, given: Given, faults: Faults, notes: list[str]) -> Colu
             f"nearly every row has a {label!r} of its own: read as free answers (kind generate); "
             "--kind classify takes them for labels"
         )
+    if label is None and not given.kind and (answer := _own_answers(table, taken)):
+        kind, label = "generate", answer
+        text = given.text or _text(table, kind, [*taken, answer])
+        notes.append(f"'{answer}' holds answers of their own: read as kind generate")
     if label is None or not text:
         faults.add(_unsafe(table, given, label, text, taken))
         return None
@@ -173,6 +184,23 @@ def _spans(table: Table, given: Given, taken: Sequence[str]) -> str | None:
     return next((name for name in names if name.casefold() in SPAN_LISTS), None)
 
 
+def _are_both(table: Table, spans: str, label: str) -> bool:
+    """Do rows have a label of their own beside their spans: intents beside entities?"""
+    known = {*LABEL_NAMES, *LABELS_NAMES}
+    return label != spans and label.lower() in known and _looks_like_labels(table, label)
+
+
+def _labels_or_spans(table: Table, label: str, spans: str) -> Fault:
+    file = quote(str(table.path))
+    return Fault(
+        f"'{label}' holds labels, and '{spans}' pieces of the text: two tasks",
+        expected="one of them, as --label",
+        do=f"nshot compare {file} --label {quote(label)} , or "
+        f"nshot compare {file} --label {quote(spans)}",
+        where=str(table.path),
+    )
+
+
 def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> Given:
     """Where there is no label but a column of 0 and 1 for each, make one column of labels.
 
@@ -185,9 +213,12 @@ def fold_flags(tables: Sequence[Table], given: Given, notes: list[str]) -> Given
         return given
     names = () if given.kind == "multilabel" else one_hot_columns(train, taken)
     several = _several_hot(train, taken, given.kind) if not names else ()
-    for table in tables if names or several else ():
+    if not names and not several:
+        return given
+    sign = sign_of(train, names or several)
+    for table in tables:
         fold_one_hot(table, names or several)
-    notes += [one_hot_note(names)] if names else [several_hot_note(several)] if several else []
+    notes.append(one_hot_note(names, sign) if names else several_hot_note(several, sign))
     return replace(given, kind="multilabel") if several else given
 
 
@@ -257,6 +288,13 @@ def _uncut(table: Table, names: Sequence[str]) -> tuple[str, ...]:
 def typed(names: Sequence[str]) -> str:
     """Columns as ``--text`` takes them: a name with a comma stands in quotes."""
     return ",".join(f'"{name}"' if "," in name else name for name in names)
+
+
+def _own_answers(table: Table, taken: Sequence[str]) -> str | None:
+    """A column called like answers, or summaries, with another text in nearly every row."""
+    free = [name for name in table.columns if name not in taken]
+    named = [name for name in free if name.lower() in _OWN_NAMES]
+    return named[0] if len(named) == 1 and _has_own_answers(table, named[0]) else None
 
 
 def _has_own_answers(table: Table, label: str) -> bool:

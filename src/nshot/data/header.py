@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -35,6 +35,8 @@ _INVISIBLE = re.compile(
 )
 """What has no width; joiners within a word or an emoji belong to it."""
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+_FEW = 3
+"""Times that each value of a column stands, on average, where the column is of few."""
 WIDE = 'a cell that holds a separator or a line end in quotes: "like, this"'
 
 
@@ -47,12 +49,15 @@ def without_marks(text: str) -> str:
 class Header:
     """The columns of records: `names` by place (None: a column left out), `first` as it stands.
 
-    Where the names were made up `headed` is False: the first record holds data.
+    Where the names were made up `headed` is False: the first record holds data. `usual` are the
+    values of columns of a few that recur, by place: they show that a short record begins as others
+    do.
     """
 
     first: Sequence[str]
     names: tuple[str | None, ...]
     headed: bool
+    usual: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,17 +69,32 @@ class Header:
         return self.headed and cells == self.first
 
     def fits(self, cells: Sequence[str]) -> bool:
-        """Are there as many cells as names? Empty ones at the end do not count."""
+        """Are there as many cells as names? Empty ones at the end do not count.
+
+        Cells may be missing at the end where a column of few values has one of these, and no
+        other column has one of those that are missing.
+        """
         width = len(self.names)
-        return len(cells) == width or (
-            len(cells) > width and not any(map(str.strip, cells[width:]))
-        )
+        if len(cells) < width:
+            return self._begins_like_others([cell.strip() for cell in cells])
+        return not any(map(str.strip, cells[width:]))
+
+    def _begins_like_others(self, cells: Sequence[str]) -> bool:
+        lost = {value for at, values in self.usual.items() if at >= len(cells) for value in values}
+        shows = False
+        for at, cell in enumerate(cells):
+            values = self.usual.get(at, frozenset())
+            if cell and (cell not in values if values else cell in lost):
+                return False
+            shows |= cell in values and len(values) > 1
+        return shows
 
     def row(self, cells: Sequence[str]) -> dict[str, str] | None:
         """The cells by name; None where they do not fit."""
         if not self.fits(cells):
             return None
-        pairs = zip(self.names, cells, strict=False)
+        padded = [*cells, *[""] * (len(self.names) - len(cells))]
+        pairs = zip(self.names, padded, strict=False)
         return {name: cell for name, cell in pairs if name is not None}
 
     def misfit(self, cells: Sequence[str]) -> str:
@@ -85,15 +105,14 @@ class Header:
 def header_of(
     path: Path,
     records: Sequence[tuple[list[str], int]],
-    faults: Faults,
     notes: list[str],
-    unit: str = "line",
-) -> Header | None:
+) -> Header:
     """The header of records that hold something: the first, unless it looks like data.
 
-    Then the columns are called by what they hold. None where two columns have one name.
+    Then the columns are called by what they hold. Of columns of one name those that are empty or
+    the same go, others are numbered, told.
     """
-    first, place = records[0]
+    first, _ = records[0]
     names = [without_marks(name) for name in first]
     width = len(names)
     body = [cells for cells, _ in records[1:] if len(cells) == width]
@@ -108,9 +127,7 @@ def header_of(
     whole = [cells[:width] for cells, _ in records[headed:] if bare.fits(cells)]
     rows = [cells for cells in whole if not bare.repeats(cells)]
     named = _named(path, names, rows, notes)
-    return (
-        Header(first, tuple(named), headed) if _unique(path, named, place, unit, faults) else None
-    )
+    return Header(first, tuple(_unique(path, named, rows, notes)), headed, _usual(named, whole))
 
 
 def table_of(
@@ -135,24 +152,26 @@ def table_of(
     if titles:
         filled = filled[titles:]
         notes.append(f"{path.name}: {titles} {unit}s above the header are left out")
-    header = header_of(path, filled, faults, notes, unit)
-    body = filled[header.headed if header else 1 :]
-    if header and (again := sum(header.repeats(cells) for cells, _ in body)):
+    header = header_of(path, filled, notes)
+    body = filled[header.headed :]
+    if again := sum(header.repeats(cells) for cells, _ in body):
         notes.append(f"{path.name}: the header stands {again + 1} times, read once")
-    if header is None:
-        return None
     table = Table(path, header.columns, unit=unit, notes=notes, headed=header.headed)
     table.broken = any(cells is None for cells, _ in rows)
+    short = 0
     for cells, place in body:
         if header.repeats(cells):
             continue
         row = header.row(cells)
+        short += row is not None and len(cells) < len(header.names)
         if row is None:
             table.broken = True
             faults.at(path, unit, place, header.misfit(cells), expected=WIDE)
         else:
             table.rows.append(row)
             table.places.append(place)
+    if short:
+        notes.append(f"{path.name}: {short} {unit}s end early: the cells that they lack are empty")
     return table
 
 
@@ -252,13 +271,51 @@ def _named(
     return named
 
 
-def _unique(path: Path, names: Sequence[str | None], place: int, unit: str, faults: Faults) -> bool:
+def _unique(
+    path: Path, names: Sequence[str | None], rows: Sequence[Sequence[str]], notes: list[str]
+) -> list[str | None]:
+    """A name for each column: of several that have one, empty ones and copies go, told.
+
+    What differs is numbered, all of it, so that nobody takes the first for the only one.
+    """
+    unique = list(names)
     counts = Counter(name for name in names if name is not None)
-    for name, count in sorted(counts.items()):
-        if count > 1:
-            problem = f"{count} columns have the name '{name}'"
-            faults.at(path, unit, place, problem, "a header with a name of its own for each column")
-    return max(counts.values(), default=1) == 1
+    for name in sorted(name for name, count in counts.items() if count > 1):
+        places = [at for at, one in enumerate(names) if one == name]
+        held = {at: [row[at].strip() for row in rows] for at in places}
+        kept = [at for at in places if any(held[at])] or places[:1]
+        kept = [at for n, at in enumerate(kept) if held[at] not in [held[b] for b in kept[:n]]]
+        for at in places:
+            unique[at] = name if at in kept else None
+        if len(kept) < len(places):
+            less = len(places) - len(kept)
+            notes.append(
+                f"{path.name}: {len(places)} columns have the name '{name}': {less} without "
+                "content, or with the same, left out"
+            )
+        if len(kept) > 1:
+            called = _numbered(name, len(kept), counts)
+            unique = [called[kept.index(at)] if at in kept else u for at, u in enumerate(unique)]
+            shown = ", ".join(map(repr, called))
+            notes.append(f"{path.name}: {len(kept)} columns have the name '{name}': called {shown}")
+    return unique
+
+
+def _numbered(name: str, count: int, names: Collection[str | None]) -> list[str]:
+    """The name with numbers, none of which is another column's name."""
+    numbers = (f"{name} ({number})" for number in range(1, count + len(names) + 1))
+    return [one for one in numbers if one not in names][:count]
+
+
+def _usual(names: Sequence[str | None], rows: Sequence[Sequence[str]]) -> dict[int, frozenset[str]]:
+    """The values of columns of a few that recur, in records of full width."""
+    usual: dict[int, frozenset[str]] = {}
+    for at, name in enumerate(names):
+        values = Counter(cell for row in rows if (cell := row[at].strip()))
+        recur = all(count > 1 for count in values.values())
+        if name and values and recur and _FEW * len(values) <= values.total():
+            usual[at] = frozenset(values)
+    return usual
 
 
 def tidied(table: Table) -> Table:

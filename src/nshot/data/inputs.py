@@ -18,6 +18,8 @@ from nshot.data.formats import detect
 from nshot.data.formats.chats import MESSAGES, SHAREGPT, question
 from nshot.data.formats.format import Format, Problems
 from nshot.data.loading import content_ids, read_input
+from nshot.data.mojibake import mend, mending_of
+from nshot.data.nested import flatten
 from nshot.data.picture_rows import check_pictures, names_pictures, open_pictures
 from nshot.data.pictures import FOREIGN, SUFFIXES, as_image, look
 from nshot.data.table import Row, Table, cell_text
@@ -101,9 +103,12 @@ def form_of(table: Table, task: Task) -> Format | None:
 
 
 def call_as(table: Table, names: list[str]) -> None:
-    """Call columns as the task does; lists of tokens become its texts."""
+    """Call columns as the task does; lists of tokens become its texts, objects are taken apart."""
     rename(table, names)
     join_tokens(table)
+    if any(name not in table.columns for name in names):
+        flatten(table)
+        rename(table, names)
 
 
 def inputs_of_row(row: Row, task: Task, form: Format | None, problems: Problems) -> list[Input]:
@@ -169,6 +174,8 @@ def _texts(
     if faults:
         raise faults.error()
     texts, _ = decoded_alike(raws, files[0].parent, encoding)
+    if encoding is None and (mending := mending_of(texts)):
+        texts = [mending.of(text) for text in texts]
     return [(str(file), Input(((name, text),))) for file, text in zip(files, texts, strict=True)]
 
 
@@ -260,7 +267,10 @@ def lines_of(path: Path, names: list[str], encoding: str | None) -> Table | None
             )
         )
     rows = [{names[0]: line} for line in lines]
-    return Table(path, (names[0],), rows, list(range(1, len(rows) + 1)))
+    table = Table(path, (names[0],), rows, list(range(1, len(rows) + 1)))
+    if encoding is None:
+        mend(table)
+    return table
 
 
 def _ids(table: Table, inputs: list[Input]) -> tuple[list[str], list[str]]:

@@ -25,6 +25,8 @@ SOME = 0.05
 """Share of the rows with several labels from which these are what the column holds."""
 _RECUR = 0.8
 """Share of those rows whose pieces all stand in other cells too."""
+_FRACTIONS = frozenset({"0", "5", "25", "50", "75"})
+"""What stands behind the comma of halves and quarters."""
 _WIDTH = 40
 """Characters: longer pieces, on average, are text with signs in it."""
 
@@ -41,15 +43,21 @@ def tell_several(table: Table, column: str) -> str | None:
     return f"labels with {mark!r} between" if mark else None
 
 
-def _mark(texts: Counter[str], least: float) -> str | None:
-    """The sign that parts labels in `least` rows or more: pieces recur, and some stand alone."""
-    return next((mark for mark in MARKS if _parts(texts, mark, least)), None)
+def _mark(texts: Counter[str], least: float, asks: bool = False) -> str | None:
+    """The sign that parts labels in `least` rows or more: pieces recur, and some stand alone.
+
+    Where the user `asks` for several labels, figures with a comma are no decimals.
+    """
+    return next((mark for mark in MARKS if _parts(texts, mark, least, asks)), None)
 
 
-def _parts(texts: Counter[str], mark: str, least: float) -> bool:
+def _parts(texts: Counter[str], mark: str, least: float, asks: bool) -> bool:
     pieces = {text: _pieces(text, mark) for text in texts}
     several = {text: parts for text, parts in pieces.items() if len(parts) > 1}
-    standing = Counter(part for parts in pieces.values() for part in set(parts))
+    figures = mark == "," and all(part.isdecimal() for parts in pieces.values() for part in parts)
+    standing = Counter[str]()
+    for text, parts in pieces.items():
+        standing.update(dict.fromkeys(parts, texts[text] if figures or asks else 1))
     alone = {parts[0] for parts in pieces.values() if len(parts) == 1}
     recurring = {
         text
@@ -58,14 +66,27 @@ def _parts(texts: Counter[str], mark: str, least: float) -> bool:
     }
     rows = sum(texts[text] for text in several)
     width = sum(map(len, standing)) / max(1, len(standing))
-    figures = mark == "," and all(part.isdecimal() for part in standing)
-    if figures and all(len(parts) < 3 for parts in several.values()):
+    if figures and not asks and not _are_numbers_of_labels(texts, several):
         return False  # 12,5 is a number
     return (
         rows >= max(least, 1)
         and sum(texts[text] for text in recurring) >= _RECUR * rows
         and width <= _WIDTH
     )
+
+
+def _are_numbers_of_labels(texts: Counter[str], several: Mapping[str, list[str]]) -> bool:
+    """Are figures with a comma sets of numbered labels ("0,27"), and no decimals?
+
+    Three in a row are. Of two at most half of the rows have a comma, and what follows it is no
+    half or quarter, nor padded with zeros, and not always the same.
+    """
+    if any(len(parts) > 2 for parts in several.values()):
+        return True
+    behind = {parts[1] for parts in several.values()}
+    rows = sum(texts[text] for text in several)
+    padded = any(second[0] == "0" and len(second) > 1 for second in behind)
+    return 2 * rows <= texts.total() and len(behind - _FRACTIONS) > 1 and not padded
 
 
 def _pieces(text: str, mark: str) -> list[str]:
@@ -94,7 +115,7 @@ def read_label_sets(
     cells = [row.get(column) for table in tables for row in table.rows]
     listing = any(items_of(cell) is not None for cell in cells)
     texts = Counter(text for cell in cells if (text := (cell_text(cell) or "").strip()))
-    mark = None if listing else _mark(texts, 1)
+    mark = None if listing else _mark(texts, 1, asks=True)
     sets = [[_set(row.get(column), listing, mark) for row in table.rows] for table in tables]
     counts = Counter(text for rows in sets for labels in rows if labels for text in labels)
     missing = missing_texts(counts, listed)

@@ -30,12 +30,16 @@ from nshot.core.types import (
     Task,
     digest,
 )
+from nshot.data.annotators import fold_annotators, join_annotators
 from nshot.data.columns import (
     GENERIC_LABEL_NAMES,
+    LABEL_NAMES,
+    LABELS_NAMES,
     Columns,
     Given,
     answer_column,
     choose,
+    column_named,
     extras,
     fold_flags,
     generate_command,
@@ -61,6 +65,8 @@ from nshot.data.hub import hub_file, is_hub_name
 from nshot.data.label_sets import read_label_sets
 from nshot.data.labels import Labelled, check_labels
 from nshot.data.levels import ordered
+from nshot.data.mojibake import mend
+from nshot.data.nested import flatten, holds_objects, name_objects
 from nshot.data.numbers import (
     as_points,
     leave_gaps_out,
@@ -184,19 +190,31 @@ def load(
     given = _grouped(tables, given, faults, notes)
     present = [table for table in tables if table]
     given = read_tokens(present, given, keys.tags, faults, notes)
-    if not format and not given.label and read_export(first, faults):
+    question = given.label if given.label not in first.columns else None
+    if not format and question == given.label and read_export(first, faults, question):
         for table in present[1:]:
-            read_export(table, faults)
+            read_export(table, faults, question)
+        if len(present) == 1:
+            present = [*in_parts(first, (), False, notes)]
+            first = present[0]
     if faults and not first.rows:
         raise faults.error()
     form = pinned or (None if format or _columns_given(given) else detect(first))
     if form is None:
+        for table in present:
+            _open_objects(table, given)
+        used = [*given.text, *(name for name in (given.group, given.id) if name)]
+        for table in () if given.label else present:
+            fold_annotators(table, used)
         given = fold_flags(present, given, notes)
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(first, given, faults, notes):
         for table in present[1:]:
             _call_alike(table, first, chosen)
+        for table in present if chosen.kind in LABELLED else ():
+            if chosen.label in table.columns:
+                join_annotators(table, chosen.text, chosen.label)
         if chosen.kind in OF_LABELS:
             if test is None and not keys.test:
                 present = _without_bare_test(present, chosen.label, task_file.name, notes)
@@ -291,6 +309,19 @@ def _without_bare_test(
             "answers it"
         )
     return [train, *(test for test in tests if test not in bare)]
+
+
+def _open_objects(table: Table, given: Given) -> None:
+    """Take objects in cells apart, where the columns lack a text or a label as they stand."""
+    if not any(holds_objects(table, name) for name in table.columns):
+        return
+    for name in [given.label] if given.label else [*LABEL_NAMES, *LABELS_NAMES]:
+        if name in table.columns and holds_objects(table, name):
+            name_objects(table, name)
+    names = [*given.text, *([given.label] if given.label else [])]
+    lacks = any(column_named(table, name) is None for name in names)
+    if lacks or (not names and choose(table, given, Faults(), []) is None):
+        flatten(table)
 
 
 def _has_value(cell: Any) -> bool:
@@ -421,8 +452,12 @@ def _format_part(
 
 def _table(path: Path, faults: Faults, encoding: str | None) -> Table | None:
     """The rows of a file, or of a folder of classes."""
-    reader = read_folder if path.is_dir() else read_table
-    return reader(path, faults, encoding)
+    if not path.is_dir():
+        return read_table(path, faults, encoding)
+    table = read_folder(path, faults, encoding)
+    if table is not None and encoding is None:
+        mend(table)
+    return table
 
 
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Parts]:
@@ -463,6 +498,7 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
         faults.add(*(missing_column(table, name) for name in missing))
         table.broken = True
         return part
+    _leave_out_empty(table, columns.text)
     for row, place in zip(table.rows, table.places, strict=True):
         problems: list[tuple[str, str]] = []
         input = read_input(row, columns.text, problems)
@@ -484,6 +520,20 @@ def _part(table: Table, columns: Columns, faults: Faults) -> _Part:
     if columns.kind in OF_LABELS:
         table.notes += _gap_notes(table, columns.text, part.examples)
     return part
+
+
+def _leave_out_empty(table: Table, columns: Sequence[str]) -> None:
+    """Take out the rows without a text, counted; not where they are most: the column is another."""
+    kept = [
+        (row, place)
+        for row, place in zip(table.rows, table.places, strict=True)
+        if any(_has_value(row.get(name)) for name in columns)
+    ]
+    empty = len(table.rows) - len(kept)
+    if empty and 2 * empty < len(table.rows):
+        named = ", ".join(map(repr, columns))
+        table.notes.append(f"{table.path.name}: {empty} rows have no text ({named}), left out")
+        table.rows, table.places = [row for row, _ in kept], [place for _, place in kept]
 
 
 def _gap_notes(table: Table, columns: Sequence[str], rows: Sequence[Example]) -> list[str]:

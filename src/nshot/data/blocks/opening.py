@@ -31,6 +31,7 @@ from nshot.data.inputs import (
     shown,
 )
 from nshot.data.loading import content_ids
+from nshot.data.mojibake import mend, mending_of, texts_of
 from nshot.data.pictures import FOREIGN, SUFFIXES
 from nshot.data.table import Row as Values
 from nshot.data.table import Table, cell_text
@@ -60,7 +61,7 @@ def open_inputs(
     if len(paths) > 1 or path.is_dir() or picture or task.pictures:
         return _as_listed(read_table_of_inputs(paths, task, encoding, pictures))
     if (reader := _reader(path, task, encoding)) is not None:
-        return Streamed(reader, task)
+        return Streamed(reader, task, encoding)
     if strict:
         return _as_listed(read_table_of_inputs(paths, task, encoding, pictures))
     return _whole(path, task, encoding)
@@ -169,10 +170,13 @@ def _whole(path: Path, task: Task, encoding: str | None) -> Listed:
 class Streamed:
     """A file that is never in memory as a whole."""
 
-    def __init__(self, reader: Reader, task: Task) -> None:
+    def __init__(self, reader: Reader, task: Task, encoding: str | None = None) -> None:
         self._reader, self._task = reader, task
         table = reader.head
         where = str(table.path)
+        self._mending = mending_of(texts_of(table)) if encoding is None else None
+        if self._mending:
+            mend(table)
         if not any(not is_blank(row) for row in table.rows):
             raise InputError(Fault("no rows", expected="a row for each example", where=where))
         self.columns, self.notes = table.columns, table.notes
@@ -197,6 +201,7 @@ class Streamed:
         for record in block.records:
             try:
                 values = self._reader.row(record)
+                values = self._mending.of_value(values) if self._mending else values
             except ValueError as error:
                 problems[record.place] = str(error)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nshot.data.exports.export import Answer, Export, Marked, one_or_several
@@ -16,15 +17,23 @@ def _claims_records(row: Row) -> bool:
 
 
 def _read_record(row: Row) -> Marked | None:
-    """One question a record: with several it is not clear which is the label."""
-    topics = {name: given for name, given in row["responses"].items() if given}
-    if len(topics) > 1:
-        return None
-    given = [one for responses in topics.values() for one in responses]
-    return _marked(
-        row["fields"],
-        [(one.get("value"), one.get("status")) for one in given if isinstance(one, Mapping)],
-    )
+    """The answers to each question, and to the first where nobody names one."""
+    marked = {
+        name: _marked(
+            row["fields"],
+            [(one.get("value"), one.get("status")) for one in given if isinstance(one, Mapping)],
+        )
+        for name, given in row["responses"].items()
+        if given
+    }
+    return _with_questions(marked, row["fields"])
+
+
+def _with_questions(marked: Mapping[str, Marked], fields: Mapping[str, Any]) -> Marked:
+    if not marked:
+        return Marked(fields)
+    first = next(iter(marked.values()))
+    return replace(first, by_question={name: one.answers for name, one in marked.items()})
 
 
 RECORDS = Export("Argilla", _claims_records, _read_record, frozenset({"fields", "responses"}))
@@ -35,10 +44,7 @@ def _claims_flat(row: Row) -> bool:
 
 
 def _read_flat(row: Row) -> Marked | None:
-    questions = [name for name in row if name.endswith(_RESPONSES) and row[name]]
     names = [name.removesuffix(_RESPONSES) for name in row if name.endswith(_RESPONSES)]
-    if len(names) > 1:
-        return None
     own = ("id", "status", "_server_id", "inserted_at", "updated_at")
     fields = {
         name: cell
@@ -46,11 +52,13 @@ def _read_flat(row: Row) -> Marked | None:
         if name not in own and not any(name == n or name.startswith(f"{n}.") for n in names)
         and not name.startswith(("metadata", "vectors"))
     }  # fmt: skip
-    if not questions:
-        return Marked(fields)
-    values, statuses = row[questions[0]], row.get(f"{questions[0]}.status")
-    statuses = statuses if isinstance(statuses, list) else [None] * len(values)
-    return _marked(fields, list(zip(values, statuses, strict=False)))
+    marked = {}
+    for name in names:
+        values, statuses = row[f"{name}{_RESPONSES}"], row.get(f"{name}{_RESPONSES}.status")
+        if values:
+            statuses = statuses if isinstance(statuses, list) else [None] * len(values)
+            marked[name] = _marked(fields, list(zip(values, statuses, strict=False)))
+    return _with_questions(marked, fields)
 
 
 FLAT = Export("Argilla (flat)", _claims_flat, _read_flat, frozenset())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nshot.data.exports.export import Export, Marked, one_or_several, rest
 from nshot.data.table import Row
 
@@ -22,3 +24,30 @@ def _read(row: Row) -> Marked | None:
 
 
 DOCCANO = Export("doccano", _claims, _read, _OWN)
+
+
+def _claims_old(row: Row) -> bool:
+    given = row.get("annotations")
+    if not isinstance(row.get("text"), str) or not isinstance(given, list):
+        return False
+    if not given:
+        return "meta" in row or "annotation_approver" in row
+    return all(isinstance(one, dict) and {"label", "user"} <= one.keys() for one in given)
+
+
+def _read_old(row: Row) -> Marked | None:
+    """What each user gave: labels of the text, or of pieces of it.
+
+    doccano 1 writes the numbers of labels; their names are in a file of its own.
+    """
+    users: dict[str, list[dict[str, Any]]] = {}
+    for one in row["annotations"]:
+        users.setdefault(str(one["user"]), []).append(one)
+    fields = rest(row, frozenset({*_OWN, "annotations"}))
+    if any("start_offset" in one for one in row["annotations"]):
+        return Marked(fields, spans=tuple(users.values()))
+    given = [one_or_several([one["label"] for one in marks]) for marks in users.values()]
+    return Marked(fields, tuple(answer for answers in given for answer in answers))
+
+
+DOCCANO_1 = Export("doccano 1 (labels by their numbers)", _claims_old, _read_old, _OWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from nshot.data.table import Row
@@ -19,7 +19,8 @@ class Marked:
     """A text with the answers to it.
 
     `fields` are its named texts, `answers` those of its annotators, () where none has answered;
-    of pieces of the text that were marked, the `spans` of each annotator.
+    of pieces of the text that were marked, the `spans` of each annotator. `by_question` are the
+    answers to each of the questions that the project asks, where these have names.
     Rows of the same `key` are one text seen by several annotators. `left_out` says why it is not
     read: the annotator took it out.
     """
@@ -29,6 +30,7 @@ class Marked:
     key: str = ""
     left_out: str = ""
     spans: tuple[Spans, ...] = ()
+    by_question: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,34 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
+from nshot.core.errors import Fault, InputError
 from nshot.data.agreement import krippendorff_alpha
 from nshot.data.exports.argilla import FLAT, RECORDS
-from nshot.data.exports.doccano import DOCCANO
+from nshot.data.exports.clouds import MANIFEST, VERTEX
+from nshot.data.exports.doccano import DOCCANO, DOCCANO_1
 from nshot.data.exports.export import Answer, Export, Marked
-from nshot.data.exports.label_studio import ROWS, TASKS
-from nshot.data.exports.prodigy import PRODIGY
+from nshot.data.exports.label_studio import ROWS, TASKS, control_last
+from nshot.data.exports.prodigy import PRODIGY, name_contrary
 from nshot.data.exports.spacy import SPACY
 from nshot.data.faults import Faults, Place
 from nshot.data.spans import span_of
 from nshot.data.table import Table
 
-EXPORTS: tuple[Export, ...] = (TASKS, ROWS, RECORDS, FLAT, PRODIGY, SPACY, DOCCANO)
+EXPORTS: tuple[Export, ...] = (
+    TASKS, ROWS, RECORDS, FLAT, PRODIGY, SPACY, DOCCANO, DOCCANO_1, MANIFEST, VERTEX,
+)  # fmt: skip
 LABEL = "label"
 _NAMED = 5
 """Rows on which annotators differ that are named."""
 
 
-def read_export(table: Table, faults: Faults) -> bool:
-    """Put texts and labels in the place of an export's own rows; False where it is none.
+def read_export(table: Table, faults: Faults, question: str | None = None) -> str | None:
+    """Put texts and labels in the place of an export's own rows.
 
     A row of several annotators has the label that most of them gave; where two labels have equally
     many it has none. What was left out, and how far they agree, becomes a note of the table.
+    `question` names the one whose answers are the labels, of a project with several. Gives the
+    name of the column of labels; None where the table is no export, or has no such question.
+    Raises `InputError` where there are several questions and none is named.
     """
     export = next((one for one in EXPORTS if table.rows and one.claims(table.rows[0])), None)
     if export is None:
-        return False
+        return None
+    if export is PRODIGY:
+        name_contrary(table)
+    columns = control_last(table) if export is ROWS else []
+    if len(columns) > 1:
+        raise InputError(_which(table, columns))
     read: list[tuple[Marked, Place]] = []
     for row, place in zip(table.rows, table.places, strict=True):
         marked = export.read(row) if export.claims(row) else None
@@ -42,13 +55,49 @@ def read_export(table: Table, faults: Faults) -> bool:
             faults.at(table.path, table.unit, place, problem, expected)
         else:
             read.append((marked, place))
+    questions = dict.fromkeys(name for marked, _ in read for name in marked.by_question)
+    if question is not None and question not in questions:
+        return None
+    read = _of_question(read, question, list(questions), table)
     left_out = Counter(marked.left_out for marked, _ in read if marked.left_out)
     kept = list(_joined([pair for pair in read if not pair[0].left_out]))
     table.notes.append(f"{table.path.name}: an export of {export.name}")
     table.notes += [f"{count} rows left out: {reason}" for reason, count in left_out.items()]
     table.notes += [*_agreement(table, kept), *_span_note(kept)]
-    _fill(table, kept)
-    return True
+    return _fill(table, kept, question)
+
+
+def _of_question(
+    read: list[tuple[Marked, Place]], question: str | None, names: Sequence[str], table: Table
+) -> list[tuple[Marked, Place]]:
+    """The answers to the one question that is named, or the only one."""
+    if question is not None:
+        return [
+            (replace(one, answers=one.by_question.get(question, ()), spans=()), place)
+            for one, place in read
+        ]
+    if any(spans for marked, _ in read for spans in marked.spans):
+        table.notes += [
+            f"{table.path.name}: beside the pieces that were marked, '{name}' was answered: not "
+            f"used (--label {quote(name)} takes it)"
+            for name in names
+        ]
+    elif len(names) > 1:
+        raise InputError(_which(table, names))
+    return read
+
+
+def vote_on(table: Table, kept: Sequence[tuple[Marked, Place]], label: str) -> None:
+    """Put rows with the label that most annotators gave in the place of a table's own."""
+    table.notes += _agreement(table, kept)
+    _fill(table, kept, label)
+
+
+def _which(table: Table, names: Sequence[str]) -> Fault:
+    """A project that asks several questions of each text."""
+    ways = [f"nshot compare {quote(str(table.path))} --label {quote(name)}" for name in names[:3]]
+    problem = f"{len(names)} questions were answered: {', '.join(names)}"
+    return Fault(problem, "one of them as the label", " , or ".join(ways), str(table.path))
 
 
 def _joined(read: Sequence[tuple[Marked, Place]]) -> Iterator[tuple[Marked, Place]]:
@@ -70,14 +119,17 @@ def _joined(read: Sequence[tuple[Marked, Place]]) -> Iterator[tuple[Marked, Plac
     return iter(joined)
 
 
-def _fill(table: Table, kept: Sequence[tuple[Marked, Place]]) -> None:
-    fields = dict.fromkeys(name for marked, _ in kept for name in marked.fields if name != LABEL)
-    table.columns = (*fields, LABEL)
+def _fill(table: Table, kept: Sequence[tuple[Marked, Place]], question: str | None) -> str:
+    """The rows, and the name of their column of labels."""
+    label = question or LABEL
+    fields = dict.fromkeys(name for marked, _ in kept for name in marked.fields if name != label)
+    table.columns = (*fields, label)
     table.rows = [
-        {**{name: marked.fields.get(name) for name in fields}, LABEL: _answer(marked)}
+        {**{name: marked.fields.get(name) for name in fields}, label: _answer(marked)}
         for marked, _ in kept
     ]
     table.places = [place for _, place in kept]
+    return label
 
 
 def _answer(marked: Marked) -> Any:

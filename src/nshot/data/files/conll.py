@@ -25,6 +25,11 @@ class _Token(NamedTuple):
     line: int
 
 
+def is_tag(text: str) -> bool:
+    """Is this a tag of BIO, BIOES or BILOU?"""
+    return bool(_TAG.fullmatch(text))
+
+
 def is_conll(text: str) -> bool:
     """Do nearly all lines end in a tag behind a token, some of them in one with a label?"""
     lines = [line.split() for line in text.split("\n")[:_LOOKED_AT] if line.strip()]

@@ -18,6 +18,14 @@ from nshot.data.part_column import PART
 from nshot.data.roles import are_parts, role_of
 from nshot.data.table import cell_text
 
+_CALLED = ("tag", "intent", "name", "label", "category", "topic", "class")
+_SAMPLES = (
+    "patterns", "utterances", "examples", "texts", "phrases", "questions", "samples", "sentences",
+    "queries", "inputs", "trainingPhrases", "training_phrases", "documents",
+)  # fmt: skip
+"""Keys of a label, and of the list of its texts."""
+_LEAST = 4
+"""Texts with labels that make a document a map of them."""
 _SHORT = 40
 """Characters up to which, on average, the values of a column may be labels."""
 
@@ -41,14 +49,20 @@ def rows_in(whole: Any, path: Path) -> Shape:
             )
         if (parts := _parts(whole)) is not None:
             return parts
+        if _are_rows(whole.get("data")) and (shape := _of_paragraphs(whole["data"])):
+            return shape
+        if _is_page(whole):
+            return _page(whole)
+        if _is_map(whole):
+            rows = [{"text": text, "label": label} for text, label in whole.items()]
+            return Shape(rows, "each key is a text, its value the label")
         if all(isinstance(value, list) for value in values) and not _is_row(whole):
             return _lists(whole, path)
         if len(values) > 1 and all(isinstance(value, dict) for value in values):
             return _mappings(whole, path)
         inner = _lists_of_rows(whole)
         if len(inner) == 1:
-            (keys, rows) = inner[0]
-            return Shape(rows, f"the rows are the list {_dotted(keys)}")
+            return _inner(*inner[0])
         if len(inner) > 1:
             raise InputError(_several(path, inner))
         if _is_row(whole):
@@ -65,6 +79,8 @@ def rows_in(whole: Any, path: Path) -> Shape:
 
 def _array(items: list[Any]) -> Shape:
     """Objects; or arrays of one length, the first with the names unless it looks like data."""
+    if (texts := _texts_by_name(items)) is not None:
+        return texts
     if not _are_arrays(items):
         return Shape(items)
     cells = [[cell_text(cell) or "" for cell in item] for item in items]
@@ -76,6 +92,40 @@ def _array(items: list[Any]) -> Shape:
     if all(isinstance(name, str) for name in items[0]) and len({*names}) == len(names):
         return _named(names, items[1:], "arrays, the first of which has the names")
     return Shape(items)
+
+
+def _texts_by_name(items: Sequence[Any]) -> Shape | None:
+    """A row for each text of ``{"tag": ..., "patterns": [...]}`` and its like; else None."""
+    if not items or not all(isinstance(item, dict) for item in items):
+        return None
+    name = next((one for one in _CALLED if all(isinstance(i.get(one), str) for i in items)), None)
+    texts = next((one for one in _SAMPLES if all(_are_texts(i.get(one)) for i in items)), None)
+    if name is None or texts is None or len({item[name] for item in items}) < len(items):
+        return None
+    rest = dict.fromkeys(key for item in items for key in item if key not in (name, texts))
+    unused = f"; not used: {', '.join(rest)}" if rest else ""
+    rows = [{"text": text, "label": item[name]} for item in items for text in item[texts]]
+    return Shape(rows, f"each '{name}' is a label, its '{texts}' the texts{unused}")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _of_paragraphs(documents: Sequence[Any]) -> Shape | None:
+    """A row for each question of SQuAD's documents, paragraphs and questions; else None."""
+    if not all(isinstance(one, dict) and _are_rows(one.get("paragraphs")) for one in documents):
+        return None
+    paragraphs = [one for document in documents for one in document["paragraphs"]]
+    if not all(isinstance(one.get("qas"), list) for one in paragraphs):
+        return None
+    rows = [
+        {"context": one.get("context"), "answers": [], **question}
+        for one in paragraphs
+        for question in one["qas"]
+        if isinstance(question, dict)
+    ]
+    return Shape(rows, "questions about paragraphs, as SQuAD has them") if rows else None
 
 
 def _are_arrays(items: Sequence[Any]) -> bool:
@@ -106,6 +156,47 @@ def _parts(whole: Mapping[str, Any]) -> Shape | None:
     )
 
 
+def _inner(keys: Sequence[str], rows: list[Any]) -> Shape:
+    """The rows of a list under keys."""
+    shape = _texts_by_name(rows) or Shape(rows)
+    more = f"; {shape.note}" if shape.note else ""
+    return Shape(shape.rows, f"the rows are the list {_dotted(keys)}{more}")
+
+
+def _is_page(whole: Mapping[str, Any]) -> bool:
+    """``features`` and ``rows``, as the data set viewer of Hugging Face sends them?"""
+    rows = whole.get("rows")
+    return "features" in whole and _are_rows(rows) and all(
+        isinstance(one.get("row"), dict) for one in rows or ()
+    )  # fmt: skip
+
+
+def _page(whole: Mapping[str, Any]) -> Shape:
+    """The rows of a page; numbers of classes become the names that its features have."""
+    names: dict[str, list[str]] = {}
+    for feature in whole["features"]:
+        kind = feature.get("type") if isinstance(feature, dict) else None
+        if isinstance(kind, dict) and _are_texts(kind.get("names")):
+            names[feature["name"]] = kind["names"]
+    rows = [dict(one["row"]) for one in whole["rows"]]
+    for row in rows:
+        for name, called in names.items():
+            at = row.get(name)
+            if type(at) is int and 0 <= at < len(called):
+                row[name] = called[at]
+    return Shape(rows, "a page of a data set's rows")
+
+
+def _is_map(whole: Mapping[str, Any]) -> bool:
+    """Texts as keys, labels that recur as values?"""
+    return (
+        len(whole) >= _LEAST
+        and all(isinstance(value, str) for value in whole.values())
+        and _repeat([*whole.values()])
+        and 2 * sum(" " in key.strip() for key in whole) > len(whole)
+    )
+
+
 def _is_row(whole: Mapping[str, Any]) -> bool:
     """Is this one row, whose list is a conversation or the like, rather than a file of them?"""
     return any(isinstance(value, str) for value in whole.values()) and not _lists_of_rows(whole)
@@ -131,13 +222,13 @@ def _lists(whole: Mapping[str, list[Any]], path: Path) -> Shape:
     if len(whole) == 1:
         ((name, values),) = whole.items()
         if any(isinstance(value, dict) for value in values):
-            return Shape(values, f"the rows are the list {_dotted((name,))}")
+            return _inner((name,), values)
         return Shape([{name: value} for value in values], f"one column, {name!r}")
     rows = [(key, value) for key, value in whole.items() if _are_rows(value)]
     if len(rows) == len(whole):
         raise InputError(_several(path, [((key,), value) for key, value in rows]))
     if len(rows) == 1:
-        return Shape(rows[0][1], f"the rows are the list {_dotted((rows[0][0],))}")
+        return _inner((rows[0][0],), rows[0][1])
     one_length = len({len(values) for values in whole.values()}) == 1
     texts = all(isinstance(value, str) for values in whole.values() for value in values)
     like_labels = [name for name, values in whole.items() if _repeat(values)]
@@ -178,7 +269,7 @@ def _mappings(whole: Mapping[str, Mapping[str, Any]], path: Path) -> Shape:
     if len(nested) > 1:
         raise InputError(_several(path, nested))
     if len(nested) == 1:
-        return Shape(nested[0][1], f"the rows are the list {_dotted(nested[0][0])}")
+        return _inner(*nested[0])
     if all(key.isdecimal() for key in whole) or "id" in inner:
         return Shape([dict(row) for row in whole.values()], "rows by their number")
     return Shape([{"id": key, **row} for key, row in whole.items()], "rows by their name, the 'id'")

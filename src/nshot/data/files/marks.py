@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 _RARE = ("^", "~", "\x01", "\x1f", "\xa6")
 """Single signs that part cells where no usual one does."""
-_BARS = "|||"
-_LONG = (_BARS, "::", "@@@", "$$$", "###", "~~~")
+_BARS = ("|||", "||")
+_LONG = (*_BARS, "::", "@@@", "$$$", "###", "~~~", "=>", "->")
 """Signs of several characters that do."""
 UNIT = "\x1f"
 """What stands for a long sign: the control character for this."""
@@ -19,11 +19,15 @@ _LOOKED_AT = 1 << 16
 
 
 class Plain(NamedTuple):
-    """A text to be read with the separator `mark` ("": a usual one), and what was assumed."""
+    """A text to be read with the separator `mark` ("": a usual one), and what was assumed.
+
+    Where a sign of several characters parts the cells it is `long`, and `mark` stands for it.
+    """
 
     text: str
     mark: str = ""
     note: str = ""
+    long: str = ""
 
 
 def plainly(text: str) -> Plain:
@@ -35,7 +39,8 @@ def plainly(text: str) -> Plain:
         rows = [line.strip().strip("|") for line in lines if not _RULE.fullmatch(line.strip())]
         rows = ["|".join(cell.strip() for cell in row.split("|")) for row in rows]
         return Plain("\n".join(rows) + "\n", "|", "a table drawn with bars")
-    return _long(text, _BARS) if _parts(lines, _BARS) else Plain(text)
+    bars = next((mark for mark in _BARS if _parts(lines, mark)), None)
+    return _long(text, bars) if bars else Plain(text)
 
 
 def rarely(text: str) -> Plain | None:
@@ -50,8 +55,12 @@ def rarely(text: str) -> Plain | None:
 
 
 def _long(text: str, mark: str) -> Plain:
-    spaced = re.sub(rf"[ ]*{re.escape(mark)}[ ]*", UNIT, text)
-    return Plain(spaced, UNIT, f"parted by {mark!r}")
+    return Plain(text, UNIT, f"parted by {mark!r}", mark)
+
+
+def with_unit(text: str, long: str) -> str:
+    """The text with `UNIT` for a long sign and the spaces beside it."""
+    return re.sub(rf"[ ]*{re.escape(long)}[ ]*", UNIT, text)
 
 
 def _parts(lines: list[str], mark: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
-from nshot.data.files.marks import Plain, plainly, rarely
+from nshot.data.files.marks import Plain, plainly, rarely, with_unit
 from nshot.data.files.opened import Opened
 from nshot.data.files.overlong import mended
 from nshot.data.files.preface import lines_above
@@ -38,9 +38,12 @@ class _Way(NamedTuple):
     quote: str = '"'
     escape: str | None = None
     padded: bool = False
+    long: str = ""
 
     def written(self, text: str) -> str:
         """The text as the csv module reads it."""
+        if self.long:
+            text = with_unit(text, self.long)
         if self.padded:
             text = re.sub(rf'"[ ]+(?={re.escape(self.mark)}|$)', '"', text, flags=re.MULTILINE)
             text = re.sub(r'^[ ]+(?=")', "", text, flags=re.MULTILINE)
@@ -77,25 +80,32 @@ def read_separated(file: Opened, text: str, usual: str, faults: Faults) -> Table
             rest = "".join(rest.splitlines(keepends=True)[above:])
             _note(file, f"{above} lines above the header are left out")
         before = above + (1 if named else 0)
-        plain = plainly(rest) if not named else Plain(rest)
-        mark = named or plain.mark or tell_separator(rest, usual, file.path)
-        if mark is None:
-            plain = rarely(rest) or plain
-            mark = plain.mark or usual
+        plain = Plain(rest, named) if named else _separator(rest, usual, file.path)
         _note(file, plain.note)
-        if mark != usual and not plain.note:
-            _note(file, f"parted by {NAMES.get(mark, repr(mark))}")
-        return _first_sound(file, plain.text, mark, before, faults)
+        if plain.mark != usual and not plain.note:
+            _note(file, f"parted by {NAMES.get(plain.mark, repr(plain.mark))}")
+        return _first_sound(file, plain, before, faults)
+
+
+def _separator(text: str, usual: str, path: Path) -> Plain:
+    """What parts the cells of a text: a usual sign, else a rare or a long one."""
+    plain = plainly(text)
+    if plain.mark:
+        return plain
+    if mark := tell_separator(text, usual, path):
+        return plain._replace(mark=mark)
+    return rarely(text) or plain._replace(mark=usual)
 
 
 def _note(file: Opened, words: str) -> None:
     file.notes += [f"{file.path.name}: {words}"] if words else []
 
 
-def _first_sound(file: Opened, text: str, mark: str, before: int, faults: Faults) -> Table | None:
+def _first_sound(file: Opened, plain: Plain, before: int, faults: Faults) -> Table | None:
     """The table of the likeliest way in which the text reads without a fault."""
+    text, mark = plain.text, plain.mark
     first: tuple[Table | None, Faults, list[Record]] | None = None
-    for way in _ways(text, mark):
+    for way in _ways(text, plain):
         trial = Faults()
         records = list(_records(file.path, way.written(text), way, before, trial))
         table = table_of(file.path, records, trial)
@@ -104,11 +114,11 @@ def _first_sound(file: Opened, text: str, mark: str, before: int, faults: Faults
             return table
         first = first or (table, trial, records)
     assert first is not None  # there is a way at least
-    if put := mended(first[2], mark):
+    if put := mended(first[2], plain.long or mark):
         trial = Faults()
         table = table_of(file.path, put[0], trial)
         if not trial:
-            name = NAMES.get(mark, repr(mark))
+            name = NAMES.get(mark, repr(plain.long or mark))
             _note(file, f"{put[1]} rows have {name} without quotes in a text: put together")
             return table
     faults.join(first[1])
@@ -127,16 +137,15 @@ def cells_of(beginning: str, usual: str, path: Path, notes: list[str]) -> Cells:
             rest = "".join(rest.splitlines(keepends=True)[above:])
             notes.append(f"{path.name}: {above} lines above the header are left out")
         before = above + (1 if named else 0)
-        mark = named or tell_separator(rest, usual, path) or usual
+        plain = Plain(rest, named) if named else _separator(rest, usual, path)
         trials: list[tuple[int, Cells, list[str]]] = []
-        faults = Faults()
-        for way in _ways(rest, mark):
+        for way in _ways(rest, plain):
             records = list(_records(path, way.written(rest), way, before, Faults()))[:-1]
             filled = [(cells, at) for cells, at in records if cells and any(map(str.strip, cells))]
             own: list[str] = []
-            header = header_of(path, filled, faults, own) if filled else None
-            if header is None:
+            if not filled:
                 continue
+            header = header_of(path, filled, own)
             wrong = len(records) - sum(
                 cells is not None and header.fits(cells) for cells, _ in records
             )
@@ -145,12 +154,11 @@ def cells_of(beginning: str, usual: str, path: Path, notes: list[str]) -> Cells:
             if not wrong:
                 break
     if not trials:
-        if not faults:
-            faults.add(Fault("the file has no header", where=str(path)))
-        raise faults.error()
+        raise InputError(Fault("the file has no header", where=str(path)))
     wrong, cells, own = next((one for one in trials if not one[0]), trials[0])
-    if mark != usual:
-        notes.append(f"{path.name}: parted by {NAMES.get(mark, repr(mark))}")
+    if plain.mark != usual:
+        name = NAMES.get(plain.mark, repr(plain.long or plain.mark))
+        notes.append(f"{path.name}: parted by {name}")
     notes += own
     return cells
 
@@ -187,8 +195,13 @@ def records_of(lines: Iterable[str], how: Cells, path: Path) -> Iterator[tuple[l
             yield cells, first
 
 
-def _ways(text: str, mark: str) -> Iterator[_Way]:
+def _ways(text: str, plain: Plain) -> Iterator[_Way]:
     """How the text may be meant, the likeliest first."""
+    mark = plain.mark
+    if plain.long:
+        yield _Way(mark, long=plain.long)
+        yield _Way(mark, csv.QUOTE_NONE, long=plain.long, note="quotes are read as plain text")
+        return
     if _in_single_quotes(text, mark):
         yield _Way(mark, quote="'", spaces=True, note="single quotes stand round the cells")
     if _spaced(text, mark):

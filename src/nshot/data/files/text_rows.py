@@ -5,6 +5,7 @@ from __future__ import annotations
 from nshot.core.errors import Fault, InputError
 from nshot.data.faults import Faults
 from nshot.data.files.conll import is_conll, read_conll
+from nshot.data.files.first_words import labelled_lines
 from nshot.data.files.marks import plainly, rarely
 from nshot.data.files.opened import Opened
 from nshot.data.files.separated import read_separated
@@ -24,12 +25,15 @@ def read_txt(file: Opened, faults: Faults) -> Table | None:
     if is_conll(text):
         return read_conll(file, faults)
     usual = named_by_excel(text)[0] or tell_separator(text, "\t", file.path)
-    if usual or plainly(text).mark or rarely(text):
+    marked = usual == "\t" or plainly(text).mark or (usual is None and rarely(text))
+    if not marked and (table := labelled_lines(file, text)) is not None:
+        return table
+    if marked or usual:
         return read_separated(file, text, "\t", faults)
     raise InputError(
         Fault(
             "lines of text without labels",
-            expected="label and text parted by a tab, or fastText's lines: __label__refund TEXT",
+            expected="label and text parted by a tab or colon, or fastText's __label__refund TEXT",
             do="nshot predict DIR answers a .txt of one input a line",
             where=str(file.path),
         )

@@ -12,25 +12,37 @@ from typing import Any, cast
 
 from nshot.core.types import Example, Input, Turn
 from nshot.data.formats.format import Format, Problems, listed, one_of
-from nshot.data.formats.turns import LISTS, answered, asking, turns_of
+from nshot.data.formats.turns import ALL_LISTS, LISTS, answered, asking, turn_list, turns_of
 from nshot.data.table import Row
 
+_INSTRUCTIONS = ("systemInstruction", "system_instruction")
 TOOLS = "the tools of a row stand in its system turn, as JSON"
 
 
 def conversation(row: Row, problems: Problems) -> tuple[Turn, ...]:
     """The turns of a row with a list of them; what ``system`` and ``tools`` hold comes first."""
-    name = one_of(row, LISTS) or LISTS[0]
+    name = turn_list(row) or LISTS[0]
     turns = turns_of(row.get(name), name, problems)
     if not turns:
         return ()
-    system = text_beside(row, "system")
+    system = text_beside(row, "system") or _instruction(row)
     if system and turns[0].role == "system" and system != turns[0].text.strip():
         problems.append(("a system turn, and a key 'system' beside it", "one of the two"))
     own = turns[0].role == "system"
     parts = [turns[0].text if own else system, _tools(row, problems)]
     text = "\n\n".join(filter(None, parts))
     return (*([Turn("system", text)] if text else []), *turns[own:])
+
+
+def _instruction(row: Row) -> str:
+    """Gemini's ``systemInstruction``: a text, or an object with parts of one."""
+    cell = row.get(one_of(row, _INSTRUCTIONS) or "")
+    parts = cell.get("parts") if isinstance(cell, Mapping) else None
+    parts = [parts] if isinstance(parts, Mapping) else parts
+    if not isinstance(parts, list):
+        return cell.strip() if isinstance(cell, str) else ""
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    return "".join(text for text in texts if isinstance(text, str)).strip()
 
 
 def text_beside(row: Row, name: str) -> str:
@@ -97,7 +109,7 @@ def _write_sharegpt(example: Example) -> Row | None:
 
 def _first_turn(row: Row) -> Mapping[str, Any] | None:
     """The first turn of a row with a list of them; {} where that cannot be told."""
-    name = one_of(row, LISTS)
+    name = turn_list(row)
     if name is None:
         return None
     items = listed(row[name])
@@ -113,7 +125,7 @@ def _is_sharegpt(row: Row) -> bool:
     return _first_turn(row) is not None and not _is_messages(row)
 
 
-_USED = frozenset({*LISTS, "system", "tools"})
+_USED = frozenset({*ALL_LISTS, "system", "tools", *_INSTRUCTIONS})
 MESSAGES = Format(
     "messages",
     "generate",

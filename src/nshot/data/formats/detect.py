@@ -14,11 +14,12 @@ from nshot.data.formats.chats import MESSAGES, SHAREGPT
 from nshot.data.formats.format import Format, Problems
 from nshot.data.formats.instructions import ALPACA, PAIR, SEEDS
 from nshot.data.formats.preferences import KTO, PREFERENCE, RANKING
+from nshot.data.formats.reading import SQUAD
 from nshot.data.table import Row, Table
 
 FORMATS: Mapping[str, Format] = {
     format.name: format
-    for format in (PREFERENCE, RANKING, KTO, MESSAGES, SHAREGPT, SEEDS, PAIR, ALPACA)
+    for format in (PREFERENCE, RANKING, KTO, MESSAGES, SHAREGPT, SEEDS, PAIR, ALPACA, SQUAD)
 }
 """In the order in which they claim a row: what says more goes first."""
 COLUMNS = "columns"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,10 +81,12 @@ def text_of(row: Row, name: str, problems: Problems, empty: bool = False) -> str
 
 
 def listed(cell: Any) -> list[Any] | None:
-    """A cell as a list: it is one, or a text that holds one as JSON, as in a cell of a CSV."""
+    """A cell as a list: it is one, or a text that holds one, as JSON or as Python prints it."""
     if isinstance(cell, str) and cell.lstrip().startswith("["):
-        try:
-            cell = json.loads(cell)
-        except (ValueError, RecursionError):
-            return None
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                cell = parse(cell)
+                break
+            except (ValueError, RecursionError, SyntaxError, MemoryError):
+                continue
     return cell if isinstance(cell, list) else None

@@ -28,6 +28,9 @@ ROLES: Mapping[str, Role] = {
     "model": "assistant",
     "bing": "assistant",
     "bard": "assistant",
+    "chatbot": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
     "function_call": "assistant",
     "tool_call": "assistant",
     "tool": "tool",
@@ -41,7 +44,15 @@ ROLES: Mapping[str, Role] = {
 _SPEAKERS = ", ".join(ROLES)
 _CALLING = frozenset({"function_call", "tool_call"})
 LISTS = ("messages", "conversations", "conversation")
-WHO, _WHAT = ("role", "from"), ("content", "value")
+_OTHER_LISTS = ("contents", "items", "dialog", "dialogue", "chat", "turns", "data")
+"""Keys under which turns stand in other people's files; what is under them must look like turns."""
+ALL_LISTS = (*LISTS, *_OTHER_LISTS)
+WHO, _WHAT = ("role", "from"), ("content", "value", "parts")
+_PAIRS = (("human", "assistant"), ("user", "assistant"), ("human", "bot"), ("user", "bot"))
+"""Keys of a question and its answer in one object."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_LABELS = frozenset({"label", "labels", "label_text", "label_name"})
+"""With one of these beside it, a conversation may be there to be classified."""
 _TAUGHT = ("weight", "loss", "train", "training")
 """Keys by which OpenAI and Mistral, ms-swift, and Axolotl say whether a turn is taught."""
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -55,7 +66,53 @@ CALLS = (
 EMPTY = "an empty turn was left out"
 JOINED = "turns of one speaker in a row were joined"
 UNTAUGHT = "turns with weight 0 (or loss, train: false) are read and not taught"
+THOUGHTS = "reasoning beside an answer (reasoning_content, thinking) is not read, nor taught"
+BY_TURNS = "texts in a list without roles: by turns the user's and the assistant's"
 TAIL = "what follows the last answer that is taught was left out"
+
+
+def turn_list(row: Mapping[str, Any]) -> str | None:
+    """The key of a row that holds its conversation; None for a row that has none.
+
+    What stands under one of `LISTS` may be faulty, unless a label beside it says that it is a text.
+    """
+    name = one_of(row, LISTS)
+    if name is not None and isinstance(listed(row[name]) or row[name], list | dict):
+        return name
+    labelled = not _LABELS.isdisjoint(row)
+    others = () if labelled else [key for key in _OTHER_LISTS if _are_turns(row.get(key))]
+    if len(others) == 1:
+        return others[0]
+    return None if labelled or name == LISTS[2] else name
+
+
+def _are_turns(cell: Any) -> bool:
+    items = listed(cell)
+    if not items:
+        return False
+    if all(isinstance(item, str) for item in items):
+        return len(items) > 1
+    return all(isinstance(item, dict) and (one_of(item, WHO) or _pair(item)) for item in items)
+
+
+def _pair(message: Any) -> tuple[str, str] | None:
+    """The keys of a question and its answer that stand in one object."""
+    if not isinstance(message, dict) or one_of(message, WHO):
+        return None
+    return next((pair for pair in _PAIRS if set(pair) <= message.keys()), None)
+
+
+def _unfolded(messages: list[Any], problems: Problems) -> list[Any]:
+    """A message a turn: pairs taken apart, texts without roles given these by turns."""
+    if all(isinstance(message, str) for message in messages) and len(messages) > 1:
+        problems.note(BY_TURNS)
+        roles = ("user", "assistant")
+        return [{"role": roles[at % 2], "content": one} for at, one in enumerate(messages)]
+    turns: list[Any] = []
+    for message in messages:
+        pair = _pair(message)
+        turns += [{"role": who, "content": message[who]} for who in pair] if pair else [message]
+    return turns
 
 
 def turns_of(cell: Any, name: str, problems: Problems) -> tuple[Turn, ...]:
@@ -69,8 +126,9 @@ def turns_of(cell: Any, name: str, problems: Problems) -> tuple[Turn, ...]:
         word = "an empty list" if messages == [] else in_words(cell)
         problems.append((f"'{name}' holds {word}", "a list of turns: who speaks, and what is said"))
         return ()
+    messages = _unfolded(messages, problems)
     before = len(problems)
-    of = "" if name in LISTS else f" of '{name}'"
+    of = "" if name in ALL_LISTS else f" of '{name}'"
     turns = [
         _turn(message, f"turn {at}{of}", problems) for at, message in enumerate(messages, start=1)
     ]
@@ -93,6 +151,8 @@ def _turn(message: Any, which: str, problems: Problems) -> Turn:
         problem = "names no role" if who is None else f"has the unknown role {who!r}"
         problems.append((f"{which} {problem}", f"one of: {_SPEAKERS}"))
     text = _content(message.get(one_of(message, _WHAT) or ""), which, problems) or ""
+    if any(message.get(name) for name in _THOUGHTS):
+        problems.note(THOUGHTS)
     if role == "tool" or word in _CALLING:
         problems.note(CALLS)
         text = _called([text]) if word in _CALLING and text.strip() else text
@@ -110,6 +170,9 @@ def _content(content: Any, which: str, problems: Problems) -> str | None:
     for part in content if isinstance(content, list) else [content]:
         text = part.get("text") if isinstance(part, dict) else part
         kind = part.get("type", "text") if isinstance(part, dict) else "text"
+        if kind in _THOUGHTS:
+            problems.note(THOUGHTS)
+            continue
         if kind != "text" or not isinstance(text, str):
             word = f"a part of type {kind!r}" if kind != "text" else in_words(content)
             problems.append((f"{which} holds {word}", "a text, or text parts"))
