@@ -201,12 +201,7 @@ def load(
         raise faults.error()
     form = pinned or (None if format or _columns_given(given) else detect(first))
     if form is None:
-        for table in present:
-            _open_objects(table, given)
-        used = [*given.text, *(name for name in (given.group, given.id) if name)]
-        for table in () if given.label else present:
-            fold_annotators(table, used)
-        given = fold_flags(present, given, notes)
+        given = _with_labels(present, given, notes)
     if form is not None:
         columns, parts = _formatted(present, form, given, faults, notes, pinned is not None)
     elif chosen := choose(first, given, faults, notes):
@@ -309,6 +304,16 @@ def _without_bare_test(
             "answers it"
         )
     return [train, *(test for test in tests if test not in bare)]
+
+
+def _with_labels(tables: Sequence[Table], given: Given, notes: list[str]) -> Given:
+    """Put one column of labels for objects, several annotators, or a column a label."""
+    used = [*given.text, *(name for name in (given.group, given.id) if name)]
+    for table in tables:
+        _open_objects(table, given)
+        if not given.label:
+            fold_annotators(table, used)
+    return fold_flags(tables, given, notes)
 
 
 def _open_objects(table: Table, given: Given) -> None:
