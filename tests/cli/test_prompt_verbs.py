@@ -72,3 +72,16 @@ def test_a_folder_that_asks_with_no_prompt(
     capsys.readouterr()
     assert type_in("prompt", "show", str(tmp_path / "out")) == 2
     assert "of kind constant" in capsys.readouterr().err
+
+
+def test_ablate_prints_a_line_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = task(tmp_path / "a")
+    lines = [json.dumps({"text": f"{text} {at}", "label": label})
+             for at in range(12) for text, label in ROWS]  # fmt: skip
+    (tmp_path / "a" / "train.jsonl").write_text("\n".join(lines) + "\n")
+    assert type_in("prompt", "ablate", source, "--model", "fake:scorer", "--rows", "20") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "on 20 labelled rows" in out[0]
+    assert sorted(line.split()[0] for line in out[2:]) == ["instruction", "persona", "the"]
+    assert type_in("prompt", "ablate", source, "--model", "fake:scorer", "--shots", "45") == 2
+    assert "labelled rows to measure on" in capsys.readouterr().err

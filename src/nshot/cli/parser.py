@@ -30,6 +30,7 @@ from nshot.cli import (
     methods,
     models,
     predict,
+    prompt_ablate,
     prompt_check,
     prompt_diff,
     prompt_show,
@@ -45,7 +46,10 @@ VERBS: tuple[ModuleType, ...] = (
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
     "data": ("work on files of instructions", (data_show, data_generate, data_translate)),
-    "prompt": ("look at prompts before asking", (prompt_show, prompt_check, prompt_diff)),
+    "prompt": (
+        "look at a prompt, and measure its parts",
+        (prompt_show, prompt_check, prompt_diff, prompt_ablate),
+    ),
     "cache": ("answers kept by predict --cache", (cache_stats, cache_prune, cache_warm)),
 }
 """What each group is about, and its verbs: ``nshot data show``."""

@@ -1,0 +1,60 @@
+"""``nshot prompt ablate``: which part of a prompt pays, on the user's own labelled rows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from nshot.cli import flags, output, prompt_show
+from nshot.core.errors import Fault, InputError
+
+ABOUT = "which part of a task's prompt pays: each left out in turn, in pairs"
+ROWS = 200
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The task, the model, and on how many rows."""
+    prompt_show.task(parser, {})
+    prompt_show.manner(parser)
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, metavar="N", help=f"labelled rows to ask (default {ROWS})"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the model, and print a line a part."""
+    from nshot.bench.ablation import ablate
+    from nshot.bench.request import Request
+    from nshot.bench.task_rows import load_files
+    from nshot.models import open_models
+    from nshot.models.catalog import resolve
+
+    loaded = load_files(flags.read(Request, arguments, model=()), None)
+    if loaded.task.kind not in ("classify", "score", "number", "generate"):
+        problem = f"a task of kind {loaded.task.kind}"
+        raise InputError(Fault(problem, "one that a single prompt answers: labels, numbers, texts"))
+    output.note(loaded.notes)
+    made = ablate(
+        loaded.task,
+        loaded.train,
+        open_models(),
+        resolve(arguments.model, "lm"),
+        arguments.format,
+        max(0, arguments.demonstrations),
+        arguments.rows,
+        lambda at, of, name: (
+            print(f"[{at + 1}/{of}] without {name}", file=sys.stderr)
+            if at
+            else print(f"[1/{of}] {name}", file=sys.stderr)
+        ),
+    )
+    output.note(made.notes)
+    print(f"{100 * made.score:.1f} % on {made.rows} labelled rows that it does not show")
+    print(f"  {'without':20}{'score':>8}{'the part adds':>16}  95 %, all together")
+    for part in made.parts:
+        interval = f"{100 * part.low:+.1f} to {100 * part.high:+.1f}"
+        print(
+            f"  {part.part:20}{100 * part.without:8.1f}{100 * part.difference:+16.1f}"
+            f"  {interval:18}{part.worth}"
+        )
+    return 0
