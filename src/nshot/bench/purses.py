@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nshot.bench.search import ASKED, open_settings
 from nshot.board.schema import MoneyCell
 from nshot.core.errors import Fault, NshotError
 from nshot.core.files import write_atomic
@@ -107,14 +108,35 @@ def requests_of(ladder: Ladder, contender: Contender) -> Requests:
         for request in decided.requests(again):
             _, count = counts.get(_name(contender, request), (request, 0))
             counts[_name(contender, request)] = (request, count + 1)
+    for request in _searched(ladder, contender):
+        counts.setdefault(_name(contender, request), (request, 1))
     return Requests(counts)
+
+
+def _searched(ladder: Ladder, contender: Contender) -> list[TypedRequest]:
+    """What a search asks, at most: all its rows in each wording."""
+    from nshot.bench.jobs.search import search_rows  # late: the jobs read the purse
+
+    method, task = contender.method, ladder.prepared.task
+    base = contender.base or ladder.prepared.setting.base
+    if not isinstance(method, Decide) or base is None:
+        return []
+    names = task.drawn_labels
+    rows = sample(ladder.prepared.split.train, search_rows(names), 0, names)
+    requests: list[TypedRequest] = []
+    for name, values in open_settings(method, task.kind).items():
+        for value in values:
+            one = method.model_copy(update={name: value})
+            decided = one.predictor(task, open_models(), base)
+            requests += decided.requests([row.input for row in rows])
+    return requests
 
 
 def _asking(ladder: Ladder, contender: Contender) -> list[Decided]:
     """The predictors in a contender that ask a model that decides."""
     base = contender.base or ladder.prepared.setting.base
     return [
-        Decided(ladder.prepared.task, open_models(), base, part.instruction)
+        part.predictor(ladder.prepared.task, open_models(), base)
         for part in parts(contender.method)
         if isinstance(part, Decide) and base is not None
     ]
@@ -133,7 +155,6 @@ def _labelled(ladder: Ladder, contender: Contender) -> Sequence[Example]:
     """Labelled and unlabelled rows that are asked about, at most."""
     from nshot.bench.jobs.search import search_rows  # late: the jobs read the purse
     from nshot.bench.jobs.trial import trial_fold
-    from nshot.bench.search import ASKED
 
     prepared = ladder.prepared
     rows, names = prepared.split.train, prepared.task.drawn_labels

@@ -42,6 +42,8 @@ class Decided:
     price_in: float = 0.0
     price_out: float = 0.0
     order: tuple[int, ...] = ()
+    described: bool = True
+    """Do the labels' descriptions go with them?"""
     again: int = 0
     """Another number asks anew what was answered before (`nshot.models.base.Decides`)."""
 
@@ -97,6 +99,8 @@ class Decided:
     def _options(self, places: Sequence[int]) -> tuple[tuple[str, str], ...]:
         """Names as they stand in the data, and what they mean: where nobody says, their words."""
         labels = [self.task.labels[i] for i in places]
+        if not self.described:
+            return tuple((one.name, "") for one in labels)
         return tuple(
             (one.name, one.description or (one.words if one.words != one.name else ""))
             for one in labels
@@ -219,6 +223,7 @@ class Decided:
             "price_in": self.price_in,
             "price_out": self.price_out,
             "order": list(self.order),
+            "described": self.described,
         }
         write(folder, "decided", self.task, settings)
 
@@ -228,4 +233,4 @@ class Decided:
         s = saved.settings
         ref = ref_from_json(s["ref"], saved.folder)
         return cls(saved.task, models, ref, s["instruction"], s["price_in"], s["price_out"],
-                   tuple(s["order"]))  # fmt: skip
+                   tuple(s["order"]), s.get("described", True))  # fmt: skip

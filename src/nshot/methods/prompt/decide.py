@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import OF_LABELS, Cost, Rung, Shots, Task
+from nshot.core.types import OF_LABELS, Cost, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.prompting import base_of
+from nshot.models.base import Models
 from nshot.predictors.base import Predictor
 from nshot.predictors.decided import CHOICES, Decided
 
@@ -16,6 +18,14 @@ QUESTION_TOKENS = 40
 """Tokens of a question beside its labels, about."""
 LABEL_TOKENS = 12
 """Tokens of a label with its description, about."""
+
+
+WORDINGS = (
+    "",
+    "Choose the option that fits this text best.",
+    "What would a careful reader choose?",
+)
+"""What may be asked, where the search may choose: "" is the task's own."""
 
 
 class Decide(Method):
@@ -28,6 +38,9 @@ class Decide(Method):
 
     Args:
         instruction: what is asked; by default the task's instruction, or what its answer is called.
+        describe: do the labels' descriptions go with them?
+        search: choose `instruction` and `describe` on folds of up to 120 labelled rows, each of
+            which is asked about in each wording that stays in the race, and billed.
         price_in: of a million tokens read, in any currency.
         price_out: of a million tokens written.
     """
@@ -42,8 +55,14 @@ class Decide(Method):
     about: ClassVar[str] = "a decision endpoint, asked with labels and descriptions"
 
     instruction: str = ""
+    describe: bool = True
+    search: bool = False
     price_in: float = Field(default=0.0, ge=0)
     price_out: float = Field(default=0.0, ge=0)
+
+    def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
+        """Nothing, unless it may: what is tried is paid for."""
+        return {"describe": (True, False), "instruction": WORDINGS} if self.search else {}
 
     def forecast(self, brief: Brief) -> Cost:
         """Nothing is built."""
@@ -61,9 +80,7 @@ class Decide(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Nothing is learned. The row says where its questions are not the usual ones."""
-        predictor = Decided(
-            task, bench.models, base_of(bench), self.instruction, self.price_in, self.price_out
-        )
+        predictor = self.predictor(task, bench.models, base_of(bench))
         if predictor.two_stages:
             bench.note(
                 f"{len(task.labels)} labels are more than the {CHOICES} that one question takes:"
@@ -73,3 +90,10 @@ class Decide(Method):
         if model.endswith("latest"):
             bench.note(f"'{model}' is a name that moves: another day it may be another model")
         return predictor
+
+    def predictor(self, task: Task, models: Models, ref: ModelRef) -> Decided:
+        """What asks the model `ref`."""
+        return Decided(
+            task, models, ref, self.instruction, self.price_in, self.price_out,
+            described=self.describe,
+        )  # fmt: skip
