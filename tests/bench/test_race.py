@@ -173,6 +173,17 @@ def test_the_measured_folder_is_what_is_delivered(tmp_path: Path) -> None:
     assert kinds.count("deliver") == 1
 
 
+def test_what_needs_no_model_is_measured_before_models_are_opened(tmp_path: Path) -> None:
+    train, test = jsonl(tmp_path / "a.jsonl", rows(20)), jsonl(tmp_path / "b.jsonl", rows(20, "t"))
+    for shots in (None, (4,)):
+        out = tmp_path / f"run{shots}"
+        methods, models = ("majority", "knn"), {"encoder": "fake:encoder", "model": "fake:scorer"}
+        request = Request(train, test=test, methods=methods, shots=shots, out=str(out), **models)
+        carry_out(prepare(request), ignore)
+        kinds = [kind for _, kind, _ in Store(out).jobs()]
+        assert kinds.index("measure") < kinds.index("rates")
+
+
 def test_thorough_measures_everything(tmp_path: Path) -> None:
     board = rows_of(run(tmp_path, thorough=True).board)
     assert {row["status"] for row in board.values()} == {"ok"}

@@ -26,6 +26,7 @@ def adapt_one(prepared: Prepared, on: Subscriber, command: str = "") -> Row:
             Fault(problem, "one method on one model", "nshot compare measures several")
         )
     with opened(prepared, on, command) as run:
+        run.rate()
         return _adapt(run)
 
 

@@ -25,6 +25,7 @@ def plan(prepared: Prepared, on: Subscriber) -> list[dict[str, Any]]:
         tempfile.TemporaryDirectory() as folder,
         opened(replace(prepared, out=Path(folder) / "plan"), on, "") as run,
     ):
+        run.rate()
         return _rows(run.ladder, forecasts(run.ladder, prepared.out, all_requests(run.ladder)))
 
 

@@ -216,3 +216,37 @@ class Rating:
         bodies = {ref: o.body for ref, o in outcomes.items() if o and o.state == "ok"}
         failures = {ref: o.reason for ref, o in outcomes.items() if o and o.state != "ok"}
         return Forecasts(self.prepared, bodies, failures)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a run begins: what is fast and needs no model is measured while models are loaded.
+
+    It would be measured in any case, whatever the rates are; the rates of the models come after.
+    """
+
+    ladder: Ladder
+    """Without rates."""
+    rating: Rating
+
+    def next(self, known: Known) -> Iterator[Piece]:
+        """See `Plan`."""
+        pieces = [piece for piece in self._draws if piece.title not in known.states]
+        yield from pieces
+        yield from self.rating.next(known)
+
+    @cached_property
+    def _draws(self) -> list[Draw]:
+        prepared = self.ladder.prepared
+        if prepared.question == 2 and prepared.request.minutes is not None:
+            return []  # what it takes there has to be forecast first
+        without = [
+            contender
+            for contender in self.ladder.contenders
+            if contender.method.fast and not (contender.base or contender.encoder)
+        ]
+        total = len(self.ladder.contenders)
+        return [
+            replace(self.ladder.draw(contender, prepared.largest, 0), place=(number, total))
+            for number, contender in enumerate(without)
+        ]

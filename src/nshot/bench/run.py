@@ -6,6 +6,7 @@ whatever interruption, does only what is not done.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,9 @@ from nshot.bench.execute.crew import crew
 from nshot.bench.execute.local import LocalProcesses
 from nshot.bench.exported import exports_of
 from nshot.bench.files import Files
-from nshot.bench.forecast import Budget
+from nshot.bench.forecast import Budget, Forecasts
 from nshot.bench.jobs.job import context
-from nshot.bench.ladder import Ladder, Rating
+from nshot.bench.ladder import Ladder, Opening, Rating
 from nshot.bench.plan import Known, Piece
 from nshot.bench.prepare import Prepared, request_yaml
 from nshot.bench.purses import REPLIES, all_requests, forecasts, probe, purse_of, write_purse
@@ -65,11 +66,20 @@ class Run:
         self.known = Known(context(prepared.split.fingerprint, hello.identity))
         store, budget = Store(prepared.out), Budget(prepared.request.minutes)
         self.schedule = Schedule(self.known, store, executor, on, budget, self._settled)
-        rating = Rating(prepared)
-        self.schedule.do(rating)
-        self.ladder = Ladder.of(prepared, rating.forecasts(self.known))
-        self.collector = Collector(self.ladder, self.known, exports=list(exports_of(store)))
+        self._forecast_by(Forecasts(prepared))
+        self._next_write = math.inf  # a board without forecasts would say wrong reasons
+
+    def rate(self, begin: bool = False) -> None:
+        """Measure what this machine does with each model; `begin`: what needs none meanwhile."""
+        rating = Rating(self.prepared)
+        self.schedule.do(Opening(self.ladder, rating) if begin else rating)
+        self._forecast_by(rating.forecasts(self.known))
         self._next_write = 0.0
+
+    def _forecast_by(self, forecasts: Forecasts) -> None:
+        self.ladder = Ladder.of(self.prepared, forecasts)
+        exports = list(exports_of(self.schedule.store))
+        self.collector = Collector(self.ladder, self.known, exports=exports)
 
     def _settled(self, piece: Piece) -> None:
         """Write the board as it stands, as often as takes a tenth of the time at most."""
@@ -80,6 +90,7 @@ class Run:
 
     def go(self) -> None:
         """Measure all, choose, and finish the pick. Raises `RunFailed`."""
+        self.rate(begin=True)
         self.schedule.do(self.collector.race)
         collected = self.collector.collect()
         first = collected.first(self.prepared.largest)
