@@ -139,7 +139,7 @@ def _put_aside(bench: Bench, m: int) -> bool:
     head = fast[w.right[fast][:, held].mean(axis=1).argmax()]
     bench.seconds += w.search[m] / 4
     own = w.default[m, held] - (LIFT if bench.naive else 0)
-    if racing.chance_before_test(own, w.right[head, held]) < racing.GOES_ON:
+    if racing.hopeless(own, w.right[head, held]):
         return True
     if w.build[m] > w.search[m]:
         bench.seconds -= w.search[m] / 4  # that candidate is part of the search that follows

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nshot.board.decide import Column, decide
-from nshot.board.racing import blocks, chance_before_test, draw_steps, race, race_draws
+from nshot.board.racing import (
+    GOES_ON,
+    MORE_STEPS,
+    blocks,
+    chance_before_test,
+    draw_steps,
+    hopeless,
+    looks_of,
+    race,
+    race_draws,
+)
 
 N = 300
 
@@ -73,6 +83,33 @@ def test_who_is_far_behind_on_validation_rows_is_put_aside() -> None:
     chances = [chance_before_test(coins("x", p, 100, seed=4).points[0], head) for p in (0.4, 0.8)]
     assert chances[0] < 0.05 < chances[1]
     assert chance_before_test(head, head) > 0.5, "five points may still come of its search"
+
+
+def test_a_trial_ends_early_only_for_who_is_far_behind() -> None:
+    head = np.ones(64)
+    head[::7] = 0
+    for rows, _ in looks_of(short=False):
+        assert hopeless(np.zeros(rows), head)
+        assert not hopeless(head[:rows] * (np.arange(rows) % 10 > 0), head)
+    assert not hopeless(np.zeros(15), head), "nobody looks before 16 rows"
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_who_would_just_be_the_pick_is_lost_in_at_most_one_trial_of_twenty(short: bool) -> None:
+    """All looks together. A short trial leaves more to come, so that it may be further behind."""
+    rng, rows = np.random.default_rng(3), looks_of(short)[-1][0]
+    behind = 0.05 - 0.02 + MORE_STEPS * short
+    for right in (0.5, 0.8, 0.95):
+        lost = [
+            hopeless(own.astype(float), best.astype(float), short)
+            for own, best in zip(
+                rng.random((400, rows)) < right - behind, rng.random((400, rows)) < right,
+                strict=True,
+            )
+        ]  # fmt: skip
+        assert np.mean(lost) <= GOES_ON
+    levels = [level for which in (False, True) for _, level in looks_of(which)]
+    assert sum(levels) <= GOES_ON
 
 
 def test_few_validation_rows_put_nobody_near_aside() -> None:

@@ -239,14 +239,22 @@ def test_a_trial_takes_fewer_pairs_and_no_more_than_were_asked_for():
     assert SetFit(iterations=0).for_trial == SetFit(iterations=0)
 
 
+def test_a_short_trial_stops_after_a_few_steps():
+    assert SetFit().for_short_trial(brief(24), 12.0) == SetFit(iterations=5, max_steps=6)
+    assert SetFit().for_short_trial(brief(8), 12.0) is None, "its trial has 5 steps"
+
+
 def seconds(labelled: int) -> float:
     """Forecast where a token takes a millisecond."""
-    brief = Brief(
+    return SetFit().forecast(brief(labelled)).seconds
+
+
+def brief(labelled: int) -> Brief:
+    return Brief(
         task=TASK, labelled=labelled, unlabelled=0, per_label=labelled // 3, test=100, tokens=10,
         longest=40, base=None, abilities=frozenset(), context=0, layers=0,
         encoder=ModelRef("hf", "e"), rates=Rates(1.0, 1.0, 1000.0),
     )  # fmt: skip
-    return SetFit().forecast(brief).seconds
 
 
 def test_the_forecast_counts_a_text_once_in_a_batch():

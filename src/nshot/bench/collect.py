@@ -253,8 +253,9 @@ class Collector:
             else:
                 entry.notes.append(f"stopped after its first test rows: {reason}")
         elif state == "failed" and (failure := self.known.work(step).failure):
-            if step.stage == "trial" and failure.state == "failed":
-                entry.notes.append(f"trial on labelled rows: {failure.reason}")
+            if step.is_trial and failure.state == "failed":
+                which = "short trial" if step.stage == "short_trial" else "trial"
+                entry.notes.append(f"{which} on labelled rows: {failure.reason}")
                 return
             entry.failed, entry.reason = True, failure.reason
             entry.broken = entry.broken or failure.state == "broken"

@@ -12,7 +12,7 @@ from typing import Any
 from nshot.bench.contenders import Contender
 from nshot.bench.jobs.job import Body, Cut
 from nshot.bench.jobs.search import search_rows
-from nshot.bench.jobs.trial import ASKED, LEARNED, LEARNED_OF_EACH
+from nshot.bench.jobs.trial import ASKED, learned_rows
 from nshot.bench.prepare import Prepared
 from nshot.bench.search import trials
 from nshot.bench.task_rows import FOLDS, SLOW_FOLDS, SLOW_REPEATS
@@ -27,6 +27,8 @@ FAST_DRAWS = 20
 """Draws of a fast method where `--seeds` names no number."""
 CHEAP = 60.0
 """Seconds, on a fixed machine, that they may take together."""
+SHORT = 12.0
+"""Seconds, on a fixed machine, that building takes in a short trial."""
 NOMINAL = Rates(lm_tokens=500.0, train_tokens=500.0 / 3, encoder_tokens=3000.0)
 """About what two cores do with models of 135 million parameters and of 22 million."""
 _UNMEASURED: Mapping[str, Any] = {
@@ -64,6 +66,7 @@ class Forecasts:
     failures: Mapping[ModelRef, str] = field(default_factory=dict)
     _nominal: dict[str, Forecast] = field(default_factory=dict, compare=False)
     """By contender: plans ask often."""
+    _short: dict[str, Method | None] = field(default_factory=dict, compare=False)
 
     def why_not(self, contender: Contender, size: Size) -> str | None:
         """One sentence where it cannot work here."""
@@ -144,12 +147,26 @@ class Forecasts:
             self._nominal[contender.name] = Forecast(search, build, use, 1, later)
         return self._nominal[contender.name]
 
-    def trial(self, contender: Contender) -> float:
-        """Seconds of a trial on labelled rows."""
-        method, brief = contender.method.for_trial, self.brief(contender, None)
-        learned = max(LEARNED, LEARNED_OF_EACH * len(brief.task.drawn_labels))
-        part = replace(brief, labelled=min(brief.labelled, learned), test=ASKED)
+    def trial(self, contender: Contender, method: Method, everything: bool, asked: int) -> float:
+        """Seconds of a trial of `method` on labelled rows, of which it asks so many at most."""
+        part = replace(self._trial_brief(contender, everything), test=asked)
         return method.forecast(part).seconds + method.use_forecast(part).seconds
+
+    def short_trial(self, contender: Contender) -> Method | None:
+        """The method as it is tried first; None where its trial is no dearer.
+
+        By the rates of a fixed machine: on every machine it trains as many steps.
+        """
+        if contender.name not in self._short:
+            brief = replace(self._trial_brief(contender, False), rates=NOMINAL)
+            self._short[contender.name] = contender.method.for_short_trial(brief, SHORT)
+        return self._short[contender.name]
+
+    def _trial_brief(self, contender: Contender, everything: bool) -> Brief:
+        brief = self.brief(contender, None)
+        few = learned_rows(brief.task.drawn_labels)
+        learned = brief.labelled - ASKED if everything else min(brief.labelled, few)
+        return replace(brief, labelled=learned)
 
     def _search(self, method: Method, brief: Brief) -> float:
         """Seconds of all trials of a search."""

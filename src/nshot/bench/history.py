@@ -19,6 +19,7 @@ from nshot.core.types import group_numbers
 
 Stage: TypeAlias = Literal["trial", "search", "fit", "answer"]
 _STAGES: Mapping[str, Stage] = {
+    "short_trial": "trial",
     "trial": "trial",
     "search": "search",
     "measure": "fit",

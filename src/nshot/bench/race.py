@@ -1,24 +1,28 @@
 """Question 1: every contender once on all labelled rows, the slow ones only as far as they may win.
 
-First everything fast, a trial of each dear method on some labelled rows and the first test rows of
-each of the others; then, round by round, who may still be the pick goes on.
+Everything fast is measured. What is dear is tried on some labelled rows first, where it trains with
+few steps, then with all of them; the others answer the first test rows. Then, round by round, who
+may still be the pick goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from nshot.bench.contenders import Contender
+from nshot.bench.execute.base import Outcome
 from nshot.bench.jobs.trial import trial_fold
 from nshot.bench.plan import Known
 from nshot.bench.rounds import Measuring, Onward, Race, Runner, Stage, Step
 from nshot.board.decide import Column, Floats
-from nshot.board.racing import GOES_ON, chance_before_test, race
+from nshot.board.racing import GOES_ON, chance_before_test, hopeless, race
 from nshot.board.words import in_points
+from nshot.methods.contract import Method
+from nshot.methods.spec import parts
 from nshot.metrics import metric_of, points
 
 DEAR = 60.0
@@ -31,10 +35,12 @@ class Racing(Race):
 
     def plan(self, runners: Mapping[str, Runner], known: Known) -> Iterator[list[Measuring]]:
         """See `Race`."""
-        steps = self._first(runners)
+        if standards := self._standards(runners):
+            yield standards
+        steps = self._first(runners, known)
         while steps:
             yield steps
-            steps = self._following(runners)
+            steps = self._following(runners, known)
         for rows in self.ladder.prepared.setting.looks[1:]:
             yield self._looking_again(runners, rows)
 
@@ -47,25 +53,59 @@ class Racing(Race):
 
     # ------------------------------------------------------------------------------- first round
 
-    def _first(self, runners: Mapping[str, Runner]) -> list[Measuring]:
+    def _standards(self, runners: Mapping[str, Runner]) -> list[Measuring]:
+        """Trials of what is fast, with which those of what is dear are compared."""
+        dear = [r.contender.method for r in runners.values() if self._is_tried(r)]
+        heads = [r.contender for r in runners.values() if r.fast and r.contender.method.learns]
+        return [
+            Step(self.ladder, head, "trial", everything=everything)
+            for everything in sorted({_costs_no_more(method) for method in dear})
+            for head in heads
+        ]
+
+    def _first(self, runners: Mapping[str, Runner], known: Known) -> list[Measuring]:
         """Everything fast; a trial of what is dear; of all others the first rows."""
         steps: list[Measuring] = []
-        trials = False
         for runner in runners.values():
-            contender = runner.contender
             if runner.fast or self.ladder.prepared.request.thorough:
-                steps += self._whole(contender)
-            elif not self._is_dear(contender):
+                steps += self._whole(runner.contender)
+            elif not self._is_tried(runner):
                 steps += self._begin(runner)
-            elif leader := self._leader(runner, runners):
-                runner.waits_for = leader
             else:
-                trials = True
-                steps.append(Step(self.ladder, contender, "trial"))
-        if trials:
-            heads = [r.contender for r in runners.values() if r.fast]
-            steps += [Step(self.ladder, c, "trial") for c in heads if c.method.learns]
-        return sorted(steps, key=self.turn)
+                runner.waits_for = self._leader(runner, runners)
+                steps += self._first_trial(runner, runners, known)
+        return sorted(steps, key=self._shortest_first)
+
+    def _first_trial(
+        self, runner: Runner, runners: Mapping[str, Runner], known: Known
+    ) -> list[Measuring]:
+        """A short one; where its trial is no dearer that one, unless another's speaks for it."""
+        if short := self.ladder.forecasts.short_trial(runner.contender):
+            trial = self._trial(runner, runners, known)
+            return [replace(trial, stage="short_trial", chosen=short)]
+        return [] if runner.waits_for else [self._trial(runner, runners, known)]
+
+    def _trial(self, runner: Runner, runners: Mapping[str, Runner], known: Known) -> Step:
+        """Its trial, compared with the best head's. It learns from all rows where that is free."""
+        everything = _costs_no_more(runner.contender.method)
+        head = self._best_head(runners, everything)
+        against = head[1].job.name(known.context) if head else ""
+        return Step(self.ladder, runner.contender, "trial", everything=everything, against=against)
+
+    def _shortest_first(self, step: Measuring) -> tuple[bool, bool, float]:
+        """What is fast, then trials, then the others; of these the shortest first: the minutes may
+        end, and every one should have been tried before one is measured."""
+        tried = isinstance(step, Step) and step.is_trial
+        nominal = self.ladder.nominal(step.contender)
+        seconds = nominal.build + nominal.use
+        if isinstance(step, Step) and step.is_trial:
+            seconds = step.seconds_of_trial
+        return not step.contender.method.fast, not tried, seconds
+
+    def _is_tried(self, runner: Runner) -> bool:
+        """Does it cost minutes, so that it is tried before a test row is asked?"""
+        thorough = self.ladder.prepared.request.thorough
+        return not (runner.fast or thorough) and self._is_dear(runner.contender)
 
     def _whole(self, contender: Contender) -> list[Measuring]:
         repeats = self.ladder.forecasts.repeats(contender, None)
@@ -105,78 +145,99 @@ class Racing(Race):
 
     # --------------------------------------------------------------------------- further rounds
 
-    def _following(self, runners: Mapping[str, Runner]) -> list[Measuring]:
+    def _following(self, runners: Mapping[str, Runner], known: Known) -> list[Measuring]:
         """Those whose trial went well begin; then those go on that may be the pick."""
-        if steps := self._after_trials(runners):
+        if steps := self._after_trials(runners, known):
             return steps
         if not self.ladder.rows or self.ladder.prepared.request.thorough:
             return []
         return self.going_on(runners)
 
-    def _after_trials(self, runners: Mapping[str, Runner]) -> list[Measuring]:
-        steps: list[Measuring] = []
-        head = self._best_head(runners)
+    def _after_trials(self, runners: Mapping[str, Runner], known: Known) -> list[Measuring]:
+        """What comes after a trial, of those that it has not put aside."""
         ready = [
             runner
             for runner in runners.values()
             if not (runner.fast or runner.stepped or runner.parts) and runner.alive
         ]
         for runner in ready:
-            if runner.trial and head:
-                runner.chance = chance_before_test(self._trial_points(runner), head[1])
+            self._look_at_trial(runner, runners)
+        steps: list[Measuring] = []
         for runner in sorted(ready, key=self._promise_a_second):
-            if leader := runners.get(runner.waits_for):
-                steps += self._after_leader(runner, leader, head)
-            elif head and runner.chance is not None and runner.chance < GOES_ON:
-                self._put_aside_by_trial(runner, *head)
-            else:
+            if not runner.alive:
+                continue
+            if "trial" in runner.stages:
                 steps += self._begin(runner)
+            elif not self._waits(runner, runners):
+                steps.append(self._trial(runner, runners, known))
         return steps
+
+    def _look_at_trial(self, runner: Runner, runners: Mapping[str, Runner]) -> None:
+        """How good its chances are by its last trial; put aside where it is hopeless."""
+        stage: Stage = "trial" if runner.trial else "short_trial"
+        trial, short = runner.trials.get(stage), stage == "short_trial"
+        head = self._best_head(runners, _costs_no_more(runner.contender.method))
+        if trial is None or head is None:
+            return
+        own, best = self._points(trial), self._points(head[1])
+        runner.chance = chance_before_test(own, best[: len(own)], short)
+        if hopeless(own, best, short):
+            steps = f" after {trial.body['steps']} steps" if short else ""
+            behind = in_points(float(best[: len(own)].mean() - own.mean()))
+            runner.aside = (
+                f"put aside{steps}: {behind} behind {head[0]} on {len(own)} labelled rows that "
+                "neither had seen"
+            )
 
     def _promise_a_second(self, runner: Runner) -> float:
         """Lower for what its trial makes worth more; what had none comes last."""
         nominal = self.ladder.nominal(runner.contender)
         return -(runner.chance or 0.0) / (nominal.build + nominal.search + nominal.use)
 
-    def _after_leader(
-        self, runner: Runner, leader: Runner, head: tuple[str, Floats] | None
-    ) -> list[Measuring]:
-        """Put aside by its leader's trial, else tried itself."""
+    def _waits(self, runner: Runner, runners: Mapping[str, Runner]) -> bool:
+        """Has its leader still to be tried, or does the leader's trial put it aside?"""
+        leader = runners.get(runner.waits_for)
+        if leader is None:
+            return False
+        if leader.alive and not leader.stepped and "trial" not in leader.stages:
+            return True
         runner.waits_for = ""
-        if leader.trial and head:
-            name, best = head
-            own = self._trial_points(leader)
-            margin = runner.contender.method.above
-            chance = chance_before_test(own + margin, best)
-            if chance < GOES_ON:
-                above = f"at most {in_points(margin)} lower" if margin else "no lower"
-                behind = in_points(float(best.mean() - own.mean()))
-                runner.chance = chance
-                runner.aside = (
-                    f"put aside untried: {leader.contender.name}, which measured {above} wherever"
-                    f" both were compared, was {behind} behind {name} on {len(own)} labelled rows"
-                )
-                return []
-        return [Step(self.ladder, runner.contender, "trial")]
+        return self._is_aside_by_leader(runner, leader, self._best_head(runners, False))
 
-    def _put_aside_by_trial(self, runner: Runner, head: str, best: Floats) -> None:
-        own = self._trial_points(runner)
-        behind = in_points(float(best.mean() - own.mean()))
+    def _is_aside_by_leader(
+        self, runner: Runner, leader: Runner, head: tuple[str, Outcome] | None
+    ) -> bool:
+        """Put aside where even its margin above its leader's trial would be hopeless."""
+        if leader.trial is None or head is None:
+            return False
+        own, best = self._points(leader.trial), self._points(head[1])
+        margin = runner.contender.method.above
+        if not hopeless(own + margin, best):
+            return False
+        above = f"at most {in_points(margin)} lower" if margin else "no lower"
+        behind = in_points(float(best[: len(own)].mean() - own.mean()))
+        runner.chance = chance_before_test(own + margin, best[: len(own)])
         runner.aside = (
-            f"put aside: {behind} behind {head} on {len(own)} labelled rows that neither had seen"
+            f"put aside{'' if runner.trials else ' untried'}: {leader.contender.name}, which"
+            f" measured {above} wherever both were compared, was {behind} behind {head[0]} on"
+            f" {len(own)} labelled rows"
         )
+        return True
 
-    def _best_head(self, runners: Mapping[str, Runner]) -> tuple[str, Floats] | None:
-        """(name, points) of the fast contender that did best in its trial."""
-        tried = {n: self._trial_points(r) for n, r in runners.items() if r.fast and r.trial}
+    def _best_head(
+        self, runners: Mapping[str, Runner], everything: bool
+    ) -> tuple[str, Outcome] | None:
+        """(name, trial) of the fast contender that did best in its trial."""
+        heads = {name: runner.standards.get(everything) for name, runner in runners.items()}
+        tried = {name: trial for name, trial in heads.items() if trial is not None}
         if not tried:
             return None
-        name = max(sorted(tried), key=lambda name: float(tried[name].mean()))
+        name = max(sorted(tried), key=lambda name: float(self._points(tried[name]).mean()))
         return name, tried[name]
 
-    def _trial_points(self, runner: Runner) -> Floats:
-        statistics = runner.trial.body["statistics"] if runner.trial else []
-        return points(metric_of(self.ladder.prepared.task), np.array(statistics, dtype=np.float64))
+    def _points(self, trial: Outcome) -> Floats:
+        statistics = np.array(trial.body["statistics"], dtype=np.float64)
+        return points(metric_of(self.ladder.prepared.task), statistics)
 
     # ------------------------------------------------------------------------------- who goes on
 
@@ -216,3 +277,8 @@ class Racing(Race):
             chosen=runner.chosen,
             sources=runner.sources,
         )
+
+
+def _costs_no_more(method: Method) -> bool:
+    """Does it train nothing, so that a trial may learn from all rows instead of from a few?"""
+    return all(part.trains == "nothing" for part in parts(method))

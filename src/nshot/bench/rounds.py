@@ -17,10 +17,12 @@ import numpy as np
 from nshot.bench.contenders import Contender
 from nshot.bench.execute.base import Outcome
 from nshot.bench.jobs.job import Job
+from nshot.bench.jobs.trial import learned_rows
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Piece, Work
 from nshot.bench.search import open_settings
 from nshot.board.decide import Column, Floats
+from nshot.board.racing import looks_of
 from nshot.board.reduce import Size, shown
 from nshot.board.schema import TrialScore
 from nshot.methods.contract import Method
@@ -28,14 +30,16 @@ from nshot.methods.spec import spec_hash
 from nshot.metrics import Metric, metric_of, points, score
 from nshot.predictors.measure import Answered, joined
 
-Stage: TypeAlias = Literal["trial", "first", "search", "more"]
+Stage: TypeAlias = Literal["short_trial", "trial", "first", "search", "more"]
+TRIALS = ("short_trial", "trial")
 
 
 @dataclass(frozen=True)
 class Step:
     """A piece of one contender's race.
 
-    `trial`: it is tried on labelled rows. `first`: it is adapted and asked the first test rows.
+    `trial`: it is tried on labelled rows; `short_trial`: with few steps of its training, before.
+    `first`: it is adapted and asked the first test rows.
     `search`: its settings are searched, then it is measured with them. `more`: what is adapted
     answers further rows, or it is adapted on further draws of the shots.
     """
@@ -55,6 +59,10 @@ class Step:
     """As their search fitted it."""
     sources: tuple[str, ...] = ()
     """The jobs that have adapted it, one of each draw."""
+    everything: bool = False
+    """Its trial learns from all labelled rows that it does not ask."""
+    against: str = ""
+    """The job of the head's trial that its own is compared with."""
     place: tuple[int, int] = (0, 1)
     fallback: ClassVar[bool] = False
     number: ClassVar[int] = 0
@@ -63,8 +71,10 @@ class Step:
     def title(self) -> str:
         """See `Piece`."""
         name = self.contender.name
-        if self.stage == "trial":
-            return f"{name} · trial on labelled rows"
+        if self.is_trial:
+            short = "short " * (self.stage == "short_trial")
+            learned = ", all others learned" * self.everything
+            return f"{name} · {short}trial on labelled rows{learned}"
         rows = f"test rows {self.start + 1} to {self.stop or self.ladder.rows}"
         if self.ladder.prepared.question == 2:
             first = f"draws 0 to {self.draws - 1}" if self.start and self.draws > 1 else ""
@@ -81,6 +91,11 @@ class Step:
     def decides(self) -> bool:
         """Is its contender a row without a score where this is left?"""
         return self.stage != "more" and not self.sources
+
+    @property
+    def is_trial(self) -> bool:
+        """Is it on labelled rows alone?"""
+        return self.stage in TRIALS
 
     @property
     def method(self) -> Method:
@@ -113,8 +128,8 @@ class Step:
     def _jobs(self, known: Known) -> list[Job]:
         """Its jobs, once its search has ended; they wait for nothing."""
         contender, size = self.contender, self.size
-        if self.stage == "trial":
-            return [contender.job("trial", self.method.for_trial, size, 0)]
+        if self.is_trial:
+            return [self._trial()]
         chosen, calibration, sources = self.method, self.calibration, self.sources
         if self.stage == "search":
             chosen, calibration = self.ladder.chosen(known, self._search)
@@ -131,6 +146,22 @@ class Step:
         fits = [contender.job("measure", chosen, size, number) for number in new]
         return [replace(job, stop=self.stop, calibration=calibration) for job in fits]
 
+    def _trial(self) -> Job:
+        chosen = self.chosen or self.contender.method.for_trial
+        job = self.contender.job(self.stage, chosen, self.size, 0)
+        rows = None if self.everything else learned_rows(self.ladder.prepared.task.drawn_labels)
+        return replace(job, rows=rows, stop=self.most_asked, source=self.against)
+
+    @property
+    def most_asked(self) -> int:
+        """Labelled rows that its trial asks where it is not hopeless before."""
+        return looks_of(self.stage == "short_trial")[-1][0]
+
+    @property
+    def seconds_of_trial(self) -> float:
+        """The forecast of its trial."""
+        return self.forecast(self._trial())
+
     def outcome(self, work: Work) -> str:
         """Its score, on the rows that this piece asked."""
         bodies = [outcome.body for outcome in work.done if "statistics" in outcome.body]
@@ -138,13 +169,18 @@ class Step:
         if not rows:
             return "the settings it had"
         value = score(metric_of(self.ladder.prepared.task), np.array(rows, dtype=np.float64))
-        on = " of labelled rows it had not seen" if self.stage == "trial" else ""
-        return f"{100 * value:.1f} %{on}"
+        if not self.is_trial:
+            return f"{100 * value:.1f} %"
+        steps = work.done[0].body["steps"]
+        after = f" after {steps} steps" if self.stage == "short_trial" else ""
+        return f"{100 * value:.1f} % of {len(rows)} labelled rows it had not seen{after}"
 
     def forecast(self, job: Job) -> float:
         """Seconds that one of its jobs is thought to take."""
-        if job.kind == "trial":
-            return self.ladder.forecasts.trial(self.contender)
+        if self.is_trial:
+            method = self.chosen or self.contender.method.for_trial
+            forecasts = self.ladder.forecasts
+            return forecasts.trial(self.contender, method, self.everything, self.most_asked)
         whole = self.ladder.forecasts.of(self.contender, self.size)
         if job.kind == "search":
             return whole.search
@@ -189,7 +225,10 @@ class Runner:
     parts: dict[int, list[Outcome]] = field(default_factory=dict)
     """By draw: the measurement and further answers of one adapted predictor."""
     rows: int = 0
-    trial: Outcome | None = None
+    trials: dict[str, Outcome] = field(default_factory=dict)
+    """Of one that is slow: by stage."""
+    standards: dict[bool, Outcome] = field(default_factory=dict)
+    """Of one that is fast, its trials that others are compared with: by `Step.everything`."""
     waits_for: str = ""
     """The contender whose trial speaks for this one too."""
     aside: str = ""
@@ -212,6 +251,16 @@ class Runner:
         return self.contender.method.fast
 
     @property
+    def trial(self) -> Outcome | None:
+        """How its trial ended, where it went well; that of a few steps is another."""
+        return self.trials.get("trial")
+
+    @property
+    def stages(self) -> set[Stage]:
+        """What it was given to do, step by step."""
+        return {piece.stage for piece in self.pieces if isinstance(piece, Step)}
+
+    @property
     def measured(self) -> bool:
         """Has it answered test rows, and not failed since?"""
         return bool(self.parts) and (not self.ended or bool(self.aside))
@@ -229,7 +278,7 @@ class Runner:
     @property
     def stepped(self) -> bool:
         """Is it measured step by step?"""
-        return any(isinstance(piece, Step) and piece.stage != "trial" for piece in self.pieces)
+        return any(stage not in TRIALS for stage in self.stages)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -276,8 +325,11 @@ class Runner:
 
     def _take_step(self, step: Step, known: Known) -> None:
         done = known.work(step).done
-        if step.stage == "trial":
-            self.trial = done[0]
+        if step.is_trial and self.fast:
+            self.standards[step.everything] = done[0]
+            return
+        if step.is_trial:
+            self.trials[step.stage] = done[0]
             return
         if step.stage == "search":
             self.searched = True
@@ -303,11 +355,18 @@ class Runner:
         return np.array([_points(self.parts[draw], metric) for draw in sorted(self.parts)])
 
     def trial_score(self, metric: Metric) -> TrialScore | None:
-        """How its trial went, where it had one."""
-        if self.trial is None:
+        """How its last trial went, where it had one."""
+        ends = [self.trial, self.trials.get("short_trial"), *self.standards.values()]
+        last = next(filter(None, ends), None)
+        if last is None:
             return None
-        statistics = np.array(self.trial.body["statistics"], dtype=np.float64)
-        return TrialScore(score=score(metric, statistics), rows=len(statistics))
+        statistics = np.array(last.body["statistics"], dtype=np.float64)
+        return TrialScore(
+            score=score(metric, statistics),
+            rows=len(statistics),
+            learned=last.body["learned"],
+            steps=last.body["steps"] if last.job.kind == "short_trial" else None,
+        )
 
     def column(self, metric: Metric) -> Column:
         """What it has answered, with the cost of a fixed machine."""
@@ -332,7 +391,7 @@ def _points(parts: list[Outcome], metric: Metric) -> Floats:
 def _no_verdict(step: Measuring, known: Known) -> bool:
     """A trial that did not learn says nothing of all rows: it had few. One that broke does."""
     failure = known.work(step).failure
-    tried = isinstance(step, Step) and step.stage == "trial"
+    tried = isinstance(step, Step) and step.is_trial
     return tried and failure is not None and failure.state == "failed"
 
 

@@ -57,14 +57,19 @@ class Run:
     """One request being carried out in its folder."""
 
     def __init__(
-        self, prepared: Prepared, executor: Executor, on: Subscriber, command: str
+        self,
+        prepared: Prepared,
+        executor: Executor,
+        on: Subscriber,
+        command: str,
+        budget: Budget,
     ) -> None:
         self.prepared = prepared
         write_atomic(prepared.out / "nshot.yaml", request_yaml(prepared))
         hello = executor.hello()
         self.files = Files(hello.machine, command)
         self.known = Known(context(prepared.split.fingerprint, hello.identity))
-        store, budget = Store(prepared.out), Budget(prepared.request.minutes)
+        store = Store(prepared.out)
         self.schedule = Schedule(self.known, store, executor, on, budget, self._settled)
         self._forecast_by(Forecasts(prepared))
         self._next_write = math.inf  # a board without forecasts would say wrong reasons
@@ -121,7 +126,11 @@ class Run:
 
 @contextmanager
 def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
-    """A run that holds its folder's lock; its workers end with it."""
+    """A run that holds its folder's lock; its workers end with it.
+
+    Its minutes begin here: models that are converted first take of them.
+    """
+    budget = Budget(prepared.request.minutes)
     with locked(prepared.out) as lock:
         sweep(prepared.out)
         prepared.setting.write(prepared.out)
@@ -137,7 +146,7 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
         on(Message(reason))
         executor = LocalProcesses(prepared.out, count, threads, lock)
         try:
-            yield Run(prepared, executor, on, command)
+            yield Run(prepared, executor, on, command, budget)
         finally:
             executor.stop()
 

@@ -34,6 +34,14 @@ GOES_ON = 0.05
 """The least chance of being the pick that is worth measuring on."""
 SEARCH_SD = 0.03
 """How unsure it is what a search brings."""
+TRIAL_LOOKS = ((16, 0.005), (32, 0.005), (64, 0.02))
+"""Rows of a trial after which it may end, and the chance of being the pick under which it does.
+With those of a short trial they come to `GOES_ON`: who could be the pick is lost no more often."""
+SHORT_LOOKS = ((16, 0.01), (32, 0.01))
+"""The same of a short trial, in which training stops after a few steps."""
+MORE_STEPS, MORE_STEPS_SD = 0.15, 0.10
+"""What the other steps may bring after a short trial, and how unsure that is. Assumed: wide, so
+that a short trial puts aside only what has not begun to learn where heads have."""
 FINISH = 0.2
 """The least chance of a settled verdict for which those who keep it open are finished."""
 GAIN, GAIN_BEFORE_SEARCH = 0.004, 0.002
@@ -104,16 +112,35 @@ def draw_steps(
     return tuple(dict.fromkeys([(1, first), *middle, (draws, rows)]))
 
 
-def chance_before_test(contender: Floats, head: Floats) -> float:
+def chance_before_test(contender: Floats, head: Floats, short: bool = False) -> float:
     """Chance that a contender could be the pick, by its first candidate on validation rows.
 
     `contender` and `head` are (v,) points on the same rows, of the first candidate of its search
-    and of the best fast contender. Below `GOES_ON` it is put aside before any test row.
+    and of the best fast contender. `short`: it has trained only a few of its steps.
     """
     gap = contender - head
     v = len(gap)
-    sd = np.sqrt(gap.var() / v + 2 / v**2 + SEARCH_SD**2)
-    return NormalDist().cdf(float((gap.mean() + LIFT - 0.02) / sd))
+    more, more_sd = (MORE_STEPS, MORE_STEPS_SD) if short else (0.0, 0.0)
+    sd = np.sqrt(gap.var() / v + 2 / v**2 + SEARCH_SD**2 + more_sd**2)
+    return NormalDist().cdf(float((gap.mean() + LIFT + more - 0.02) / sd))
+
+
+def looks_of(short: bool) -> tuple[tuple[int, float], ...]:
+    """(rows, level) of each look at a trial, or at a short one."""
+    return SHORT_LOOKS if short else TRIAL_LOOKS
+
+
+def hopeless(contender: Floats, head: Floats, short: bool = False) -> bool:
+    """Was its chance under the level at one of the looks? Then it is put aside untested.
+
+    `contender` (v,) and `head`, at least as many: points on the same rows, in one order. A look
+    that `contender` has not reached does not count.
+    """
+    return any(
+        chance_before_test(contender[:rows], head[:rows], short) < level
+        for rows, level in looks_of(short)
+        if rows <= len(contender)
+    )
 
 
 def race(

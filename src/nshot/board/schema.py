@@ -188,7 +188,18 @@ class TrialScore(Part):
     score: FiniteFloat = Field(
         description="its score, learned from a few labelled rows: to compare with other trials only"
     )
-    rows: int = Field(description="labelled rows that it was asked, the same of every trial")
+    rows: int = Field(
+        description="labelled rows that it was asked: 64, or the first 16 or 32 of them, by which"
+        " it was put aside already"
+    )
+    learned: int | None = Field(
+        None,
+        description="labelled rows that it learned from: a few of each label, or all others where"
+        " the method trains nothing",
+    )
+    steps: int | None = Field(
+        None, description="training steps of a short trial; null of one with all steps"
+    )
 
 
 class Trial(Part):

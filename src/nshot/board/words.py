@@ -395,10 +395,10 @@ def _not_reached(rows: Sequence[Row], trials: Mapping[str, TrialScore]) -> str:
     which = f"Not reached: {', '.join(row.name for row in rows)}."
     if first.trial is None:
         return f"{which} "
-    best = ""
-    if trials:
-        name = max(sorted(trials), key=lambda name: trials[name].score)
-        best = f", {name} {100 * trials[name].score:.1f} %"
+    best, alike = "", {n: t for n, t in trials.items() if t.learned == first.trial.learned}
+    if alike:
+        name = max(sorted(alike), key=lambda name: alike[name].score)
+        best = f", {name} {100 * alike[name].score:.1f} %"
     return f"{which} {first.name}: {trial_words(first.trial)}{best}. "
 
 
@@ -414,8 +414,9 @@ def _minutes(seconds: float) -> int:
 
 def trial_words(trial: TrialScore) -> str:
     """What a trial came to."""
+    which = "trial" if trial.steps is None else f"short trial, after {trial.steps} steps,"
     return (
-        f"in its trial it scored {100 * trial.score:.1f} % on {trial.rows} labelled rows it had "
+        f"in its {which} it scored {100 * trial.score:.1f} % on {trial.rows} labelled rows it had "
         "not seen"
     )
 

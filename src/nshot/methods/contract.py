@@ -217,6 +217,13 @@ class Method(BaseModel, ABC):
         """As it is tried on a few labelled rows: cheaper where it would take minutes on them."""
         return self
 
+    def for_short_trial(self, brief: Brief, seconds: float) -> Method | None:
+        """As it is tried first, so that building takes about `seconds` at `brief.rates`.
+
+        None where its trial on `brief.labelled` rows is no dearer, or cannot be cut short.
+        """
+        return None
+
     def stands_on(self, base: ModelRef) -> ModelRef:
         """The form of the language model `base` that this method loads: a quantised one, say."""
         return base

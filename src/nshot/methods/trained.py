@@ -9,6 +9,7 @@ from pydantic import Field
 
 from nshot.core.types import LABELLED, WRITTEN, Cost, Kind, ModelRef, Rung, Shots, Task, Trains
 from nshot.methods.contract import Brief, Method, Workbench
+from nshot.methods.fewer_steps import with_fewer_steps
 from nshot.methods.label_sets import brief_of_questions, by_questions
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of, prompted, written_tokens
 from nshot.methods.teaching import teach
@@ -125,6 +126,10 @@ class Trained(Writing, Method):
         seconds += checked_tokens / brief.rates.lm_tokens
         seconds += steps * part.positions_read / brief.rates.train_tokens
         return Cost(seconds=seconds, tokens_in=round(trained_tokens + checked_tokens))
+
+    def for_short_trial(self, brief: Brief, seconds: float) -> Method | None:
+        """With fewer steps; see `nshot.methods.contract.Method`."""
+        return with_fewer_steps(self, brief, seconds, self.schedule(0).steps(brief.labelled))
 
     def use_forecast(self, brief: Brief) -> Cost:
         """One prompt an input, with the labels to judge or a text about as long to write."""

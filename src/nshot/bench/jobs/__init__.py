@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     JobKind: TypeAlias = Callable[[Job, Workplace], Body]
 
 KINDS: Mapping[str, str] = {
-    kind: f"nshot.bench.jobs.{kind}"
-    for kind in (
+    "short_trial": "nshot.bench.jobs.trial",
+    **{kind: f"nshot.bench.jobs.{kind}" for kind in (
         "rates",
         "trial",
         "search",
@@ -27,8 +27,8 @@ KINDS: Mapping[str, str] = {
         "episodes",
         "data",
         "align",
-    )
-}
+    )},
+}  # fmt: skip
 """Kind -> module, whose function `do` is called with the job and the place where it is done."""
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat
 from nshot.core.errors import CannotAdapt
 from nshot.core.files import content_hash
 from nshot.core.types import Cost, Delta, Shots, Task
-from nshot.methods.contract import Brief, Workbench
+from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import OnFeatures, encoded, encoder_of, seconds_to_read, targets
 from nshot.methods.logistic import Design, logistic
 from nshot.models.base import LendsCopy, Lent
@@ -31,6 +31,8 @@ _STEP = 0.05
 """Seconds of the optimiser, whatever is read."""
 _TRIAL_ITERATIONS = 5
 """Iterations of a trial: a quarter of the pairs, which is a quarter of the minutes."""
+_SHORT_STEPS = 6
+"""Steps of the trial before that."""
 _TEXTS = 512
 """Shots whose likeness is looked at before and after, at most, evenly spaced."""
 
@@ -76,10 +78,21 @@ class SetFit(OnFeatures):
         """With fewer pairs: they come of few rows, again and again."""
         return self.model_copy(update={"iterations": min(self.iterations, _TRIAL_ITERATIONS)})
 
+    def for_short_trial(self, brief: Brief, seconds: float) -> Method | None:
+        """With `_SHORT_STEPS`: of large vocabularies a step's cost is the optimiser's."""
+        trial = self.for_trial
+        if trial.steps(brief.labelled) < 2 * _SHORT_STEPS:
+            return None
+        return trial.model_copy(update={"max_steps": _SHORT_STEPS})
+
+    def steps(self, rows: int) -> int:
+        """Optimiser steps on this many rows."""
+        return min(math.ceil(2 * self.iterations * rows / self.batch_size), self.max_steps)
+
     def forecast(self, brief: Brief) -> Cost:
         """Forward and backward through the texts of every batch; three times a forward pass."""
         rows = max(brief.labelled, 1)
-        steps = min(math.ceil(2 * self.iterations * rows / self.batch_size), self.max_steps)
+        steps = self.steps(rows)
         # A text that several pairs of a batch share is read once.
         texts = rows * (1 - (1 - 1 / rows) ** (2 * self.batch_size))
         reading = seconds_to_read(2 * rows + 3 * steps * texts, brief)
