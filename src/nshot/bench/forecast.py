@@ -147,9 +147,9 @@ class Forecasts:
             self._nominal[contender.name] = Forecast(search, build, use, 1, later)
         return self._nominal[contender.name]
 
-    def trial(self, contender: Contender, method: Method, everything: bool, asked: int) -> float:
-        """Seconds of a trial of `method` on labelled rows, of which it asks so many at most."""
-        part = replace(self._trial_brief(contender, everything), test=asked)
+    def trial(self, contender: Contender, method: Method, everything: bool, most: int) -> float:
+        """Seconds of a trial of `method` on labelled rows, of which it asks `most`."""
+        part = replace(self._trial_brief(contender, everything), test=most)
         return method.forecast(part).seconds + method.use_forecast(part).seconds
 
     def short_trial(self, contender: Contender) -> Method | None:

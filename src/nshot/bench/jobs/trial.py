@@ -87,8 +87,8 @@ def trial_fold(
     if len(answered) < ASKED:
         return None
     if everything:
-        asked = {group_of(row) for row in answered}
-        learned = tuple(row for row in rows if group_of(row) not in asked)
+        outside = {group_of(row) for row in answered}
+        learned = tuple(row for row in rows if group_of(row) not in outside)
     return Fold(Shots(labelled=learned), answered)
 
 
