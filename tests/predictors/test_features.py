@@ -11,7 +11,7 @@ from nshot.core.errors import InputError
 from nshot.core.types import Image, Input
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.predictors import load
-from nshot.predictors.features import TfIdf, averaged
+from nshot.predictors.features import NGRAMS, TfIdf, averaged
 from nshot.predictors.label_head import LabelHead, products
 from toys import QUESTIONS, TASK, Bench, ask, shots
 
@@ -41,6 +41,7 @@ def test_korean_words_are_met_again_under_other_particles() -> None:
 
 def test_texts_without_any_word_leave_character_terms_or_none() -> None:
     assert TfIdf.fit(["?", "!"]).read([ask("?")]).matrix.shape[0] == 1
+    assert TfIdf.fit_and_read(["?", "!"])[1].shape[0] == 2
     assert TfIdf.fit(["", ""]).read([ask("a"), ask("b")]).matrix.shape == (2, 0)
 
 
@@ -59,3 +60,24 @@ def test_a_row_is_answered_the_same_with_any_others() -> None:
     whole = products(matrix, weights)
     for start, stop in ((0, 1), (3, 5), (8, 24)):
         assert (products(matrix[start:stop], weights) == whole[start:stop]).all()
+
+
+def test_texts_are_taken_apart_once_and_come_out_the_same_to_the_bit() -> None:
+    texts = ["환불을 원해요 now", "카드가 없어요", "the card was not, not there", "was it now?"]
+    source, matrix = TfIdf.fit_and_read(texts)
+    again = source.read([ask(text) for text in texts]).matrix
+    for kind, span in NGRAMS.items():
+        theirs = TfidfVectorizer(analyzer=kind, ngram_range=span, sublinear_tf=True).fit(texts)
+        assert source.terms[kind] == tuple(theirs.get_feature_names_out())
+        assert (source.idf[kind] == theirs.idf_).all()
+    for part in ("data", "indices", "indptr"):
+        assert getattr(matrix, part).tobytes() == getattr(again, part).tobytes()
+
+
+def test_the_last_inputs_are_kept_and_no_others() -> None:
+    source = TfIdf.fit(["a b c", "a d"])
+    one, other = [ask("a b")], [ask("a d")]
+    kept = source.read(one).matrix
+    assert source.read(one).matrix is kept
+    assert source.read(other).matrix is not kept
+    assert source.read(one).matrix is not kept

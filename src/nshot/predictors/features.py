@@ -66,27 +66,52 @@ class TfIdf:
     @classmethod
     def fit(cls, texts: Sequence[str]) -> TfIdf:
         """Count the terms of `texts`, as scikit-learn's TfidfVectorizer does."""
+        return cls.fit_and_read(texts)[0]
+
+    @classmethod
+    def fit_and_read(cls, texts: Sequence[str]) -> tuple[TfIdf, Any]:
+        """The same, and the features of these texts, to the bit as `read` has them.
+
+        To take a text apart is most of the work: here it is done once.
+        """
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
         terms: dict[str, tuple[str, ...]] = {}
         idf: dict[str, Floats] = {}
-        for analyzer in NGRAMS:
-            vectorizer = _vectorizer(analyzer)
+        parts = []
+        for analyzer, span in NGRAMS.items():
+            counter = CountVectorizer(
+                analyzer=analyzer, ngram_range=span, max_features=TERMS, dtype=np.float64
+            )
             try:
-                vectorizer.fit(texts)
+                counts = counter.fit_transform(texts)
             except ValueError:  # No text has a term of this kind ("?" has no word).
                 terms[analyzer], idf[analyzer] = (), np.zeros(0)
                 continue
-            terms[analyzer] = tuple(vectorizer.get_feature_names_out().tolist())
-            idf[analyzer] = np.asarray(vectorizer.idf_, dtype=np.float64)
-        return cls(terms, idf)
+            counts.sort_indices()  # the order in which a row is summed decides the last bit
+            weigher = TfidfTransformer(sublinear_tf=True).fit(counts)
+            parts.append(weigher.transform(counts))
+            terms[analyzer] = tuple(counter.get_feature_names_out().tolist())
+            idf[analyzer] = np.asarray(weigher.idf_, dtype=np.float64)
+        return cls(terms, idf), _side_by_side(len(texts), parts)
 
     def read(self, inputs: Sequence[Input]) -> Features:
-        """(inputs, terms) CSR matrix; no tokens of any model are read."""
-        from scipy.sparse import csr_matrix, hstack
+        """(inputs, terms) CSR matrix; no tokens of any model are read.
 
-        texts = [input.text for input in inputs]
-        parts = [vectorizer.transform(texts) for vectorizer in self._vectorizers]
-        empty = csr_matrix((len(texts), 0))
-        return Features(hstack([empty, *parts], format="csr"), (0,) * len(texts))
+        The last one is kept: a search asks heads on the same terms about the same inputs.
+        """
+        texts = tuple(input.text for input in inputs)
+        matrix = self._last.get(texts)
+        if matrix is None:
+            parts = [vectorizer.transform(texts) for vectorizer in self._vectorizers]
+            matrix = _side_by_side(len(texts), parts)
+            self._last.clear()
+            self._last[texts] = matrix
+        return Features(matrix, (0,) * len(texts))
+
+    @cached_property
+    def _last(self) -> dict[tuple[str, ...], Any]:
+        return {}
 
     def settings(self, folder: Path) -> dict[str, Any]:
         """The terms, in the order of the columns."""
@@ -107,15 +132,21 @@ class TfIdf:
         return made
 
 
-def _vectorizer(analyzer: str, terms: tuple[str, ...] | None = None) -> Any:
+def _side_by_side(rows: int, parts: Sequence[Any]) -> Any:
+    """A CSR matrix of so many rows; without a column where there is no part."""
+    from scipy.sparse import csr_matrix, hstack
+
+    return hstack([csr_matrix((rows, 0)), *parts], format="csr")
+
+
+def _vectorizer(analyzer: str, terms: tuple[str, ...]) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
         analyzer=analyzer,
         ngram_range=NGRAMS[analyzer],
         sublinear_tf=True,
-        max_features=TERMS if terms is None else None,
-        vocabulary=None if terms is None else {term: i for i, term in enumerate(terms)},
+        vocabulary={term: i for i, term in enumerate(terms)},
     )
 
 

@@ -65,11 +65,10 @@ class TfIdfLR(Method):
 
 
 def _counted(rows: Sequence[Example], bench: Workbench) -> tuple[TfIdf, Design]:
-    inputs = [example.input for example in rows]
-    texts = [input.text for input in inputs]
+    texts = [example.input.text for example in rows]
 
     def count() -> tuple[TfIdf, Design]:
-        source = TfIdf.fit(texts)
-        return source, Design.of(source.read(inputs).matrix)
+        source, matrix = TfIdf.fit_and_read(texts)
+        return source, Design.of(matrix)
 
     return bench.shared(digest("tfidf", *texts), count)
