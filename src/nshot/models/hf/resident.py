@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from nshot.core import machine
 from nshot.core.errors import CannotAdapt, NshotError
@@ -21,6 +21,7 @@ from nshot.core.types import Delta, ModelRef
 from nshot.models import catalog
 
 if TYPE_CHECKING:
+    from nshot.models.hf.from_files import Shape
     from nshot.models.hf.mount import State
     from nshot.models.hf.side_by_side import Effects
 
@@ -98,6 +99,7 @@ class Resident:
         self._mounts: dict[View, Mounted] = {}
         self._mounts[()] = Mounted(self._bare, Live(self.module, NOTHING, (self._architecture,)))
         self._apart: dict[View, Effects | None] = {}
+        self._known_shapes: dict[Shape, Literal["read", "mount"]] = {}
         self._on: View = ()
         self._spoilt = False
 
@@ -137,7 +139,8 @@ class Resident:
     def mixes(self, deltas: tuple[Delta, ...]) -> bool:
         """Whether rows of this view can be asked in one pass with rows of others.
 
-        The first time it is mounted, asked by itself, taken apart and asked again, beside another.
+        The first of its shape is mounted, asked by itself, taken apart and asked again, beside
+        another; of a later one that is plain LoRA the files are read, and nothing is mounted.
         """
         with self.lock:
             self._require_here()
@@ -152,8 +155,12 @@ class Resident:
         return effects
 
     def _taken_apart(self, view: View) -> Effects | None:
-        """What a view does to the base, if it then answers as when it is mounted."""
+        """What a view does to the base, if it then answers as when it is mounted.
+
+        That is asked once of each shape of adapters: others of it differ in numbers alone.
+        """
         from nshot.models.hf.cache import kinds
+        from nshot.models.hf.from_files import are_same, read_low_rank, shape_of
         from nshot.models.hf.side_by_side import agrees, by_itself, taken_apart
 
         deltas = tuple(delta for delta, _ in view)
@@ -161,6 +168,9 @@ class Resident:
             return None
         if kinds(self.module.config) != {"full_attention"}:
             return None
+        shape = shape_of(deltas)
+        if self._known_shapes.get(shape) == "read":
+            return read_low_rank(deltas, self.module.device)
         with self.answering(deltas) as live:
             if self._spoilt:
                 return None
@@ -169,9 +179,16 @@ class Resident:
             except CannotAdapt as reason:
                 log.info("%s is asked by itself: %s", deltas, reason)
                 return None
+            if shape in self._known_shapes:
+                return effects
             alone = by_itself(self.module, live.prefix)
         self._turn_to((), ())
-        return effects if agrees(self.module, effects, alone) else None
+        if not agrees(self.module, effects, alone):
+            return None
+        read = read_low_rank(deltas, self.module.device)
+        is_read = read is not None and are_same(effects, read)
+        self._known_shapes[shape] = "read" if is_read else "mount"
+        return effects
 
     def _turn_to(self, view: View, deltas: tuple[Delta, ...]) -> None:
         """Make the module that of another view, mounted anew unless it is among the last ones."""
