@@ -46,6 +46,22 @@ nshot export runs/tickets --to onnx --out graph          # pip install 'nshot[on
   stands before each text and how many tokens are read. On the processor it is no faster than torch;
   it runs where torch does not.
 
+## To a hub and back
+
+```sh
+export HF_TOKEN=hf_...                        # nothing else is looked at for a token
+nshot push runs/tickets me/tickets            # private, unless --public
+nshot pull me/tickets --out tickets           # or me/tickets@REVISION
+```
+
+`push` sends the delivered folder as it is, with its model card, if its files are those that were
+saved. `check.jsonl` and demonstrations are rows of your data: a new repository is private unless
+`--public` is given. `pull` refuses a repository without `nshot.json` or with any file that is not
+safetensors, JSON, GGUF, a text or a picture, before it fetches one; then each file is compared with
+the hash that the hub states, and with that in the folder's record. Where one differs nothing is
+left. The base model of an adapter is not sent: it is named, as in the folder. Both verbs were
+tested against a hub of our own on this machine, never against the Hugging Face Hub.
+
 ## Which predictor takes which form
 
 This table is written by `python docs/make_exports.py` from the cases that `tests/use` exports and

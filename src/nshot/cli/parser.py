@@ -34,14 +34,16 @@ from nshot.cli import (
     prompt_check,
     prompt_diff,
     prompt_show,
+    pull,
+    push,
     quantise,
     serve,
 )
 from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
-    compare, adapt, align, distil, quantise, predict, batch, serve, extend, export, gguf, advise,
-    disagree, episodes, methods, check, models,
+    compare, adapt, align, distil, quantise, predict, batch, serve, extend, export, push, pull,
+    gguf, advise, disagree, episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
