@@ -88,7 +88,8 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     self._json({**made, "error": "exists"}, 409)
                     return
                 hub.repos[repo] = {".gitattributes": b"*.safetensors filter=lfs\n"}
-                hub.private[repo] = bool(given.get("private"))
+                is_private = given.get("private") or given.get("visibility") == "private"
+                hub.private[repo] = bool(is_private)
                 self._json(made)
             elif "/preupload/" in path:
                 files = [

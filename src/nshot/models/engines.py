@@ -66,6 +66,8 @@ DECIDING = frozenset({"systemone", "decisions"})
 """Engines whose models answer typed questions and do nothing else."""
 ENDPOINTS = DECIDING | {"openai"}
 """Engines whose models are named ``ENGINE:MODEL@ADDRESS``."""
+CONTINUOUS = frozenset({"hf"})
+"""Engines that write streams together which are open at once, each a token at a time."""
 
 
 class Engines(Models):

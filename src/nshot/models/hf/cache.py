@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,6 +31,10 @@ class CachedPrefix:
     def per_row(self) -> dict[str, torch.Tensor]:
         """Arguments of a pass that say something of each row: none, all stand behind the same."""
         return {}
+
+    def first(self, length: int) -> CachedPrefix:
+        """Its first positions."""
+        return CachedPrefix(tuple((k[..., :length, :], v[..., :length, :]) for k, v in self.layers))
 
     def of(self, slot: int) -> CachedPrefix:
         """What stands before rows of a view: there is one."""
@@ -195,14 +199,21 @@ def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return mask.masked_fill_(~seen, torch.finfo(dtype).min)[None, None]
 
 
-def read(module: Any, tokens: Sequence[int], before: CachedPrefix, chunk: int) -> CachedPrefix:
-    """The prefix that stands after `tokens` have been read behind `before`, `chunk` at a time."""
+def read(
+    module: Any, tokens: Sequence[int], before: CachedPrefix, chunk: int, **given: Any
+) -> CachedPrefix:
+    """The prefix that stands after `tokens` have been read behind `before`, `chunk` at a time.
+
+    `given` are further arguments of the passes: ``slots``, where there are views.
+    """
     for start in range(0, len(tokens), chunk):
-        before = _read(module, tokens[start : start + chunk], before)
+        before = _read(module, tokens[start : start + chunk], before, given)
     return before
 
 
-def _read(module: Any, tokens: Sequence[int], before: CachedPrefix) -> CachedPrefix:
+def _read(
+    module: Any, tokens: Sequence[int], before: CachedPrefix, given: Mapping[str, Any]
+) -> CachedPrefix:
     total = before.length + len(tokens)
     at = torch.arange(total, device=module.device)
     seen = at[None, :] <= at[before.length :, None]
@@ -214,5 +225,6 @@ def _read(module: Any, tokens: Sequence[int], before: CachedPrefix) -> CachedPre
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        **given,
     )
     return CachedPrefix(from_cache(cache, total))

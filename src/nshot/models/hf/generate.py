@@ -1,9 +1,9 @@
 """Continuations of prompts: greedy or sampled, in batches by length.
 
 What all prompts begin with (the demonstrations) is read once. A row that has ended leaves its
-batch; no waiting row takes its place (docs/generation.md says what that would save). A prompt that
-stands in a batch several times is read once. Sampling draws from a stream of its own for each text,
-so that it does not depend on what else was asked for at the same time.
+batch; no waiting row takes its place: streams have `nshot.models.hf.continuous`. A prompt that
+stands in a batch several times is read once. Sampling draws from random numbers of its own for each
+text, so that it does not depend on what else was asked for at the same time.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def generate(
     if how.max_tokens < 1 or not prompts:
         return [Completion("", len(prompt), 0, False) for prompt in prompts]
     rules = Rules(tokenizer, ends(module, tokenizer), how)
-    grammar = _compiled(rules)
-    texts = [_text(prompt, rules, grammar) for prompt in prompts]
+    grammar = grammar_of(rules)
+    texts = [begun(prompt, rules, grammar) for prompt in prompts]
     for text, slot in zip(texts, slots or (), strict=False):
         text.slot = slot
     _write(module, texts, prefix, rules)
@@ -78,7 +78,7 @@ def sample(
     rules = Rules(tokenizer, ends(module, tokenizer), how, states)
     numbers: dict[Tokens, Iterator[int]] = defaultdict(itertools.count)
     groups = [
-        [_text(prompt, rules, None, f"{next(numbers[prompt])}") for _ in range(count)]
+        [begun(prompt, rules, None, f"{next(numbers[prompt])}") for _ in range(count)]
         for prompt in prompts
     ]
     _write(module, [text for group in groups for text in group], prefix, rules)
@@ -99,7 +99,7 @@ def _write(module: Any, texts: Sequence[Text], prefix: Prefixes, rules: Rules) -
     prompts = [text.prompt for text in texts]
     with torch.no_grad():
         start, before = 0, prefix
-        if isinstance(prefix, CachedPrefix) and (start := _common_start(module, prompts)):
+        if isinstance(prefix, CachedPrefix) and (start := common_start(module, prompts)):
             before = read(module, prompts[0][:start], prefix, CHUNK)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i].prompt))
         # Padding behind a soft prompt would shift a sliding window: then only equals share a batch.
@@ -113,48 +113,7 @@ def _write(module: Any, texts: Sequence[Text], prefix: Prefixes, rules: Rules) -
                     _continue(module, rows[first : first + ROWS], start, before, rules)
 
 
-class Growing:
-    """One text, token by token. Its keys and values are its own: between two tokens the module
-    may answer anything else.
-    """
-
-    def __init__(
-        self,
-        module: Any,
-        tokenizer: Any,
-        prompt: Tokens,
-        prefix: CachedPrefix,
-        how: Decoding,
-    ) -> None:
-        self._rules = Rules(tokenizer, ends(module, tokenizer), how)
-        self._text = _text(prompt, self._rules, _compiled(self._rules))
-        self._step = _first_step(module, [prompt], prefix, how.max_tokens)
-        self._shown = ""
-        self.goes_on = how.max_tokens > 0
-
-    @property
-    def completion(self) -> Completion:
-        """The text as far as it is written."""
-        return self._text.completion(self._rules)
-
-    def grow(self, module: Any) -> str:
-        """Read one more token; what has become certain of the text."""
-        text, rules = self._text, self._rules
-        with torch.no_grad():
-            (drawn,) = _choose(
-                module(**self._step, logits_to_keep=1).logits[:, -1], [text], rules.how
-            )
-            self.goes_on = text.add(drawn, rules)
-            if self.goes_on:
-                self._step = _next_step(self._step, [0], [text.tokens[-1]])
-        so_far = rules.settled(text.tokens) if self.goes_on else text.completion(rules).text
-        if not so_far.startswith(self._shown):
-            return ""
-        piece, self._shown = so_far[len(self._shown) :], so_far
-        return piece
-
-
-def _text(prompt: Tokens, rules: Rules, grammar: Compiled | None, *number: str) -> Text:
+def begun(prompt: Tokens, rules: Rules, grammar: Compiled | None, *number: str) -> Text:
     """Before the first token; the `number` of one of several to a prompt sets it apart."""
     rng = random.Random(digest(str(rules.how.seed), str(prompt), *number))
     return Text(prompt, rng, grammar.start() if grammar else None)
@@ -170,14 +129,14 @@ def ends(module: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(int(token) for token in known if token is not None)
 
 
-def _compiled(rules: Rules) -> Compiled | None:
+def grammar_of(rules: Rules) -> Compiled | None:
     """The grammar that the texts keep to, made ready for this vocabulary."""
     if rules.how.grammar is None:
         return None
     return compiled(rules.how.grammar, rules.tokenizer, rules.ends)
 
 
-def _common_start(module: Any, prompts: Sequence[Tokens]) -> int:
+def common_start(module: Any, prompts: Sequence[Tokens]) -> int:
     """Tokens with which all prompts begin, where reading them apart is right and pays.
 
     A sliding window counts positions in the cache, and padding between the start and the rest
@@ -199,7 +158,7 @@ def _continue(
     place = {one: i for i, one in enumerate(different)}
     prompts = [prompt[start:] for prompt, _ in place]
     here = before.before([slot for _, slot in place])
-    step = _first_step(module, prompts, here, rules.how.max_tokens)
+    step = first_step(module, prompts, here, rules.how.max_tokens)
     with _head_inputs(module, rules.states) as states:
         logits = module(**step, logits_to_keep=1).logits[:, -1]
         if len(place) < len(going):
@@ -209,12 +168,12 @@ def _continue(
         while going:
             for text, state in zip(going, states.pop() if states else (), strict=False):
                 text.states.append(state)
-            drawn = _choose(logits, going, rules.how)
+            drawn = choose(logits, going, rules.how)
             goes_on = [text.add(one, rules) for text, one in zip(going, drawn, strict=True)]
-            on = _moved_up(goes_on)
+            on = moved_up(goes_on)
             going = [going[i] for i in on]
             if going:
-                step = _next_step(step, on, [text.tokens[-1] for text in going])
+                step = next_step(step, on, [text.tokens[-1] for text in going])
                 logits = module(**step, logits_to_keep=1).logits[:, -1]
 
 
@@ -234,14 +193,14 @@ def _head_inputs(module: Any, on: bool) -> Iterator[list[torch.Tensor]]:
         hook.remove()
 
 
-def _moved_up(goes_on: Sequence[bool]) -> list[int]:
+def moved_up(goes_on: Sequence[bool]) -> list[int]:
     """The rows that go on; the last of them take the places of those that have ended."""
     count = sum(goes_on)
     behind = [i for i in range(count, len(goes_on)) if goes_on[i]]
     return [i if goes_on[i] else behind.pop() for i in range(count)]
 
 
-def _first_step(
+def first_step(
     module: Any, prompts: Sequence[Tokens], before: CachedPrefix, more: int
 ) -> dict[str, Any]:
     """Arguments of the pass that reads left-padded prompts behind `before`, for `more` to come."""
@@ -274,7 +233,7 @@ def _spread(step: dict[str, Any], rows: Sequence[int]) -> dict[str, Any]:
     return {**step, **{name: step[name][at] for name in _PER_ROW if name in step}}
 
 
-def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -> dict[str, Any]:
+def next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -> dict[str, Any]:
     """Arguments of the pass that reads one more token of each text that goes on."""
     device = step["input_ids"].device
     rows = torch.tensor(on, device=device)
@@ -291,7 +250,7 @@ def _next_step(step: dict[str, Any], on: Sequence[int], tokens: Sequence[int]) -
     }
 
 
-def _choose(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[Drawn | None]:
+def choose(logits: torch.Tensor, texts: Sequence[Text], how: Decoding) -> list[Drawn | None]:
     """The next token of each text, of (texts, vocabulary): the most likely, or one drawn.
 
     None ends a text: its grammar is complete, and the model would go on with something else.

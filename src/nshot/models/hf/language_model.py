@@ -26,6 +26,7 @@ from nshot.models.base import (
 from nshot.models.hf.tokens import cut_left, encode_prompts, encode_whole, rows
 
 if TYPE_CHECKING:
+    from nshot.models.hf.continuous import ContinuousBatch, Member
     from nshot.models.hf.resident import Live, Resident
 
 _CAN: frozenset[Ability] = frozenset(
@@ -107,20 +108,42 @@ class HFLanguageModel(LanguageModel):
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion]:
         """The text of `generate`, piece by piece.
 
-        Others may ask between two pieces: nothing is held while nobody wants the next one.
+        Others may ask between two pieces: nothing is held while nobody wants the next one. Streams
+        that are open at once are written together (`nshot.models.hf.continuous`): who wants a piece
+        that is not there makes a token of each.
         """
-        from nshot.models.hf.generate import Growing
+        from nshot.models.hf.continuous import Member
+        from nshot.models.hf.generate import begun, ends, grammar_of
+        from nshot.models.texts import Rules
 
         self._require_writing()
         with self._answering() as live:
             (tokens,) = self._fitting([prompt], how.max_tokens + live.prefix.length)
-            text = Growing(live.module, self._base.tokenizer, tokens, live.prefix, how)
-        while text.goes_on:
-            with self._answering() as live:
-                piece = text.grow(live.module)
-            if piece:
+            tokenizer = self._base.tokenizer
+            rules = Rules(tokenizer, ends(live.module, tokenizer), how)
+            member = Member(begun(tokens, rules, grammar_of(rules)), rules, self._ref.deltas)
+        if how.max_tokens < 1:
+            return member.completion
+        batch = self._joined(member)
+        try:
+            while member.goes_on:
+                with self._base.lock:
+                    if member.goes_on and not member.piece:
+                        batch.step()
+                if piece := member.take():
+                    yield piece
+            if member.error is not None:
+                raise member.error
+            if piece := member.take():
                 yield piece
-        return text.completion
+        finally:
+            with self._base.lock:
+                batch.leave(member)
+        return member.completion
+
+    def _joined(self, member: Member) -> ContinuousBatch:
+        """The batch that a text is written in: beside others where they can be."""
+        return self._base.joined(member)
 
     def next_logits(
         self,

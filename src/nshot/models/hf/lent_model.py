@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,9 @@ from nshot.models.hf.cache import NOTHING
 from nshot.models.hf.language_model import HFLanguageModel
 from nshot.models.hf.mount import State, is_soft_prompt, load_adapter, matching, mount, soft_prefix
 from nshot.models.hf.resident import Live, Resident
+
+if TYPE_CHECKING:
+    from nshot.models.hf.continuous import ContinuousBatch, Member
 
 
 class HFLent(HFLanguageModel, LentModel):
@@ -93,6 +96,14 @@ class HFLent(HFLanguageModel, LentModel):
         with self._answering() as live:
             tokens = self._fitting(prompts, how.max_tokens + live.prefix.length)
             return sample(live.module, self.tokenizer, tokens, live.prefix, how, count, states)
+
+    def _joined(self, member: Member) -> ContinuousBatch:
+        """A batch of its own: what is on the module is the borrower's to say."""
+        from nshot.models.hf.continuous import ContinuousBatch
+
+        batch = ContinuousBatch(lambda views: self._answering())
+        batch.join(member)
+        return batch
 
     def use(self, *names: str, alone: bool = False) -> AbstractContextManager[object]:
         """Switch to these adapters, stacked on the ref's own deltas; to these alone without one."""

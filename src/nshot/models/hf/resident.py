@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -21,6 +21,7 @@ from nshot.core.types import Delta, ModelRef
 from nshot.models import catalog
 
 if TYPE_CHECKING:
+    from nshot.models.hf.continuous import ContinuousBatch, Member
     from nshot.models.hf.from_files import Shape
     from nshot.models.hf.mount import State
     from nshot.models.hf.side_by_side import Effects
@@ -66,6 +67,7 @@ class Resident:
         self.ref = ref
         self.lock = threading.RLock()
         self.agreed: dict[Kind, bool] = {}
+        self._batches: list[ContinuousBatch] = []
         self._lent = False
         self._load()
         self.shapes = {name: tuple(p.shape) for name, p in self.module.named_parameters()}
@@ -135,6 +137,31 @@ class Resident:
                     yield Live(self.module, prefixes, (self._architecture, "side by side"))
             finally:
                 self._bare.restore()
+
+    def joined(self, member: Member) -> ContinuousBatch:
+        """The batch in which a text is written from now on: with others, where they can be.
+
+        Texts of one view are written together, those of several where all of them `mixes`.
+        """
+        from nshot.models.hf.cache import kinds
+        from nshot.models.hf.continuous import ContinuousBatch
+
+        with self.lock:
+            self._require_here()
+            self._batches = [one for one in self._batches if one.views]
+            for batch in self._batches:
+                views, own = batch.views, member.deltas
+                alike = views == [own] or all(self.mixes(one) for one in (own, *views))
+                if alike and kinds(self.module.config) == {"full_attention"}:
+                    break
+            else:
+                batch = ContinuousBatch(self._answering_views)
+                self._batches.append(batch)
+            batch.join(member)
+            return batch
+
+    def _answering_views(self, views: Sequence[tuple[Delta, ...]]) -> AbstractContextManager[Live]:
+        return self.answering(views[0]) if len(views) == 1 else self.side_by_side(views)
 
     def mixes(self, deltas: tuple[Delta, ...]) -> bool:
         """Whether rows of this view can be asked in one pass with rows of others.

@@ -16,11 +16,14 @@ from nshot.models.hf.cache import CachedPrefix
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of a layer: views of (rows, heads, `capacity`, width of a head)."""
+    """Keys and values of a layer: views of (rows, heads, `capacity`, width of a head).
 
-    def __init__(self, capacity: int) -> None:
+    There is room for `most` rows, or for as many as it begins with.
+    """
+
+    def __init__(self, capacity: int, most: int = 0) -> None:
         super().__init__()
-        self._capacity = capacity
+        self._capacity, self._most = capacity, most
         self._rooms: tuple[torch.Tensor, ...] = ()
 
     def update(
@@ -30,7 +33,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         start = self.get_seq_length()
         if not self._rooms:
             self.lazy_initialization(key_states, value_states)
-            self._rooms = tuple(_room(x, self._capacity) for x in (key_states, value_states))
+            most = max(self._most, len(key_states))
+            self._rooms = tuple(_room(x, self._capacity, most) for x in (key_states, value_states))
         end = start + key_states.shape[-2]
         for room, states in zip(self._rooms, (key_states, value_states), strict=True):
             room[: len(states), :, start:end] = states
@@ -54,6 +58,19 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         self._rooms = tuple(spread)
         self._show(len(rows), end)
 
+    def has_room(self, rows: int, positions: int) -> bool:
+        """Whether so many fit."""
+        return rows <= len(self._rooms[0]) and positions <= self._capacity
+
+    def append_rows(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Hold these rows too; shorter ones stand behind zeros, so that all end at one position."""
+        rows, end = len(self.keys), self.get_seq_length()
+        start = end - keys.shape[-2]
+        for room, states in zip(self._rooms, (keys, values), strict=True):
+            room[rows : rows + len(states), :, :start] = 0
+            room[rows : rows + len(states), :, start:end] = states
+        self._show(rows + len(keys), end)
+
     def _show(self, rows: int, end: int) -> None:
         self.keys, self.values = (room[:rows, :, :end] for room in self._rooms)
 
@@ -66,15 +83,22 @@ class RoomyCache(Cache):  # type: ignore[misc]
         for layer in self.layers:
             layer.batch_repeat(rows)
 
+    def has_room(self, rows: int, positions: int) -> bool:
+        """Whether so many rows of so many positions fit."""
+        return all(layer.has_room(rows, positions) for layer in self.layers)
 
-def _room(states: torch.Tensor, capacity: int) -> torch.Tensor:
-    rows, heads, _, width = states.shape
-    return states.new_empty(rows, heads, capacity, width)
+
+def _room(states: torch.Tensor, capacity: int, rows: int | None = None) -> torch.Tensor:
+    own, heads, _, width = states.shape
+    return states.new_empty(rows or own, heads, capacity, width)
 
 
-def roomy(before: CachedPrefix, rows: int, capacity: int) -> Any:
-    """A transformers cache of `capacity` positions a row; every row begins with `before`."""
-    cache = RoomyCache(layer_class_to_replicate=partial(RoomyLayer, capacity))
+def roomy(before: CachedPrefix, rows: int, capacity: int, most: int = 0) -> Any:
+    """A transformers cache of `capacity` positions a row; every row begins with `before`.
+
+    `most` rows may be held later on, where that is more.
+    """
+    cache = RoomyCache(layer_class_to_replicate=partial(RoomyLayer, capacity, most))
     for index, (keys, values) in enumerate(before.layers):
         shape = (rows, -1, -1, -1)
         cache.update(keys.expand(shape), values.expand(shape), index)

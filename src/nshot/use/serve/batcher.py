@@ -2,7 +2,8 @@
 
 Requests come in on the event loop's side and are rows with a future. The worker takes the oldest,
 waits a few milliseconds for others like it, and answers them at once. While a batch is computed the
-next one gathers by itself. Texts that are streamed go on by a token between two batches.
+next one gathers by itself. Texts that are streamed go on by a token between two batches, and so do
+those of engines that can write several together: they begin when they come, whatever is under way.
 
 What a model raises never ends the thread: whoever waited for it hears of it, nobody else.
 """
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -29,6 +30,8 @@ R = TypeVar("R")
 
 ROWS = 64
 """Rows that a model is asked at once, where no single request has more."""
+TEXTS = 32
+"""Texts that are written together, where no single request has more."""
 WINDOW = 0.003
 """Seconds for which the oldest request waits for others, when nothing is computed."""
 _END = object()
@@ -36,10 +39,14 @@ _END = object()
 
 @dataclass(frozen=True)
 class Ask(Generic[T, R]):
-    """How rows are answered; asks of one `key` may be answered together, by either's `compute`."""
+    """How rows are answered; asks of one `key` may be answered together, by either's `compute`.
+
+    `write` makes the text of a row token by token and returns its result; None: `compute` alone.
+    """
 
     key: Hashable
     compute: Callable[[Sequence[T]], Sequence[R]]
+    write: Callable[[T], Generator[Any, None, R]] | None = None
 
 
 @dataclass(eq=False)
@@ -56,6 +63,20 @@ class _Waiting:
     def is_given_up(self) -> bool:
         """Whether nobody waits for it any more."""
         return self.future.cancelled() or time.monotonic() > self.until
+
+
+@dataclass(eq=False)
+class _Writing:
+    """A request whose texts are on their way; a result is there when its iterator has ended."""
+
+    waiting: _Waiting
+    texts: dict[int, Generator[Any, None, Any]]
+    results: dict[int, Any] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Write no more of them."""
+        for text in self.texts.values():
+            text.close()
 
 
 @dataclass(eq=False)
@@ -95,10 +116,12 @@ class Batcher:
         self._counters = counters
         self._waiting: list[_Waiting] = []
         self._streams: list[Stream] = []
+        self._writing: list[_Writing] = []
         self._wake = threading.Condition()
         self._closing = False
         counters.gauges["nshot_queue_rows"] = lambda: self.depth
         counters.gauges["nshot_streams"] = lambda: len(self._streams)
+        counters.gauges["nshot_texts"] = lambda: sum(len(one.texts) for one in self._writing)
         self._thread = threading.Thread(target=self._work, name="nshot-models", daemon=True)
         self._thread.start()
 
@@ -158,25 +181,74 @@ class Batcher:
                 self._answer(batch)
             for stream in list(self._streams):
                 self._advance(stream)
+            for writing in list(self._writing):
+                self._write(writing)
             with self._wake:
-                if self._closing and not self._waiting and not self._streams:
+                if self._closing and not (self._waiting or self._streams or self._writing):
                     return
 
     def _next(self) -> list[_Waiting]:
-        """The oldest request and those like it; [] where a stream goes first, or at an end."""
+        """The oldest request and those like it; [] where a text goes first, or at an end."""
         with self._wake:
-            while not self._waiting:
-                if self._streams or self._closing:
+            self._begin_texts()
+            while not (whole := [one for one in self._waiting if one.ask.write is None]):
+                if self._streams or self._writing or self._closing:
                     return []
                 self._wake.wait()
-            oldest = self._waiting[0]
+                self._begin_texts()
+            oldest = whole[0]
             until = oldest.since + WINDOW
-            while not self._streams and self._alike(oldest) < ROWS:
+            while not (self._streams or self._writing) and self._alike(oldest) < ROWS:
                 left = until - time.monotonic()
                 if left <= 0 or self._closing:
                     break
                 self._wake.wait(left)
             return self._take(oldest)
+
+    def _begin_texts(self) -> None:
+        """Let texts begin that can be written beside others, as many as there is room for."""
+        left: list[_Waiting] = []
+        for one in self._waiting:
+            rows = sum(len(other.texts) for other in self._writing)
+            if one.ask.write is None or (rows and rows + len(one.rows) > TEXTS):
+                left.append(one)
+            elif one.is_given_up:
+                one.future.cancel()
+            else:
+                texts = {i: one.ask.write(row) for i, row in enumerate(one.rows)}
+                self._writing.append(_Writing(one, texts))
+        self._waiting = left
+
+    def _write(self, one: _Writing) -> None:
+        """The next token of each text of a request; where that fails it is asked by itself."""
+        waiting = one.waiting
+        try:
+            for i, text in list(one.texts.items()):
+                if waiting.is_given_up:
+                    break
+                try:
+                    next(text)
+                except StopIteration as end:
+                    one.results[i] = end.value
+                    del one.texts[i]
+        except BaseException as error:
+            self._end(one)
+            self._note(error)
+            if waiting.future.set_running_or_notify_cancel():
+                self._answer([waiting])
+            return
+        if waiting.is_given_up:
+            self._end(one)
+            waiting.future.cancel()
+        elif not one.texts:
+            self._end(one)
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_result([one.results[i] for i in range(len(waiting.rows))])
+
+    def _end(self, one: _Writing) -> None:
+        one.close()
+        with self._wake:
+            self._writing.remove(one)
 
     def _alike(self, oldest: _Waiting) -> int:
         return sum(len(one.rows) for one in self._waiting if one.ask.key == oldest.ask.key)

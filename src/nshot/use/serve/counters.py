@@ -23,6 +23,7 @@ _ABOUT = {
     "nshot_hang_ups_total": ("counter", "Requests whose client did not wait for the answer."),
     "nshot_queue_rows": ("gauge", "Inputs that wait for the worker."),
     "nshot_streams": ("gauge", "Texts that are streamed."),
+    "nshot_texts": ("gauge", "Texts that are written whole, beside others."),
 }
 
 

@@ -58,6 +58,7 @@ class Service:
         ask: Ask[Input, Prediction] = Ask(
             ("write", answerer.name, answerer.fingerprint, manner),
             lambda rows: answerer.write(rows, manner),
+            (lambda row: answerer.pieces(row, manner)) if answerer.writes_together else None,
         )
         predictions = await self.ask(ask, inputs)
         self._count(answerer, predictions)
@@ -84,7 +85,11 @@ class Service:
 
     async def _computed(self, answerer: Answerer, inputs: Sequence[Input]) -> list[Prediction]:
         kind = "writes" if answerer.task.is_written else "scores"
-        ask = Ask(("predict", answerer.base, kind), self.shelf.predict)
+        ask: Ask[tuple[str, Input], Prediction] = Ask(
+            ("predict", answerer.base, kind),
+            self.shelf.predict,
+            (lambda row: answerer.pieces(row[1])) if answerer.writes_together else None,
+        )
         return await self.ask(ask, [(answerer.name, one) for one in inputs])
 
     async def _kept(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.label_sets import labels_of
 from nshot.core.types import Image, Input, ModelRef, Prediction, Task, Turn
 from nshot.models.base import Encoder, Models
-from nshot.models.engines import ENDPOINTS
+from nshot.models.engines import CONTINUOUS, ENDPOINTS
 from nshot.predictors import Predictor, load
 from nshot.predictors.calibrated import bare
 from nshot.predictors.features import Encoded
@@ -85,6 +85,24 @@ class Answerer:
         inner = bare(self.predictor)
         writer = inner.writer if isinstance(inner, Implicit) else inner
         return writer if isinstance(writer, Prompted) and writer.task.kind == "generate" else None
+
+    @property
+    def writes_together(self) -> bool:
+        """Whether its texts can be written token by token, beside others that come and go."""
+        writer = self.writer
+        is_itself = writer is not None and writer is bare(self.predictor)
+        return is_itself and writer is not None and writer.ref.engine in CONTINUOUS
+
+    def pieces(
+        self, input: Input, manner: Manner = AS_IT_WOULD
+    ) -> Generator[str, None, Prediction]:
+        """The text of one input in pieces, and at its end the prediction.
+
+        Raises `InputError` where nothing is written here.
+        """
+        if self.writer is None:
+            raise InputError(Fault(f"'{self.name}' writes no texts"))
+        return self.writer.stream(input, manner)
 
     @property
     def encoder(self) -> Encoder:
