@@ -1254,7 +1254,10 @@ def tools() -> list[Layout]:
                                 {
                                     "result": [
                                         {"from_name": name, "value": {"choices": [value]}}
-                                        for name, value in (("topic", n), ("urgent", "no"))
+                                        for name, value in (
+                                            ("topic", n),
+                                            ("urgent", str(len(t) % 2)),
+                                        )
                                     ]
                                 }
                             ],
@@ -1741,6 +1744,27 @@ def marked_tokens() -> list[Layout]:
             **common,
             first="Ann Lee flew to New York on Monday",
             note="a token a line: put together by 'Sentence #'; not used: POS",
+        ),
+        Layout(
+            "spans as Python prints them, in a cell",
+            group,
+            {
+                "n.csv": quoted(
+                    [
+                        ("sentence", "entities"),
+                        *(
+                            (
+                                f"{p} flew to {q}",
+                                [(0, len(p), "PER"), (len(p) + 9, len(p) + 9 + len(q), "LOC")],
+                            )
+                            for p in ("Ann", "Kim", "Jo", "Max")
+                            for q in ("Rome", "New York")
+                        ),
+                    ]
+                )
+            },
+            **common,
+            first="Ann flew to Rome",
         ),
         Layout(
             "sentence_id, word, label, a token a row",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -75,13 +76,20 @@ def _where(span: Span) -> str:
     return f"{span.label} {span.start}-{span.end}"
 
 
-def _items(cell: Any) -> list[Any] | None:
-    """The list of a cell, also where it is a text of JSON or stands under a key; else None."""
-    if isinstance(cell, str) and cell.strip()[:1] in ("[", "{"):
+def parsed(text: str) -> Any:
+    """The value that a text holds as JSON or as Python prints it; None where it holds none."""
+    for parse in (json.loads, ast.literal_eval):
         try:
-            cell = json.loads(cell)
-        except (ValueError, RecursionError):
-            return None
+            return parse(text.strip())
+        except (ValueError, RecursionError, SyntaxError, MemoryError):
+            continue
+    return None
+
+
+def _items(cell: Any) -> list[Any] | None:
+    """The list of a cell, also where a text holds it or it stands under a key; else None."""
+    if isinstance(cell, str) and cell.strip()[:1] in ("[", "{"):
+        cell = parsed(cell)
     if isinstance(cell, Mapping):
         cell = next((cell[key] for key in SPAN_LISTS if key in cell), None)
     return cell if isinstance(cell, list) else None
