@@ -82,13 +82,16 @@ def plane(
     up: tuple[str, Scale, Callable[[float], str]],
     width: int = 680,
     height: int = 420,
+    legend: bool = True,
 ) -> str:
     """The drawing as an SVG file of its own.
 
-    `across` and `up` are the axes: what they show, their scale, how a tick is written.
+    `across` and `up` are the axes: what they show, their scale, how a tick is written. Without
+    `legend` the colours say nothing but which marks belong together.
     """
     area: Box = (50, 40, width - 14, height - 44)
-    body = [*_grid(across, up, area), *_legend({trace.family for trace in traces}, area)]
+    families = {trace.family for trace in traces} if legend else set()
+    body = [*_grid(across, up, area), *_legend(families, area)]
     body.append(_text("c-title", area[2], height - 6, across[0], "end"))
     body.append(_text("c-title", area[0] - 40, 12, up[0], "start"))
     taken: list[Box] = []

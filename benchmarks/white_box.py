@@ -6,7 +6,9 @@ On SST-2 and ten BANKING77 intents: LoRA on the embedded language model, from a 
 a student with 14 of its 30 layers, alone on these rows, and taught by the LoRA with rows that have
 no labels; the LoRA rounded to Q4_0 after training, and trained on the grid of Q4_0 with the same
 data and steps. Each on the same test rows, one after the other on one thread. What OUT holds
-already is not made again. ``--quick``: the second table alone, on few rows of SST-2.
+already is not made again, and a training that was killed goes on from its last checkpoint. After
+each data set the tables are written as far as they are known. ``--quick``: the second table alone,
+on few rows of SST-2, in a folder of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from nshot.models.catalog import resolve
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
-from table import ROOT, line, mark, write
+from table import ROOT, line, write
 
 LAYERS = 14
 TUNED: dict[str, Any] = {"learning_rate": 5e-4, "epochs": 3, "batch_size": 8, "max_steps": 600}
@@ -231,19 +233,24 @@ def main() -> None:
     arguments = parser.parse_args()
     kinds = ("lora", "rounded", "qat") if arguments.quick else KINDS
     tuned = QUICK if arguments.quick else TUNED
+    out = arguments.out / "quick" if arguments.quick else arguments.out
     known: dict[str, dict[str, Piece]] = {}
     for name, sizes in ({"sst2": FEW} if arguments.quick else SIZES).items():
         data = rows(name, sizes)
-        (arguments.out / name).mkdir(parents=True, exist_ok=True)
-        known[name] = {kind: piece(name, kind, arguments.out, data, tuned) for kind in kinds}
-    tables = {"grid": grid(known)} | ({} if arguments.quick else {"layers": layers(known)})
+        (out / name).mkdir(parents=True, exist_ok=True)
+        known[name] = {kind: piece(name, kind, out, data, tuned) for kind in kinds}
+        for part, text in tables(known, arguments.quick).items():
+            print(text)
+            if arguments.write:
+                write(f"white_box.py, {part}", text, PAGE)
+
+
+def tables(known: dict[str, dict[str, Piece]], quick: bool) -> dict[str, str]:
+    """The blocks of the page by the part that their mark names."""
     where = f"one thread of {machine.device()}, beside other work on the machine."
     count = "; ".join(f"{name}: {len(one['lora'].right)} test rows" for name, one in known.items())
-    for part, table in tables.items():
-        text = f"{table}\n\n{count}; {where}"
-        print(text)
-        if arguments.write and mark(f"white_box.py, {part}") in PAGE.read_text(encoding="utf-8"):
-            write(f"white_box.py, {part}", text, PAGE)
+    parts = {"grid": grid(known)} | ({} if quick else {"layers": layers(known)})
+    return {part: f"{table}\n\n{count}; {where}" for part, table in parts.items()}
 
 
 if __name__ == "__main__":

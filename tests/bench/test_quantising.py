@@ -72,9 +72,8 @@ def test_both_stand_on_a_board_of_the_runs_rows_and_the_file_answers(
     assert not one.refused
     assert one.bytes_after is not None
     assert one.bytes_after < one.bytes_before
-    row = board.row(names[1])
-    assert row.saved is not None
-    place = folder / row.saved
+    place = folder / "quantised"
+    assert out.delivered == place, "whichever of the two is the pick"
     assert list(place.rglob("model.gguf"))
     (answer,) = nshot.load(place).predict(["refund money card please"])
     assert answer.answer in {"refund", "parcel", "로그인"}
@@ -106,3 +105,5 @@ def test_the_command_refuses_what_lost_too_much(
     assert end.value.code == 3, out
     assert "lost: " in out
     assert "refused as the winner: more than the 0 points" in out
+    assert not (tmp_path / "out" / "quantised").exists()
+    assert "the quantised model lies in" not in out

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 import white_box
+from nshot.core.types import Label, Shots, Task
+from table import mark
 
 
 def piece(right: list[bool], nll: list[float], seconds: float, parameters: int):
@@ -26,3 +31,20 @@ def test_the_tables_say_what_was_kept() -> None:
     assert "| `lora`: 100.0 % | `fewer_layers` | 75.0 % | 75.0 % |" in last
     assert last.endswith("| 75 % | +0.0 (+0.0 to +0.0) | 50 % | 2.5x |")
     assert "| sst2 | Q4_0, `qat` | 75.0 % | 0.400 | +0.300 (+0.300" in white_box.grid(known)
+
+
+def test_each_table_has_its_place_on_the_page() -> None:
+    one = piece([True, False], [0.1, 0.2], 10.0, 200)
+    known = {"sst2": dict.fromkeys(white_box.KINDS, one)}
+    assert list(white_box.tables(known, quick=True)) == ["grid"]
+    for part, text in white_box.tables(known, quick=False).items():
+        assert mark(f"white_box.py, {part}") in white_box.PAGE.read_text(encoding="utf-8")
+        assert "sst2: 2 test rows; one thread of" in text
+
+
+def test_what_was_measured_is_not_made_again(tmp_path: Path) -> None:
+    one = piece([True, False], [0.1, 0.2], 10.0, 200)
+    (tmp_path / "sst2").mkdir()
+    (tmp_path / "sst2" / "lora.json").write_text(json.dumps(one._asdict()), encoding="utf-8")
+    none = white_box.Rows(Task("t", "classify", (Label("a"), Label("b"))), Shots(), ())
+    assert white_box.piece("sst2", "lora", tmp_path, none, {}) == one

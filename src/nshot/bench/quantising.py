@@ -1,7 +1,9 @@
 """`nshot quantise`: a row of a finished run in fewer bits, measured on the same rows.
 
 It is a comparison of two on the run's rows, in a folder of its own: the row as it lies there, and
-the same model as a quantised GGUF file, answered by llama.cpp in a new process.
+the same model as a quantised GGUF file, answered by llama.cpp in a new process. Whoever asks for it
+wants the small one: unless it lost too much it is delivered in ``quantised/``, whichever of the two
+is the pick (the larger one may answer faster).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Annotated, Any
 
 from pydantic import ConfigDict
@@ -33,7 +36,7 @@ from nshot.board.shrinking import Shrinking, shrinking
 from nshot.board.words import give_up_of
 from nshot.core.errors import Fault, InputError
 from nshot.core.fields import Flag, Number, Place
-from nshot.core.files import folder_bytes, write_atomic
+from nshot.core.files import folder_bytes, link, write_atomic, write_folder
 from nshot.core.serial import from_data
 from nshot.methods import TABLE
 from nshot.methods.compress.quantise import Quantise
@@ -43,6 +46,8 @@ from nshot.models.llamacpp.llama_api import missing_runtime
 from nshot.models.llamacpp.write_gguf import BITS
 
 FILE = "quantised.json"
+DELIVERED = "quantised"
+"""The folder of the quantised model, beside ``winner/``."""
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
@@ -68,10 +73,14 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Quantised:
-    """What came out: the board of the two, its folder, and what was lost."""
+    """What came out: the board of the two, its folder, and what was lost.
+
+    `delivered` is the folder of the quantised model; None where it is refused.
+    """
 
     result: Result
     shrinking: Shrinking
+    delivered: Path | None
 
 
 @dataclass(frozen=True)
@@ -104,14 +113,31 @@ def quantise(
 
 
 def shrink(one: Shrinkable, on: Subscriber, command: str = "") -> Quantised:
-    """Measure the row and its quantised form; write ``quantised.json``."""
+    """Measure the row and its quantised form; write ``quantised.json`` and ``quantised/``."""
     result = carry_out(one.prepared, on, command)
     wish = one.prepared.request.wish
     give_up = give_up_of(wish.prefer) if wish.give_up is None else wish.give_up
     board = Board.read(result.folder)
     out = shrinking(board, one.before, one.after, one.bits, one.bytes_before, give_up)
     write_atomic(result.folder / FILE, out.dumps())
-    return Quantised(result, out)
+    return Quantised(result, out, _delivered(result.folder, board.row(one.after), out.refused))
+
+
+def _delivered(folder: Path, row: Row, refused: bool) -> Path | None:
+    """``quantised/`` with the files that answered the test rows; nothing there where refused."""
+    place = folder / DELIVERED
+    if refused or row.saved is None:
+        rmtree(place, ignore_errors=True)  # of an earlier tolerance
+        return None
+    measured = folder / row.saved
+
+    def fill(into: Path) -> None:
+        for path in sorted(measured.rglob("*")):
+            copy = into / path.relative_to(measured)
+            copy.mkdir() if path.is_dir() else link(path, copy)
+
+    write_folder(place, fill)
+    return place
 
 
 def prepare_shrinking(request: Quantisation) -> Shrinkable:

@@ -29,7 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
     for line in (*shrinking_lines(out), *out.notes):
         print(line)
     print(f"\nreport: {output.short(result.folder / 'report.html')}")
-    row = result.board.row(out.after.row)
-    if row.saved:
-        print(f"the quantised model lies in {output.short(result.folder / row.saved)}")
+    if quantised.delivered:
+        print(f"the quantised model lies in {output.short(quantised.delivered)}")
     return result.exit_code or (3 if out.refused else 0)
