@@ -622,6 +622,20 @@ def tables() -> list[Layout]:
             note="end early",
         ),
         Layout(
+            "label first, the same words behind a comma without quotes",
+            group,
+            {
+                "t.csv": joined(
+                    [
+                        ("label", "text"),
+                        *((n, t + ", I said" * (i % 3 > 0)) for i, (t, n) in enumerate(PLAIN)),
+                    ]
+                )
+            },
+            note="10 rows have commas without quotes in a text",
+            first="I want my money back, I said",
+        ),
+        Layout(
             "rows without a text",
             group,
             {"t.csv": joined([HEAD, *PLAIN, ("", "refund"), (" ", "parcel")])},

@@ -44,7 +44,9 @@ def _fits(
         usual = Counter(cells[place].strip() for cells in sound)
         values = Counter(cells[place].strip() for cells in long)
         kinds = usual.keys() | values.keys()
-        few = 2 * len(kinds) <= max(4, len(sound) + len(long))
+        few = 2 * len(kinds) <= max(4, len(sound) + len(long)) and (
+            2 * len(usual) <= max(4, len(sound))
+        )
         again = all(usual[value] or count > 1 for value, count in values.items())
         if not (few and again) and not all(map(str.isdecimal, kinds)):
             return False
