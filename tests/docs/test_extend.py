@@ -93,7 +93,7 @@ def test_the_export_keeps_the_contract_and_is_written_by_its_name(
 
     monkeypatch.setattr(forms, "EXPORTS", {**forms.EXPORTS, **eval("{" + entry + "}")})
     exported = export(tmp_path / "saved", "json-constant", tmp_path / "out", open_models())
-    assert exported == (3, [])
+    assert (exported.checks, exported.differences) == (3, [])
     with pytest.raises(InputError, match="kind constant"):
         export(tmp_path / "saved", "json-ngrams", tmp_path / "none", open_models())
     assert not (tmp_path / "none").exists()

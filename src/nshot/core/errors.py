@@ -11,6 +11,7 @@ NshotError                  exit 1
     DidNotLearn             training left the model no better than it started
     Diverged                the loss stopped being a number
     EndpointFailed          an endpoint did not answer, however often it was asked
+      MoneyEnds             the next request might cost more than a run may still spend
   CannotAdapt               exit 1: a method cannot work here; its row says why
 """
 

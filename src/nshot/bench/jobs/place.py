@@ -98,7 +98,7 @@ class Workplace:
         Raises what the job raises. Its scratch folder stays only where it may be taken up again.
         """
         name = job.name(self.context)
-        self._paid.askers[-1] = self.table.build(job.spec).called if "method" in job.spec else ""
+        self._paid.askers[-1] = self._asker(job)
         try:
             body = kind_of(job.kind)(job, self)
         except FINDINGS as error:
@@ -108,6 +108,11 @@ class Workplace:
         self.store.put(name, job.kind, "ok", body)
         self.clear(name)
         return body
+
+    def _asker(self, job: Job) -> str:
+        """Who is billed for what a job asks: nobody in a folder without a purse (an alignment)."""
+        billed = self._paid.purse is not None and "method" in job.spec
+        return self.table.build(job.spec).called if billed else ""
 
     def clear(self, name: str) -> None:
         """Remove a job's scratch folder."""
