@@ -135,7 +135,7 @@ def documented(heading: str) -> set[str]:
 
 def test_the_board_has_exactly_the_documented_keys(whole: Path) -> None:
     board = board_of(whole)
-    assert set(board) == {"schema", "fingerprint", "task", "rows", "matches", "advice"}
+    assert set(board) == {"schema", "fingerprint", "task", "rows", "matches", "money", "advice"}
     assert set(board["task"]) == documented("task")
     for row in board["rows"]:
         assert set(row) == documented("rows")
