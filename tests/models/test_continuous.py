@@ -112,6 +112,7 @@ def test_each_text_is_what_it_is_alone(
 def passes(models: HFModels, base: ModelRef) -> Iterator[list[int]]:
     """The rows of each pass of the model."""
     rows: list[int] = []
+    models.open(base).generate(["x"], Decoding(1))  # a hook belongs to the view that is mounted
     module = models._resident(base).module
     hook = module.register_forward_pre_hook(
         lambda _, args, given: rows.append(len(given["input_ids"])), with_kwargs=True
