@@ -13,15 +13,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from nshot.board.schema import Board
 from nshot.core import machine
-from table import ROOT, data_folder, line, read, write
+from table import data_folder, line, read, timed, write
 
 METHODS = ("majority", "tfidf_lr", "nearest_mean", "knn", "linear_probe")
 TRAIN, TEST, GOAL = 5400, 500, 60
@@ -46,15 +44,7 @@ def run(folder: Path, *more: str) -> tuple[float, float]:
     command = [sys.executable, "-m", "nshot.cli", "compare", str(train), "--test", str(test),
                "--methods", ",".join(METHODS), "--encoder", "all-minilm-l6-v2",
                "--out", str(folder / "run"), *more]  # fmt: skip
-    start, first = time.perf_counter(), 0.0
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, text=True)  # fmt: skip
-    for text in process.stderr or ():
-        if not first and text.startswith("    "):
-            first = time.perf_counter() - start
-    if process.wait():
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - start, first
+    return timed(command)
 
 
 def table(repeats: int) -> str:

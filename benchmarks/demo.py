@@ -13,16 +13,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from nshot.board.schema import Board, Row
 from nshot.core import machine
 from nshot.core.files import write_atomic
-from table import ROOT, line, write
+from table import ROOT, line, timed, write
 
 MINUTES = "3.5"
 """As in the Makefile."""
@@ -47,15 +45,8 @@ def run(cache: Path, out: Path) -> Run:
     command = [sys.executable, "-m", "nshot.cli", "compare", "examples/support-tickets",
                "--minutes", MINUTES, "--out", str(out)]  # fmt: skip
     environment = {**os.environ, "NSHOT_CACHE": str(cache)}
-    start, first = time.perf_counter(), 0.0
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, text=True)  # fmt: skip
-    for text in process.stderr or ():
-        if not first and text.startswith("    "):
-            first = time.perf_counter() - start
-    if process.wait():
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    ended = Run(first, time.perf_counter() - start, Board.read(out))
+    whole, first = timed(command, environment)
+    ended = Run(first, whole, Board.read(out))
     write_atomic(kept, json.dumps({"first": ended.first, "whole": ended.whole}))
     print(f"{out.name}: {ended.first:.0f} s, {ended.whole:.0f} s", flush=True)
     return ended

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import tarfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,21 @@ def write(script: str, text: str, page: Path = BENCHMARKS, end: str = END) -> No
     before, rest = page.read_text(encoding="utf-8").split(begin)
     _, after = rest.split(end, 1)
     write_atomic(page, f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def timed(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, float]:
+    """Seconds of a run of `nshot compare`, and until its first row; `SystemExit` where it fails."""
+    start, first = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, text=True)  # fmt: skip
+    for text in process.stderr or ():
+        if not first and text.startswith("    "):
+            first = time.perf_counter() - start
+    if process.wait():
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return time.perf_counter() - start, first
 
 
 def checkout(revision: str, into: Path, *folders: str) -> None:

@@ -9,6 +9,7 @@ from prompt_sets import CLEAN, LEAKS, PLANTED, Case
 
 from nshot.data import load
 from nshot.prompts.checks import Draft, Finding, check
+from nshot.prompts.checks.wording import placeholder
 
 EVERY = {**PLANTED, **LEAKS}
 
@@ -32,6 +33,12 @@ def test_a_planted_fault_is_reported(name: str, tmp_path: Path) -> None:
     assert hits, reported
     assert hits[0].do
     assert hits[0].where
+
+
+@pytest.mark.parametrize("text", ["TO DO: describe", "T.B.D.", "to come: TBA", "XXXX", "FIX ME"])
+def test_words_for_what_is_to_come(text: str) -> None:
+    assert placeholder(text)
+    assert placeholder("What is there to do in Daegu?") is None
 
 
 @pytest.mark.parametrize("name", CLEAN)

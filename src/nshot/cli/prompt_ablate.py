@@ -42,11 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.format,
         max(0, arguments.demonstrations),
         arguments.rows,
-        lambda at, of, name: (
-            print(f"[{at + 1}/{of}] without {name}", file=sys.stderr)
-            if at
-            else print(f"[1/{of}] {name}", file=sys.stderr)
-        ),
+        _tell,
     )
     output.note(made.notes)
     print(f"{100 * made.score:.1f} % on {made.rows} labelled rows that it does not show")
@@ -58,3 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"  {interval:18}{part.worth}"
         )
     return 0
+
+
+def _tell(at: int, of: int, name: str) -> None:
+    """Which prompt is asked now: the whole one first."""
+    print(f"[{at + 1}/{of}] {'without ' * (at > 0)}{name}", file=sys.stderr)

@@ -47,7 +47,7 @@ _VAGUE = re.compile(
 _PLACEHOLDER = re.compile(
     r"\{\{?\s*[\w ]*\s*\}?\}|<\s*(?:insert|your|put|add|fill)\b[^>]*>|"
     r"\[\s*(?:insert|your|put|add|fill)\b[^\]]*\]|\[[^\]\n]*(?:여기|입력|작성|내용)[^\]\n]*\]|"
-    r"\bTODO\b|\bTBD\b|\bFIXME\b|\bXXX+\b|lorem ipsum|○○|OOO"
+    r"\bTO[ -]?DO\b|\bT\.?B\.?[DCA]\b|\bFIX[ -]?ME\b|\bX{3,}\b|lorem ipsum|○○|OOO"
 )
 _PERSONA = re.compile(
     r"\byou are (?:an? |the |our )|\bact as\b|\byou(?:'re| work| serve) (?:an? |as )|"
