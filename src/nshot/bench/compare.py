@@ -50,6 +50,7 @@ def compare(
     judge: str | Path | None = None,
     judge_pairs: str | Path | None = None,
     settings: Mapping[str, Mapping[str, object]] | None = None,
+    audit: bool = False,
     out: str | Path | None = None,
     on: Subscriber = ignore,
 ) -> Result:

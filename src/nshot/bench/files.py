@@ -12,9 +12,13 @@ from nshot.bench.history import Verdicts, race_of
 from nshot.bench.jobs.deliver import WINNER
 from nshot.board.details import contested_rows, details
 from nshot.board.schema import Advice, Board, Machine
+from nshot.core.types import Measurement
 from nshot.data.json_lines import write_rows
 from nshot.report import write as write_report
 from nshot.report.card import write_card
+
+ANSWERS = "answers.jsonl"
+"""What the pick answered the test rows, or each row in folds: audits look at it."""
 
 
 @dataclass
@@ -41,5 +45,15 @@ class Files:
         folder = collector.folder(root)
         details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
         write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
+        if measured := pick.measurements.get(facts.largest):
+            write_rows(root / ANSWERS, _answers(advice.pick, measured[0]))
         board.write(root)
         write_report(root)
+
+
+def _answers(name: str, measured: Measurement) -> list[dict[str, Any]]:
+    """A line for each test row that the pick's first draw answered."""
+    return [
+        {"row": name, "id": key, "answer": one.answer, "scores": list(one.scores)}
+        for key, one in zip(measured.ids, measured.predictions, strict=True)
+    ]

@@ -211,6 +211,9 @@ class Request:
             several="again",
         ),
     ] = Field(default_factory=dict)
+    audit: Annotated[bool, Flag("audit the winner once it is delivered (docs/responsible.md)")] = (
+        False
+    )
     out: Annotated[Place | None, Flag("run folder (default runs/TASK)", "DIR")] = None
 
     @property

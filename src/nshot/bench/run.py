@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nshot.bench.audited import audit_winner
 from nshot.bench.collect import Collector
 from nshot.bench.curves import Curves
 from nshot.bench.deliver import Finishing
@@ -185,4 +186,6 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:
             return Result(board, prepared.out, 130)
         if end is not None:
             on(Message(f"failed: {end}"))
-        return Result(board, prepared.out, 3 if end or broken else 0)
+    if prepared.request.audit and end is None:
+        audit_winner(prepared.out, on)
+    return Result(board, prepared.out, 3 if end or broken else 0)

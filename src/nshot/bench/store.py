@@ -8,7 +8,8 @@ DIR/
   vectors/                     of texts, by encoder: encoded once a run
   scratch/<id>/                checkpoints of a job that is not finished
   logs/<id>.log                what a job printed
-  leaderboard.json details.json disagreements.jsonl report.html winner/
+  leaderboard.json details.json disagreements.jsonl answers.jsonl report.html winner/
+  audit/                       what `nshot audit` measured
 """
 
 from __future__ import annotations

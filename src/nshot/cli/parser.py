@@ -12,6 +12,7 @@ from nshot.cli import (
     adapt,
     advise,
     align,
+    audit,
     batch,
     cache_prune,
     cache_stats,
@@ -43,7 +44,7 @@ from nshot.core.errors import nearest
 
 VERBS: tuple[ModuleType, ...] = (
     compare, adapt, align, distil, quantise, predict, batch, serve, extend, export, push, pull,
-    gguf, advise, disagree, episodes, methods, check, models,
+    gguf, advise, audit, disagree, episodes, methods, check, models,
 )  # fmt: skip
 """Each has `ABOUT`, `add(parser)` for its flags and `run(arguments)`, which gives the exit code."""
 GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
@@ -61,6 +62,7 @@ examples:
   nshot compare tickets.csv --dry-run               what that would take on this machine
   nshot compare train.jsonl --test dev.jsonl --shots 4,8,16 --methods linear_probe,few_shot,lora
   nshot advise runs/tickets --prefer serving        decide again, where answers must be cheap
+  nshot audit runs/tickets --slice country           who is served worse, whose answers flip
   nshot disagree runs/tickets unlabelled.csv        which of these to label next
   nshot distil runs/tickets --student tfidf_lr --unlabelled more.csv
   nshot quantise runs/tickets --row lora --bits Q8_0   fewer bytes, and what they cost

@@ -465,6 +465,12 @@ def _table(path: Path, faults: Faults, encoding: str | None) -> Table | None:
     return table
 
 
+def files_of(source: str | Path, test: str | Path | None = None) -> tuple[Path, ...]:
+    """The files of rows that `load` reads; folders of classes are no files of rows."""
+    _, parts = _sources(Path(source), Path(test) if test else None)
+    return tuple(path for path in (parts.train, parts.test) if path is not None and path.is_file())
+
+
 def _sources(source: Path, test: Path | None) -> tuple[TaskFile, Parts]:
     """What is said of the task, where the train rows are, where the test rows are.
 

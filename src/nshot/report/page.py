@@ -20,6 +20,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nshot.audit.carrying_out import AuditReport
+from nshot.audit.words import cell_words, interval
 from nshot.board.matching import in_words
 from nshot.board.schema import (
     Advice,
@@ -68,6 +70,7 @@ _PARTS = (
     ("pictures", "Pictures"),
     ("mistakes", "Mistakes"),
     ("disagree", "Differences"),
+    ("audit", "Audit"),
     ("search", "Search"),
     ("missing", "Not measured"),
     ("doubt", "Doubt"),
@@ -135,8 +138,8 @@ def _columns(board: Board) -> tuple[Column, ...]:
     return (*_COLUMNS[:2], _MONEY, *_COLUMNS[2:]) if paid else _COLUMNS
 
 
-def render(board: Board, details: Details) -> str:
-    """The page of a run; a part that has nothing to show is left out."""
+def render(board: Board, details: Details, audit: AuditReport | None = None) -> str:
+    """The page of a run, with the `audit` of its winner; a part without content is left out."""
     advice, stopped = board.advice, asides(board)
     rows = contest(board)
     everyone = [*rows, *stopped]
@@ -147,6 +150,7 @@ def render(board: Board, details: Details) -> str:
         "standing": [in_words(one) for one in board.matches],
         "task": board.task,
         "advice": advice,
+        "audit": audit,
         "details": details,
         "pick": pick,
         "contest": rows,
@@ -192,6 +196,8 @@ def environment() -> Environment:
     script = _asset("report.js")
     environment.globals.update(
         bins_of=_bins,
+        cell_words=cell_words,
+        interval=interval,
         charts=charts,
         confused=_confused,
         costed=_costed,

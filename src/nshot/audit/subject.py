@@ -1,0 +1,98 @@
+"""What is audited, from a delivered folder or the name of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nshot.audit.contract import Subject
+from nshot.core.errors import Fault, InputError
+from nshot.core.files import RECORD
+from nshot.core.serial import read_json
+from nshot.core.types import Example, ModelRef, Task
+from nshot.data import load as load_rows
+from nshot.data import read_inputs
+from nshot.data.beside import columns_beside
+from nshot.data.inputs import columns_of
+from nshot.models.base import Models
+from nshot.models.catalog import resolve
+from nshot.predictors import load
+from nshot.predictors.calibrated import INNER
+from nshot.predictors.folder import ref_from_json, require_intact
+
+
+def of_folder(place: Path, models: Models, name: str = "") -> Subject:
+    """A predictor's folder: what answers, and the language model that it stands on, if any.
+
+    Raises `InputError` for files that are not as they were saved.
+    """
+    require_intact(place)
+    predictor = load(place, models)
+    ref = language_model_of(place)
+    return Subject(name or place.name, models, predictor.task, predictor, place, ref)
+
+
+def of_model(name: str, models: Models) -> Subject:
+    """A language model by the name that `--model` takes. Raises `ModelNotFound`."""
+    ref = resolve(name, "lm")
+    return Subject(ref.form, models, ref=ref)
+
+
+def language_model_of(place: Path) -> ModelRef | None:
+    """The language model of a predictor's folder with what was put on it; None without one.
+
+    Of one that is calibrated, that inside; of a head on a language model's states, that model. A
+    cascade has several, and none that speaks for it.
+    """
+    if (place / INNER / RECORD).is_file():
+        return language_model_of(place / INNER)
+    record = read_json(place / RECORD)
+    settings = record.get("settings", {})
+    source = settings.get("source")
+    if record.get("kind") in _ASK:
+        return ref_from_json(settings["ref"], place)
+    if isinstance(source, dict) and source.get("source") == "hidden":
+        return ref_from_json(source["ref"], place)
+    return None
+
+
+_ASK = frozenset({"prompted", "decided", "implicit", "rewarded"})
+"""Kinds of predictors whose record names a language model."""
+
+
+def with_data(
+    subject: Subject, path: Path, slices: Sequence[str] = (), encoding: str | None = None
+) -> Subject:
+    """The subject with the rows of a file: labelled where the file has the task's answers.
+
+    Raises `InputError` for a subject without a task, and for a file that has not its columns.
+    """
+    if subject.task is None:
+        problem = "--data for a language model, which has no task"
+        raise InputError(Fault(problem, "rows of a delivered folder's task", "leave --data out"))
+    rows, notes = _rows(subject.task, path, encoding)
+    columns, beside = columns_beside([path], subject.task, rows, encoding)
+    return replace(
+        subject,
+        rows=tuple(rows),
+        predictions={},
+        columns=columns,
+        slices=tuple(slices),
+        notes=(*subject.notes, *notes, *beside),
+    )
+
+
+def _rows(task: Task, path: Path, encoding: str | None) -> tuple[Sequence[Example], Sequence[str]]:
+    """Labelled rows; where the file has no answers, its inputs."""
+    try:
+        kind = None if task.kind == "rank" else task.kind
+        loaded = load_rows(path, text=columns_of(task), kind=kind, encoding=encoding)
+    except InputError:
+        inputs = read_inputs(path, task, encoding)
+        return [Example(name, one) for name, one in inputs], ["the rows of --data have no labels"]
+    if not task.has_labels:
+        return loaded.train, ()
+    known = [row for row in loaded.train if set(row.targets) <= set(task.label_names)]
+    left = len(loaded.train) - len(known)
+    return known, [f"{left} rows of --data have labels that the task does not know"] * bool(left)
