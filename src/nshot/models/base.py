@@ -408,6 +408,12 @@ class LentModel(Lent, LanguageModel):
         """The base alone while the block runs, as a reference: no adapter, no delta, and freed
         weights as they were before training. By reference: nothing is copied."""
 
+    @abstractmethod
+    def as_lent(self) -> AbstractContextManager[None]:
+        """What was lent while the block runs, as a policy's reference: no adapter that was put on
+        or loaded by name is in use, and freed weights are as they were before training; the deltas
+        of the ref stay. Adapters can be used inside. By reference: nothing is copied."""
+
 
 class Lends(Protocol):
     """What lends the base of a model for training."""

@@ -21,16 +21,27 @@ class RewardLogits(LabelLogits):
     It begins at zero: all answers are equally good.
 
     Args:
-        adapted: PEFT's wrapper of a causal language model.
+        adapted: a causal language model, or PEFT's wrapper of one.
     """
 
     def __init__(self, adapted: Any) -> None:
         super().__init__(adapted)
-        output = adapted.get_base_model().get_output_embeddings()
+        output = self._causal.get_output_embeddings()
         width = int(adapted.config.get_text_config().hidden_size)
         head = nn.Linear(width, 1, bias=False, device=output.weight.device)
         nn.init.zeros_(head.weight)
         self.head = head.to(self.dtype)
+
+    @property
+    def _causal(self) -> Any:
+        """The language model under PEFT's wrapper, if it has one."""
+        wrapped = getattr(self.adapted, "get_base_model", None)
+        return self.adapted if wrapped is None else wrapped()
+
+    @property
+    def base_model(self) -> Any:
+        """The body."""
+        return self._causal.base_model
 
     def get_output_embeddings(self) -> Any:
         """The head."""

@@ -97,7 +97,7 @@ def _judging(
     lent.use()
 
     def worth(examples: Sequence[Example], texts: Sequence[str]) -> list[float]:
-        with lent.use(name, alone=not stacked):
+        with lent.as_lent(), lent.use(name, alone=not stacked):
             return rewarded.worth(_answered(examples, texts), lent)
 
     return worth

@@ -123,7 +123,7 @@ class Explorer:
     """A policy on a lent base, asked for answers; the reference is what is lent, without it.
 
     Args:
-        policy: PEFT's model, its adapter in use.
+        policy: PEFT's model, its adapter in use; or the lent module, its weights free.
         reader: reads rows with it, under whatever is in use.
         examples, prompts: what is asked, and how it is put.
         reward: what an answer is worth.
@@ -151,7 +151,7 @@ class Explorer:
         examples = [self.examples[numbers[one.prompt]] for one in written]
         worth = rewards(self.reward, examples, [one.text.strip() for one in written])
         model = Likelihoods(self.reader, how.temperature)
-        with evaluating(self.policy), self.lent.use():
+        with evaluating(self.policy), self.lent.as_lent():
             reference = logprobs(model, [one.row for one in written])
         return Answers(written, worth, reference)
 

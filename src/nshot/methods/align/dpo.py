@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from nshot.core.types import Cost, ModelRef, Shots, Task
+from nshot.methods.align.any_part import AnyPart
 from nshot.methods.align.preferring import Preferring, asked_pairs, with_two_answers
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.peft.lora import LowRank
 from nshot.methods.trained import Trained
 from nshot.predictors.base import Predictor
 from nshot.predictors.implicit import Implicit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nshot.training.loop import Objective
 
 
-class DPO(Preferring, LowRank, Trained):
+class DPO(Preferring, AnyPart, Trained):
     """A policy that prefers what people prefer, without a reward model and without sampling.
 
     Rafael Rafailov, Archit Sharma, Eric Mitchell, Stefano Ermon, Christopher D. Manning, Chelsea
@@ -29,9 +29,9 @@ class DPO(Preferring, LowRank, Trained):
 
     ``-log sigmoid(beta * ((log pi - log ref)(better) - (log pi - log ref)(worse)))``, averaged over
     all pairs of a prompt's answers. The reference is the model as it was lent, the policy an
-    adapter on it: one base in memory. The reference is asked once.
+    adapter on it, or its own weights set free: one base in memory. The reference is asked once.
 
-    Settings besides those of `Preferring`, of `LowRank` and of `Trained`:
+    Settings besides those of `Preferring`, of `AnyPart` and of `Trained`:
 
     Args:
         beta: what a step away from the reference counts: the smaller, the further the policy goes.

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
 from nshot.core.files import content_hash, write_folder
-from nshot.core.types import Cost, Delta, Kind, ModelRef, Rung, Shots, Task, Trains
+from nshot.core.types import Cost, Delta, Kind, ModelRef, Rung, Shots, Task
+from nshot.methods.align.any_part import AnyPart
 from nshot.methods.contract import Brief, Method, Workbench
-from nshot.methods.peft.lora import LowRank
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of
 from nshot.methods.spec import spec
 from nshot.methods.table import Nested
@@ -22,6 +22,8 @@ from nshot.models.base import Ability
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import Format, render
+from nshot.training.parts.adapter import NamedAdapter
+from nshot.training.recipe import Part
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,14 +46,15 @@ _SAMPLED = 6.0
 _CHOSEN_REWARD = "reward: [{length: {most: 20}}]"
 
 
-class Exploring(LowRank, Method):
+class Exploring(AnyPart, Method):
     """A policy that answers prompts, is told what its answers are worth, and answers better.
 
-    The policy is a LoRA adapter; its reference is the model without it: one base in memory. The
-    prompts are the shots' inputs; their answers are looked at by the task's ``reward`` alone. What
-    an answer ends in is part of it, so that the policy learns to stop.
+    The policy is a LoRA adapter, or the model's own weights set free; its reference is the model
+    as it was: one base in memory. The prompts are the shots' inputs; their answers are looked at by
+    the task's ``reward`` alone. What an answer ends in is part of it, so that the policy learns to
+    stop.
 
-    Settings of all, besides those of `LowRank`:
+    Settings of all, besides those of `AnyPart`:
 
     Args:
         updates: rounds of sampling and learning.
@@ -70,7 +73,6 @@ class Exploring(LowRank, Method):
     rung: ClassVar[Rung] = "align"
     kinds: ClassVar[frozenset[Kind]] = frozenset({"generate"})
     needs: ClassVar[frozenset[Ability]] = frozenset({"score", "generate", "train"})
-    trains: ClassVar[Trains] = "adapter"
     fast: ClassVar[bool] = False
     version: ClassVar[int] = 1
     search_folds: ClassVar[int] = 2
@@ -87,6 +89,12 @@ class Exploring(LowRank, Method):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     start: Nested | None = None
     format: Format = "chat"
+
+    def part(self, task: Task, shots: Shots, seed: int) -> Part:
+        """LoRA's matrices beside other adapters on the lent base; or the weights."""
+        if self.learn == "weights":
+            return super().part(task, shots, seed)
+        return NamedAdapter(_POLICY, self.config)
 
     @property
     @abstractmethod
@@ -191,7 +199,7 @@ class Exploring(LowRank, Method):
         ref: ModelRef,
         bench: Workbench,
     ) -> Delta:
-        """The adapter that was learned, or the last one within the limits."""
+        """What was learned, or the last of it within the limits."""
         from nshot.models.base import Decoding
         from nshot.training.forward import reader
         from nshot.training.rollouts import probe
@@ -200,9 +208,11 @@ class Exploring(LowRank, Method):
         examples = shots.labelled
         prompts = [render(task, self.format, example.input) for example in examples]
         how = Decoding(self.max_tokens, self.temperature, bench.seed)
-        with bench.models.lend(ref) as lent:
+        part = self.part(task, shots, bench.seed)
+        free = part.free(bench.models.open(ref).facts)
+        with bench.models.lend(ref, free=free) as lent:
             reward = judging(lent)
-            policy = lent.add(_POLICY, self.config(lent), bench.seed)
+            policy = part.put_on(lent, bench.seed)
             reads = reader(policy, probe(lent, prompts[:_ASKED]), None, lent.device)
             explorer = Explorer(
                 lent, policy, reads, examples, prompts, reward, how, states=self.has_critic
@@ -226,7 +236,7 @@ class Exploring(LowRank, Method):
             learner,
             limits,
             rows=lambda answers: self.rows(learner, model, answers),
-            keep=lambda: _save(explorer, good),
+            keep=lambda: self._save(task, explorer, good),
             identity=identity,
         )
         if beside := self.beside(task, explorer, bench):
@@ -239,9 +249,22 @@ class Exploring(LowRank, Method):
         _require_better(Look(*learner.looks[0].tolist()) if stopped else before, after, stopped)
         bench.note(f"before: {before}; after: {after}")
         if not stopped:
-            return _save(explorer, bench.folder / "adapter")
+            return self._save(task, explorer, bench.folder / "learned")
         bench.note(f"stopped, and the policy of the update before taken: {stopped}")
-        return _delta(good)
+        return self._delta(good)
+
+    def _save(self, task: Task, explorer: Explorer, folder: Path) -> Delta:
+        """The policy as it is, in a folder that is there whole or not at all."""
+        part = self.part(task, Shots(), 0)
+        write_folder(folder, lambda draft: part.save(explorer.lent, explorer.policy, draft))
+        return self._delta(folder)
+
+    def _delta(self, folder: Path) -> Delta:
+        """What `_save` wrote."""
+        if self.learn == "weights":
+            place = folder / "weights"
+            return Delta("weights", str(place), content_hash(place))
+        return Delta("peft", str(folder / _POLICY), content_hash(folder / _POLICY))
 
     def _train(self, rounds: Rounds[Any], model: Any, good: Path, bench: Workbench) -> str:
         """Go through all rounds; why they stopped early, or "".
@@ -268,7 +291,7 @@ class Exploring(LowRank, Method):
             checkpoints.forget()
             return str(error)
         except InputError as error:
-            raise _with_place(error, good) from error
+            raise _with_place(error, Path(self._delta(good).folder)) from error
         bench.learned(trace.losses, (), rounds.looks)
         checkpoints.forget()
         return ""
@@ -307,23 +330,11 @@ def _look(explorer: Explorer) -> Look:
     return explorer.answers(numbers, max(1, _ASKED // count), "look").look
 
 
-def _save(explorer: Explorer, folder: Path) -> Delta:
-    """The policy as it is, in a folder that is there whole or not at all."""
-    from nshot.training.parts.adapter import save_adapter
-
-    write_folder(folder, lambda draft: save_adapter(explorer.lent, explorer.policy, draft, _POLICY))
-    return _delta(folder)
-
-
-def _delta(folder: Path) -> Delta:
-    return Delta("peft", str(folder / _POLICY), content_hash(folder / _POLICY))
-
-
 def _with_place(error: InputError, good: Path) -> InputError:
     """The faults, each of which says where the last good policy lies."""
     if not good.exists():
         return error
-    kept = f"the policy before that is kept in {good / _POLICY}"
+    kept = f"the policy before that is kept in {good}"
     return InputError([replace(f, do=f"{f.do}; {kept}" if f.do else kept) for f in error.faults])
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from nshot.core.types import Cost, ModelRef, Shots, Task
+from nshot.methods.align.any_part import AnyPart
 from nshot.methods.align.preferring import Preferring, asked_pairs, with_two_answers
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.peft.lora import LowRank
 from nshot.methods.trained import Trained
 from nshot.predictors.base import Predictor
 from nshot.predictors.implicit import Implicit
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from nshot.training.loop import Objective
 
 
-class KTO(Preferring, LowRank, Trained):
+class KTO(Preferring, AnyPart, Trained):
     """A policy that writes rather what was liked, from a yes or no to single answers.
 
     Kawin Ethayarajh, Winnie Xu, Niklas Muennighoff, Dan Jurafsky, Douwe Kiela. "KTO: Model
     Alignment as Prospect Theoretic Optimization", 2024, equation 8.
     https://arxiv.org/abs/2402.01306
 
-    The reference is the model as it was lent, the policy an adapter on it: one base in memory. Of
-    a prompt with several graded answers those above their mean count as liked, those below not.
+    The reference is the model as it was lent, the policy an adapter on it, or its own weights set
+    free: one base in memory. Of a prompt with several graded answers those above their mean count
+    as liked, those below not.
 
-    Settings besides those of `Preferring`, of `LowRank` and of `Trained`; `batch_size` counts
+    Settings besides those of `Preferring`, of `AnyPart` and of `Trained`; `batch_size` counts
     answers:
 
     Args:

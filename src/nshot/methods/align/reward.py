@@ -10,40 +10,49 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from nshot.core.types import Cost, Delta, ModelRef, Shots, Task
+from nshot.methods.align.any_part import AnyPart
 from nshot.methods.align.preferring import Preferring, asked_pairs, with_two_answers
 from nshot.methods.contract import Brief, Workbench
-from nshot.methods.peft.lora import LowRank
 from nshot.methods.trained import Trained
-from nshot.models.base import Ability, Lent
+from nshot.models.base import Ability, Lent, ModelFacts
 from nshot.predictors.base import Predictor
 from nshot.predictors.rewarded import trained_reward
-from nshot.training.parts.adapter import Adapter
-from nshot.training.recipe import Data
+from nshot.training.recipe import Data, Part
 
 if TYPE_CHECKING:
     from nshot.training.loop import Objective
 
 
 @dataclass(frozen=True)
-class RewardHead(Adapter):
-    """A head of one number at zero, and the adapter in the body under it."""
+class RewardHead(Part):
+    """A head of one number at zero, and another part in the body under it."""
+
+    under: Part
+
+    def free(self, model: ModelFacts) -> tuple[str, ...]:
+        """Those of the part under it."""
+        return self.under.free(model)
+
+    def room(self, lent: Lent, context: int) -> int:
+        """What the part under it leaves."""
+        return self.under.room(lent, context)
 
     def put_on(self, lent: Lent, seed: int) -> Any:
         """The lent body under the head."""
         from nshot.nets.reward_head import RewardLogits
 
-        return RewardLogits(super().put_on(lent, seed))
+        return RewardLogits(self.under.put_on(lent, seed))
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
-        """PEFT's own folder of the adapter, and the head beside it."""
+        """The folder of the part under it, and the head beside it."""
         from nshot.nets.reward_head import save_head
 
-        delta = super().save(lent, module.adapted, folder)
+        delta = self.under.save(lent, module.adapted, folder)
         save_head(module, folder)
         return delta
 
 
-class Reward(Preferring, LowRank, Trained):
+class Reward(Preferring, AnyPart, Trained):
     """A linear head on the last token's state, and LoRA under it, taught by comparisons.
 
     Long Ouyang et al. "Training language models to follow instructions with human feedback", 2022,
@@ -55,7 +64,7 @@ class Reward(Preferring, LowRank, Trained):
     ``-log sigmoid(r(better) - r(worse))``, averaged over all pairs of a prompt's answers, which are
     in one batch. width parameters are trained beside LoRA's.
 
-    Settings besides those of `Preferring`, of `LowRank` and of `Trained`:
+    Settings besides those of `Preferring`, of `AnyPart` and of `Trained`:
 
     Args:
         margin: by how much the better answer is to be ahead, times the difference of the grades
@@ -75,8 +84,8 @@ class Reward(Preferring, LowRank, Trained):
     ties: Literal["drop", "half"] = "drop"
 
     def part(self, task: Task, shots: Shots, seed: int) -> RewardHead:
-        """LoRA's matrices and the head."""
-        return RewardHead(self.name, self.config)
+        """The head, and what learns under it."""
+        return RewardHead(super().part(task, shots, seed))
 
     def data(self, task: Task, shots: Shots, seed: int) -> Data[Any]:
         """Every prompt with all its answers, each read through its end."""
@@ -92,7 +101,7 @@ class Reward(Preferring, LowRank, Trained):
         return RankedAnswers(self.margin)
 
     def predictor(self, task: Task, shots: Shots, bench: Workbench, ref: ModelRef) -> Predictor:
-        """The trained head on the states of the model with its LoRA, its zero measured."""
+        """The trained head on the states of the model under it, its zero measured."""
         return trained_reward(task, bench.models, ref, self.format).normalised(shots.labelled)
 
     def forecast(self, brief: Brief) -> Cost:

@@ -45,6 +45,7 @@ class HFLent(HFLanguageModel, LentModel):
         self._is_alone = False
         self._is_bare = False
         self._freed = [parameters[name] for name in freed]
+        self._untrained = [parameter.data for parameter in self._freed]
         for parameter in self._freed:
             parameter.data = parameter.data.clone()
         self._switch(())
@@ -124,6 +125,19 @@ class HFLent(HFLanguageModel, LentModel):
         finally:
             now.restore()
             self._is_bare = False
+
+    @contextmanager
+    def as_lent(self) -> Iterator[None]:
+        """Without what learns, while the block runs."""
+        now = [parameter.data for parameter in self._freed]
+        with self.use():
+            for parameter, data in zip(self._freed, self._untrained, strict=True):
+                parameter.data = data
+            try:
+                yield
+            finally:
+                for parameter, data in zip(self._freed, now, strict=True):
+                    parameter.data = data
 
     def _switch(self, names: Sequence[str], alone: bool = False) -> None:
         """Make the ref's own adapters and `names` those in use, and say which parameters learn."""

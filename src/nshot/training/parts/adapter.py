@@ -60,6 +60,21 @@ class Adapter(Part):
         return save_adapter(lent, module, folder / "adapter")
 
 
+@dataclass(frozen=True)
+class NamedAdapter(Adapter):
+    """As `Adapter`, on a lent base under its own name, where others can stand beside it."""
+
+    def put_on(self, lent: Lent, seed: int) -> Any:
+        """PEFT's model, the adapter in use; see `LentModel.add`."""
+        if not isinstance(lent, LentModel):
+            raise CannotAdapt(f"{self.name} stands on a language model")
+        return lent.add(self.name, self.config(lent), seed)
+
+    def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
+        """PEFT's own folder, of its name."""
+        return save_adapter(lent, module, folder, self.name)
+
+
 def save_adapter(lent: Lent, module: Any, target: Path, name: str = "default") -> Delta:
     """The adapter `name` of PEFT's model in its own folder: `target`, or `target` / `name`."""
     base = Path(lent.ref.name)

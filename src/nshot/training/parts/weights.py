@@ -27,9 +27,10 @@ class Weights(Part):
 
     def save(self, lent: Lent, module: Any, folder: Path) -> Delta:
         """The changed tensors under their names in the model, nothing else."""
-        names = set(lent.trained)
-        changed = {name: p for name, p in module.named_parameters() if name in names}
-        return save_weights(changed, folder)
+        # Under an adapter PEFT calls a matrix its adapter's base layer.
+        named = ((n.replace(".base_layer.", "."), p) for n, p in lent.module.named_parameters())
+        trained = set(lent.trained)
+        return save_weights({name: p for name, p in named if name in trained}, folder)
 
 
 def save_weights(changed: Mapping[str, Any], folder: Path) -> Delta:
