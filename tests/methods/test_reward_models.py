@@ -86,6 +86,20 @@ def test_it_says_on_the_lent_base_what_it_says_as_delivered(
     assert learning == {"policy"}, "the policy is in use again, and alone learns"
 
 
+def test_a_policy_of_its_own_weights_is_judged_by_the_base_s(
+    rewarded: Rewarded, folder: Path, llama: ModelRef
+) -> None:
+    models = open_models()
+    with models.lend(llama, free=("model.layers.*",)) as lent:
+        function = judge(judged(folder), models, lent, unheard)
+        before = {n: p.requires_grad for n, p in lent.module.named_parameters()}
+        weight = lent.module.model.layers[1].mlp.down_proj.base_layer.weight
+        weight.data.mul_(3.0)  # what was learned so far
+        np.testing.assert_allclose(function(ROWS, TEXTS), expected(rewarded), atol=1e-4)
+        assert {n: p.requires_grad for n, p in lent.module.named_parameters()} == before
+        assert before["model.layers.1.mlp.down_proj.base_layer.weight"]
+
+
 def test_on_a_policy_that_began_elsewhere_it_stands_without_what_the_policy_began_from(
     rewarded: Rewarded, folder: Path, llama: ModelRef, tmp_path: Path
 ) -> None:
