@@ -1,6 +1,6 @@
 """What adapting does to the biases of a language model: known sets before and after, in pairs.
 
-    python benchmarks/responsible.py [--rows 120] [--folder runs/responsible] [--only base,sst2.lora]
+    python benchmarks/responsible.py [--rows 120] [--folder DIR] [--only base,sst2.lora]
     python benchmarks/responsible.py --page
 
 SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, the upper four blocks, instruction
@@ -82,9 +82,18 @@ def adapted(model: str, folder: Path) -> Path:
     place = folder / "models" / model
     if not (place / "nshot.json").is_file():
         task, method = model.split(".")
-        command = [sys.executable, "-m", "nshot.cli", "adapt", str(data_folder() / task / "train.jsonl"),
-                   "--text", "text", "--label", "label", "--shots", str(SHOTS), *METHODS[method],
-                   "--out", str(place)]  # fmt: skip
+        rows = data_folder() / task / "train.jsonl"
+        command = [sys.executable, "-m", "nshot.cli", "adapt", str(rows), *METHODS[method]]
+        command += [
+            "--text",
+            "text",
+            "--label",
+            "label",
+            "--shots",
+            str(SHOTS),
+            "--out",
+            str(place),
+        ]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return place
 
