@@ -13,7 +13,7 @@ from tiny import tiny_llama
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
 SCRIPTS = (
     "ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head", "fewer_layers",
-    "qat",
+    "qat", "pattern_tuning",
 )  # fmt: skip
 KEPT = {
     "bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors",

@@ -131,7 +131,7 @@ def test_a_method_adapts_and_its_predictor_answers(
 ) -> None:
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
     rates |= dict.fromkeys(("instruct_full", "reward", "dpo", "kto", "fewer_layers"), 5e-3)
-    rates["qat"] = 1e-2
+    rates |= {"qat": 1e-2, "pattern_tuning": 5e-3}
     rates["llama_adapter"] = 5e-2
     encoder = resolve("fake:encoder", "encoder")
     if name == "setfit":  # the one that trains an encoder: it needs weights

@@ -54,6 +54,7 @@ WHERE: Mapping[str, str] = {
     "qlora": "nshot.methods.peft.qlora:QLoRA",
     "lora_head": "nshot.methods.peft.lora_head:LoRAHead",
     "full": "nshot.methods.finetune.full:FullFineTuning",
+    "pattern_tuning": "nshot.methods.finetune.pattern_tuning:PatternTuning",
     "instruct": "nshot.methods.finetune.instruct:Instruct",
     "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
     "reward": "nshot.methods.align.reward:Reward",

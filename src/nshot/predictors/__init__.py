@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "described": "nshot.predictors.described:Described",
     "from_support": "nshot.predictors.from_support:FromSupport",
     "prompted": "nshot.predictors.prompted:Prompted",
+    "pattern_vote": "nshot.predictors.pattern_vote:PatternVote",
     "decided": "nshot.predictors.decided:Decided",
     "ranker": "nshot.predictors.ranker:Ranker",
     "by_length": "nshot.predictors.by_length:ByLength",

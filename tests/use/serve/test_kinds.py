@@ -31,9 +31,12 @@ from nshot.predictors.cascade import Cascade
 from nshot.predictors.decided import Decided
 from nshot.predictors.folder import read
 from nshot.predictors.implicit import Implicit
+from nshot.predictors.pattern_vote import PatternVote
+from nshot.predictors.prompted import Prompted
 from nshot.predictors.replayed import Replayed
 from nshot.predictors.rewarded import Rewarded
 from nshot.predictors.to_a_person import ToAPerson
+from nshot.prompts.patterns import Pattern
 from toys import Bench
 
 FILMS = Task("films", "classify", (Label("good"), Label("bad")))
@@ -90,6 +93,16 @@ BY_HAND: Mapping[str, Callable[[], Predictor]] = {
     "implicit": lambda: Implicit(RANKS, open_models(), SCORER, "plain", 0.1),
     "replayed": lambda: Replayed(
         FILMS, "hosted", {exact(one): Prediction("good", (-0.1, -2.4)) for one in asked_texts()}
+    ),
+    "pattern_vote": lambda: PatternVote(
+        FILMS,
+        tuple(
+            Prompted(view.task, open_models(), SCORER, view.format, ROWS[:2])
+            for view in (
+                Pattern().view(FILMS, "plain"),
+                Pattern(answer="평").view(FILMS, "instruction"),
+            )
+        ),
     ),
     "stacked": lambda: TABLE.build({"method": "stacked", "of": {"method": "few_shot"}}).adapt(
         FILMS, Shots(ROWS), _bench(Path())
