@@ -200,10 +200,8 @@ def page() -> str:
              "build s", "answer s", "tokens"),
         "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]  # fmt: skip
-    for board in BOARDS:
-        for variant in VARIANTS:
-            if records := made.get((board, variant)):
-                lines.append(_row(board, variant, records, made))
+    pairs = [(board, variant) for board in BOARDS for variant in VARIANTS]
+    lines += [_row(*pair, made[pair], made) for pair in pairs if pair in made]
     absent = [cell.path.stem for cell in cells(list(BOARDS)) if not _there(cell, made)]
     count = sum(map(len, made.values()))
     text = "\n".join(lines)
