@@ -57,8 +57,10 @@ class LabelCompetition:
         logits = model.logits(each)
         targets = logits.new_tensor([t for row in each for t in row.targets]).long()
         tokens = -functional.cross_entropy(logits, targets, reduction="none")
-        likely = torch.stack([p.sum() for p in tokens.split([len(row.points) for row in each])])
-        parts = likely.split([len(contest.rows) for contest in rows])
+        likely = torch.stack(
+            [part.sum() for part in torch.split(tokens, [len(row.points) for row in each])]
+        )
+        parts = torch.split(likely, [len(contest.rows) for contest in rows])
         losses = [
             functional.cross_entropy(part[None], part.new_tensor(contest.shares)[None])
             for part, contest in zip(parts, rows, strict=True)
