@@ -96,7 +96,8 @@ class Subject:
     `predictions` are answers to `rows` that are known already, by id: of folds, each by a model
     that did not learn from the row. `columns` holds further columns of the data, each cell by the
     row's id, and `slices` the names of those that were asked for. `ref` is the language model with
-    what was put on it, `members` the other rows of its board. `measured` is the pick's row of the
+    what was put on it, `against` what it is compared with in place of its own base, `sets` the
+    folder of known sets, `members` the other rows of its board. `measured` is the pick's row of the
     board, as JSON.
     """
 
@@ -113,6 +114,8 @@ class Subject:
     slices: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
+    against: ModelRef | None = None
+    sets: Path | None = None
     notes: tuple[str, ...] = ()
     seed: int = 0
 

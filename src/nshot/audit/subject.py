@@ -20,6 +20,7 @@ from nshot.models.catalog import resolve
 from nshot.predictors import load
 from nshot.predictors.calibrated import INNER
 from nshot.predictors.folder import ref_from_json, require_intact
+from nshot.use.ready import delivered
 
 
 def of_folder(place: Path, models: Models, name: str = "") -> Subject:
@@ -37,6 +38,21 @@ def of_model(name: str, models: Models) -> Subject:
     """A language model by the name that `--model` takes. Raises `ModelNotFound`."""
     ref = resolve(name, "lm")
     return Subject(ref.form, models, ref=ref)
+
+
+def reference(name: str) -> ModelRef:
+    """The language model that another is compared with: of a delivered folder, or by its name.
+
+    Raises `InputError` for a folder whose predictor asks none, `ModelNotFound` for another name.
+    """
+    place = delivered(Path(name)) if Path(name).is_dir() else Path(name)
+    if not (place / RECORD).is_file():
+        return resolve(name, "lm")
+    ref = language_model_of(place)
+    if ref is None:
+        problem = f"--against {name}, which asks no language model"
+        raise InputError(Fault(problem, "a folder of an adapted model, or a model's name"))
+    return ref
 
 
 def language_model_of(place: Path) -> ModelRef | None:

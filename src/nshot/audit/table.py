@@ -10,6 +10,8 @@ from nshot.core.errors import Fault, InputError, nearest
 
 AUDITS: Mapping[str, str] = {
     "calibration": "nshot.audit.calibration:Restated",
+    "change": "nshot.audit.change.audit:Change",
+    "sets": "nshot.audit.sets.audit:KnownSets",
 }
 """Name -> module and class."""
 

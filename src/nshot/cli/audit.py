@@ -37,6 +37,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--slice", metavar="COLUMN", dest="slices", action="append", default=[],
         help="a further column of the rows' file to look at slice by slice; repeatable",
     )  # fmt: skip
+    parser.add_argument(
+        "--sets", metavar="FOLDER",
+        help="known sets of biases, each in a folder of its name (docs/responsible.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against", metavar="DIR|MODEL",
+        help="what the model is compared with (default: the base that it was made of)",
+    )  # fmt: skip
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
         "--out", metavar="FOLDER",
@@ -78,7 +86,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
     """What was named: a run, a folder that answers, or else a language model."""
     from dataclasses import replace
 
-    from nshot.audit.subject import of_folder, of_model, with_data
+    from nshot.audit.subject import of_folder, of_model, reference, with_data
     from nshot.bench.audited import is_run, subject_of
     from nshot.core.files import RECORD
     from nshot.models import open_models
@@ -91,6 +99,11 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         subject = of_folder(place, models)
     else:
         subject = of_model(arguments.subject, models)
+    subject = replace(
+        subject,
+        sets=Path(arguments.sets) if arguments.sets else None,
+        against=reference(arguments.against) if arguments.against else None,
+    )
     if arguments.data:
         data = Path(arguments.data)
         return with_data(subject, data, arguments.slices, arguments.encoding)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nshot.models.base import LanguageModel
+from nshot.models.base import Floats, LanguageModel
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,17 @@ def _right(model: LanguageModel) -> tuple[bool, ...]:
 
 
 def _nats_per_token(model: LanguageModel) -> float:
-    """A paragraph is the answer to nothing: its first token follows the start token."""
+    nats, tokens = paragraph_sums(model).sum(axis=0)
+    return float(nats / tokens)
+
+
+def paragraph_sums(model: LanguageModel) -> Floats:
+    """(paragraphs, 2) negative log-likelihood of each paragraph, and its tokens.
+
+    A paragraph is the answer to nothing: its first token follows the start token. Raises as
+    `general` does.
+    """
     texts = [one.text for one in paragraphs()]
     scores = model.logprobs([""] * len(texts), [[text] for text in texts])
     (start,) = model.count([""])
-    tokens = sum(score.tokens_in - start for score in scores)
-    return -float(sum(score.logprobs[0] for score in scores)) / tokens
+    return np.array([(-one.logprobs[0], one.tokens_in - start) for one in scores])
