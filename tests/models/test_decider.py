@@ -17,8 +17,10 @@ from nshot.models.catalog import resolve
 from nshot.models.decisions.decider import Decider
 from nshot.models.decisions.decisions_engine import Decisions
 from nshot.models.openai.endpoint import Limits
+from nshot.models.prices import Price
 from nshot.models.systemone.systemone_engine import SystemOne
-from nshot.models.wrap.kept_replies import KeptReplies, Replies
+from nshot.models.wrap.kept_answers import KeptAnswers
+from nshot.models.wrap.kept_replies import Replies
 from nshot.models.wrap.purse import Purse
 from nshot.testing.engine import check_engine
 
@@ -190,8 +192,8 @@ def test_requests_run_beside_each_other_and_no_more_than_are_allowed() -> None:
 def test_what_was_answered_is_paid_once_whatever_comes_between(tmp_path: Path) -> None:
     requests = [TypedRequest(f"a red bus {i % 5}", (COLOURS,)) for i in range(8)]
 
-    def kept() -> KeptReplies:
-        return KeptReplies(open_models(), tmp_path / "replies.sqlite")
+    def kept() -> KeptAnswers:
+        return KeptAnswers(open_models(), tmp_path / "replies.sqlite")
 
     with deciding() as service:
         stream = kept().open(service.ref()).replies(requests)
@@ -213,11 +215,15 @@ def test_what_was_answered_is_paid_once_whatever_comes_between(tmp_path: Path) -
 def test_failures_are_not_kept(tmp_path: Path) -> None:
     mind = Mind(breaks="bus")
     with deciding(mind) as service:
-        lm = KeptReplies(open_models(), tmp_path / "r.sqlite").open(service.ref())
+        lm = KeptAnswers(open_models(), tmp_path / "r.sqlite").open(service.ref())
         with pytest.raises(EndpointFailed):
             Decider(service.ref(), SystemOne(), QUICK).decide([RED])
         mind.breaks = ""
         assert isinstance(lm.decide([RED])[0], Reply)
+
+
+def purse(service: Service, money: float) -> Purse:
+    return Purse({service.ref().name: Price(100.0, 0.0)}, money)
 
 
 def test_a_purse_asks_for_nothing_that_might_cost_more_than_is_left(tmp_path: Path) -> None:
@@ -225,7 +231,7 @@ def test_a_purse_asks_for_nothing_that_might_cost_more_than_is_left(tmp_path: Pa
     with deciding() as service:
         each = []
         for money in (1e-9, 0.02, 1.0):
-            kept = KeptReplies(open_models(), tmp_path / "r.sqlite", Purse(100.0, 0.0, money))
+            kept = KeptAnswers(open_models(), tmp_path / "r.sqlite", purse(service, money))
             kept.askers[-1] = "decide"
             model = kept.open(service.ref())
             if money < 1:

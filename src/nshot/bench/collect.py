@@ -20,7 +20,7 @@ from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
-from nshot.bench.purses import Requests, all_requests, money_cell, spent_by
+from nshot.bench.purses import Requests, all_requests, money_cell, spent_by, unpriced
 from nshot.bench.race import Racing
 from nshot.bench.rounds import Measuring, Race, Rounds, Runner, Step
 from nshot.bench.setting import in_order
@@ -31,6 +31,7 @@ from nshot.board.matching import matches
 from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.board.words import trial_words
+from nshot.board.writing import KEY, together
 from nshot.core.errors import RunFailed
 from nshot.core.types import Measurement, Split
 from nshot.methods.contract import Method
@@ -126,17 +127,18 @@ class Collector:
         return all_requests(self.ladder)
 
     def _with_money(self, board: Board) -> Board:
-        """The board with what was paid."""
-        cell = money_cell(self.ladder, self._requests)
-        if cell is None:
-            return board
-        spent = spent_by(self.ladder)
-        rows = [
-            row.model_copy(update={"spent_money": spent[row.name]})
-            if row.in_contest and row.name in spent
-            else row
-            for row in board.rows
-        ]
+        """The board with what was paid, and what is not known of it."""
+        cell, spent = money_cell(self.ladder, self._requests), dict[str, float]()
+        if cell is not None:
+            spent = spent_by(self.ladder)
+        words = unpriced(self.ladder)
+        rows = []
+        for row in board.rows:
+            if row.in_contest and row.name in spent:
+                row = row.model_copy(update={"spent_money": spent[row.name]})
+            if row.is_measured and row.name in words:
+                row = row.model_copy(update={"notes": (*row.notes, words[row.name])})
+            rows.append(row)
         return board.model_copy(update={"money": cell, "rows": tuple(rows)})
 
     def collect(self) -> Collected:
@@ -409,11 +411,18 @@ class Collector:
         return Verdicts(name, reason="the judge did not answer" if broken else "not asked")
 
 
+def _writing(parts: Sequence[Measurement]) -> dict[str, Any]:
+    """How the answers of all parts were written, under its key; {} where nobody says."""
+    cell = together(part.extra.get(KEY, {}) for part in parts)
+    return {} if cell is None else {KEY: cell.model_dump(mode="json")}
+
+
 def in_parts(parts: Sequence[Measurement]) -> Measurement:
     """The first answers of a predictor and its further ones as one measurement."""
     whole = joined([Answered(p.ids, p.predictions, p.statistics, p.use) for p in parts])
     return replace(
         parts[0],
+        extra={**parts[0].extra, **_writing(parts)},
         ids=whole.ids,
         predictions=whole.predictions,
         statistics=whole.statistics,
@@ -437,6 +446,7 @@ def out_of_fold(parts: Sequence[Measurement]) -> Measurement:
         **({"calibration": calibration} if calibration else {}),
         **({"beside": beside} if beside else {}),
         **({"near": near} if near else {}),
+        **_writing(parts),
     }
     return replace(
         parts[0],

@@ -43,6 +43,7 @@ def compare(
     refit_on_all: bool = False,
     minutes: float | None = None,
     money: float | None = None,
+    prices: str | Path | None = None,
     workers: int | None = None,
     prefer: Preference = "balanced",
     give_up: float | None = None,

@@ -113,7 +113,7 @@ def prepare(
         places = places_of(methods)
     except InputError as error:
         faults = [*error.faults, *faults]
-    faults += purse_faults(methods, request.money) if methods else []
+    faults += purse_faults(methods, request) if methods else []
     faults += [*_format_faults(task, methods), *_judge_faults(request, task)]
     out = Path(request.out or Path("runs") / task.name)
     faults += [*row_faults(request, task, also, rows), *_folder_faults(out, rows)]

@@ -1,4 +1,4 @@
-"""What models that decide cost a run: forecast, limited by `--money`, and added up."""
+"""What models behind endpoints cost a run: forecast, limited by `--money`, and added up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nshot.bench.search import ASKED, open_settings
-from nshot.board.schema import MoneyCell
-from nshot.core.errors import Fault, NshotError
+from nshot.bench.written import written_money
+from nshot.board.schema import MoneyCell, PriceCell
+from nshot.core.errors import Fault, InputError, NshotError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json, to_data
-from nshot.core.types import Example, Shots
+from nshot.core.types import Example, ModelRef, Shots
 from nshot.data.drawing import sample
 from nshot.methods.compose.cascade import SLOW_ROWS
 from nshot.methods.contract import Method
@@ -22,7 +23,11 @@ from nshot.methods.prompt.decide import Decide
 from nshot.methods.spec import parts
 from nshot.models import open_models
 from nshot.models.base import TypedRequest
-from nshot.models.wrap.kept_replies import Bill, KeptReplies, Replies, tokens_of
+from nshot.models.engines import DECIDING, ENDPOINTS
+from nshot.models.openai.endpoint import model_and_address, parse
+from nshot.models.prices import NONE, Price, Prices, price_of, read_prices
+from nshot.models.wrap.kept_answers import KeptAnswers
+from nshot.models.wrap.kept_replies import Bill, Replies, tokens_of
 from nshot.models.wrap.purse import Purse
 from nshot.predictors.calibration import LEAST
 from nshot.predictors.decided import Decided
@@ -31,6 +36,7 @@ from nshot.predictors.reliance import ORDERED, PLANTED, planted
 if TYPE_CHECKING:
     from nshot.bench.contenders import Contender
     from nshot.bench.ladder import Ladder
+    from nshot.bench.request import Request
 
 REPLIES, PURSE = "replies.sqlite", "data/purse.json"
 """In a run's folder: what was answered and billed; what may be spent."""
@@ -38,27 +44,83 @@ PROBED = 16
 """Test rows whose bill says how many tokens the model counts for those that we guess."""
 
 
-def purse_of(methods: Sequence[Method], money: float | None) -> Purse:
-    """The prices that methods are given, the dearest where they differ, and what may be spent."""
+def endpoints_of(request: Request) -> list[ModelRef]:
+    """The models behind endpoints that a request names, its judge among them."""
+    refs = []
+    for name in (*request.model, request.judge or ""):
+        engine, _, place = name.partition(":")
+        if engine in ENDPOINTS:
+            with suppress(InputError):  # told where models are looked up
+                refs.append(parse(place, engine))
+    return refs
+
+
+def prices_of(request: Request) -> Prices:
+    """The table that a request names. Raises `InputError` with its faults."""
+    return read_prices(Path(request.prices)) if request.prices else NONE
+
+
+def purse_of(methods: Sequence[Method], request: Request) -> Purse:
+    """The prices of the models that a request names, and what may be spent.
+
+    A model that decides has the prices of its method, the dearest where they differ, or else that
+    of the table.
+    """
+    table = prices_of(request)
     asking = [part for one in methods for part in parts(one) if isinstance(part, Decide)]
-    return Purse(
+    deciding = Price(
         max((one.price_in for one in asking), default=0.0),
         max((one.price_out for one in asking), default=0.0),
-        money,
     )
+    prices, currency = dict[str, Price](), table.currency
+    for ref in endpoints_of(request):
+        if ref.engine in DECIDING and (deciding.input or deciding.output):
+            prices[ref.name] = deciding
+        elif (known := price_of(ref, table)) is not None:
+            prices[ref.name] = known[0]
+            currency = currency or known[1]
+    return Purse(prices, request.money, currency, table.hour)
 
 
-def purse_faults(methods: Sequence[Method], money: float | None) -> list[Fault]:
-    """A limit that nothing counts towards."""
-    if money is None:
-        return []
-    if not money > 0:
-        return [Fault(f"--money {money:g}", expected="a number above 0")]
-    purse = purse_of(methods, money)
-    if purse.price_in or purse.price_out:
-        return []
-    expected = "a price for a million tokens of a model that decides"
-    return [Fault("--money without a price", expected, "--set decide.price_in=0.042")]
+def purse_faults(methods: Sequence[Method], request: Request) -> list[Fault]:
+    """A table that cannot be read; prices in two currencies; a limit that not all count towards."""
+    money = request.money
+    faults = [] if money is None or money > 0 else [
+        Fault(f"--money {money:g}", expected="a number above 0")]  # fmt: skip
+    try:
+        table = prices_of(request)
+    except InputError as error:
+        return [*faults, *error.faults]
+    refs = endpoints_of(request)
+    purse = purse_of(methods, request)
+    faults += [
+        Fault(
+            f"{ref.name}: its price is in {known[1]}, those of {request.prices} are in"
+            f" {table.currency}",
+            expected="one currency",
+            do=f"write its price into {request.prices}",
+        )
+        for ref in refs
+        if table.currency and (known := price_of(ref, table)) and known[1] != table.currency
+    ]
+    if money is None or faults:
+        return faults
+    if any(ref.engine in DECIDING for ref in refs) and not purse.prices:
+        expected = "a price for a million tokens of a model that decides"
+        do = "--set decide.price_in=0.042, or a table: --prices FILE (docs/endpoints.md)"
+        return [Fault("--money without a price", expected, do)]
+    without = [ref for ref in refs if ref.name not in purse.prices]
+    if not refs:
+        return [Fault("--money, and no model behind an endpoint", "--model openai:MODEL@ADDRESS")]
+    return [
+        Fault(
+            f"--money, and {ref.name} has no price",
+            expected="a price for all models behind endpoints, 0 where nothing is paid",
+            do=f"--prices FILE with  models: {{{model_and_address(ref)[0]}: {{input: 0.40,"
+            " output: 1.60}}",
+        )
+        for ref in without
+    ]
 
 
 def write_purse(root: Path, purse: Purse) -> None:
@@ -182,16 +244,28 @@ def all_requests(ladder: Ladder) -> dict[str, Requests]:
 
 
 def forecasts(ladder: Ladder, root: Path, requests: Mapping[str, Requests]) -> dict[str, float]:
-    """Money that `requests` (`all_requests`) come to.
+    """Money that `requests` (`all_requests`) and what is written come to, together under "".
 
     By the tokens that were billed in the folder `root` so far for those that we guess, or as many
     as we guess.
     """
-    purse = purse_of(ladder.prepared.methods, None)
-    bill = _whole(root)
-    ratio = bill.tokens_in / bill.guess if bill.guess else 1.0
-    written = bill.tokens_out / bill.requests if bill.requests else 1.0
-    return {n: purse.cost(ratio * one.tokens, written * one.number) for n, one in requests.items()}
+    purse, base = _purse(ladder), ladder.prepared.setting.base
+    bills = _by_model(root)
+    asking = {one.name: one.base or base for one in ladder.contenders}
+    money = dict[str, float]()
+    for name, one in requests.items():
+        ref = asking.get(name) or next((r for r in _refs(ladder) if r.engine in DECIDING), None)
+        bill = bills.get(ref.name if ref else "", Bill())
+        ratio = bill.tokens_in / bill.guess if bill.guess else 1.0
+        written = bill.tokens_out / bill.requests if bill.requests else 1.0
+        model = ref.name if ref else ""
+        money[name] = purse.cost(model, ratio * one.tokens, written * one.number)
+    for contender in ladder.contenders:
+        ref = contender.base or base
+        if ref is not None and ref.name in purse.prices and ref.engine not in DECIDING:
+            money[contender.name] = written_money(ladder, contender, ref, purse)
+            money[""] = money.get("", 0.0) + money[contender.name]
+    return money
 
 
 def probe(ladder: Ladder, root: Path) -> None:
@@ -202,45 +276,67 @@ def probe(ladder: Ladder, root: Path) -> None:
     for contender in ladder.contenders:
         if contender.method.name != "decide":
             continue
-        models = KeptReplies(open_models(), root / REPLIES, read_purse(root))
+        models = KeptAnswers(open_models(), root / REPLIES, read_purse(root))
         models.askers[-1] = contender.method.called
         for decided in _asking(ladder, contender):
             with suppress(NshotError):
                 replace(decided, models=models).predict([r.input for r in _test(ladder)[:PROBED]])
 
 
-def _whole(root: Path) -> Bill:
-    """All that was billed in a run's folder."""
-    bills = Replies(root / REPLIES).bills().values()
-    return Bill(
-        sum(one.requests for one in bills),
-        sum(one.guess for one in bills),
-        sum(one.tokens_in for one in bills),
-        sum(one.tokens_out for one in bills),
-    )
+def _purse(ladder: Ladder) -> Purse:
+    return purse_of(ladder.prepared.methods, ladder.prepared.request)
+
+
+def _refs(ladder: Ladder) -> list[ModelRef]:
+    return endpoints_of(ladder.prepared.request)
+
+
+def _by_model(root: Path) -> dict[str, Bill]:
+    """All that was billed in a run's folder, by model."""
+    bills = dict[str, Bill]()
+    for (_, model), bill in Replies(root / REPLIES).bills().items():
+        bills[model] = bills.get(model, Bill()).and_also(bill)
+    return bills
 
 
 def money_cell(ladder: Ladder, requests: Mapping[str, Requests]) -> MoneyCell | None:
     """What a run has spent, and may; None where no price is known."""
-    purse = purse_of(ladder.prepared.methods, ladder.prepared.request.money)
-    if not (purse.price_in or purse.price_out):
+    purse = _purse(ladder)
+    if not purse.prices:
         return None
     root = ladder.prepared.out
-    bill = _whole(root)
+    bills = _by_model(root)
     return MoneyCell(
-        spent=purse.cost(bill.tokens_in, bill.tokens_out),
-        requests=bill.requests,
+        spent=sum(bill.cost(model, purse) for model, bill in bills.items()),
+        requests=sum(bill.requests for bill in bills.values()),
         forecast=forecasts(ladder, root, requests)[""],
         limit=purse.money,
+        currency=purse.currency,
+        prices=tuple(
+            PriceCell(model=model, input=price.input, output=price.output, origin=price.origin)
+            for model, price in purse.prices.items()
+        ),
     )
 
 
 def spent_by(ladder: Ladder) -> dict[str, float]:
     """What each contender was billed, by its name."""
-    purse = purse_of(ladder.prepared.methods, None)
+    purse = _purse(ladder)
     bills = Replies(ladder.prepared.out / REPLIES).bills()
     known = {}
     for one in ladder.contenders:
-        if bill := bills.get((one.method.called, one.base.name if one.base else "")):
-            known[one.name] = purse.cost(bill.tokens_in, bill.tokens_out)
+        model = one.base.name if one.base else ""
+        if model in purse.prices and (bill := bills.get((one.method.called, model))):
+            known[one.name] = bill.cost(model, purse)
     return known
+
+
+def unpriced(ladder: Ladder) -> dict[str, str]:
+    """Of each contender that asks an endpoint without a price what its row says of that."""
+    purse = _purse(ladder)
+    return {
+        one.name: f"no price is known of {model_and_address(one.base)[0]}: its tokens are counted,"
+        " its money is not (--prices FILE)"
+        for one in ladder.contenders
+        if one.base and one.base.engine == "openai" and one.base.name not in purse.prices
+    }

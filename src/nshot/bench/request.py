@@ -162,9 +162,17 @@ class Request:
     money: Annotated[
         Number | None,
         Flag(
-            "what models that decide may cost, by the prices that they are given: a request that"
-            " might pass it is not made, and the same command with more goes on",
+            "what models behind endpoints may cost, by their prices: a request that might pass it"
+            " is not made, and the same command with more goes on",
             "M",
+        ),
+    ] = None
+    prices: Annotated[
+        Place | None,
+        Flag(
+            "what models behind endpoints cost, and an hour of this machine: a table"
+            " (docs/endpoints.md)",
+            "FILE.yaml",
         ),
     ] = None
     workers: Annotated[
@@ -224,7 +232,7 @@ class Request:
         )
 
 
-PLACES = ("task", "test", "unlabelled", "pictures", "judge", "judge_pairs")
+PLACES = ("task", "test", "unlabelled", "pictures", "judge", "judge_pairs", "prices")
 """Fields that hold a path, or a name that may be one; those in `PLACE_LISTS` hold several."""
 PLACE_LISTS = ("model", "encoder", "more_test")
 

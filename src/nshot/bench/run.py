@@ -135,7 +135,7 @@ def opened(prepared: Prepared, on: Subscriber, command: str) -> Iterator[Run]:
     with locked(prepared.out) as lock:
         sweep(prepared.out)
         prepared.setting.write(prepared.out)
-        write_purse(prepared.out, purse_of(prepared.methods, prepared.request.money))
+        write_purse(prepared.out, purse_of(prepared.methods, prepared.request))
         Replies(prepared.out / REPLIES).sweep()
         setting, methods = prepared.setting, prepared.methods
         judge = setting.judge if isinstance(setting.judge, ModelRef) else None
@@ -157,13 +157,14 @@ def tell_money(ladder: Ladder, on: Subscriber) -> None:
 
     These rows are asked about anyway, and a request is paid once.
     """
-    purse = purse_of(ladder.prepared.methods, ladder.prepared.request.money)
-    if not (purse.price_in or purse.price_out):
+    purse = purse_of(ladder.prepared.methods, ladder.prepared.request)
+    if not purse.prices:
         return
     probe(ladder, ladder.prepared.out)
     whole = forecasts(ladder, ladder.prepared.out, all_requests(ladder))[""]
     of = "" if purse.money is None else f", of {purse.money:.4g} that it may cost"
-    on(Message(f"models that decide will cost {whole:.4g} in money at most{of}"))
+    unit = purse.currency or "in money"
+    on(Message(f"models behind endpoints will cost {whole:.4g} {unit} at most{of}"))
 
 
 def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:

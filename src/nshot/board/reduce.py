@@ -43,6 +43,7 @@ from nshot.board.schema import (
     TrialScore,
     Wish,
 )
+from nshot.board.writing import writing_cell, writing_words
 from nshot.core.types import Example, Form, Measurement, Split, Task, digest, group_numbers
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec
@@ -379,6 +380,8 @@ def row_of(
     taught = taught_cell(measurements[0]) if measurements else None
     notes += taught_words(taught)
     notes += unanswered(task, measurements[:1])
+    written = writing_cell(measurements)
+    notes += writing_words(written)
     return Row(
         name=entry.name,
         method=entry.method.name,
@@ -415,6 +418,7 @@ def row_of(
         reliance=reliance,
         passed_on=passed,
         taught=taught,
+        writing=written,
         latency=latency(measurements) if entry.method.has_seconds else None,
         beside=_beside(measurements),
     )

@@ -290,6 +290,26 @@ class Doubt(Proportion):
     rows: int = Field(description="answers looked at")
 
 
+class WritingCell(Part):
+    """How a language model wrote the answers to the test rows; equal prompts are asked once."""
+
+    answers: int = Field(description="that were written")
+    cut: int = Field(0, description="that `max_tokens` ended")
+    closed: int = Field(
+        0, description="that the grammar closed on the shortest way, as the tokens just sufficed"
+    )
+    refused: int = Field(0, description="that the endpoint refused")
+    estimated: int = Field(0, description="whose tokens the endpoint did not count: guessed")
+    retries: Mapping[str, int] = Field(
+        default_factory=dict, description="attempts that failed, by their reason"
+    )
+    models: Mapping[str, int] = Field(
+        default_factory=dict,
+        description="answers by the name that the endpoint gave its model, where that is another"
+        " than was asked for",
+    )
+
+
 class Latency(Part):
     """Seconds of an answer that was made elsewhere."""
 
@@ -504,6 +524,9 @@ class Row(Part):
         None,
         description="of a cascade: share of the test rows that its dear part answered; else null",
     )
+    writing: WritingCell | None = Field(
+        None, description="how its test answers were written; null where none was, and all ended"
+    )
     latency: Latency | None = Field(
         None,
         description="of answers that were made elsewhere: what one took; null where this machine"
@@ -663,15 +686,27 @@ class Points(Part):
     )
 
 
+class PriceCell(Part):
+    """What a model behind an endpoint costs."""
+
+    model: str = Field(description="its name and address")
+    input: FiniteFloat = Field(description="of a million tokens read")
+    output: FiniteFloat = Field(description="of a million tokens written")
+    origin: str = Field(description="whose price it is, and of when")
+
+
 class MoneyCell(Part):
-    """What models that decide cost a run, by the prices that were given."""
+    """What models behind endpoints cost a run, by their prices."""
 
     spent: FiniteFloat = Field(description="so far, by the tokens that the services counted")
     requests: int = Field(description="that were answered and billed")
     forecast: FiniteFloat = Field(
-        description="what all requests come to, at most: each counts once, whoever asks"
+        description="what all requests come to, at most: each counts once, whoever asks; of written"
+        " answers about, from the methods' forecasts"
     )
     limit: FiniteFloat | None = Field(None, description="`--money`; null without")
+    currency: str = Field("", description='of all prices; "" where nobody says')
+    prices: tuple[PriceCell, ...] = Field((), description="of each model, below")
 
 
 class Board(Part):

@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -50,13 +50,40 @@ class Decoding:
 
 
 @dataclass(frozen=True)
+class Served:
+    """How an endpoint answered, by what it says itself.
+
+    `model`: its name where it is not the one that was asked for; `seconds` of the request without
+    the attempts before it, which failed for the reasons in `retries`; `cached` tokens read from its
+    own cache, which may cost less; `estimated` where it counted no tokens and we guess; `refusal`
+    in its words, "" for none; `taken`: False where it would not even read the prompt; `money` where
+    the asker has a price.
+    """
+
+    model: str = ""
+    seconds: float = 0.0
+    retries: tuple[str, ...] = ()
+    cached: int = 0
+    estimated: bool = False
+    refusal: str = ""
+    taken: bool = True
+    money: float = 0.0
+
+
+@dataclass(frozen=True)
 class Completion:
-    """One generated text, with what it took."""
+    """One generated text, with what it took.
+
+    `closed`: the grammar ended it on the shortest way, as the tokens left only just sufficed.
+    `served`: how an endpoint answered; None of a model on this machine.
+    """
 
     text: str
     tokens_in: int
     tokens_out: int
     finished: bool
+    closed: bool = False
+    served: Served | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -208,6 +235,12 @@ class Writes(Known, Protocol):
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
         """A continuation of each prompt."""
         raise self._unable("cannot write texts")
+
+    def completions(
+        self, prompts: Sequence[Prompt], how: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        """(index, what `generate` gives) as they come: each is paid for when it is given."""
+        yield from enumerate(self.generate(prompts, how))
 
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text that `generate` gives, in pieces as it is written; closed early, it stops.

@@ -280,7 +280,14 @@ class Prompted:
             text = "" if value is None else written(value)
         if self.task.kind == "spans":
             text = written_spans(input.text, located(self.task, input.text, text))
-        return Prediction(text, tokens_in=completion.tokens_in, tokens_out=completion.tokens_out)
+        served = completion.served
+        return Prediction(
+            text,
+            tokens_in=completion.tokens_in,
+            tokens_out=completion.tokens_out,
+            seconds=served.seconds if served else None,
+            money=served.money if served else 0.0,
+        )
 
     def save(self, folder: Path) -> None:
         """Prompt, demonstrations and offsets as JSON; the pool's vectors; the model's deltas."""

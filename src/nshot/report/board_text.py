@@ -37,8 +37,9 @@ def _elsewhere_rows(board: Board) -> list[Row]:
 def money_words(cell: MoneyCell) -> str:
     """What a run has cost, beside what was forecast and what it may."""
     of = f"; it may cost {say(cell.limit, 'money')}" if cell.limit is not None else ""
+    unit = cell.currency or "in money"
     return (
-        f"{cell.requests:,} requests cost {say(cell.spent, 'money')} in money, of"
+        f"{cell.requests:,} requests cost {say(cell.spent, 'money')} {unit}, of"
         f" {say(cell.forecast, 'money')} forecast at most{of}"
     )
 

@@ -11,6 +11,7 @@ from nshot.bench.jobs.afresh import answer_afresh
 from nshot.bench.jobs.job import Body, Job
 from nshot.bench.jobs.place import Workplace, pictures_of
 from nshot.bench.workbench import Workbench
+from nshot.board.writing import KEY, writing
 from nshot.core import machine
 from nshot.core.files import folder_bytes, write_folder
 from nshot.core.serial import to_data
@@ -42,12 +43,16 @@ def do(job: Job, place: Workplace) -> Body:
     test = rows[job.start : job.stop]
     predictor, build, bench = adapted(job, method, place, shots)
     predictor = calibrated(predictor, job.calibration)
+    place.heard.clear()
     predictor, size, answered = _saved(predictor, job, place, method.afresh, test)
+    wrote = writing(place.heard)
     build = replace(build, disk_bytes=size)
     train = None
     if job.draw == 0 and method.trains != "nothing":  # nothing learned, nothing overfitted
         train = train_score(predictor, task, shots.labelled)
     extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
+    if wrote:
+        extra[KEY] = wrote
     if hasattr(predictor, "beside"):
         extra["beside"] = {
             what: value(task, answer(other, task, test).statistics)

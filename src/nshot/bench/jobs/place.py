@@ -22,8 +22,8 @@ from nshot.core.types import Example, Image, Shots, Trains
 from nshot.data import draw, sample
 from nshot.methods.contract import Method
 from nshot.methods.table import Table
-from nshot.models.base import Models
-from nshot.models.wrap.kept_replies import KeptReplies
+from nshot.models.base import Completion, Models
+from nshot.models.wrap.kept_answers import KeptAnswers
 from nshot.models.wrap.kept_vectors import KeptVectors
 from nshot.predictors.base import Predictor
 
@@ -72,14 +72,19 @@ class Workplace:
 
     @cached_property
     def models(self) -> Models:
-        """All models of this process; the vectors of texts, and what typed questions were answered,
-        are kept in the run's folder."""
+        """All models of this process; the vectors of texts, what typed questions were
+        answered and what endpoints wrote, are kept in the run's folder."""
         context = json.dumps(self.identity, sort_keys=True)
         return KeptVectors(self._paid, self.store.root / "vectors", context)
 
     @cached_property
-    def _paid(self) -> KeptReplies:
-        return KeptReplies(self.engines, self.store.root / REPLIES, read_purse(self.store.root))
+    def _paid(self) -> KeptAnswers:
+        return KeptAnswers(self.engines, self.store.root / REPLIES, read_purse(self.store.root))
+
+    @property
+    def heard(self) -> list[Completion]:
+        """What language models wrote since the job began, or this was emptied."""
+        return self._paid.heard
 
     @cached_property
     def table(self) -> Table:
@@ -99,6 +104,7 @@ class Workplace:
         """
         name = job.name(self.context)
         self._paid.askers[-1] = self._asker(job)
+        self.heard.clear()
         try:
             body = kind_of(job.kind)(job, self)
         except FINDINGS as error:

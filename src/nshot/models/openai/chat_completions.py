@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nshot.core.errors import CannotAdapt, EndpointFailed
+from nshot.core.errors import CannotAdapt, EndpointFailed, EndpointRefused
 from nshot.core.types import ModelRef, Prompt, Role, Turn
-from nshot.models.base import Completion, Decoding, LanguageModel, ModelFacts, settled, stop_at
+from nshot.models.base import (
+    Completion,
+    Decoding,
+    LanguageModel,
+    ModelFacts,
+    Served,
+    settled,
+    stop_at,
+)
 from nshot.models.openai.endpoint import USUAL, Limits, model_and_address
-from nshot.models.openai.service import Passing, Service, counted, guess
+from nshot.models.openai.service import Passing, Service, counted, guess, is_count
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,9 +30,12 @@ Outcome: TypeAlias = Completion | Exception
 
 CONTEXT = 8192
 """Tokens of a prompt and its answer: endpoints do not tell, and refuse what is longer."""
+REFUSALS = 8
+"""Prompts that may be refused, and none answered, before it is taken for more than the prompts."""
 STOPS = 4
 """Stop strings that a request may hold; the text is cut at all of them when it is here."""
 _PATH = "chat/completions"
+_COUNTED = ("prompt", "completion")
 
 
 class RemoteLanguageModel(LanguageModel):
@@ -46,17 +58,34 @@ class RemoteLanguageModel(LanguageModel):
         return [sum(guess(m["content"]) + 4 for m in _messages(prompt)) for prompt in prompts]
 
     def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
-        """An answer to each prompt.
-
-        Raises `EndpointRefused` for what the endpoint will not answer, `EndpointFailed` when it
-        still does not answer at the last attempt.
-        """
-        texts: dict[int, Completion] = {}
-        for index, outcome in self.each(prompts, how):
-            if isinstance(outcome, Exception):
-                raise outcome
-            texts[index] = outcome
+        """An answer to each prompt; raises as `completions` does."""
+        texts = dict(self.completions(prompts, how))
         return [texts[i] for i in range(len(prompts))]
+
+    def completions(
+        self, prompts: Sequence[Prompt], how: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        """(index, completion) as they come; of a prompt that it will not take an empty one.
+
+        Raises `EndpointRefused` where it takes none of the first `REFUSALS`, or of all, and for a
+        key or a model that it does not know; `EndpointFailed` when it still does not answer at the
+        last attempt.
+        """
+        refusals: dict[int, EndpointRefused] = {}
+        answered = False
+        for index, outcome in self.each(prompts, how):
+            if isinstance(outcome, Completion):
+                answered = True
+                yield index, outcome
+                continue
+            if not (isinstance(outcome, EndpointRefused) and outcome.of_one_prompt):
+                raise outcome
+            refusals[index] = outcome
+            if not answered and len(refusals) >= min(REFUSALS, len(prompts)):
+                raise outcome
+        for index, refusal in refusals.items():
+            served = Served(refusal=refusal.faults[0].found, taken=False)
+            yield index, Completion("", 0, 0, True, served=served)
 
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, None]:
         """The text of `generate` as the endpoint sends it. Asked again only before its first word.
@@ -123,7 +152,11 @@ class RemoteLanguageModel(LanguageModel):
         """The answer to one prompt, tried again while that may help."""
         body = self._body(prompt, how)
         read = partial(_completion, messages=body["messages"], how=how)
-        return self._service.post(_PATH, body, read, given_up)
+        retries: list[str] = []
+        answer = self._service.post(_PATH, body, read, given_up, retries)
+        served = answer.served or Served()
+        name = "" if served.model == self._model else served.model
+        return replace(answer, served=replace(served, model=name, retries=tuple(retries)))
 
     def _body(self, prompt: Prompt, how: Decoding) -> dict[str, Any]:
         """The request. A grammar raises `CannotAdapt`."""
@@ -163,13 +196,14 @@ def _completion(
         answer = response.json()
         choice = answer["choices"][0]
         text = choice["message"]["content"]
-        if text is None and choice.get("finish_reason") is not None:
-            text = ""  # a filter's, or a refusal
+        refusal = _refusal(choice)
+        if text is None and (refusal or choice.get("finish_reason") is not None):
+            text = ""
         if not isinstance(text, str):
             raise TypeError
     except (ValueError, LookupError, TypeError, AttributeError):
         raise Passing(f"no chat completion: {response.text[:200]!r}") from None
-    used = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
+    used = _dictionary(answer.get("usage"))
     prompt_tokens = sum(guess(message["content"]) for message in messages)
     end = stop_at(text, how.stop)
     return Completion(
@@ -177,7 +211,26 @@ def _completion(
         counted(used.get("prompt_tokens"), prompt_tokens),
         counted(used.get("completion_tokens"), guess(text)),
         end is not None or choice.get("finish_reason") != "length",
+        served=Served(
+            model=answer["model"] if isinstance(answer.get("model"), str) else "",
+            seconds=response.elapsed.total_seconds(),
+            cached=counted(_dictionary(used.get("prompt_tokens_details")).get("cached_tokens"), 0),
+            estimated=any(not is_count(used.get(f"{one}_tokens")) for one in _COUNTED),
+            refusal=refusal,
+        ),
     )
+
+
+def _refusal(choice: Mapping[str, Any]) -> str:
+    """In its words why there is no answer; "" where there is one."""
+    words = choice["message"].get("refusal")
+    if isinstance(words, str) and words:
+        return words
+    return "a filter of its own" if choice.get("finish_reason") == "content_filter" else ""
+
+
+def _dictionary(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _chunk(data: str) -> str:

@@ -28,18 +28,24 @@ T = TypeVar("T")
 Ask: TypeAlias = Callable[[threading.Event], T]
 """A question: it is given an event that is set when nobody waits for its answer any more."""
 
-_PASSING = frozenset({408, 409, 425, 429})
+_RATE_LIMIT = 429
+_PASSING = frozenset({408, 409, 425, _RATE_LIMIT})
 _OF_ONE_PROMPT = frozenset({400, 413, 422})
 _LONGEST_WAIT = 300.0
 _LONGEST_BACKOFF = 60.0
 
 
 class Passing(Exception):
-    """An answer that may be another one next time; `after` seconds, where the service says so."""
+    """An answer that may be another one next time; `after` seconds, where the service says so.
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    `kind` is the reason in two words, by which such answers are counted.
+    """
+
+    def __init__(
+        self, reason: str, after: float | None = None, kind: str = "no valid answer"
+    ) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.kind = after, kind
 
 
 class _Stopped(Exception):
@@ -141,11 +147,13 @@ class Service:
         body: Mapping[str, Any],
         read: Callable[[httpx2.Response], T],
         given_up: threading.Event,
+        retries: list[str] | None = None,
     ) -> T:
         """What `read` makes of the answer, asked again while that may help.
 
-        `read` raises `Passing` for what is no answer. Raises `EndpointRefused` for what the service
-        will not answer, `EndpointFailed` when it still does not answer at the last attempt.
+        `retries` gets the kind of each answer that passes. `read` raises `Passing` for what is no
+        answer. Raises `EndpointRefused` for what the service will not answer, `EndpointFailed` when
+        it still does not answer at the last attempt.
         """
         last = ""
         for attempt in range(self.limits.attempts):
@@ -154,6 +162,8 @@ class Service:
                 return self._once(path, body, read)
             except Passing as passing:
                 last = self.without_key(str(passing))
+                if retries is not None:
+                    retries.append(passing.kind)
                 if attempt + 1 < self.limits.attempts:
                     self.wait_after(passing.after, last, attempt, given_up)
         raise self.failed(last)
@@ -168,7 +178,8 @@ class Service:
         try:
             response = self.client.post(f"{self.url}/{path}", json=body)
         except httpx2.HTTPError as error:
-            raise Passing(f"{type(error).__name__} ({error})") from None
+            kind = "time-out" if isinstance(error, httpx2.TimeoutException) else "cut connection"
+            raise Passing(f"{type(error).__name__} ({error})", kind=kind) from None
         self.require_success(response)
         return read(response)
 
@@ -195,7 +206,8 @@ class Service:
         """Raise `Passing` or `EndpointRefused` for any status but 200."""
         status = response.status_code
         if status in _PASSING or status >= 500:
-            raise Passing(f"status {status}, {_message(response)}", _retry_after(response))
+            kind = "rate limit" if status == _RATE_LIMIT else "server error"
+            raise Passing(f"status {status}, {_message(response)}", _retry_after(response), kind)
         if status != 200:
             raise self._refused(response)
 
@@ -220,8 +232,12 @@ def of_one_prompt(error: Exception) -> bool:
 
 def counted(number: Any, guess: int) -> int:
     """What the service counted; our guess where it counted nothing."""
-    whole = isinstance(number, int) and not isinstance(number, bool)
-    return number if whole and number >= 0 else guess
+    return int(number) if is_count(number) else guess
+
+
+def is_count(number: Any) -> bool:
+    """Is this a number of tokens?"""
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def guess(text: str) -> int:

@@ -106,6 +106,12 @@ class AroundModel(LanguageModel):
         """A continuation of each prompt."""
         return self.model.generate(prompts, how)
 
+    def completions(
+        self, prompts: Sequence[Prompt], how: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        """(index, completion) as they come."""
+        return self.model.completions(prompts, how)
+
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text of `generate`, piece by piece."""
         return self.model.stream(prompt, how)

@@ -1,4 +1,4 @@
-"""Models whose answers to typed questions are kept on disk, as they come: nothing is paid twice.
+"""Models elsewhere whose answers are kept on disk, as they come: nothing is paid twice.
 
 An answer is found again for the same model at the same address and the same request, to the byte.
 Refusals of the model are kept, failures are not. Beside them stands the bill, by who asked first;
@@ -12,31 +12,32 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from nshot.core.errors import MoneyEnds
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import ModelRef, digest
-from nshot.models.base import (
-    LanguageModel,
-    Reply,
-    TypedRequest,
-)
+from nshot.models.base import Completion, Reply, TypedRequest
 from nshot.models.openai.service import guess
-from nshot.models.wrap.around import Around, AroundModel
+from nshot.models.wrap.around import AroundModel
 from nshot.models.wrap.purse import Purse
 
+T = TypeVar("T")
+U = TypeVar("U")
 VERSION = "1"
 """Raised when the same request is sent otherwise."""
 _TABLES = """
 create table if not exists replies (key text primary key, reply text);
+create table if not exists texts (key text primary key, reply text);
 create table if not exists bill (key text primary key, asker text, model text, guess real,
-    tokens_in integer, tokens_out integer);
+    tokens_in integer, tokens_out integer, cached integer default 0);
 create table if not exists held (process integer primary key, money real);
 """
+_CACHED = "alter table bill add column cached integer default 0"
+"""For a folder of before it was counted what a service had in its cache."""
 PART = 64
 """Requests that a purse pays for at once, at most."""
 MOST_TOKENS, MOST_WRITTEN = 4.0, 64
@@ -46,12 +47,36 @@ _AT_ONCE = 500
 
 
 class Bill(NamedTuple):
-    """What was billed: requests, the tokens that we guess they have, those that were counted."""
+    """What was billed: requests, the tokens that we guess they have, those that were counted, and
+    of those read how many the service had in its cache."""
 
     requests: int = 0
     guess: float = 0.0
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
+
+    def and_also(self, other: Bill) -> Bill:
+        """Both together."""
+        return Bill(
+            self.requests + other.requests,
+            self.guess + other.guess,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cached + other.cached,
+        )
+
+    def cost(self, model: str, purse: Purse) -> float:
+        """What that comes to."""
+        return purse.cost(model, self.tokens_in, self.tokens_out, self.cached)
+
+
+class Ask(NamedTuple):
+    """A request that is to be paid: the tokens that we guess it has, and those that it may write at
+    most; None where nobody says."""
+
+    guess: float
+    most: int | None = None
 
 
 class Replies:
@@ -64,63 +89,87 @@ class Replies:
 
     def get(self, keys: Sequence[str]) -> dict[str, Reply]:
         """Those that are there."""
+        return {key: from_data(Reply, one, str(self._path)) for key, one in self._get(keys)}
+
+    def texts(self, keys: Sequence[str]) -> dict[str, Completion]:
+        """Of written answers those that are there."""
+        texts = self._get(keys, "texts")
+        return {key: from_data(Completion, one, str(self._path)) for key, one in texts}
+
+    def _get(self, keys: Sequence[str], table: str = "replies") -> list[tuple[str, Any]]:
         if self._db is None and not self._path.exists():
-            return {}
-        kept: dict[str, Reply] = {}
+            return []
+        rows: list[tuple[str, Any]] = []
         with self._lock:
             for start in range(0, len(keys), _AT_ONCE):
                 some = keys[start : start + _AT_ONCE]
-                query = f"select key, reply from replies where key in ({','.join('?' * len(some))})"
-                for key, text in self._open().execute(query, some):
-                    kept[key] = from_data(Reply, json.loads(text), str(self._path))
-        return kept
+                places = ",".join("?" * len(some))
+                query = f"select key, reply from {table} where key in ({places})"
+                rows += [(key, json.loads(text)) for key, text in self._open().execute(query, some)]
+        return rows
 
     def put(
-        self, key: str, reply: Reply, asker: str = "", model: str = "", tokens: float = 0.0
+        self,
+        key: str,
+        reply: Reply | Completion,
+        asker: str = "",
+        model: str = "",
+        tokens: float = 0.0,
     ) -> None:
         """Keep one, and what it cost. When this returns a kill does not lose it.
 
         `tokens` are those that we guess the request has.
         """
+        table = "replies" if isinstance(reply, Reply) else "texts"
+        served = reply.served if isinstance(reply, Completion) else None
         row = (key, json.dumps(to_data(reply)))
         billed = (key, asker, model, tokens, reply.tokens_in, reply.tokens_out)
         with self._lock, self._open() as db:
-            db.execute("insert or replace into replies values (?, ?)", row)
-            db.execute("insert or ignore into bill values (?, ?, ?, ?, ?, ?)", billed)
+            db.execute(f"insert or replace into {table} values (?, ?)", row)
+            db.execute(
+                "insert or ignore into bill values (?, ?, ?, ?, ?, ?, ?)",
+                (*billed, served.cached if served else 0),
+            )
 
     def bills(self) -> dict[tuple[str, str], Bill]:
         """By (asker, model)."""
         if self._db is None and not self._path.exists():
             return {}
         query = (
-            "select asker, model, count(*), sum(guess), sum(tokens_in), sum(tokens_out) from bill"
-            " group by asker, model"
+            "select asker, model, count(*), sum(guess), sum(tokens_in), sum(tokens_out),"
+            " sum(cached) from bill group by asker, model"
         )
         with self._lock:
             rows = self._open().execute(query).fetchall()
         return {(asker, model): Bill(*counts) for asker, model, *counts in rows}
 
-    def hold(self, guesses: Sequence[float], purse: Purse) -> int:
-        """How many of the next requests, of so many tokens as we guess, the purse pays for.
+    def hold(self, asks: Sequence[Ask], model: str, purse: Purse) -> int:
+        """How many of the next requests to a model the purse pays for.
 
         Their money is held for this process until `release`. A request is taken to have as many
-        tokens for those that we guess as the dearest so far. Raises `MoneyEnds` for none.
+        tokens for those that we guess as the dearest of this model so far, and to write as many as
+        it may, or else as the longest answer so far. Raises `MoneyEnds` for none.
         """
         limit = purse.money or 0.0
         with self._lock, self._open() as db:
             db.execute("begin immediate")
-            spent_in, spent_out, most, written = db.execute(
-                "select coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),"
-                " max(tokens_in / max(guess, 1)), max(tokens_out) from bill"
+            bills = db.execute(
+                "select model, sum(tokens_in), sum(tokens_out), sum(cached) from bill"
+                " group by model"
+            ).fetchall()
+            most, written = db.execute(
+                "select max(tokens_in / max(guess, 1)), max(tokens_out) from bill where model = ?",
+                (model,),
             ).fetchone()
             (held,) = db.execute("select coalesce(sum(money), 0) from held").fetchone()
             ratio = MOST_TOKENS if most is None else most
-            out = MOST_WRITTEN if written is None else written
-            spent = purse.cost(spent_in, spent_out)
+            longest = MOST_WRITTEN if written is None else written
+            spent = sum(purse.cost(*bill) for bill in bills)
             left = limit - spent - held
             count, money, kept = 0, 0.0, 0.0
-            for guess in guesses[: PART if most is not None else 1]:
-                money += purse.cost(ratio * guess, out)
+            for ask in asks[: PART if most is not None else 1]:
+                out = longest if ask.most is None else ask.most
+                money += purse.cost(model, ratio * ask.guess, out)
                 if money > left:
                     break
                 count += 1
@@ -151,6 +200,8 @@ class Replies:
             db.execute("pragma journal_mode=wal")
             db.execute("pragma synchronous=normal")
             db.executescript(_TABLES)
+            if "cached" not in {name for _, name, *_ in db.execute("pragma table_info(bill)")}:
+                db.execute(_CACHED)
             self._db = db
         return self._db
 
@@ -185,39 +236,35 @@ class KeptModel(AroundModel):
     def _paid(
         self, requests: Sequence[TypedRequest], guesses: Sequence[float], again: int
     ) -> Iterator[tuple[int, Reply]]:
-        """A part after the other, so that what is under way is never more than is left."""
-        if self.purse is None or self.purse.money is None:
-            yield from self.model.replies(requests, again)
-            return
-        start = 0
-        while start < len(requests):
-            count = self.kept.hold(guesses[start:], self.purse)
-            try:
-                for number, reply in self.model.replies(requests[start : start + count], again):
-                    yield start + number, reply
-            finally:
-                self.kept.release()
-            start += count
+        def ask(part: Sequence[TypedRequest]) -> Iterator[tuple[int, Reply]]:
+            return self.model.replies(part, again)
+
+        asks = [Ask(guess) for guess in guesses]
+        yield from paid(self.kept, self.purse, self.facts.ref.name, requests, asks, ask)
 
 
-@dataclass(frozen=True)
-class KeptReplies(Around):
-    """`Models` whose models that decide are asked each request once, by whatever process."""
-
-    path: Path
-    purse: Purse | None = None
-    askers: list[str] = field(default_factory=lambda: [""])
-    """Who asks now, last."""
-    _files: list[Replies] = field(default_factory=list)
-
-    def open(self, ref: ModelRef) -> LanguageModel:
-        """The model; one that decides with what it has answered."""
-        model = self.models.open(ref)
-        if "decide" not in model.facts.can:
-            return model
-        if not self._files:
-            self._files.append(Replies(self.path))
-        return KeptModel(model, self._files[0], self.purse, self.askers[-1])
+def paid(
+    kept: Replies,
+    purse: Purse | None,
+    model: str,
+    requests: Sequence[T],
+    asks: Sequence[Ask],
+    ask: Callable[[Sequence[T]], Iterator[tuple[int, U]]],
+) -> Iterator[tuple[int, U]]:
+    """What `ask` gives of all requests: with a limit a part after the other, so that what is under
+    way is never more than is left."""
+    if purse is None or purse.money is None:
+        yield from ask(requests)
+        return
+    start = 0
+    while start < len(requests):
+        count = kept.hold(asks[start:], model, purse)
+        try:
+            for number, answer in ask(requests[start : start + count]):
+                yield start + number, answer
+        finally:
+            kept.release()
+        start += count
 
 
 def tokens_of(request: TypedRequest) -> float:

@@ -1,18 +1,24 @@
-"""What may be spent on models that decide, and what their tokens cost."""
+"""What a run may spend on models behind endpoints, and what their tokens cost."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nshot.models.prices import Price
 
 
 @dataclass(frozen=True)
 class Purse:
-    """`money` for a run, None: as much as it takes; prices are of a million tokens."""
+    """`prices` by the name of a model (`ModelRef.name`), all in one `currency`, "" where nobody
+    says; `money` for a run, None: as much as it takes; `hour`: of the machine of own models."""
 
-    price_in: float
-    price_out: float
+    prices: Mapping[str, Price] = field(default_factory=dict)
     money: float | None = None
+    currency: str = ""
+    hour: float | None = None
 
-    def cost(self, tokens_in: float, tokens_out: float) -> float:
-        """Of so many tokens, in the currency of the prices."""
-        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+    def cost(self, model: str, tokens_in: float, tokens_out: float, cached: float = 0.0) -> float:
+        """Of so many tokens, in the currency of the prices; 0 where the model has no price."""
+        price = self.prices.get(model)
+        return 0.0 if price is None else price.of(tokens_in, tokens_out, cached)
