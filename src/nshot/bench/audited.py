@@ -24,6 +24,7 @@ from nshot.data.loading import files_of
 from nshot.models import open_models
 from nshot.models.base import Models
 from nshot.report import write as write_report
+from nshot.report.cards import write_cards
 
 
 def is_run(root: Path) -> bool:
@@ -129,4 +130,5 @@ def audit_run(
     write(report, out or root / FOLDER)
     if out is None:
         write_report(root)
+        write_cards(root, Board.read(root))
     return report

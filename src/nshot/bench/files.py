@@ -9,13 +9,12 @@ from typing import Any
 
 from nshot.bench.collect import Collected, Collector
 from nshot.bench.history import Verdicts, race_of
-from nshot.bench.jobs.deliver import WINNER
 from nshot.board.details import contested_rows, details
 from nshot.board.schema import Advice, Board, Machine
 from nshot.core.types import Measurement
 from nshot.data.json_lines import write_rows
 from nshot.report import write as write_report
-from nshot.report.card import write_card
+from nshot.report.cards import write_cards
 
 ANSWERS = "answers.jsonl"
 """What the pick answered the test rows, or each row in folds: audits look at it."""
@@ -23,11 +22,15 @@ ANSWERS = "answers.jsonl"
 
 @dataclass
 class Files:
-    """Board, details, disagreements and page of a run; `machine` is what its executor said."""
+    """Board, details, disagreements, cards and page of a run; `machine` is what its executor said.
+
+    `has_winner`: the folder of the pick lies there.
+    """
 
     machine: Mapping[str, Any]
     command: str
     started: float = field(default_factory=time.time)
+    has_winner: bool = False
     _verdicts: Verdicts = field(default_factory=dict)
 
     def write(
@@ -40,9 +43,9 @@ class Files:
         contested, rows = contested_rows(facts, collected.entries, advice.could_be_best)
         times = self.started, time.time()
         race = race_of(collector.race, collector.known, self._verdicts)
-        if collector.folder(root):
-            write_card(root / WINNER, board)
         folder = collector.folder(root)
+        self.has_winner = bool(folder)
+        write_cards(root, board, self.has_winner)
         details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
         write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
         if measured := pick.measurements.get(facts.largest):

@@ -33,11 +33,13 @@ from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Message, Subscriber
 from nshot.board.schema import Board
+from nshot.core.energy import Meter
 from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
 from nshot.core.types import ModelRef
 from nshot.models.catalog import needs_conversion
 from nshot.models.wrap.kept_replies import Replies
+from nshot.report.cards import add_spent, write_cards
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Run:
         store = Store(prepared.out)
         self.schedule = Schedule(self.known, store, executor, on, budget, self._settled)
         self._forecast_by(Forecasts(prepared))
+        self.meter = Meter()
         self._next_write = math.inf  # a board without forecasts would say wrong reasons
 
     def rate(self, begin: bool = False) -> None:
@@ -89,6 +92,7 @@ class Run:
 
     def _settled(self, piece: Piece) -> None:
         """Write the board as it stands, as often as takes a tenth of the time at most."""
+        self.meter.tick()
         start = time.monotonic()
         if isinstance(piece, Measuring) and start >= self._next_write:
             self.write()
@@ -184,9 +188,12 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:
             raise end
         if isinstance(end, KeyboardInterrupt):
             on(Message("interrupted: the board shows what was measured; the same command goes on"))
-            return Result(board, prepared.out, 130)
-        if end is not None:
+        elif end is not None:
             on(Message(f"failed: {end}"))
+    add_spent(prepared.out, run.meter.spent())
+    write_cards(prepared.out, board, run.files.has_winner)
+    if isinstance(end, KeyboardInterrupt):
+        return Result(board, prepared.out, 130)
     if prepared.request.audit and end is None:
         audit_winner(prepared.out, on)
     return Result(board, prepared.out, 3 if end or broken else 0)

@@ -7,11 +7,13 @@ metadata, so that the Hub reads them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
+from nshot.audit.carrying_out import AuditReport
 from nshot.board.schema import Advice, Board, Row
-from nshot.core.files import write_atomic
+from nshot.core.energy import Spent
 from nshot.core.types import Kind
+from nshot.report.audits_told import audit_lines
 
 FILE = "README.md"
 _PIPELINES: dict[Kind, str] = {
@@ -23,16 +25,29 @@ _PIPELINES: dict[Kind, str] = {
     "rank": "text-ranking",
     "generate": "text-generation",
 }
+_VERBS: dict[Kind, str] = {
+    "classify": "giving one label to",
+    "score": "giving a level to",
+    "multilabel": "giving labels to",
+    "number": "giving a number to",
+    "spans": "marking pieces of",
+    "rank": "putting answers in order for",
+    "generate": "answering",
+}
 _TITLES = ("contender", "score", "95 % interval", "test rows")
 
 
-def write_card(folder: Path, board: Board) -> None:
-    """Write the card of what a board's pick was delivered as; nothing where there is no pick."""
-    if board.advice is not None:
-        write_atomic(folder / FILE, card(board, board.advice))
+class Beside(NamedTuple):
+    """What lies beside a board: the audit of its pick, and what its run has taken."""
+
+    audit: AuditReport | None = None
+    spent: Spent | None = None
 
 
-def card(board: Board, advice: Advice) -> str:
+NOTHING = Beside()
+
+
+def card(board: Board, advice: Advice, beside: Beside = NOTHING) -> str:
     """The whole file."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -56,10 +71,14 @@ def card(board: Board, advice: Advice) -> str:
         tags=["nshot", pick.method],
         eval_results=results,
     )
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(_sections(board, advice, pick)) + "\n"
+    return (
+        f"---\n{data.to_yaml()}\n---\n\n"
+        + "\n\n".join(_sections(board, advice, pick, beside))
+        + "\n"
+    )
 
 
-def _sections(board: Board, advice: Advice, pick: Row) -> Iterator[str]:
+def _sections(board: Board, advice: Advice, pick: Row, beside: Beside) -> Iterator[str]:
     task = board.task
     yield f"# {task.name}"
     models = [f"on {name}" for name in (pick.base, pick.encoder) if name]
@@ -77,6 +96,7 @@ def _sections(board: Board, advice: Advice, pick: Row) -> Iterator[str]:
         "`nshot check FOLDER` compares its answers on this machine with those that it was delivered"
         " with (`check.jsonl`); a file that has changed since it was saved is refused."
     )
+    yield "\n".join(f"- {line}" for line in _uses(board))
     yield "## How good it is"
     yield "\n".join(f"- {reason}" for reason in advice.reasons)
     yield _table(board)
@@ -87,6 +107,9 @@ def _sections(board: Board, advice: Advice, pick: Row) -> Iterator[str]:
     )
     yield "## Limits"
     yield "\n".join(f"- {limit}" for limit in _limits(board, advice, pick))
+    yield from audit_lines(beside.audit, (), "nshot audit RUN")
+    yield "## What it took"
+    yield _taken(board, beside.spent)
 
 
 _MODES = {
@@ -104,6 +127,34 @@ def _table(board: Board) -> str:
         ends = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
         lines.append(f"| {row.name} | {row.score:.3f} | {ends} | {row.test_rows or ''} |")
     return "\n".join(lines)
+
+
+def _uses(board: Board) -> Iterator[str]:
+    """What it was made for, and what it was not."""
+    task = board.task
+    yield f"Made for: {_VERBS.get(task.kind, 'answering')} inputs like the rows of {task.name}."
+    yield (
+        "Not made for: decisions about people without one who looks at them, inputs of another kind"
+        " than its rows, and use as evidence of anything but the rows it was measured on."
+    )
+    yield "Licence: that of the base model and of the rows, which nshot does not know: not stated."
+
+
+def _taken(board: Board, spent: Spent | None) -> str:
+    """Of the whole comparison, of which this model is one row."""
+    tried = len(board.contest)
+    if spent is None:
+        return f"Energy: not counted. {tried} contenders were compared to find this one."
+    text = (
+        f"{spent.processor_seconds:,.0f} seconds of the processor for the whole comparison of"
+        f" {tried} contenders"
+    )
+    if spent.kwh is None:
+        return f"{text}. Energy: unknown, since this machine shows no counter of it."
+    return (
+        f"{text}; {spent.kwh:.4f} kWh by the processors' own counters (RAPL), whatever else ran on"
+        " them, without memory, graphics cards and cooling."
+    )
 
 
 def _limits(board: Board, advice: Advice, pick: Row) -> Iterator[str]:
