@@ -113,3 +113,47 @@ def test_compare_measures_a_method_that_learns_from_it(
     row = next(one for one in board["rows"] if one["name"] == "description_match")
     assert 0 <= row["score"] <= 1
     assert "background: 12 examples of 3 other classes" in told
+
+
+def words(folder: Path, name: str, labels: tuple[str, str], more: str = "") -> Path:
+    """A task of texts: four rows a label, and a test row."""
+    folder.mkdir()
+    rows = [f"{name} 글 {label} {i},{label}" for label in labels for i in range(4)]
+    (folder / "train.csv").write_text("\n".join(["comment,kind", *rows]) + "\n", encoding="utf-8")
+    (folder / "test.csv").write_text(f"comment,kind\na test of {name},{labels[0]}\n", "utf-8")
+    (folder / "task.yaml").write_text(
+        f"data: {{train: train.csv, test: test.csv, text: comment, label: kind{more}}}\n"
+        f"prompt: {{fields: {{comment: {name}}}, answer: Kind}}\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def test_other_tasks_are_read_with_the_words_of_their_own_prompts(tmp_path: Path) -> None:
+    words(tmp_path / "spam", "편지", ("spam", "mail"))
+    words(tmp_path / "mood", "Post", ("good", "bad"), ", background: [../spam]")
+    more = ", background: [../spam/task.yaml, ../mood]"
+    own = words(tmp_path / "films", "Review", ("good", "bad"), more)
+    loaded = load(own)
+    groups = [row.group for row in loaded.background]
+    assert groups == ["task spam"] * 8 + ["task mood"] * 8, "a task's own background is not read"
+    first = loaded.background[0]
+    assert first.id.startswith("spam:")
+    assert first.input.fields == (("편지", "편지 글 spam 0"),)
+    assert not any("a test of" in row.input.text for row in loaded.background)
+    ready = prepare(
+        Request(task=str(own), out=str(tmp_path / "run"), model="fake:scorer", encoder=None)
+    )
+    assert len(ready.split.background) == 16
+    assert "16 examples of 4 other classes, 2 other tasks among them" in " ".join(ready.split.notes)
+
+
+def test_another_task_must_be_of_labels(tmp_path: Path) -> None:
+    other = words(tmp_path / "says", "Text", ("one", "two"))
+    text = (other / "task.yaml").read_text(encoding="utf-8")
+    (other / "task.yaml").write_text(f"kind: generate\n{text}", encoding="utf-8")
+    own = words(tmp_path / "films", "Review", ("good", "bad"), ", background: ../says")
+    with pytest.raises(InputError, match="a task of kind generate"):
+        load(own)
+    with pytest.raises(InputError, match="no such file"):
+        load(words(tmp_path / "more", "Review", ("good", "bad"), ", background: [../none.yaml]"))

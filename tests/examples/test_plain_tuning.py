@@ -13,7 +13,7 @@ from tiny import tiny_llama
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
 SCRIPTS = (
     "ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head", "fewer_layers",
-    "qat", "pattern_tuning",
+    "qat", "pattern_tuning", "in_context_tuning",
 )  # fmt: skip
 KEPT = {
     "bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors",
@@ -35,6 +35,7 @@ def test_a_script_trains_scores_and_saves(name, base, tmp_path, monkeypatch, cap
     (tmp_path / "rows.csv").write_text(ROWS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     words = [f"{name}.py", str(base), "rows.csv", "rows.csv", "message", "topic"]
+    words += ["rows.csv"] * (name == "in_context_tuning")
     monkeypatch.setattr(sys, "argv", words)
     before = set(sys.modules)
     runpy.run_path(str(PLAIN / f"{name}.py"))

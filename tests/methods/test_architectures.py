@@ -85,7 +85,8 @@ def outcome(name: str, models: HFModels, base: ModelRef, folder: Path) -> str:
     method = quick(name, epochs=4)
     kind = models.open(base).facts.architecture
     writes = "generate" in method.kinds
-    task, shots = (WRITING, ROWS) if writes else (TASK, SHOTS)
+    others = tuple(replace(row, id=f"other {row.id}", group="other") for row in SHOTS.labelled)
+    task, shots = (WRITING, ROWS) if writes else (TASK, replace(SHOTS, background=others))
     if reason := method.why_not(known(kind, task)):
         return reason
     before = models.fingerprint(base)
@@ -102,7 +103,8 @@ def outcome(name: str, models: HFModels, base: ModelRef, folder: Path) -> str:
 
 def known(architecture: str, task: Task):
     abilities = frozenset({"score", "generate", "hidden", "logits", "train"})
-    return replace(brief(), task=task, architecture=architecture, abilities=abilities, context=256)
+    return replace(brief(), task=task, architecture=architecture, abilities=abilities, context=256,
+                   background=12)  # fmt: skip
 
 
 def page(outcomes: dict[tuple[str, str], str], methods: list[str]) -> str:

@@ -49,6 +49,12 @@ SHOTS = Shots(
     unlabelled=tuple(
         Example(f"u{i}", Input(fields=(("text", text),))) for i, text in enumerate("abcd")
     ),
+    background=tuple(
+        Example(f"b{i}", Input(fields=(("text", text),)), (label,), group="task mails")
+        for i, (text, label) in enumerate(
+            [("free money", "spam"), ("dear Ann", "mail"), ("공짜", "spam"), ("안녕", "mail")]
+        )
+    ),
 )
 ASKED = [Input(fields=(("text", t),)) for t in ("funny", "정말 지루하다", "", "warm " * 30, "?")]
 
@@ -131,7 +137,7 @@ def test_a_method_adapts_and_its_predictor_answers(
 ) -> None:
     rates = dict.fromkeys(("bottleneck", "lora", "lora_head", "full", "instruct"), 5e-3)
     rates |= dict.fromkeys(("instruct_full", "reward", "dpo", "kto", "fewer_layers"), 5e-3)
-    rates |= {"qat": 1e-2, "pattern_tuning": 5e-3}
+    rates |= {"qat": 1e-2, "pattern_tuning": 5e-3, "in_context_tuning": 5e-3}
     rates["llama_adapter"] = 5e-2
     encoder = resolve("fake:encoder", "encoder")
     if name == "setfit":  # the one that trains an encoder: it needs weights

@@ -115,9 +115,9 @@ _UNSAID = (
 class Loaded:
     """A task with its train rows, its test rows where there is such a file, and what was noted.
 
-    `background` are examples of other classes, with their descriptions where the file has them.
-    `format` is how the rows are written: the name of a format, or ``columns``. `also` are metrics
-    to show beside the task's.
+    `background` are examples of other classes, with their descriptions where the file has them, and
+    of other tasks, which are groups. `format` is how the rows are written: the name of a format, or
+    ``columns``. `also` are metrics to show beside the task's.
     """
 
     task: Task
@@ -152,6 +152,7 @@ def load(
     encoding: str | None = None,
     positive: str | None = None,
     pictures: str | Path | None = None,
+    background: bool = True,
 ) -> Loaded:
     """Read what the user points at: ``task.yaml`` (or its folder), a data file, a class folder.
 
@@ -160,7 +161,8 @@ def load(
     `format` pins one. `shots` are the numbers per label that will be drawn. `encoding` is that of
     files that are not UTF-8; else it is told from their content. `positive` is the label looked
     for, of two. `pictures` is the folder of the pictures that a column names, where it is not the
-    file's own. Raises `InputError` with every fault of all the files.
+    file's own. Without `background` that of a task file is not read. Raises `InputError` with every
+    fault of all the files.
     """
     task_file, places = _sources(Path(source), Path(test) if test else None)
     train_path, test_path = places.train, places.test
@@ -246,9 +248,13 @@ def load(
     if not task_file.labels:
         notes += _order_notes(task, given.kind)
     name = form.name if form else COLUMNS
-    others = _background(keys.background, task, keys.label, encoding) if keys.background else ()
+    beside = tuple(
+        example
+        for path in (keys.background if background else ())
+        for example in _background(path, task, keys.label, encoding)
+    )
     return Loaded(
-        task, train, tests[0] if tests else None, tuple(notes), name, task_file.also, others
+        task, train, tests[0] if tests else None, tuple(notes), name, task_file.also, beside
     )
 
 
@@ -256,6 +262,8 @@ def _background(
     path: Path, task: Task, label: str | None, encoding: str | None
 ) -> tuple[Example, ...]:
     """Examples of other classes than the task's; a description is the text beside a picture."""
+    if path.suffix in (".yaml", ".yml") or (path / TASK_FILE).is_file():
+        return _other_task(path, task, encoding)
     if not task.has_labels:
         problem = "data.background holds other classes, and a generate task has none"
         raise InputError(Fault(problem, do="leave it out", where=str(path)))
@@ -266,6 +274,29 @@ def _background(
     return tuple(
         replace(example, input=_described(example.input, rows[place].get(_DESCRIPTION)))
         for example, place in zip(part.examples, part.places, strict=True)
+    )
+
+
+def _other_task(path: Path, task: Task, encoding: str | None) -> tuple[Example, ...]:
+    """The train rows of another task of labels: its group, its fields as its prompt calls them."""
+    other = load(path, encoding=encoding, background=False)
+    if other.task.pictures != task.pictures or not other.task.has_labels:
+        problem = f"a task of kind {other.task.kind} in data.background"
+        expected = "tasks of labels, of pictures where this task has pictures"
+        raise InputError(Fault(problem, expected, "leave it out", str(path)))
+    names = dict(other.task.field_names)
+    group = f"task {other.task.name}"
+    return tuple(
+        replace(
+            row,
+            id=f"{other.task.name}:{row.id}",
+            input=replace(
+                row.input,
+                fields=tuple((names.get(name, name), text) for name, text in row.input.fields),
+            ),
+            group=group,
+        )
+        for row in other.train
     )
 
 

@@ -80,7 +80,7 @@ def split(
 
 
 def with_background(rows: Split, background: Sequence[Example]) -> Split:
-    """The split with examples of other classes, which the fingerprint then depends on too.
+    """The split with examples of other classes and tasks, on which its fingerprint depends too.
 
     Those that repeat a row of the split, look the same or share its group are left out: what is
     asked under one label must not have been learned under another.
@@ -95,6 +95,8 @@ def with_background(rows: Split, background: Sequence[Example]) -> Split:
     kept = tuple(row for row in background if row.id in apart)
     classes = len({row.label for row in kept})
     note = f"background: {len(kept)} examples of {classes} other classes"
+    if tasks := len({row.group for row in kept} - {None}):
+        note += f", {tasks} other tasks among them"
     if len(kept) < len(background):
         note += f"; {len(background) - len(kept)} that the task's own rows repeat were left out"
     return replace(

@@ -25,8 +25,8 @@ _REWARD = "nshot adapt pairs.jsonl --method reward --out FOLDER"
 class DataKeys:
     """The ``data:`` part: files (resolved beside the task file) and the columns' names.
 
-    `background` holds examples of other classes, `pictures` is the folder of those that a column
-    names, `tags` are the names of tags that are numbers, from 0.
+    `background` holds examples of other classes or of other tasks, `pictures` is the folder of
+    those that a column names, `tags` are the names of tags that are numbers, from 0.
     """
 
     train: Path | None = None
@@ -35,7 +35,7 @@ class DataKeys:
     label: str | None = None
     group: str | None = None
     id: str | None = None
-    background: Path | None = None
+    background: tuple[Path, ...] = ()
     pictures: Path | None = None
     tags: tuple[str, ...] = ()
 
@@ -90,7 +90,7 @@ class _Part(BaseModel):
 class _Data(_Part):
     train: str | None = None
     test: str | None = None
-    background: str | None = None
+    background: Names = ()
     text: Names = ()
     label: str | None = None
     group: str | None = None
@@ -264,7 +264,11 @@ class _Reader:
         return DataKeys(
             train=self.file(("data", "train"), data.train),
             test=self.file(("data", "test"), data.test),
-            background=self.file(("data", "background"), data.background),
+            background=tuple(
+                path
+                for name in data.background
+                if (path := self.file(("data", "background"), name))
+            ),
             pictures=self.file(("data", "pictures"), data.pictures),
             text=data.text,
             label=data.label,

@@ -55,6 +55,7 @@ WHERE: Mapping[str, str] = {
     "lora_head": "nshot.methods.peft.lora_head:LoRAHead",
     "full": "nshot.methods.finetune.full:FullFineTuning",
     "pattern_tuning": "nshot.methods.finetune.pattern_tuning:PatternTuning",
+    "in_context_tuning": "nshot.methods.finetune.in_context_tuning:InContextTuning",
     "instruct": "nshot.methods.finetune.instruct:Instruct",
     "instruct_full": "nshot.methods.finetune.instruct_full:InstructFull",
     "reward": "nshot.methods.align.reward:Reward",
