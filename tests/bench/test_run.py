@@ -122,7 +122,7 @@ def test_a_run_leaves_what_the_store_says(whole: Path) -> None:
     assert names == {
         "nshot.yaml", "lock", "data", "store.sqlite", "scratch", "leaderboard.json",
         "points.json", "details.json", "report.html", "winner", "vectors", "disagreements.jsonl",
-        "answers.jsonl",
+        "answers.jsonl", "energy.json",
     }  # fmt: skip
     assert list((whole / "scratch").iterdir()) == []
 

@@ -22,15 +22,11 @@ ANSWERS = "answers.jsonl"
 
 @dataclass
 class Files:
-    """Board, details, disagreements, cards and page of a run; `machine` is what its executor said.
-
-    `has_winner`: the folder of the pick lies there.
-    """
+    """Board, details, disagreements, cards, page of a run; `machine` is what its executor said."""
 
     machine: Mapping[str, Any]
     command: str
     started: float = field(default_factory=time.time)
-    has_winner: bool = False
     _verdicts: Verdicts = field(default_factory=dict)
 
     def write(
@@ -43,9 +39,8 @@ class Files:
         contested, rows = contested_rows(facts, collected.entries, advice.could_be_best)
         times = self.started, time.time()
         race = race_of(collector.race, collector.known, self._verdicts)
+        write_cards(root, board, has_winner=bool(collector.folder(root)))
         folder = collector.folder(root)
-        self.has_winner = bool(folder)
-        write_cards(root, board, self.has_winner)
         details(facts, pick, machine, self.command, times, race, contested, folder).write(root)
         write_rows(root / "disagreements.jsonl", [row.model_dump() for row in rows])
         if measured := pick.measurements.get(facts.largest):

@@ -39,7 +39,7 @@ from nshot.core.files import write_atomic
 from nshot.core.types import ModelRef
 from nshot.models.catalog import needs_conversion
 from nshot.models.wrap.kept_replies import Replies
-from nshot.report.cards import add_spent, write_cards
+from nshot.report.cards import add_spent
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,11 @@ class Run:
         self.collector.finishing = Finishing(self.ladder, pick, first)
         self.schedule.do(self.collector.finishing)
 
+    def stop(self) -> None:
+        """End its workers, and add what they took to what the run has taken."""
+        self.schedule.executor.stop()
+        add_spent(self.prepared.out, self.meter.spent())
+
     def write(self) -> tuple[Board, bool]:
         """Write the run's files as things stand; the board, and whether something broke."""
         collected = self.collector.collect()
@@ -183,17 +188,15 @@ def carry_out(prepared: Prepared, on: Subscriber, command: str = "") -> Result:
             run.go()
         except (KeyboardInterrupt, RunFailed) as error:
             end = error
+        run.stop()
         board, broken = run.write()
         if board.advice is None and end is not None:
             raise end
         if isinstance(end, KeyboardInterrupt):
             on(Message("interrupted: the board shows what was measured; the same command goes on"))
-        elif end is not None:
+            return Result(board, prepared.out, 130)
+        if end is not None:
             on(Message(f"failed: {end}"))
-    add_spent(prepared.out, run.meter.spent())
-    write_cards(prepared.out, board, run.files.has_winner)
-    if isinstance(end, KeyboardInterrupt):
-        return Result(board, prepared.out, 130)
     if prepared.request.audit and end is None:
         audit_winner(prepared.out, on)
     return Result(board, prepared.out, 3 if end or broken else 0)
