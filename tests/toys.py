@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nshot.core.types import Example, Input, Label, ModelRef, Shots, Task
-from nshot.methods.contract import NO_ROUNDS, Method
+from nshot.methods.contract import NO_ROUNDS, Attempt, Method
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.predictors.base import Predictor
 
@@ -86,6 +86,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     parameters: int = 0
     charged: float = 0.0
+    attempts: list[Any] = field(default_factory=list)
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         if key not in self.shelf:
@@ -111,6 +112,9 @@ class Bench:
         rounds: Mapping[str, Sequence[float]] = NO_ROUNDS,
     ) -> None:
         pass
+
+    def attempted(self, attempts: Sequence[Attempt]) -> None:
+        self.attempts = list(attempts)
 
     def progress(self, done: int, total: int, what: str) -> None:
         pass

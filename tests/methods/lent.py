@@ -28,6 +28,7 @@ class Lent:
     steps: list[tuple[int, int, str]] = field(default_factory=list)
     parameters: int = 0
     charged: float = 0.0
+    attempts: list[Any] = field(default_factory=list)
     curve: tuple[Any, ...] = ()
     rounds: Any = None
     shelf: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +53,9 @@ class Lent:
     def learned(self, losses: Any, validation: Any, rounds: Any = None) -> None:
         self.curve = (tuple(losses), tuple(validation))
         self.rounds = rounds
+
+    def attempted(self, attempts: Any) -> None:
+        self.attempts = list(attempts)
 
     def progress(self, done: int, total: int, what: str) -> None:
         self.steps.append((done, total, what))

@@ -122,7 +122,9 @@ def test_a_label_without_any_row_is_no_reason_to_fail(name: str, tmp_path: Path)
     rows = tuple(row for row in examples() if row.label == "refund")
     answers = _adapt(name, tmp_path, Shots(labelled=rows)).predict(QUESTIONS)
     assert all(np.isfinite(prediction.scores).all() for prediction in answers)
-    if name not in ("zero_shot", "label_similarity", "few_shot", "retrieved_shots"):
+    if name not in (
+        "zero_shot", "label_similarity", "few_shot", "retrieved_shots", "prompt_search",
+    ):  # fmt: skip
         assert answers[0].answer == "refund"
 
 

@@ -89,9 +89,11 @@ def validates(method: Method, kind: Kind) -> bool:
 
     That is where no language model is read and at most a head is trained, and where nothing is
     trained at all: a model that is asked as it is answers one fold of `ASKED` rows. Not where a
-    part has learned from all rows before: its answers to them are no news.
+    part has learned from all rows before: its answers to them are no news. Nor where a part
+    searches while it adapts.
     """
-    if kind not in LABELLED or any(part.knows_rows for part in parts(method)):
+    inside = parts(method)
+    if kind not in LABELLED or any(part.knows_rows or part.searches for part in inside):
         return False
     return _is_cheap(method) or method.trains == "nothing"
 

@@ -21,7 +21,7 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.files import write_folder
 from nshot.core.serial import to_data
 from nshot.core.types import ModelRef, Shots, Task, digest
-from nshot.methods.contract import NO_ROUNDS, Method
+from nshot.methods.contract import NO_ROUNDS, Attempt, Method
 from nshot.methods.spec import spec, spec_hash
 from nshot.models.base import Models
 from nshot.predictors import load
@@ -123,6 +123,7 @@ class Workbench:
     notes: list[str] = field(default_factory=list, init=False)
     parameters: int = field(default=0, init=False)
     curve: dict[str, Any] = field(default_factory=dict, init=False)
+    attempts: list[Attempt] = field(default_factory=list, init=False)
 
     def adapt(self, role: str, method: Method, task: Task, shots: Shots) -> Predictor:
         """Adapt a nested method, or load it: charged in full, spent once."""
@@ -202,6 +203,10 @@ class Workbench:
         self.curve = {"train": list(losses), "validation": [list(look) for look in validation]}
         if rounds:
             self.curve["rounds"] = {name: list(values) for name, values in rounds.items()}
+
+    def attempted(self, attempts: Sequence[Attempt]) -> None:
+        """Kept with the measurement."""
+        self.attempts = list(attempts)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """To who hears it."""

@@ -408,7 +408,7 @@ def row_of(
         curve=(*_curve_of_parts(entry, task), *_curve(entry, task, sizes, estimates)),
         gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
-        trials=entry.trials,
+        trials=entry.trials or _attempts(measurements),
         **_costs(entry, measurements, entry.search_seconds.get(largest, 0.0)),
         trained_share=_share(entry, measurements),
         forecast_seconds=entry.forecast_seconds,
@@ -513,6 +513,11 @@ def _gain(entry: Entry, task: Task) -> Estimate | None:
     variance = difference.var(ddof=1) / count + table.mean(axis=1).var(ddof=1) / len(table)
     mean, reach = float(difference.mean()), 1.96 * float(variance) ** 0.5
     return Estimate(score=mean, low=mean - reach, high=mean + reach)
+
+
+def _attempts(measurements: Sequence[Measurement]) -> tuple[Trial, ...]:
+    """What the first draw tried inside, of a method that searches while it adapts."""
+    return tuple(Trial(**one) for m in measurements[:1] for one in m.extra.get("attempts", ()))
 
 
 def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None:

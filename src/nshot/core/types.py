@@ -175,7 +175,8 @@ class Parts:
     """What a prompt says beside the task's instruction and labels; empty parts are not shown.
 
     `persona` is who answers, `context` what must be known, `constraints` are what an answer must
-    keep to, `output_format` is how it must look; a `delimiter` stands around each text.
+    keep to, `output_format` is how it must look; a `delimiter` stands around each text. An
+    instruction that `hides_labels` does not list them.
     """
 
     persona: str = ""
@@ -183,6 +184,7 @@ class Parts:
     constraints: tuple[str, ...] = ()
     output_format: str = ""
     delimiter: Delimiter = "none"
+    hides_labels: bool = False
 
 
 @dataclass(frozen=True)

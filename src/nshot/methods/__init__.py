@@ -34,6 +34,7 @@ WHERE: Mapping[str, str] = {
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "decide": "nshot.methods.prompt.decide:Decide",
+    "prompt_search": "nshot.methods.prompt.prompt_search:PromptSearch",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
     "description_match": "nshot.methods.fewshot.description_match:DescriptionMatch",
     "setfit": "nshot.methods.fewshot.setfit:SetFit",

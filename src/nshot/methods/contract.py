@@ -78,6 +78,19 @@ class Brief:
         return self.task.pictures
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What a method tried that searches while it adapts; `score` on labelled rows, never on test.
+
+    None: it could not be asked, and `note` says why.
+    """
+
+    settings: Mapping[str, Any]
+    score: float | None
+    chosen: bool
+    note: str = ""
+
+
 class Workbench(Protocol):
     """What a method is lent while it adapts. Budgets are in trials and steps, never in seconds."""
 
@@ -141,6 +154,10 @@ class Workbench(Protocol):
         """
         ...
 
+    def attempted(self, attempts: Sequence[Attempt]) -> None:
+        """Report what was tried inside the job: the row lists it as it lists a search's."""
+        ...
+
     def progress(self, done: int, total: int, what: str) -> None:
         """Say how far this job is, for the display and its log."""
         ...
@@ -169,6 +186,8 @@ class Method(BaseModel, ABC):
     """False: the answers depend on no shot and no seed (majority, a fixed prompt)."""
     learns_labels: ClassVar[bool] = True
     """False: what it learns from shots is not their labels (a fixed prompt, calibrated)."""
+    searches: ClassVar[bool] = False
+    """True: it searches while it adapts, so that each fold more would cost a search."""
     knows_rows: ClassVar[bool] = False
     """True: it has learned from the labelled rows before, so that folds of them tell nothing."""
     hands_over: ClassVar[bool] = True

@@ -103,7 +103,7 @@ def tag_of(name: str) -> str:
 
 
 def _labels(task: Task) -> str:
-    if not task.has_labels and task.kind != "spans":
+    if (not task.has_labels and task.kind != "spans") or task.parts.hides_labels:
         return ""
     spans = task.kind == "spans"
     names = task.label_names if spans else label_words(task)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from nshot.bench.jobs.job import Body, Job
-from nshot.bench.jobs.measure import adapted, body
+from nshot.bench.jobs.measure import adapted, attempts, body
 from nshot.bench.jobs.place import Workplace
 from nshot.core.files import STAY, folder_bytes, link, write_atomic, write_folder
 from nshot.core.serial import dumps
@@ -47,8 +47,9 @@ def do(job: Job, place: Workplace) -> Body:
     test = setting.test[: len(setting.split.test) if job.stop is None else job.stop]
     answered = answer(place.load(winner), setting.task, test)
     return body(
-        job, method, place, answered, build, bench.notes, form="deployed", parent=method.name
-    )
+        job, method, place, answered, build, bench.notes,
+        form="deployed", parent=method.name, extra=attempts(bench),
+    )  # fmt: skip
 
 
 def _fill(job: Job, method: Method, place: Workplace, predictor: Predictor, folder: Path) -> None:

@@ -53,6 +53,7 @@ def do(job: Job, place: Workplace) -> Body:
     extra: dict[str, Any] = {"learning_curve": bench.curve} if bench.curve else {}
     if wrote:
         extra[KEY] = wrote
+    extra |= attempts(bench)
     if hasattr(predictor, "beside"):
         extra["beside"] = {
             what: value(task, answer(other, task, test).statistics)
@@ -147,6 +148,11 @@ def adapted(
         money=bench.money,
     )
     return predictor, cost, bench
+
+
+def attempts(bench: Workbench) -> dict[str, Any]:
+    """What a method tried that searches while it adapts, for its row; {} of others."""
+    return {"attempts": [to_data(one) for one in bench.attempts]} if bench.attempts else {}
 
 
 def body(

@@ -50,10 +50,17 @@ def better_name(task: Task) -> str:
         match = pattern.search(task.instruction)
         if match and not is_empty_answer_name(match[1]):
             return match[1][:1].upper() + match[1][1:]
-    names = {label.words.casefold() for label in task.labels}
-    for words, english, own in _KINDS:
-        if len(names & set(words.split())) * 2 >= len(names):
-            return own if korean else english
+    if usual := usual_names(task):
+        return usual[korean]
     if not is_empty_answer_name(task.answer_name):
         return task.answer_name
     return "주제" if korean else "Topic"
+
+
+def usual_names(task: Task) -> tuple[str, str] | None:
+    """What answers with labels such as these are usually called, in English and in Korean."""
+    names = {label.words.casefold() for label in task.labels}
+    for words, english, korean in _KINDS:
+        if len(names & set(words.split())) * 2 >= max(len(names), 1):
+            return english, korean
+    return None
