@@ -142,7 +142,7 @@ class Grid:
 
     def _answers(self, language: Language) -> tuple[str, ...]:
         usual = usual_names(self.task)
-        names = () if usual is None else (usual[language == "Korean"],)
+        names: tuple[str, ...] = () if usual is None else (usual[language == "Korean"],)
         names += _ANSWERS[language] if self.task.has_labels else _ANSWERS[language][:1]
         if language == language_of(self.task, self.like):
             names = (self.task.answer_name, better_name(self.task), *names)
