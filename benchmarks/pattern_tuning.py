@@ -16,8 +16,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ FOLDER = ROOT / "runs" / "pattern-tuning"
 PAGE = ROOT / "docs" / "results" / "prompts.md"
 SEEDS = (13, 21, 42, 87, 100)
 SHOTS, TEST_ROWS, RESAMPLES = 16, 200, 2000
+OTHERS, OTHER_ROWS = ("ag_news", "banking77", "klue_nli", "korean_hate", "sms_spam"), 400
+"""The sets that in-context tuning learns from, and rows of each; none is a board it answers."""
 BOARDS: Mapping[str, tuple[str, str, str]] = {
     "sst2": ("sst2", "Review", "Sentiment"),
     "tweet_emotion": ("tweet_emotion", "Tweet", "Emotion"),
@@ -54,6 +56,13 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "patterns, full": {"method": "pattern_tuning", "weights": "full"},
 }
 """Row of the table -> method."""
+IN_CONTEXT: Mapping[str, Mapping[str, Any]] = {
+    "few_shot": {"method": "few_shot", "n": 4},
+    "in_context_tuning": {"method": "in_context_tuning", "n": 4},
+}
+"""The same examples before and after a training on other tasks."""
+ABSENT = ("sst2", "tweet_emotion", "nsmc")
+"""Boards of which the other tasks hold no row."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,10 @@ class Board:
     train: tuple[Example, ...]
     test: tuple[Example, ...]
 
-    def drawn(self, seed: int) -> Shots:
-        """The shots of a draw."""
-        return Shots(draw(self.train, SHOTS, seed, self.task.label_names).labelled)
+    def drawn(self, seed: int, background: tuple[Example, ...] = ()) -> Shots:
+        """The shots of a draw, with the rows of other tasks."""
+        labelled = draw(self.train, SHOTS, seed, self.task.label_names).labelled
+        return Shots(labelled, background=background)
 
 
 @dataclass(frozen=True)
@@ -97,46 +107,67 @@ def load(name: str, data: Path) -> Board:
     return Board(task, cut.train, cut.test)
 
 
+def others(data: Path) -> tuple[Example, ...]:
+    """Some rows of every other task, each set a group."""
+    made: list[Example] = []
+    for name in OTHERS:
+        every = rows(data / name / "train.jsonl", "Text")
+        some = random.Random(name).sample(every, OTHER_ROWS)
+        made += [replace(row, id=f"{name}:{row.id}", group=name) for row in some]
+    return tuple(made)
+
+
 def rows(path: Path, field: str) -> list[Example]:
-    """The rows of a file of texts and labels."""
-    made = [Example("", Input(((field, row["text"]),)), (row["label"],)) for row in read(path)]
+    """The rows of a file of texts, or of premises with hypotheses, and labels."""
+    made = [Example("", fields(row, field), (row["label"],)) for row in read(path)]
     return [
         Example(name, row.input, row.targets)
         for name, row in zip(content_ids(made), made, strict=True)
     ]
 
 
+def fields(row: Mapping[str, str], field: str) -> Input:
+    """The texts of a row."""
+    if "text" in row:
+        return Input(((field, row["text"]),))
+    return Input((("Premise", row["premise"]), ("Hypothesis", row["hypothesis"])))
+
+
 def cells(boards: Sequence[str]) -> Iterator[Cell]:
     """What is to be measured: board after board, seed after seed, each with all methods."""
     for board in boards:
         for seed in SEEDS:
-            for variant in VARIANTS:
+            for variant in (*VARIANTS, *(IN_CONTEXT if board in ABSENT else ())):
                 yield Cell(board, variant, seed)
 
 
 def run(boards: Sequence[str]) -> None:
     """Measure the cells that are not there."""
     data, models, base = data_folder(), open_models(), resolve(None, "lm")
+    background = others(data)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in boards:
         board = load(name, data)
         for cell in cells([name]):
             if not cell.path.exists():
-                record = measure(cell, board, models, base)
+                record = measure(cell, board, background, models, base)
                 write_atomic(cell.path, json.dumps(record, ensure_ascii=False) + "\n")
                 print(cell.path.stem, record.get("score", record.get("failed")), flush=True)
 
 
-def measure(cell: Cell, board: Board, models: Any, base: Any) -> dict[str, Any]:
+def measure(
+    cell: Cell, board: Board, background: tuple[Example, ...], models: Any, base: Any
+) -> dict[str, Any]:
     """Adapt and answer: points by test row, and what it took; or the reason of a failure."""
-    spec = VARIANTS[cell.variant]
+    spec = {**VARIANTS, **IN_CONTEXT}[cell.variant]
     record: dict[str, Any] = {"board": cell.board, "variant": cell.variant, "seed": cell.seed,
                               "spec": spec, "model": Path(base.name).name}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         bench = Workbench(models, base, Path(folder), cell.seed, shelf=Shelf())
         start = time.process_time()
         try:
-            predictor = TABLE.build(spec).adapt(board.task, board.drawn(cell.seed), bench)
+            shots = board.drawn(cell.seed, background)
+            predictor = TABLE.build(spec).adapt(board.task, shots, bench)
         except NshotError as error:
             return record | {"failed": str(error)}
         built = time.process_time()
@@ -193,43 +224,55 @@ def points(values: tuple[float, float, float]) -> str:
 
 
 def page() -> str:
-    """The table of what is whole, and what is not there."""
+    """The tables of what is whole, and what is not there."""
     made = whole()
-    lines = [
-        line("data", "method", "draws", "score, %", "less `lora`", "less `full`",
-             "build s", "answer s", "tokens"),
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]  # fmt: skip
-    pairs = [(board, variant) for board in BOARDS for variant in VARIANTS]
-    lines += [_row(*pair, made[pair], made) for pair in pairs if pair in made]
-    absent = [cell.path.stem for cell in cells(list(BOARDS)) if not _there(cell, made)]
-    count = sum(map(len, made.values()))
-    text = "\n".join(lines)
-    if absent:
-        text += f"\n\n{count} cells of {count + len(absent)} are measured."
-        partly = [b for b in BOARDS if any(key[0] == b for key in made)]
-        none = [b for b in BOARDS if b not in partly]
-        some = [name for name in absent if name.split(".")[0] in partly]
-        if some:
-            text += f" Not measured: {', '.join(f'`{name}`' for name in some)}."
-        if none:
-            text += f" Of {', '.join(none)} nothing is."
-    return text
+    parts = [
+        table(VARIANTS, ("lora", "full"), made),
+        "**Tuning to learn in context**: the same four examples before and after a training on"
+        f" {len(OTHERS)} other sets ({', '.join(OTHERS)}; {OTHER_ROWS} rows of each).",
+        table(IN_CONTEXT, ("few_shot",), made),
+        missing(made),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _there(cell: Cell, made: Mapping[tuple[str, str], Mapping[int, Any]]) -> bool:
+Whole = Mapping[tuple[str, str], Mapping[int, Mapping[str, Any]]]
+"""(board, variant) -> seed -> record."""
+
+
+def table(variants: Iterable[str], against: Sequence[str], made: Whole) -> str:
+    """The rows of these methods, board by board."""
+    heads = ["data", "method", "draws", "score, %", *(f"less `{name}`" for name in against)]
+    heads += ["build s", "answer s", "tokens"]
+    lines = [line(*heads), "|---|---" + "|--:" * (len(heads) - 2) + "|"]
+    pairs = [(board, variant) for board in BOARDS for variant in variants]
+    lines += [_row(*pair, against, made) for pair in pairs if pair in made]
+    return "\n".join(lines) if len(lines) > 2 else "None of these is measured yet."
+
+
+def missing(made: Whole) -> str:
+    """Which cells are not there; a board without any is named by itself."""
+    every = list(cells(list(BOARDS)))
+    absent = [cell for cell in every if not _there(cell, made)]
+    if not absent:
+        return ""
+    none = [board for board in BOARDS if not any(key[0] == board for key in made)]
+    some = [f"`{cell.path.stem}`" for cell in absent if cell.board not in none]
+    text = f"{len(every) - len(absent)} cells of {len(every)} are measured."
+    if some:
+        text += f" Not measured: {', '.join(some)}."
+    return text + (f" Of {', '.join(none)} nothing is." if none else "")
+
+
+def _there(cell: Cell, made: Whole) -> bool:
     return cell.seed in made.get((cell.board, cell.variant), {})
 
 
-def _row(
-    board: str,
-    variant: str,
-    records: Mapping[int, dict[str, Any]],
-    made: Mapping[tuple[str, str], Mapping[int, dict[str, Any]]],
-) -> str:
+def _row(board: str, variant: str, against: Sequence[str], made: Whole) -> str:
+    records = made[board, variant]
     mine = np.array([record["points"] for record in records.values()])
     gaps = []
-    for other in ("lora", "full"):
+    for other in against:
         theirs = made.get((board, other), {})
         both = [seed for seed in records if seed in theirs]
         pairs = [np.subtract(records[s]["points"], theirs[s]["points"]) for s in both]
