@@ -148,8 +148,9 @@ CASES: Mapping[str, Save] = {
     **{
         kind: record(kind)
         for kind in ("asked_labels", "phrases", "tagger", "discriminants", "described",
-                     "from_support", "pattern_vote", "decided", "ranker", "by_length", "rewarded",
-                     "implicit", "replayed", "stacked", "to_a_person", "cascade")
+                     "from_support", "pattern_vote", "rationale", "sampled_vote", "decided",
+                     "ranker", "by_length", "rewarded", "implicit", "replayed", "stacked",
+                     "to_a_person", "cascade")
     },
 }  # fmt: skip
 """What it is called in the table -> what saves one."""

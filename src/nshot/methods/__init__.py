@@ -36,6 +36,8 @@ WHERE: Mapping[str, str] = {
     "decide": "nshot.methods.prompt.decide:Decide",
     "prompt_search": "nshot.methods.prompt.prompt_search:PromptSearch",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
+    "rationale": "nshot.methods.prompt.rationale:Rationale",
+    "self_consistency": "nshot.methods.prompt.self_consistency:SelfConsistency",
     "description_match": "nshot.methods.fewshot.description_match:DescriptionMatch",
     "setfit": "nshot.methods.fewshot.setfit:SetFit",
     "prototypical": "nshot.methods.fewshot.prototypical:Prototypical",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -152,15 +152,9 @@ def calibrated(
     if how == "none" or not predictor.task.has_labels:
         return predictor
     ids = {example.id for example in shown}
-    rows = shots.unlabelled or tuple(e for e in shots.labelled if e.id not in ids)
-    if how == "content_free":
-        rows = rows or tuple(shown)
-    if not rows:
-        bench.note("not calibrated: every row that there is stands in the prompt")
+    inputs = calibration_inputs(how, shots, ids, bench, most)
+    if not inputs:
         return predictor
-    order = random.Random(f"calibration:{bench.seed}")
-    chosen = order.sample(sorted(rows, key=lambda e: e.id), min(most, len(rows)))
-    inputs = [example.input for example in chosen]
 
     def measure() -> tuple[float, ...]:
         return predictor.calibrate(how, inputs).offsets
@@ -171,6 +165,21 @@ def calibrated(
         "offsets", repr(predictor.ref), repr(predictor.task), predictor.format, how, *prompts
     )
     return replace(predictor, offsets=bench.shared(key, measure))
+
+
+def calibration_inputs(
+    how: Calibration, shots: Shots, shown: Collection[str], bench: Workbench, most: int
+) -> list[Input]:
+    """Up to `most` inputs to calibrate by, none of an id in `shown`; [] with a note without any."""
+    rows = shots.unlabelled or tuple(e for e in shots.labelled if e.id not in shown)
+    if how == "content_free":
+        rows = rows or shots.labelled
+    if not rows:
+        bench.note("not calibrated: every row that there is stands in the prompt")
+        return []
+    order = random.Random(f"calibration:{bench.seed}")
+    chosen = order.sample(sorted(rows, key=lambda e: e.id), min(most, len(rows)))
+    return [example.input for example in chosen]
 
 
 def prompted(
@@ -202,7 +211,8 @@ def _fits(predictor: Prompted, inputs: Sequence[Input]) -> bool:
     model = predictor.models.open(predictor.ref)
     longest = max(inputs, key=lambda one: len(one.text))
     return (
-        max(model.count(predictor.prompts([longest]))) + _answer(predictor) <= model.facts.context
+        max(model.count(predictor.prompts([longest]))) + answer_room(predictor)
+        <= model.facts.context
     )
 
 
@@ -219,7 +229,7 @@ def answer_tokens(task: Task, shots: Shots, bench: Workbench, limit: int = 512) 
     return min(limit, model.facts.context // 2, max(16, longest + longest // 4))
 
 
-def _answer(predictor: Prompted) -> int:
+def answer_room(predictor: Prompted) -> int:
     """Tokens to leave for the answer."""
     if not predictor.task.has_labels:
         return predictor.max_tokens

@@ -34,6 +34,8 @@ KINDS: Mapping[str, str] = {
     "from_support": "nshot.predictors.from_support:FromSupport",
     "prompted": "nshot.predictors.prompted:Prompted",
     "pattern_vote": "nshot.predictors.pattern_vote:PatternVote",
+    "rationale": "nshot.predictors.rationale:Rationale",
+    "sampled_vote": "nshot.predictors.sampled_vote:SampledVote",
     "decided": "nshot.predictors.decided:Decided",
     "ranker": "nshot.predictors.ranker:Ranker",
     "by_length": "nshot.predictors.by_length:ByLength",

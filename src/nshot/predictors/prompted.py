@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -134,24 +134,33 @@ class Prompted:
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """Equal prompts are asked once. Scores are log-probabilities over the labels."""
-        if not inputs:
-            return []
+        return self.answers(inputs, self.prompts(inputs)) if inputs else []
+
+    def answers(self, inputs: Sequence[Input], prompts: Sequence[Prompt]) -> list[Prediction]:
+        """The answers to inputs that are asked with these prompts, one each, and not its own."""
         model = self.models.open(self.ref)
         if self.task.has_labels and "score" in model.facts.can:
-            logprobs, tokens = self._scored(model, inputs)
+            logprobs, tokens = self._scored(model, prompts)
             offsets = np.array(self.offsets) if self.offsets else 0.0
             return classified(self.task, log_softmax(logprobs - offsets), tokens)
-        return self.write(inputs)
+        return self._written(inputs, prompts, AS_IT_WOULD)
 
     def write(self, inputs: Sequence[Input], manner: Manner = AS_IT_WOULD) -> list[Prediction]:
         """Answers that the model writes, each by itself; equal prompts are asked once.
 
         Raises `CannotAdapt` for a grammar that the model cannot be kept to.
         """
-        if not inputs:
-            return []
+        return self._written(inputs, self.prompts(inputs), manner) if inputs else []
+
+    def sampled(self, inputs: Sequence[Input], temperature: float, seed: int) -> list[Prediction]:
+        """An answer to each input that is drawn, not the likeliest (`sampled_vote.Samples`)."""
+        return self.write(inputs, Manner(temperature=temperature, seed=seed))
+
+    def _written(
+        self, inputs: Sequence[Input], prompts: Sequence[Prompt], manner: Manner
+    ) -> list[Prediction]:
         model = self.models.open(self.ref)
-        how, prompts = self._decoding(model, manner), self.prompts(inputs)
+        how = self._decoding(model, manner)
         different = list(dict.fromkeys(prompts))
         written = dict(zip(different, model.generate(different, how), strict=True))
         return [
@@ -185,21 +194,28 @@ class Prompted:
             yield prediction.answer[len(shown) :]
         return prediction
 
-    def calibrate(self, how: Calibration, unlabelled: Sequence[Input]) -> Prompted:
+    def calibrate(
+        self,
+        how: Calibration,
+        unlabelled: Sequence[Input],
+        prompted: Callable[[Sequence[Input]], Sequence[Prompt]] | None = None,
+    ) -> Prompted:
         """The same with offsets measured by `how`; `unlabelled` must not be its demonstrations.
 
-        Unchanged with ``none``, for tasks without labels and models that cannot score. Raises
-        `CannotAdapt` when ``batch`` is given no input.
+        `prompted` gives the prompts of inputs where they are not its own. Unchanged with ``none``,
+        for tasks without labels and models that cannot score. Raises `CannotAdapt` when ``batch``
+        is given no input.
         """
         model = self.models.open(self.ref)
         if how == "none" or not self.task.has_labels or "score" not in model.facts.can:
             return replace(self, offsets=())
         if not unlabelled:
             raise CannotAdapt(f"no input to measure the {how} calibration on")
+        asking = prompted or self.prompts
         if how == "content_free":
-            logprobs, _ = self._scored(model, content_free(unlabelled[0]))
+            logprobs, _ = self._scored(model, asking(content_free(unlabelled[0])))
             return replace(self, offsets=tuple(content_free_offsets(logprobs).tolist()))
-        logprobs, _ = self._scored(model, unlabelled)
+        logprobs, _ = self._scored(model, asking(unlabelled))
         return replace(self, offsets=tuple(batch_offsets(logprobs).tolist()))
 
     @property
@@ -212,9 +228,8 @@ class Prompted:
         vote = Vote(self.task, shown.encoder, shown.vectors, targets, shown.k)
         return {"the k-NN vote of the same demonstrations": vote}
 
-    def _scored(self, model: Scores, inputs: Sequence[Input]) -> tuple[Floats, list[int]]:
-        """(inputs, labels) log-likelihoods, and the length of each request."""
-        prompts = self.prompts(inputs)
+    def _scored(self, model: Scores, prompts: Sequence[Prompt]) -> tuple[Floats, list[int]]:
+        """(prompts, labels) log-likelihoods, and the length of each request."""
         different = list(dict.fromkeys(prompts))
         answers = label_answers(self.task, self.format)
         scores = dict(

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from nshot.core.spans import spans_of
 from nshot.core.types import Example, Input, Prompt, Task, Turn
@@ -128,32 +129,54 @@ def field_name(task: Task, name: str) -> str:
 
 
 def _question(task: Task, input: Input) -> str:
-    return "\n".join([*_lines(task, input), f"{task.answer_name}:"])
+    return "\n".join([*question_lines(task, input), answer_start(task)])
 
 
-def _lines(task: Task, input: Input) -> list[str]:
+def answer_start(task: Task) -> str:
+    """What stands before the answer in a prompt that is no chat."""
+    return f"{task.answer_name}:"
+
+
+def question_lines(task: Task, input: Input) -> list[str]:
+    """An input as it stands in a prompt that is no chat: a text after the other, each named."""
     named = [(field_name(task, name), text) for name, text in input.fields]
     named += [(turn.role.capitalize(), turn.text) for turn in input.turns]
     fence = task.parts.delimiter
-    return [field_line(fence, name, _without_gaps(text)) for name, text in named]
+    return [field_line(fence, name, without_gaps(text)) for name, text in named]
 
 
-def _without_gaps(text: str) -> str:
-    """Without blank lines, which part demonstrations."""
+def without_gaps(text: str) -> str:
+    """A text without blank lines, which part demonstrations."""
     return re.sub(r"\s*\n\s*", "\n", text.strip())
 
 
 def chat(task: Task, input: Input, demos: Sequence[Example] = ()) -> tuple[Turn, ...]:
     """What `render` gives in the format ``chat``."""
+    solved = [Exchange(demo.input, (_answer(task, demo),)) for demo in demos]
+    return conversation(task, [*solved, Exchange(input)])
+
+
+class Exchange(NamedTuple):
+    """An input in a chat, the turns that follow it, and what the last turn of the input ends in."""
+
+    input: Input
+    following: tuple[Turn, ...] = ()
+    closing: str = ""
+
+
+def conversation(task: Task, exchanges: Sequence[Exchange]) -> tuple[Turn, ...]:
+    """Inputs as a chat that is opened by the task's own request, as the system's turn."""
     turns: list[Turn] = []
     systems: list[str] = []
     # What opens an input as system stands behind the task's own: most templates take one only.
-    for one, answer in [*((d.input, (_answer(task, d),)) for d in demos), (input, ())]:
-        opening, rest = _opened(_user(task, one))
+    for input, following, closing in exchanges:
+        opening, rest = _opened(_user(task, input))
         systems += opening
-        turns += [*rest, *answer]
+        if closing and rest:
+            rest[-1] = replace(rest[-1], text=f"{rest[-1].text}\n\n{closing}".strip())
+        turns += [*rest, *following]
     request = [task.system] if task.system else []
-    if not _asks(task, input) or task.instruction:
+    if not _asks(task, exchanges[-1].input) or task.instruction:
         request.append(instruction(task))
     elif beside := beside_the_request(task):
         request.append(beside)
@@ -175,7 +198,7 @@ def _user(task: Task, input: Input) -> list[Turn]:
     if _asks(task, input):
         return list(questions_of(input))
     bare = len(input.fields) == 1 and not input.turns
-    text = _bare(task, *input.fields[0]) if bare else "\n".join(_lines(task, input))
+    text = _bare(task, *input.fields[0]) if bare else "\n".join(question_lines(task, input))
     return [Turn("user", text, input.images)]
 
 

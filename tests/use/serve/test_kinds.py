@@ -80,6 +80,8 @@ PLAIN: Mapping[str, tuple[str, Task]] = {
     "nearest_answer": ("nearest_answer", WRITES),
     "vote": ("knn", FILMS),
     "prompted": ("few_shot", FILMS),
+    "rationale": ("rationale", FILMS),
+    "sampled_vote": ("self_consistency", WRITES),
     "ranker": ("likelihood", RANKS),
     "by_length": ("longest", RANKS),
 }
