@@ -20,7 +20,7 @@ from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Method, Rates
 from nshot.methods.fewshot.lm_probe import LMProbe
 from nshot.methods.fewshot.nearest_mean import NearestMean
-from nshot.methods.prompt.few_shot import FewShot, in_turn
+from nshot.methods.prompt.few_shot import FewShot
 from nshot.methods.prompt.retrieved_shots import RetrievedShots
 from nshot.methods.prompt.zero_shot import ZeroShot
 from nshot.methods.spec import spec
@@ -29,6 +29,7 @@ from nshot.predictors import load
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.ranker import Ranker
+from nshot.prompts.demonstrations import in_turn
 from toys import ENCODER, QUESTIONS, REMOTE, SCORER, TASK, Bench, ask, examples, shots
 
 # Endpoints decide in test_contract.py.

@@ -33,9 +33,9 @@ from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.types import Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.peft.prefix import PrefixTuning
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors.prompted import Prompted
+from nshot.prompts.demonstrations import in_turn
 from tiny import tiny_llama, tiny_tokenizer
 
 LAYERS, KEYS = 2, 16  # one key head of 16

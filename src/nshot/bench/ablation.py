@@ -15,12 +15,13 @@ from nshot.board.ablation import PartWorth, worths
 from nshot.board.column import Floats
 from nshot.core.errors import Fault, InputError
 from nshot.core.types import Example, Label, ModelRef, Shots, Task, group_numbers, group_of
-from nshot.methods.prompt.few_shot import FewShot, in_turn
+from nshot.methods.prompt.few_shot import FewShot
 from nshot.methods.prompt.zero_shot import ZeroShot
 from nshot.methods.prompting import CALIBRATION_ROWS
 from nshot.metrics import metric_of, points
 from nshot.models.base import Models
 from nshot.predictors.base import Predictor
+from nshot.prompts.demonstrations import in_turn
 from nshot.prompts.render import Format
 
 EMPTY_NAME = "Label"

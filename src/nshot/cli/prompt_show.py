@@ -71,7 +71,7 @@ def prompt_of(arguments: argparse.Namespace, source: Path) -> Shown:
         return _delivered(source)
     from nshot.bench.request import Request
     from nshot.bench.task_rows import load_files
-    from nshot.methods.prompt.few_shot import in_turn
+    from nshot.prompts.demonstrations import in_turn
 
     request = flags.read(Request, arguments, task=str(source), model=())
     loaded = load_files(request, request.test)

@@ -44,6 +44,8 @@ from nshot.prompts.render import (
 from nshot.prompts.span_lists import located, span_grammar
 
 Calibration: TypeAlias = Literal["none", "content_free", "batch"]
+Likest: TypeAlias = Literal["similar_last", "similar_first"]
+"""Where the example stands that is most like the input."""
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
 """Inputs that say nothing (Zhao et al. 2021, section 5)."""
@@ -84,7 +86,7 @@ AS_IT_WOULD = Manner()
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Shows each input its `k` nearest examples of `pool`, the nearest last, next to the input.
+    """Shows each input its `k` nearest examples of `pool`, by default the nearest next to it.
 
     `vectors` (pool, width) are the pool's, from the same encoder that reads the inputs.
     """
@@ -93,11 +95,13 @@ class Retrieval:
     pool: tuple[Example, ...]
     vectors: NDArray[np.float32]
     k: int
+    order: Likest = "similar_last"
 
     def nearest(self, inputs: Sequence[Input]) -> list[tuple[Example, ...]]:
         """The demonstrations of each input."""
         likeness = cosines(self.encoder.read(inputs).matrix, self.vectors)
-        return [tuple(self.pool[i] for i in row[::-1]) for row in neighbours(likeness, self.k)]
+        step = -1 if self.order == "similar_last" else 1
+        return [tuple(self.pool[i] for i in row[::step]) for row in neighbours(likeness, self.k)]
 
 
 @dataclass(frozen=True)
@@ -323,6 +327,7 @@ class Prompted:
                 "encoder": ref_to_json(self.retrieval.encoder.ref, folder / "encoder"),
                 "pool": [to_data(example) for example in self.retrieval.pool],
                 "k": self.retrieval.k,
+                "order": self.retrieval.order,
             }
             arrays = {"pool": self.retrieval.vectors}
         write(folder, "prompted", self.task, settings, arrays)
@@ -361,4 +366,5 @@ def _retrieval(saved: Saved, models: Models) -> Retrieval:
     data = saved.settings["retrieval"]
     ref = ref_from_json(data["encoder"], saved.folder / "encoder")
     pool = tuple(from_data(Example, example) for example in data["pool"])
-    return Retrieval(Encoded(models, ref), pool, array(saved, "pool"), data["k"])
+    order = data.get("order", "similar_last")
+    return Retrieval(Encoded(models, ref), pool, array(saved, "pool"), data["k"], order)

@@ -12,9 +12,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Prompt, Shots, Task
 from nshot.methods.contract import Brief
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.trained import Trained
 from nshot.models.base import Lent
+from nshot.prompts.demonstrations import in_turn
 from nshot.prompts.render import Format, render
 from nshot.training.data.answers import Answers
 from nshot.training.parts.soft_prompt import SoftPrompt, why_no_soft_prompt

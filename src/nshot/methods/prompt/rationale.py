@@ -12,7 +12,6 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import OF_LABELS, Cost, Example, Kind, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.label_sets import brief_of_questions, by_questions
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     WRITTEN_TOKEN,
@@ -28,6 +27,7 @@ from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Calibration
 from nshot.predictors.rationale import Rationale as Answering
 from nshot.predictors.sampled_vote import normal
+from nshot.prompts.demonstrations import in_turn
 from nshot.prompts.rationales import Solution, wording_for
 from nshot.prompts.render import shown_answer
 

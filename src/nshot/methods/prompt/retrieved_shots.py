@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from nshot.core.types import Cost, Shots, Task
 from nshot.methods.contract import Brief, Workbench
@@ -21,7 +21,7 @@ from nshot.methods.prompting import (
     prompted,
 )
 from nshot.predictors.base import Predictor
-from nshot.predictors.prompted import Calibration, Retrieval
+from nshot.predictors.prompted import Calibration, Likest, Retrieval
 
 
 class RetrievedShots(Prompting):
@@ -34,6 +34,8 @@ class RetrievedShots(Prompting):
 
     Args:
         k: how many examples are shown.
+        order: the likest last, next to the input, or first (section 5.3 of the paper: which is
+            better depends on the data, and by little).
     """
 
     name: ClassVar = "retrieved_shots"
@@ -48,6 +50,14 @@ class RetrievedShots(Prompting):
 
     k: PositiveInt = 4
     calibration: Calibration = "none"
+    # Not written where it is the default: then the method is what it was before.
+    order: Likest = Field(default="similar_last", exclude_if=lambda order: order == "similar_last")
+
+    @property
+    def called(self) -> str:
+        """With its order, where that is not the default: a run may hold both."""
+        own = [self.order] * (self.order != "similar_last")
+        return ":".join([super().called, *own])
 
     def why_not(self, brief: Brief) -> str | None:
         """Also where no example fits, or there is none."""
@@ -68,7 +78,7 @@ class RetrievedShots(Prompting):
         # Any may be retrieved: the longest must fit.
         longest = sorted(shots.labelled, key=lambda e: -len(e.input.text))[: self.k]
         count = how_many_fit(bare, longest, shots, bench)
-        shown = Retrieval(encoder_of(bench), shots.labelled, vectors, count)
+        shown = Retrieval(encoder_of(bench), shots.labelled, vectors, count, self.order)
         predictor = replace(bare, retrieval=shown)
         return calibrated(
             predictor, self.calibration, shots, shots.labelled, bench, self.batch_rows
