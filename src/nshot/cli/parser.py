@@ -34,6 +34,7 @@ from nshot.cli import (
     prompt_ablate,
     prompt_check,
     prompt_diff,
+    prompt_shots,
     prompt_show,
     pull,
     push,
@@ -51,7 +52,7 @@ GROUPS: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
     "data": ("work on files of instructions", (data_show, data_generate, data_translate)),
     "prompt": (
         "look at a prompt, and measure its parts",
-        (prompt_show, prompt_check, prompt_diff, prompt_ablate),
+        (prompt_show, prompt_check, prompt_diff, prompt_ablate, prompt_shots),
     ),
     "cache": ("answers kept by predict --cache", (cache_stats, cache_prune, cache_warm)),
 }

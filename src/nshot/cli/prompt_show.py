@@ -36,13 +36,18 @@ def task(parser: argparse.ArgumentParser, changes: dict[str, Flag]) -> None:
     parser.add_argument("--model", metavar="M", help="whose tokens are counted")
 
 
-def manner(parser: argparse.ArgumentParser) -> None:
-    """How the model is asked."""
+def format_of(parser: argparse.ArgumentParser) -> None:
+    """In which format the model is asked."""
     from nshot.prompts.render import FORMATS
 
     parser.add_argument(
         "--format", choices=FORMATS, default="instruction", help="default: instruction"
     )
+
+
+def manner(parser: argparse.ArgumentParser) -> None:
+    """How the model is asked."""
+    format_of(parser)
     parser.add_argument(
         "--shots",
         dest="demonstrations",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from nshot.models.base import Floats
 
 Choice: TypeAlias = Literal["balanced", "random", "diverse", "hard"]
 Order: TypeAlias = Literal["drawn", "grouped", "entropy"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+ORDERINGS: tuple[Order, ...] = get_args(Order)
 Likeness: TypeAlias = Callable[[int], Floats]
 """(rows,) how like each row is to the one of this place: a cosine."""
 

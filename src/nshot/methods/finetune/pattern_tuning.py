@@ -16,7 +16,6 @@ from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import one_hot
 from nshot.methods.fewer_steps import with_fewer_steps
 from nshot.methods.finetune.any_part import AnyPart
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     LABEL_TOKENS,
@@ -30,6 +29,7 @@ from nshot.models.base import Floats
 from nshot.predictors.base import Predictor
 from nshot.predictors.pattern_vote import PatternVote, probabilities
 from nshot.predictors.prompted import Prompted
+from nshot.prompts.demonstrations import in_turn
 from nshot.prompts.parts import instruction
 from nshot.prompts.patterns import Pattern, View
 from nshot.training.learned import CHECKED_ROWS

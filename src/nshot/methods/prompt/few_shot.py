@@ -31,6 +31,8 @@ from nshot.predictors.nearest import unit
 from nshot.predictors.prompted import Prompted, batch_offsets
 from nshot.predictors.scores import log_softmax
 from nshot.prompts.demonstrations import (
+    CHOICES,
+    ORDERINGS,
     Choice,
     Likeness,
     Order,
@@ -99,8 +101,7 @@ class FewShot(Prompting):
         """With the examples' choice and order, where it may."""
         space = dict(super().searched(kind))
         if self.search_examples:
-            space["choice"] = ("balanced", "random", "diverse", "hard")
-            space["order"] = ("drawn", "grouped", "entropy")
+            space |= {"choice": CHOICES, "order": ORDERINGS}
             if kind not in OF_LABELS:
                 space["choice"] = ("balanced", "diverse")
                 del space["order"]
