@@ -20,6 +20,7 @@ from nshot.methods.prompt.zero_shot import ZeroShot
 from nshot.methods.prompting import CALIBRATION_ROWS
 from nshot.metrics import metric_of, points
 from nshot.models.base import Models
+from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Prompted
 
 LEAST = 20
@@ -133,7 +134,7 @@ class _Curve:
         tokens = float(np.mean([answer.tokens_in for answer in answers]))
         self.tables.setdefault(size, []).append((points(metric, statistics), tokens))
 
-    def _prompt(self, size: int, bench: Workbench) -> object:
+    def _prompt(self, size: int, bench: Workbench) -> Predictor:
         calibrating = self.divided.calibrating
         if size == 0:
             bare = ZeroShot(format=self.method.format, calibration=self.method.calibration)

@@ -13,7 +13,6 @@ from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.fewer_steps import with_fewer_steps
 from nshot.methods.finetune.any_part import AnyPart
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.prompting import (
     CALIBRATION_ROWS,
     FORMAT_TOKENS,
@@ -25,6 +24,7 @@ from nshot.methods.prompting import (
 from nshot.methods.trained import Trained
 from nshot.predictors.base import Predictor
 from nshot.predictors.prompted import Calibration, Prompted
+from nshot.prompts.demonstrations import in_turn
 from nshot.training.learned import CHECKED_ROWS
 from nshot.training.recipe import Data
 
