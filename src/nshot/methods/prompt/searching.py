@@ -22,10 +22,10 @@ from nshot.methods.prompt.asking import (
     offsets_of,
     shifted,
 )
-from nshot.methods.prompt.few_shot import in_turn
 from nshot.methods.spec import spec_hash
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.prompts.checks.likeness import jaccard
+from nshot.prompts.demonstrations import in_turn
 from nshot.prompts.render import Format
 from nshot.prompts.search.proposals import read_proposal, request
 from nshot.prompts.search.race import Look, ends, race
