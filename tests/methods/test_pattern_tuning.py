@@ -17,7 +17,7 @@ from nshot.methods.finetune.pattern_tuning import PatternTuning, softened
 from nshot.methods.spec import spec
 from nshot.models.hf.hf_engine import HFModels
 from nshot.predictors import load
-from nshot.predictors.pattern_vote import PatternVote, probabilities
+from nshot.predictors.pattern_vote import PatternVote
 from nshot.predictors.prompted import Prompted
 from nshot.prompts.patterns import Pattern
 from tiny import tiny_llama
@@ -124,13 +124,6 @@ def test_unlabelled_rows_teach_one_model_what_the_patterns_answer(bench):
 def test_soft_labels_are_the_square_roots_of_probabilities():
     """PET's temperature of 2: softmax(log p / 2) of 0.9 and 0.1 is 0.75 and 0.25."""
     np.testing.assert_allclose(softened(np.array([[0.9, 0.1]])), [[0.75, 0.25]])
-
-
-def test_a_member_that_gives_no_scores_votes_for_its_answer():
-    from nshot.core.types import Prediction
-
-    shares = probabilities(TASK, [Prediction("very_negative"), Prediction("")])
-    np.testing.assert_allclose(shares, [[0, 1], [0.5, 0.5]])
 
 
 def test_words_must_fit_the_labels_and_nothing_learned_is_a_failure(bench):

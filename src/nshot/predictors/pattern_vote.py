@@ -29,6 +29,11 @@ class PatternVote:
     task: Task
     members: tuple[Prompted, ...]
 
+    @property
+    def ref(self) -> ModelRef:
+        """The model of the first member: all stand on one base."""
+        return self.members[0].ref
+
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction an input; tokens are those of all members."""
         if not inputs:
