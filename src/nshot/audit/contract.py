@@ -97,7 +97,8 @@ class Subject:
     that did not learn from the row. `columns` holds further columns of the data, each cell by the
     row's id, and `slices` the names of those that were asked for. `ref` is the language model with
     what was put on it, `against` what it is compared with in place of its own base, `sets` the
-    folder of known sets, `members` the other rows of its board. `measured` is the pick's row of the
+    folder of known sets. `members` are the measured rows of its board, which audits look at too
+    where they are to stand `beside` it. `measured` is the pick's row of the
     board, as JSON.
     """
 
@@ -116,6 +117,7 @@ class Subject:
     measured: Mapping[str, Any] = field(default_factory=dict)
     against: ModelRef | None = None
     sets: Path | None = None
+    beside: bool = False
     notes: tuple[str, ...] = ()
     seed: int = 0
 

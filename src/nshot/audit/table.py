@@ -9,6 +9,8 @@ from nshot.audit.contract import Audit
 from nshot.core.errors import Fault, InputError, nearest
 
 AUDITS: Mapping[str, str] = {
+    "slices": "nshot.audit.slices.audit:Slices",
+    "counterfactuals": "nshot.audit.counterfactuals.audit:Counterfactuals",
     "calibration": "nshot.audit.calibration:Restated",
     "change": "nshot.audit.change.audit:Change",
     "sets": "nshot.audit.sets.audit:KnownSets",

@@ -45,6 +45,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="DIR|MODEL",
         help="what the model is compared with (default: the base that it was made of)",
     )  # fmt: skip
+    parser.add_argument(
+        "--beside", action="store_true",
+        help="ask the other rows of the run's board too, side by side, where an audit can",
+    )  # fmt: skip
     parser.add_argument("--encoding", metavar="NAME", help=ENCODING)
     parser.add_argument(
         "--out", metavar="FOLDER",
@@ -106,8 +110,8 @@ def _subject(arguments: argparse.Namespace) -> Subject:
     )
     if arguments.data:
         data = Path(arguments.data)
-        return with_data(subject, data, arguments.slices, arguments.encoding)
-    return replace(subject, slices=tuple(arguments.slices))
+        subject = with_data(subject, data, arguments.slices, arguments.encoding)
+    return replace(subject, slices=tuple(arguments.slices), beside=arguments.beside)
 
 
 def _plain(name: str) -> str:
