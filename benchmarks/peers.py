@@ -123,11 +123,21 @@ def _torchvision() -> None:
         _OPERATORS.append(declared)
 
 
+def dspy() -> Any:
+    """Signatures, adapters, models and the optimisers; MIPROv2 imports optuna when it begins."""
+    import dspy as package
+    import optuna
+
+    assert optuna.__version__
+    return package
+
+
 PEERS: dict[str, Callable[[], Any]] = {
     "lm_eval": lm_eval,
     "trl": trl,
     "setfit": setfit,
     "easyfsl": easyfsl,
+    "dspy": dspy,
 }
 
 

@@ -1,6 +1,6 @@
 """The search of a prompt beside DSPy's: the same model, scorer, labelled rows and test rows.
 
-    .bench/venv/bin/python benchmarks/prompt_search.py [--out FOLDER] [--test 150] [--write]
+    .bench/venv/bin/python benchmarks/prompt_search.py [--tasks sst2] [--test 100] [--write]
 
 DSPy's random search over examples and its MIPROv2 ask nshot's scorer through DSPy's interface of
 models, in nshot's short prompts (an adapter) and not in DSPy's own, which are five times as long:
@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+import peers
 from nshot.bench.workbench import Workbench
 from nshot.core import machine
 from nshot.core.files import write_atomic
@@ -39,11 +40,12 @@ from nshot.predictors.prompted import Prompted
 from nshot.prompts.render import label_answers, render
 from table import ROOT, data_folder, line, read, write
 
-LABELLED, SHOWN, SEED = 80, 8, 0
+LABELLED, SHOWN, SEED = 60, 4, 0
 """Labelled rows of a task; DSPy shows from one half of them and chooses on the other."""
-CANDIDATES = 5
+CANDIDATES = 4
 """Of random search, beside its three of its own; MIPROv2 has as many sets and instructions."""
 FORMAT = "instruction"
+TASKS = ("sst2", "banking77")
 METHODS = ("zero_shot", "DSPy random search", "DSPy MIPROv2", "prompt_search")
 
 
@@ -56,8 +58,8 @@ class Case:
     test: tuple[Example, ...]
 
 
-def cases(count: int) -> list[Case]:
-    """SST-2, and ten intents of BANKING77."""
+def cases(names: Sequence[str], count: int) -> list[Case]:
+    """SST-2, and ten intents of BANKING77, or one of the two."""
     data = data_folder()
     films = Task(
         "SST-2", "classify", (Label("negative"), Label("positive")),
@@ -69,7 +71,8 @@ def cases(count: int) -> list[Case]:
         "ten intents of BANKING77", "classify", tuple(map(Label, sorted(ten))),
         instruction="Which intent does the message have?", answer_name="Label",
     )  # fmt: skip
-    return [case(films, data / "sst2", count), case(bank, data / "banking77", count)]
+    tasks = {"sst2": films, "banking77": bank}
+    return [case(tasks[name], data / name, count) for name in names]
 
 
 def case(task: Task, folder: Path, count: int) -> Case:
@@ -200,8 +203,7 @@ def row_input(text: str) -> Input:
 
 def by_dspy(name: str, case: Case, kept: Kept) -> dict[str, Any]:
     """What an optimiser of DSPy makes of the labelled rows: instruction and examples."""
-    import dspy
-
+    dspy = peers.dspy()
     signature, rows = dspy_side(dspy, case, kept)
     half = len(rows) // 2
 
@@ -210,13 +212,13 @@ def by_dspy(name: str, case: Case, kept: Kept) -> dict[str, Any]:
 
     if name == "DSPy random search":
         optimiser = dspy.BootstrapFewShotWithRandomSearch(
-            right, max_bootstrapped_demos=4, max_labeled_demos=SHOWN,
+            right, max_bootstrapped_demos=2, max_labeled_demos=SHOWN,
             num_candidate_programs=CANDIDATES, num_threads=1,
         )  # fmt: skip
         best = optimiser.compile(dspy.Predict(signature), trainset=rows[:half], valset=rows[half:])
     else:
         optimiser = dspy.MIPROv2(
-            right, auto=None, num_candidates=CANDIDATES, max_bootstrapped_demos=4,
+            right, auto=None, num_candidates=CANDIDATES, max_bootstrapped_demos=2,
             max_labeled_demos=SHOWN, num_threads=1, seed=9,
         )  # fmt: skip
         best = optimiser.compile(
@@ -279,9 +281,11 @@ def right(predictor: Any, case: Case) -> list[bool]:
     return [one.answer == row.label for one, row in zip(answers, case.test, strict=True)]
 
 
-def measured(out: Path, count: int) -> Iterator[tuple[Case, dict[str, Answered]]]:
+def measured(
+    out: Path, names: Sequence[str], count: int
+) -> Iterator[tuple[Case, dict[str, Answered]]]:
     """Everything, what is there already from its file."""
-    for one in cases(count):
+    for one in cases(names, count):
         results = dict[str, Answered]()
         for name in METHODS:
             folder = out / digest(one.task.name, name, str(count))
@@ -339,12 +343,13 @@ def paired(ours: Sequence[bool], theirs: Sequence[bool]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "prompt-search")
-    parser.add_argument("--test", type=int, default=150, help="test rows of each task")
+    parser.add_argument("--test", type=int, default=100, help="test rows of each task")
+    parser.add_argument("--tasks", nargs="+", default=TASKS, choices=TASKS)
     parser.add_argument(
         "--write", action="store_true", help="put the table into docs/benchmarks.md"
     )
     given = parser.parse_args()
-    text = table(list(measured(given.out, given.test)))
+    text = table(list(measured(given.out, given.tasks, given.test)))
     print(text)
     if given.write:
         write("prompt_search.py", text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar
 
-from nshot.core.types import Input, Label, Task
+from nshot.core.types import Input, Label, Prompt, Task
 from nshot.data.scripts import script
 from nshot.prompts.checks.names import better_name, usual_names
 from nshot.prompts.render import Format, field_name, render
@@ -129,8 +129,10 @@ class Grid:
 
     def _different(self, wordings: Sequence[Wording]) -> list[Wording]:
         """Without those that ask as one before them does."""
-        asked = {render(one.of(self.task), one.format, self.like): one for one in wordings[::-1]}
-        return [one for one in wordings if one in asked.values()]
+        first: dict[Prompt, Wording] = {}
+        for one in wordings:
+            first.setdefault(render(one.of(self.task), one.format, self.like), one)
+        return list(first.values())
 
     def _names(self) -> list[_Names]:
         """Pairs of names, each of one language, the text's own language twice as often."""
