@@ -1,6 +1,6 @@
 """What adapting does to the biases of a language model: known sets before and after, in pairs.
 
-    python benchmarks/responsible.py [--rows 120] [--folder DIR] [--only base,sst2.lora]
+    python benchmarks/responsible.py [--rows 120] [--only base,sst2.lora] [--given NAME=DIR]
     python benchmarks/responsible.py --page
 
 SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, the upper four blocks, instruction
@@ -17,7 +17,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,11 @@ def models_wanted() -> list[str]:
     return [BASE, *(f"{task}.{method}" for task in TASKS for method in METHODS)]
 
 
-def cells(only: Sequence[str]) -> Iterator[Cell]:
-    for model in models_wanted():
-        if not only or model in only:
-            for name in ORDER:
-                yield Cell(model, name)
+def cells(wanted: Sequence[str]) -> Iterator[Cell]:
+    """Set by set, so that what is whole can be compared when time ends."""
+    for name in ORDER:
+        for model in wanted:
+            yield Cell(model, name)
 
 
 def rows_of(name: str, most: int) -> Sequence[Any]:
@@ -98,24 +98,28 @@ def adapted(model: str, folder: Path) -> Path:
     return place
 
 
-def opened(model: str, folder: Path, models: Models) -> LanguageModel:
-    if model == BASE:
+def opened(model: str, place: Path | None, models: Models) -> LanguageModel:
+    if place is None:
         return models.open(resolve(None, "lm"))
-    ref = language_model_of(adapted(model, folder))
+    ref = language_model_of(place)
     if ref is None:
         raise SystemExit(f"{model} stands on no language model")
     return models.open(ref)
 
 
-def measure(folder: Path, most: int, only: Sequence[str]) -> None:
+def measure(folder: Path, most: int, wanted: Sequence[str], given: Mapping[str, Path]) -> None:
+    """Every cell that is not there; `given` are folders of models that were adapted elsewhere."""
     models = open_models()
-    for cell in cells(only):
+    for cell in cells(wanted):
         path = folder / cell.file
         if path.is_file() and read_json(path)["asked_for"] == most:
             continue
         begun, worked = time.time(), time.process_time()
         rows = rows_of(cell.set, most)
-        scores = SETS[cell.set].scores(opened(cell.model, folder, models), rows)
+        place = None if cell.model == BASE else given.get(cell.model)
+        if cell.model != BASE and place is None:
+            place = adapted(cell.model, folder)
+        scores = SETS[cell.set].scores(opened(cell.model, place, models), rows)
         body = {
             "asked_for": most,
             "rows": len(rows),
@@ -131,16 +135,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=120)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "responsible")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", metavar="A,B")
+    parser.add_argument(
+        "--given", action="append", default=[], metavar="NAME=DIR",
+        help="a folder of a model that was adapted elsewhere, which is measured too",
+    )  # fmt: skip
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     if arguments.page:
         from responsible_page import write_page
 
-        write_page(arguments.folder)
+        write_page(arguments.folder, rows_of)
         return
-    measure(arguments.folder, arguments.rows, [m for m in arguments.only.split(",") if m])
+    given = {name: Path(place) for name, _, place in (g.partition("=") for g in arguments.given)}
+    wanted = [name for name in arguments.only.split(",") if name] or [*models_wanted(), *given]
+    measure(arguments.folder, arguments.rows, wanted, given)
 
 
 if __name__ == "__main__":
