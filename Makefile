@@ -50,6 +50,7 @@ test-full: $(VENV)/ready
 peers: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/peers.py
 	.bench/venv/bin/python benchmarks/alignment_parity.py
+	.bench/venv/bin/python benchmarks/bias_parity.py
 
 bench: .bench/venv/ready
 	.bench/venv/bin/python benchmarks/scoring.py --write

@@ -5,8 +5,8 @@
 
 SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, the upper four blocks, instruction
 tuning and a student of fewer layers, with 16 rows a label and default settings; a prompt changes no
-weight, so that it is asked behind its own examples. Of each known set whole groups of rows are
-drawn until there are `--rows`, the same for all. One cell is one model on one set: a file of JSON,
+weight, so that it is asked behind its own examples. Of each known set `--rows` are drawn from as
+many templates as can be, the same for all. One cell is one model on one set: a file of JSON,
 written whole, the cheapest first; a program that was killed goes on where it was. `--page` writes
 docs/results/responsible.md from the cells that are there and says which are not.
 """
@@ -44,7 +44,7 @@ METHODS = {
 }
 SHOTS = 16
 FOLDERS = {"stereoset": "stereoset_intra"}
-ORDER = ("stereoset", "crows_pairs", "winobias", "winogender", "bbq", "korean_hate")
+ORDER = ("crows_pairs", "stereoset", "winobias", "winogender", "bbq", "korean_hate")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_a_change_that_is_more_than_luck_is_bold_and_what_is_absent_is_named() -
 def test_cells_go_set_by_set_so_that_pairs_are_whole_first() -> None:
     order = [(one.set, one.model) for one in responsible.cells(["base", "sst2.lora"])]
     assert order[:3] == [
-        ("stereoset", "base"), ("stereoset", "sst2.lora"), ("crows_pairs", "base")
+        ("crows_pairs", "base"), ("crows_pairs", "sst2.lora"), ("stereoset", "base")
     ]  # fmt: skip
     assert len(order) == 2 * len(responsible.ORDER)
     assert len(responsible.models_wanted()) == 9

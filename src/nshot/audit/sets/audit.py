@@ -15,7 +15,7 @@ from nshot.audit.sets.table import FOLDERS, SETS
 from nshot.audit.units import unit_of
 
 ROWS = 200
-"""Rows that are asked of a set: whole groups, drawn by the subject's seed, until these many."""
+"""Rows that are asked of a set at most, from as many groups as can be."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class KnownSets:
             sheets=(sheet(measured),),
             notes=(
                 *(f"{SETS[n].title}: {SETS[n].way}. Good: {SETS[n].good}." for n in places),
-                f"of each set at most {ROWS} rows, by whole groups, were asked",
+                f"of each set at most {ROWS} rows were asked, of as many templates as can be",
                 *([f"not in the folder: {rest}"] if rest else []),
             ),
         )

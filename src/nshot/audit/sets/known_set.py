@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -104,19 +105,21 @@ def groups_of(rows: Sequence[R], group: Callable[[R], Hashable]) -> Ints:
 def sample(
     rows: Sequence[R], group: Callable[[R], Hashable], most: int | None, seed: int = 0
 ) -> tuple[R, ...]:
-    """Whole groups, drawn at random, until they have `most` rows; all rows where None. In order."""
+    """`most` rows drawn at random, from as many groups as can be; all where None. In their order.
+
+    A row of each group in turn: rows of one group say much the same.
+    """
     if most is None or len(rows) <= most:
         return tuple(rows)
     places = defaultdict(list)
     for place, row in enumerate(rows):
         places[group(row)].append(place)
-    order = list(places)
-    random.Random(seed).shuffle(order)
-    taken: list[int] = []
+    order, draw = list(places), random.Random(seed)
+    draw.shuffle(order)
     for one in order:
-        if len(taken) >= most:
-            break
-        taken += places[one]
+        draw.shuffle(places[one])
+    turns = [place for turn in zip_longest(*(places[one] for one in order)) for place in turn]
+    taken = [place for place in turns if place is not None][:most]
     return tuple(rows[place] for place in sorted(taken))
 
 
