@@ -53,7 +53,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "full": {"method": "full"},
     "patterns": {"method": "pattern_tuning"},
     "patterns, shown": {"method": "pattern_tuning", "demonstrations": 1},
-    "patterns, full": {"method": "pattern_tuning", "weights": "full"},
+    "patterns, full": {"method": "pattern_tuning", "learn": "weights"},
 }
 """Row of the table -> method."""
 IN_CONTEXT: Mapping[str, Mapping[str, Any]] = {

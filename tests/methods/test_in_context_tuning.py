@@ -64,7 +64,7 @@ def test_what_is_learned_depends_on_no_row_of_the_task(bench, tmp_path):
 
 
 def test_all_weights_may_learn_it(bench):
-    method = InContextTuning(weights="full", learning_rate=3e-3, episodes=40, n=2)
+    method = InContextTuning(learn="weights", learning_rate=3e-3, episodes=40, n=2)
     assert method.trains == "weights"
     predictor = method.adapt(TASK, TOGETHER, bench)
     assert predictor.ref.deltas[0].kind == "weights"

@@ -100,9 +100,9 @@ def test_one_pattern_as_the_task_is_a_prompt_like_any_other(bench):
     assert predictor.task == TASK
 
 
-@pytest.mark.parametrize("weights", ["full", "upper"])
-def test_any_part_learns_the_patterns(bench, weights):
-    method = PatternTuning(weights=weights, top_layers=1, learning_rate=3e-3, epochs=16)
+@pytest.mark.parametrize("top_layers", [None, 1])
+def test_any_part_learns_the_patterns(bench, top_layers):
+    method = PatternTuning(learn="weights", top_layers=top_layers, learning_rate=3e-3, epochs=16)
     assert method.trains == "weights"
     vote = method.adapt(TASK, SHOTS, bench)
     assert vote.members[0].ref.deltas[0].kind == "weights"
@@ -154,7 +154,7 @@ def test_what_is_dearer_is_forecast_dearer():
     assert plain < seconds(demonstrations=1) < seconds(demonstrations=2)
     assert 1.9 < seconds(together=False) / plain < 2.1
     assert seconds(unlabelled=50) > 1.5 * plain
-    assert seconds(weights="upper") < plain
+    assert seconds(learn="weights", top_layers=4) < plain
     use = PatternTuning().use_forecast(brief()).seconds
     assert use > PatternTuning(patterns=(Pattern(),)).use_forecast(brief()).seconds
     short = PatternTuning().for_short_trial(brief(), plain / 4)
@@ -165,8 +165,8 @@ def test_what_is_dearer_is_forecast_dearer():
 
 def test_the_rate_is_that_of_what_learns():
     assert PatternTuning().learning_rate == 1e-3
-    assert PatternTuning(weights="full").learning_rate == 1e-4
-    assert PatternTuning(weights="full", learning_rate=3e-5).learning_rate == 3e-5
+    assert PatternTuning(learn="weights").learning_rate == pytest.approx(1e-4)
+    assert PatternTuning(learn="weights", learning_rate=3e-5).learning_rate == 3e-5
     assert "learning_rate" in PatternTuning().searched("classify")
     written = spec(PatternTuning(patterns=(KOREAN,)))["patterns"]
     assert written[0]["words"] == ["좋다", "아주 나쁘다"]

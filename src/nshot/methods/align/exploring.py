@@ -13,7 +13,7 @@ from pydantic import Field
 from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
 from nshot.core.files import content_hash, write_folder
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Rung, Shots, Task
-from nshot.methods.align.any_part import AnyPart
+from nshot.methods.any_part import AnyPart
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.prompting import WRITTEN_TOKEN, base_of
 from nshot.methods.spec import spec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from nshot.core.types import Cost, Delta, ModelRef, Shots, Task
-from nshot.methods.align.any_part import AnyPart
+from nshot.methods.any_part import AnyPart
 from nshot.methods.align.preferring import Preferring, asked_pairs, with_two_answers
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.trained import Trained

@@ -15,7 +15,7 @@ from nshot.core.types import LABELLED, Cost, Example, Kind, ModelRef, Rung, Shot
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import one_hot
 from nshot.methods.fewer_steps import with_fewer_steps
-from nshot.methods.finetune.any_part import AnyPart
+from nshot.methods.any_part import AnyPart
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     LABEL_TOKENS,

@@ -1,4 +1,4 @@
-"""Which parameters an alignment teaches: LoRA's, the model's own, or those of its upper blocks."""
+"""What learns is a setting: LoRA's matrices, all weights, or those of the upper blocks."""
 
 from __future__ import annotations
 
