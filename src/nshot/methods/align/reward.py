@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from nshot.core.types import Cost, Delta, ModelRef, Shots, Task
-from nshot.methods.any_part import AnyPart
 from nshot.methods.align.preferring import Preferring, asked_pairs, with_two_answers
+from nshot.methods.any_part import AnyPart
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.trained import Trained
 from nshot.models.base import Ability, Lent, ModelFacts

@@ -10,9 +10,9 @@ from pydantic import Field, PositiveInt
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import LABELLED, Cost, Kind, ModelRef, Rung, Shots, Task
+from nshot.methods.any_part import AnyPart
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.fewer_steps import with_fewer_steps
-from nshot.methods.any_part import AnyPart
 from nshot.methods.prompting import (
     CALIBRATION_ROWS,
     FORMAT_TOKENS,

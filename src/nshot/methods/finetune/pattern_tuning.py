@@ -12,10 +12,10 @@ from pydantic import Field
 
 from nshot.core.errors import CannotAdapt
 from nshot.core.types import LABELLED, Cost, Example, Kind, ModelRef, Rung, Shots, Task
+from nshot.methods.any_part import AnyPart
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.features import one_hot
 from nshot.methods.fewer_steps import with_fewer_steps
-from nshot.methods.any_part import AnyPart
 from nshot.methods.prompting import (
     FORMAT_TOKENS,
     LABEL_TOKENS,
