@@ -42,8 +42,9 @@ def guess(messages: list[dict[str, str]]) -> str:
 
 def compare(files: dict[str, str], endpoint: Endpoint, out: Path, **more: Any) -> nshot.Result:
     pins = {"zero_shot": {"format": "plain", **more.pop("pins", {})}}
+    names = more.pop("methods", ["majority", "zero_shot"])
     return nshot.compare(
-        **files, methods=["majority", "zero_shot"], model=endpoint.name, out=out, thorough=True,
+        **files, methods=names, model=endpoint.name, out=out, thorough=True,
         settings=pins, **more,
     )  # fmt: skip
 
@@ -167,3 +168,29 @@ def test_what_went_wrong_stands_on_the_row_of_a_run_taken_up_too(
     other = row(again).writing
     assert other is not None
     assert (other.retries, other.cut, other.refused) == (cell.retries, 1, 1)
+
+
+def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    Path(files["prices"]).write_text(PRICE + "hour: 0.36\n")
+    with serving(guess, delay=0.02) as endpoint:
+        made = compare(
+            files, endpoint, tmp_path / "r", methods=["tfidf_lr", "zero_shot"], **PINNED
+        ).board
+    ((pair),) = made.break_even
+    own, other = made.row("tfidf_lr"), made.row("zero_shot")
+    assert (pair.own, pair.other, pair.hour) == ("tfidf_lr", "zero_shot", 0.36)
+    assert (pair.own_score, pair.other_score) == (own.score, other.score)
+    assert pair.seconds.own.once == pytest.approx(own.build_seconds)
+    assert pair.seconds.other.each >= 0.02
+    money = pair.money
+    assert money is not None
+    assert 1000 * money.other.each == pytest.approx(other.money_per_1000)
+    assert money.own.once == pytest.approx(pair.seconds.own.once * 0.36 / 3600)
+    assert money.requests is not None
+    assert money.requests < 1, "an answer of the endpoint costs more than the whole building"
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "chart-break-even" in page
+    assert "tfidf_lr (" in page
+    assert Board.read(tmp_path / "r").break_even == made.break_even

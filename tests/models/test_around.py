@@ -14,6 +14,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "logprobs": (["a"], [["b"]], None),
     "next_logits": (["a"], [[-1]]),
     "generate": (["a"], Decoding()),
+    "completions": (["a"], Decoding()),
     "stream": ("a", Decoding()),
     "hidden": (["a"], [1]),
     "replies": (["a"], 2),

@@ -20,11 +20,19 @@ from nshot.bench.history import left_seconds
 from nshot.bench.jobs.deliver import WINNER
 from nshot.bench.ladder import Draw, Ladder
 from nshot.bench.plan import Known, Single
-from nshot.bench.purses import Requests, all_requests, money_cell, spent_by, unpriced
+from nshot.bench.purses import (
+    Requests,
+    all_requests,
+    machine_hour,
+    money_cell,
+    spent_by,
+    unpriced,
+)
 from nshot.bench.race import Racing
 from nshot.bench.rounds import Measuring, Race, Rounds, Runner, Step
 from nshot.bench.setting import in_order
 from nshot.bench.task_rows import FOLDS, SLOW_FOLDS
+from nshot.board.break_even import break_evens
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.matching import matches
@@ -117,6 +125,9 @@ class Collector:
         """The board of what was collected."""
         c = collected
         board = self._with_money(reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts))
+        pick = board.advice.pick if board.advice else None
+        pairs = break_evens(self.facts, c.entries, board.rows, pick, machine_hour(self.ladder))
+        board = board.model_copy(update={"break_even": pairs})
         margin = self.ladder.prepared.request.margin
         if margin is None:
             return board

@@ -340,3 +340,8 @@ def unpriced(ladder: Ladder) -> dict[str, str]:
         for one in ladder.contenders
         if one.base and one.base.engine == "openai" and one.base.name not in purse.prices
     }
+
+
+def machine_hour(ladder: Ladder) -> float | None:
+    """What an hour of this machine costs, where the table says."""
+    return prices_of(ladder.prepared.request).hour

@@ -686,6 +686,41 @@ class Points(Part):
     )
 
 
+class CostLine(Part):
+    """What requests cost: `once + n * each`."""
+
+    once: FiniteFloat = Field(description="to build it, its search included")
+    each: FiniteFloat = Field(description="a request")
+
+
+class Crossing(Part):
+    """From how many requests on the own model costs less."""
+
+    own: CostLine = Field(description="of the own model")
+    other: CostLine = Field(description="of the other")
+    requests: FiniteFloat | None = Field(
+        description="where the two lines cross; 0: less from the first request on; null: never"
+    )
+    low: FiniteFloat | None = Field(description="the same by the draws that favour the own model")
+    high: FiniteFloat | None = Field(description="by those that favour the other")
+
+
+class BreakEven(Part):
+    """A model that learned against a prompt, an endpoint or recorded answers, by their cost."""
+
+    own: str = Field(description="the row that learned")
+    other: str = Field(description="the row that is asked as it is")
+    own_score: FiniteFloat | None = Field(description="its score: cheaper need not be as good")
+    other_score: FiniteFloat | None = Field(description="the score of the other")
+    seconds: Crossing = Field(description="in time")
+    money: Crossing | None = Field(
+        None, description="in money; null where the other costs none, or no price is known"
+    )
+    hour: FiniteFloat | None = Field(
+        None, description="what an hour of this machine costs; null: its time is not in the money"
+    )
+
+
 class PriceCell(Part):
     """What a model behind an endpoint costs."""
 
@@ -731,6 +766,11 @@ class Board(Part):
     )
     money: MoneyCell | None = Field(
         None, description="what was paid, below; null where no price is known"
+    )
+    break_even: tuple[BreakEven, ...] = Field(
+        (),
+        description="from how many requests on a model that learned is cheaper than a prompt or an"
+        " endpoint, below",
     )
     _points: Points = PrivateAttr(default_factory=Points)
 

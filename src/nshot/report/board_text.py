@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nshot.board.break_even import sentences
 from nshot.board.matching import in_words
 from nshot.board.reliance import trust_words
 from nshot.board.schema import Advice, Board, Estimate, JudgeCell, MoneyCell, Row, TaskSummary
@@ -20,6 +21,7 @@ def result(board: Board, width: int | None = None) -> str:
     head, others = _split(board.advice)
     of = f"{question(board.task)}; {board.task.test:,} test rows:"
     standing = [f"  - {in_words(one)}" for one in board.matches]
+    standing += [f"  - {one}" for one in sentences(board)]
     standing += [
         f"  - {row.name}: {one}" for row in _elsewhere_rows(board) for one in trust_words(row)
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
@@ -22,11 +22,14 @@ from markupsafe import Markup
 
 from nshot.audit.carrying_out import AuditReport
 from nshot.audit.words import cell_words, interval
+from nshot.board.break_even import sentences
 from nshot.board.matching import in_words
 from nshot.board.schema import (
     Advice,
     Board,
+    BreakEven,
     Confusion,
+    Crossing,
     Details,
     Machine,
     Mistake,
@@ -58,6 +61,7 @@ _PARTS = (
     ("race", "Race"),
     ("delivered", "As delivered"),
     ("cost", "Cost"),
+    ("break_even", "Break-even"),
     ("shots", "More labels"),
     ("losses", "Losses"),
     ("rounds", "Policies"),
@@ -147,7 +151,7 @@ def render(board: Board, details: Details, audit: AuditReport | None = None) -> 
     context = {
         "board": board,
         "columns": _columns(board),
-        "standing": [in_words(one) for one in board.matches],
+        "standing": [*map(in_words, board.matches), *sentences(board)],
         "task": board.task,
         "advice": advice,
         "audit": audit,
@@ -201,6 +205,7 @@ def environment() -> Environment:
         charts=charts,
         confused=_confused,
         costed=_costed,
+        crossings=_crossings,
         facts=_FACTS,
         figure=figure,
         losses=losses,
@@ -274,6 +279,14 @@ def _costed(rows: Sequence[View]) -> list[tuple[str, str, list[charts.Mark]]]:
     """(title, what the cost is, marks) of the costs that were measured."""
     drawn = [(title, words, marks(rows, key)) for title, words, key in _COSTS]
     return [one for one in drawn if any(mark.cost is not None for mark in one[2])]
+
+
+def _crossings(pair: BreakEven) -> list[tuple[str, Crossing, Callable[[float], str]]]:
+    """(title, the two lines, how an amount is said) of time, and of money where it is known."""
+    seconds = ("Time", pair.seconds, partial(say, style="seconds"))
+    if pair.money is None:
+        return [seconds]
+    return [seconds, ("Money", pair.money, partial(say, style="money"))]
 
 
 def _scored(trials: Sequence[Trial]) -> list[tuple[float, bool]]:

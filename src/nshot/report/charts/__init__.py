@@ -1,6 +1,7 @@
 """Charts as SVG text, from plain values: no plotting package, the same drawing in page and docs."""
 
 from nshot.report.charts.board import board
+from nshot.report.charts.break_even import break_even
 from nshot.report.charts.confusion import confusion
 from nshot.report.charts.curves import curve_panel, curves
 from nshot.report.charts.detection import precision_recall, roc
@@ -27,6 +28,7 @@ __all__ = [
     "Work",
     "axis",
     "board",
+    "break_even",
     "confusion",
     "curve_panel",
     "curves",
