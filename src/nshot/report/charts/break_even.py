@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from nshot.board.break_even import Line
 from nshot.board.schema import Crossing
-from nshot.report.charts.draw import Box, Spot, line, name_text, polyline, shape, svg, text
+from nshot.report.charts.draw import Box, Role, Spot, line, name_text, polyline, shape, svg, text
 from nshot.report.svg import element
 
 FEWEST = 4
@@ -63,10 +63,10 @@ def break_even(
         at = {"x": left, "y": area[1], "width": right - left, "height": area[3] - area[1]}
         body.append(element("rect.c-band.c-pick", at=at))
     counts = [10 ** (reach * i / _STEPS) for i in range(_STEPS + 1)]
-    for role, one, name, above in zip(("pick", "out"), lines, names, (16, 32), strict=True):
+    roles: tuple[Role, Role] = ("pick", "out")
+    for role, one, name, above in zip(roles, lines, names, (16, 32), strict=True):
         body.append(polyline(f"c-run.c-{role}", [spot(n, one.total(n)) for n in counts]))
-        kind = "pick" if role == "pick" else "out"
-        body.append(name_text(kind, area[0] + 8, area[1] + above, name, 200, "start"))
+        body.append(name_text(role, area[0] + 8, area[1] + above, name, 200, "start"))
     if crossing.requests is not None and crossing.requests >= 1:
         n = crossing.requests
         told = f"{n:,.0f} requests: {words(lines[0].total(n))}"
