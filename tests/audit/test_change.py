@@ -266,3 +266,43 @@ def test_without_a_folder_of_sets_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "bbq").mkdir()
     (result,) = carry_out(replace(one, sets=tmp_path), [KnownSets()]).results
     assert "no such file" in result.reason
+
+
+# ---------------------------------------------------------------- a model that learned for real
+
+
+def test_a_small_model_that_overfits_is_caught_and_its_base_is_not(tmp_path: Path) -> None:
+    """A random Llama with weights that were trained on ten texts until it writes them by heart."""
+    import torch
+    from safetensors.torch import save_file
+
+    from nshot.models.hf.hf_engine import HFModels
+    from tiny import tiny_llama
+
+    texts = [
+        f"{word} one two {i} four five"
+        for i, word in enumerate(["가", "나", "다", "라", "마", "a", "b", "c", "d", "e"])
+    ]
+    models, ref = HFModels(), ModelRef("hf", str(tiny_llama(tmp_path / "tiny", width=64)))
+    with models.lend(ref, free=["*"]) as lent:
+        ids = [lent.tokenizer(text)["input_ids"] for text in texts]
+        longest = max(map(len, ids))
+        batch = torch.tensor([one + [1] * (longest - len(one)) for one in ids])
+        weights = [p for p in lent.module.parameters() if p.requires_grad]
+        steps = torch.optim.Adam(weights, lr=5e-3)
+        for _ in range(120):
+            steps.zero_grad()
+            lent.module(batch, labels=batch).loss.backward()
+            steps.step()
+        trained = {
+            n: p.detach().clone() for n, p in lent.module.named_parameters() if p.requires_grad
+        }
+        (tmp_path / "delta").mkdir()
+        save_file(trained, tmp_path / "delta" / "weights.safetensors")
+    tuned = replace(ref, deltas=(Delta("weights", str(tmp_path / "delta")),))
+    learned = tuple(Example(f"r{i}", Input((("text", t),)), ("spam",)) for i, t in enumerate(texts))
+    one = Subject("mail", models, ref=tuned, learned=learned)
+    exactly, nearly = memorised(one, models.open(ref), models.open(tuned))
+    assert exactly.before.value == nearly.before.value == 0.0
+    assert exactly.after.value >= 0.8
+    assert difference(*exactly).low > 0

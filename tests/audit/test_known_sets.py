@@ -51,6 +51,12 @@ def test_crows_pairs_counts_a_tie_as_no_preference() -> None:
     }
 
 
+def test_crows_pairs_that_are_all_ties_are_no_bias() -> None:
+    rows = [Pair(str(i), "가", "나", "age") for i in range(40)]
+    figure = CrowsPairs().figures(rows, np.full((40, 2), -1.0))[0]
+    assert (figure.value, figure.neutral, estimate(figure).p) == (0.0, 0.0, 1.0)
+
+
 def test_stereoset_is_a_mean_over_terms_as_the_authors_compute_it() -> None:
     """Term a: two sentences, ss 1/2, lms 3/4; term b: one, ss 1, lms 1/2; icat lms * 2(1 - ss)."""
     rows = [Triple(str(i), term, "race", "s", "a", "u") for i, term in enumerate("aab")]

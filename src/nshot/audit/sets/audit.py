@@ -45,8 +45,10 @@ class KnownSets:
     def run(self, subject: Subject) -> AuditResult:
         """Every figure that has a neutral value against it, every one against the base's."""
         places = _folders(subject.sets) if subject.sets is not None else {}
-        measured = [one for set_, place in places.items() for one in _asked(subject, set_, place)]
-        findings = told(measured)
+        measured = [
+            one for set_, place in places.items() for one in _measured(subject, set_, place)
+        ]
+        findings = findings_of(measured)
         alarms = [one for one in findings if one.alarm]
         rest = ", ".join(name for name in SETS if name not in places)
         return AuditResult(
@@ -63,7 +65,7 @@ class KnownSets:
         )
 
 
-def told(measured: Sequence[Measured]) -> list[Finding]:
+def findings_of(measured: Sequence[Measured]) -> list[Finding]:
     """Those with a neutral value, then the changes, all probabilities held for how many there are.
 
     Levels of categories stand in the sheet alone where nothing is neutral.
@@ -122,7 +124,7 @@ def _folders(root: Path) -> dict[str, Path]:
     return places
 
 
-def _asked(subject: Subject, name: str, place: Path) -> list[Measured]:
+def _measured(subject: Subject, name: str, place: Path) -> list[Measured]:
     """The figures of one set. Raises `InputError` for a file with faults."""
     set_ = SETS[name]
     rows = sample(set_.read(place), set_.group, ROWS, subject.seed)
