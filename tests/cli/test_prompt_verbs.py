@@ -85,3 +85,22 @@ def test_ablate_prints_a_line_a_part(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert sorted(line.split()[0] for line in out[2:]) == ["instruction", "persona", "the"]
     assert type_in("prompt", "ablate", source, "--model", "fake:scorer", "--shots", "45") == 2
     assert "labelled rows to measure on" in capsys.readouterr().err
+
+
+def test_a_curve_over_examples_is_printed_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = task(tmp_path / "a")
+    lines = [json.dumps({"text": f"{text} {at}", "label": label})
+             for at in range(15) for text, label in ROWS]  # fmt: skip
+    (tmp_path / "a" / "train.jsonl").write_text("\n".join(lines) + "\n")
+    words = ["prompt", "shots", folder, "--model", "fake:scorer", "--upto", "2", "--draws", "2"]
+    assert type_in(*words, "--out", str(tmp_path / "shots.svg")) == 0
+    out, err = capsys.readouterr()
+    assert "on 30 labelled rows that no prompt shows" in out
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == ["0", "1", "2"]
+    assert "0 to 2 examples: " in out
+    assert "[5/5] 2 examples, draw 2" in err
+    assert (tmp_path / "shots.svg").read_text().startswith("<svg xmlns=")
+    assert type_in(*words, "--out", str(tmp_path / "no" / "shots.svg")) == 2
+    assert "NAME.svg in a folder that is there" in capsys.readouterr().err

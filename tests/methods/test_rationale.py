@@ -202,3 +202,11 @@ def test_its_forecast_counts_every_token_of_a_rationale() -> None:
     assert "one labelled example" in str(Rationale(n=4).why_not(replace(brief, labelled=0)))
     short = replace(brief, context=100)
     assert "rationale.length=N" in str(Rationale().why_not(short))
+
+
+def test_several_labels_are_explained_one_by_one(tmp_path: Path) -> None:
+    sets = replace(TASK, kind="multilabel")
+    predictor = Rationale().adapt(sets, shots(), Bench(tmp_path))
+    answers = predictor.predict([ask("refund my order"), ask("환불 해 주세요")])
+    assert all(len(one.scores) == 3 for one in answers)
+    assert all(one.tokens_out > 0 for one in answers), "a rationale is written for each label"

@@ -105,7 +105,7 @@ def _delivered(folder: Path) -> Shown:
     place = delivered(folder)
     saved, _ = unwrapped(record.read(place))
     if saved.kind != "prompted":
-        problem = f"{folder} holds a predictor of kind {saved.kind}: it asks with no prompt"
+        problem = f"{folder} holds a predictor of kind {saved.kind}: no single prompt asks it"
         raise InputError(Fault(problem, "one that prompts a language model", "nshot methods"))
     demos = tuple(from_data(Example, one) for one in saved.settings["demos"])
     checks = read_checks(place)

@@ -22,6 +22,7 @@ from nshot.predictors.features import Source, source_from
 from nshot.predictors.folder import Saved, array, write
 from nshot.predictors.label_head import head_of, products
 from nshot.predictors.nearest import cosines, neighbours
+from nshot.predictors.scores import charged
 from nshot.prompts.questions import question_of
 from nshot.prompts.render import Format
 
@@ -184,7 +185,7 @@ class AskedLabels:
     thresholds: tuple[float, ...]
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
-        """Scores are the log-probabilities of yes; tokens are those of all questions."""
+        """Scores are the log-probabilities of yes; what it takes is what all questions take."""
         if not inputs:
             return []
         labels = self.task.labels
@@ -192,8 +193,9 @@ class AskedLabels:
         answers = self.inner.predict(questions)
         shape = len(inputs), len(labels)
         yes = np.array([_yes(one) for one in answers]).reshape(shape)
-        tokens = np.array([one.tokens_in for one in answers]).reshape(shape).sum(axis=1)
-        return applying(self.task, yes, self.thresholds, tokens.tolist())
+        made = applying(self.task, yes, self.thresholds, [0] * len(inputs))
+        each = len(labels)
+        return [charged(one, answers[at * each : (at + 1) * each]) for at, one in enumerate(made)]
 
     def save(self, folder: Path) -> None:
         """The predictor of yes and no in a folder of its own; the thresholds as JSON."""

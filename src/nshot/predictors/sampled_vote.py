@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,7 +17,7 @@ from nshot.core.types import Input, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors import load
 from nshot.predictors.folder import Saved, write
-from nshot.predictors.scores import classified
+from nshot.predictors.scores import charged, classified
 
 INNER = "predictor"
 """The folder of what draws the answers, beside the record."""
@@ -75,7 +75,7 @@ class SampledVote:
             answers = classified(self.task, votes, [0] * len(rows))
         else:
             answers = [Prediction(commonest([one.answer for one in row])) for row in rows]
-        return [_charged(one, row) for one, row in zip(answers, rows, strict=True)]
+        return [charged(one, row) for one, row in zip(answers, rows, strict=True)]
 
     def save(self, folder: Path) -> None:
         """What draws in a folder of its own; how often as JSON."""
@@ -143,15 +143,3 @@ def _alike(one: str, other: str) -> float:
     a, b = (Counter(normal(text).split()) for text in (one, other))
     both = (a & b).total()
     return 2 * both / max(1, a.total() + b.total())
-
-
-def _charged(answer: Prediction, samples: Sequence[Prediction]) -> Prediction:
-    """The answer with what all samples took."""
-    seconds = [one.seconds for one in samples if one.seconds is not None]
-    return replace(
-        answer,
-        tokens_in=sum(one.tokens_in for one in samples),
-        tokens_out=sum(one.tokens_out for one in samples),
-        seconds=sum(seconds) if seconds else None,
-        money=sum(one.money for one in samples),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,18 @@ def classified(
         Prediction(names[int(np.argmax(row))], tuple(row.tolist()), tokens_in=tokens)
         for row, tokens in zip(logprobs, tokens_in, strict=True)
     ]
+
+
+def charged(answer: Prediction, parts: Sequence[Prediction]) -> Prediction:
+    """An answer made of several: with the tokens, money and known seconds of all of them."""
+    seconds = [one.seconds for one in parts if one.seconds is not None]
+    return replace(
+        answer,
+        tokens_in=sum(one.tokens_in for one in parts),
+        tokens_out=sum(one.tokens_out for one in parts),
+        seconds=sum(seconds) if seconds else None,
+        money=sum(one.money for one in parts),
+    )
 
 
 def best_answer(input: Input, scores: Sequence[float]) -> str:
