@@ -19,10 +19,13 @@ from nshot.audit.change.trust import trust
 from nshot.audit.contract import AuditResult, Subject
 from nshot.audit.estimates import difference
 from nshot.audit.sets.audit import KnownSets
+from nshot.audit.subject import reference
+from nshot.core.errors import InputError
 from nshot.core.types import Delta, Example, Input, Label, ModelRef, Prompt, Task
 from nshot.models import open_models
 from nshot.models.base import Completion, Decoding, LanguageModel, Models
 from nshot.models.fake.fake_engine import FakeLanguageModel
+from nshot.predictors.constant import Constant
 from nshot.predictors.prompted import Prompted
 
 SCORER = ModelRef("fake", "scorer")
@@ -184,6 +187,15 @@ def test_a_bare_model_has_nothing_to_be_compared_with() -> None:
     bare = Subject("fake:scorer", open_models(), ref=SCORER)
     assert "nothing was done" in audited(bare).reason
     assert before(replace(bare, against=replace(SCORER, name="scorer"))) is not None
+
+
+def test_what_a_model_is_compared_with_is_a_model(tmp_path: Path) -> None:
+    assert reference("fake:scorer").name == "scorer"
+    Constant(ABOUT, (-0.1, -2.4)).save(tmp_path / "majority")
+    with pytest.raises(InputError, match="asks no language model"):
+        reference(str(tmp_path / "majority"))
+    Prompted(ABOUT, open_models(), SCORER).save(tmp_path / "asked")
+    assert reference(str(tmp_path / "asked")) == SCORER
 
 
 def test_a_model_that_gives_no_scores_is_told_of_and_the_rest_goes_on() -> None:

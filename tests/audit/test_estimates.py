@@ -86,3 +86,31 @@ def test_the_interval_holds_the_truth_19_times_in_20_and_rows_alone_do_not() -> 
         naive += by_rows.low <= 0.5 <= by_rows.high
     assert inside >= 183
     assert naive < 175
+
+
+def test_of_200_adaptations_that_changed_nothing_few_raise_an_alarm() -> None:
+    """Eight figures of 60 rows in 20 groups; answers flip both ways alike. Held: 5 % of them."""
+    random, alarms = np.random.default_rng(1), 0
+    groups = np.repeat(np.arange(20), 3)
+    for _ in range(200):
+        ps = []
+        for _ in range(8):
+            before = (random.random(60) < np.repeat(random.beta(4, 4, 20), 3)).astype(int)
+            flips = random.random(60) < 0.25
+            after = np.where(flips, random.integers(0, 2, 60), before)
+            before = np.where(flips, random.integers(0, 2, 60), before)
+            ps.append(difference(shares(before, groups), shares(after, groups)).p)
+        alarms += min(held(ps)) < 0.05
+    assert alarms <= 16
+
+
+def test_an_adaptation_that_moved_one_figure_of_eight_is_seen() -> None:
+    random, seen = np.random.default_rng(2), 0
+    for _ in range(50):
+        ps = []
+        for moved in (1, 0, 0, 0, 0, 0, 0, 0):
+            before = random.integers(0, 2, 60)
+            after = np.where(random.random(60) < 0.6, 1, before) if moved else before
+            ps.append(difference(shares(before), shares(after)).p)
+        seen += held(ps)[0] < 0.05
+    assert seen >= 48
