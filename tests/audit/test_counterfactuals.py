@@ -14,7 +14,8 @@ from nshot.audit.counterfactuals.audit import Counterfactuals
 from nshot.audit.counterfactuals.lists import ENGLISH, KOREAN, LISTS
 from nshot.audit.counterfactuals.particles import filled, final, form, refitted
 from nshot.audit.counterfactuals.swaps import language_of, swaps
-from nshot.audit.luck import held, of_pairs
+from nshot.audit.estimates import held
+from nshot.audit.luck import of_pairs
 from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.models import open_models
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nshot.audit.contract import Subject
-from nshot.audit.luck import held, of_groups, of_means, of_pairs, of_shares, wilson
+from nshot.audit.estimates import held
+from nshot.audit.luck import of_groups, of_means, of_pairs, of_shares, wilson
 from nshot.audit.slices.audit import Slices, compared
 from nshot.audit.slices.cutting import Slice, by_column, by_length, by_script
 from nshot.core.types import Example, Input, Label, Prediction, Task

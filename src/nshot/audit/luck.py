@@ -5,7 +5,6 @@ Everything here is numbers in, numbers out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,19 +26,6 @@ class Difference(NamedTuple):
     low: float
     high: float
     p: float
-
-
-def held(ps: Sequence[float]) -> list[float]:
-    """Probabilities held for how many there are: each may be compared with `ALPHA` by itself.
-
-    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979,
-    https://www.jstor.org/stable/4615733: the k-th smallest of m times m - k + 1, never falling.
-    """
-    order = np.argsort(ps, kind="stable")
-    steps = np.array(ps, dtype=np.float64)[order] * np.arange(len(ps), 0, -1)
-    result = np.empty(len(ps))
-    result[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return [float(one) for one in result]
 
 
 def wilson(hits: float, rows: int) -> tuple[float, float]:

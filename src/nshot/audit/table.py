@@ -9,6 +9,7 @@ from nshot.audit.contract import Audit
 from nshot.core.errors import Fault, InputError, nearest
 
 AUDITS: Mapping[str, str] = {
+    "data": "nshot.audit.data.audit:DataAudit",
     "slices": "nshot.audit.slices.audit:Slices",
     "counterfactuals": "nshot.audit.counterfactuals.audit:Counterfactuals",
     "calibration": "nshot.audit.calibration:Restated",

@@ -50,6 +50,11 @@ def _lines(result: AuditResult) -> Iterator[str]:
         yield f"  note: {note}"
 
 
+def tables(results: Sequence[AuditResult]) -> str:
+    """The tables of the results, as Markdown."""
+    return "\n\n".join(_table(sheet) for result in results for sheet in result.sheets)
+
+
 def markdown(subject: str, results: Sequence[AuditResult], notes: Sequence[str]) -> str:
     """The whole page."""
     parts = [f"# Audit of {subject}"]

@@ -11,13 +11,13 @@ from nshot.audit.subject import of_folder
 from nshot.audit.table import audits
 from nshot.bench.files import ANSWERS
 from nshot.bench.jobs.deliver import WINNER, delivered
-from nshot.bench.request import read_request
+from nshot.bench.request import Request, read_request
 from nshot.bench.setting import Setting
 from nshot.board.events import Message, Subscriber
 from nshot.board.schema import Board
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import RECORD
-from nshot.core.types import Example, Prediction
+from nshot.core.types import Example, Prediction, Split, Task
 from nshot.data.beside import columns_beside
 from nshot.data.json_lines import read_rows
 from nshot.data.loading import files_of
@@ -75,6 +75,26 @@ def subject_of(root: Path, models: Models, slices: Sequence[str] = ()) -> Subjec
         ),
         measured=pick.model_dump(mode="json"),
         notes=(f"the pick {pick.name} of {root.name}", *notes, *beside),
+    )
+
+
+def subject_of_rows(
+    request: Request, task: Task, rows: Split, slices: Sequence[str] = ()
+) -> Subject:
+    """The rows of a task before anything has learned from them."""
+    every = (*rows.train, *rows.test)
+    columns, notes = columns_beside(
+        files_of(request.task, request.test), task, every, request.encoding
+    )
+    return Subject(
+        name=task.name,
+        models=open_models(),
+        task=task,
+        rows=rows.test,
+        learned=rows.train,
+        columns=columns,
+        slices=tuple(slices),
+        notes=tuple(notes),
     )
 
 

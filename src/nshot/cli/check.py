@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nshot.cli import flags
+from nshot.core.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from nshot.core.types import Example, Task
+    from nshot.bench.request import Request
+    from nshot.core.types import Example, Split, Task
 
 ABOUT = "look at a task's data, or verify a delivered folder"
 
@@ -31,6 +33,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("task", "text", "label", "group", "kind", "pictures", "positive", "encoding", "test"),
         changes,
     )
+    parser.add_argument(
+        "--audit", action="store_true",
+        help="look at what the rows bring with them: balance, rows that mention a group and their"
+        " labels, near-duplicates, doubtful labels, personal data (docs/responsible.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--slice", metavar="COLUMN", dest="slices", action="append", default=[],
+        help="with --audit: a further column whose values are groups; repeatable",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.bench.task_rows import checked_rows
     from nshot.data.same import shown
 
-    task, rows = checked_rows(flags.read(Request, arguments))
+    request = flags.read(Request, arguments)
+    if arguments.slices and not arguments.audit:
+        raise InputError(Fault("--slice without --audit", do="--audit --slice COLUMN"))
+    task, rows = checked_rows(request)
     for note in (*rows.notes, *usual_long_notes(task, rows)):
         print(f"note: {note}")
     print(f"task {task.name}: {task.kind}, metric {task.metric}")
@@ -53,7 +67,23 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {label:30} {counts[0][label]:6} {counts[1][label]:6}")
     for example in rows.train[:3]:
         print(f"  e.g. {shown(example, 90)} -> {' / '.join(example.targets)[:60] or 'none'}")
+    if arguments.audit:
+        _audit(request, task, rows, arguments.slices)
     return 0
+
+
+def _audit(request: Request, task: Task, rows: Split, slices: Sequence[str]) -> None:
+    """What the rows bring with them, printed whole: findings, then the tables."""
+    from nshot.audit.carrying_out import carry_out
+    from nshot.audit.table import audits
+    from nshot.audit.words import tables, terminal
+    from nshot.bench.audited import subject_of_rows
+
+    subject = subject_of_rows(request, task, rows, slices)
+    report = carry_out(subject, audits(["data"]))
+    for note in subject.notes:
+        print(f"note: {note}")
+    print(f"\n{terminal(report.results)}\n\n{tables(report.results)}")
 
 
 def _label_counts(task: Task, rows: Sequence[Example]) -> Counter[str]:

@@ -17,7 +17,8 @@ import numpy as np
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.counterfactuals.lists import LISTS, Dimension, Language
 from nshot.audit.counterfactuals.swaps import Swap, languages, swaps
-from nshot.audit.luck import ALPHA, Bools, Difference, held, of_pairs
+from nshot.audit.estimates import held
+from nshot.audit.luck import ALPHA, Bools, Difference, of_pairs
 from nshot.core.errors import NshotError
 from nshot.core.types import Example, Input, Prediction
 from nshot.metrics.binomial import exact_interval
@@ -77,7 +78,7 @@ class Counterfactuals:
         used = {name: _some(some) for name, some in parts.items() if len(some) >= FEWEST}
         if subject.predictor is None:
             raise ValueError("run without a predictor, which why_not refuses")
-        results = asked(subject.predictor, used, subject.seed)
+        results = flips_of(subject.predictor, used, subject.seed)
         gaps = [of_pairs(flips.flipped, flips.control) for flips in results.values()]
         ps = held([gap.p for gap in gaps])
         pairs = list(zip(results.items(), gaps, ps, strict=True))
@@ -123,7 +124,7 @@ def _left_out(parts: Mapping[Language, Sequence[Example]], rows: Sequence[Exampl
     return notes
 
 
-def asked(
+def flips_of(
     predictor: Predictor, parts: Mapping[Language, Sequence[Example]], seed: int
 ) -> dict[tuple[Dimension, Language], Flips]:
     """Every swap of every row, asked at once: an input that stands in several is asked once."""
@@ -204,7 +205,7 @@ def _beside(
     for member in subject.members:
         try:
             predictor = load(member.folder, subject.models)
-            lines.append(_line(member.name, asked(predictor, parts, subject.seed)))
+            lines.append(_line(member.name, flips_of(predictor, parts, subject.seed)))
         except NshotError as error:
             notes.append(f"{member.name}: {' '.join(str(error).split())}")
     yield Sheet(

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
+from nshot.audit.data.personal import masked
+from nshot.audit.estimates import held
 from nshot.audit.luck import (
     ALPHA,
     Bools,
     Difference,
     Floats,
-    held,
     of_groups,
     of_means,
     of_pairs,
@@ -50,18 +51,18 @@ _MOSTLY, _EXCESS = 0.6, 0.3
 
 @dataclass(frozen=True)
 class Cut:
-    """A slice with how it stands against the rest; `held` is its `p` held for all slices."""
+    """A slice with how it stands against the rest; `p` is that of its gap, held for all slices."""
 
     slice: Slice
     score: float
     rest: float
     gap: Difference
-    held: float = 1.0
+    p: float = 1.0
 
     @property
     def is_worse(self) -> bool:
         """By more than luck."""
-        return self.held < ALPHA and self.gap.value < 0
+        return self.p < ALPHA and self.gap.value < 0
 
 
 class Slices:
@@ -205,7 +206,7 @@ def compared(slices: Sequence[Slice], scores: Floats, groups: Sequence[int] | No
         Cut(one, float(scores[one.inside].mean()), float(scores[~one.inside].mean()), gap, p)
         for one, gap, p in zip(slices, gaps, ps, strict=True)
     ]
-    return sorted(cuts, key=lambda cut: (cut.held, cut.gap.p, cut.gap.value, cut.slice.words))
+    return sorted(cuts, key=lambda cut: (cut.p, cut.gap.p, cut.gap.value, cut.slice.words))
 
 
 def _gap(one: Slice, scores: Floats, groups: Any) -> Difference:
@@ -227,7 +228,7 @@ def _finding(
     )
     worst = _worst_rows(cut, task, rows, answers, scores) if cut.is_worse else []
     return Finding(
-        sentence, cut.gap.value, cut.gap.low, cut.gap.high, "points", cut.is_worse, cut.held,
+        sentence, cut.gap.value, cut.gap.low, cut.gap.high, "points", cut.is_worse, cut.p,
         tuple(rows[i].id for i in worst), cut.slice.words,
     )  # fmt: skip
 
@@ -254,7 +255,8 @@ def _worst(
 
 
 def _short(text: str) -> str:
-    plain = " ".join(text.split())
+    """The beginning of a text, personal data masked before it is cut."""
+    plain = " ".join(masked(text).split())
     return plain if len(plain) <= _SHOWN else plain[: _SHOWN - 1] + "…"
 
 
@@ -264,7 +266,7 @@ def _table(cuts: Sequence[Cut], task: Task) -> Sheet:
              "p, held for all")  # fmt: skip
     lines = [
         (cut.slice.words, cut.slice.rows, cut.score, cut.rest, cut.gap.value, cut.gap.low,
-         cut.gap.high, cut.held)
+         cut.gap.high, cut.p)
         for cut in cuts
     ]  # fmt: skip
     return Sheet("Every slice against the rest", heads, tuple(lines))

@@ -1,0 +1,1 @@
+"""What the rows of a task bring with them: labels, groups, copies, errors, personal data."""
