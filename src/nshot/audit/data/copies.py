@@ -33,7 +33,7 @@ def near_copies(texts: Sequence[str], like: float = LIKE) -> list[tuple[int, int
     except ValueError:  # no text has five letters
         return []
     sizes = np.asarray(pieces.sum(axis=1)).ravel()
-    pairs = []
+    pairs: list[tuple[int, int, float]] = []
     for start in range(0, len(plain), _BLOCK):
         both = (pieces[start : start + _BLOCK] @ pieces.T).tocoo()
         first, second = both.row + start, both.col
