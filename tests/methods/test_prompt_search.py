@@ -18,12 +18,15 @@ from nshot.core.types import Example, Input, Label, ModelRef, Prompt, Scale, Sho
 from nshot.methods.contract import Attempt, Brief, Rates
 from nshot.methods.prompt.asking import LEDGER
 from nshot.methods.prompt.prompt_search import PromptSearch
-from nshot.methods.prompt.searching import LEAST, divided, unlike
+from nshot.methods.prompt.searching import LEAST, divided
+from nshot.models import open_models
 from nshot.models.base import AnswerScores, Completion, Decoding, LanguageModel, ModelFacts
+from nshot.models.catalog import resolve
 from nshot.models.fake.fake_engine import FakeModels
 from nshot.models.wrap.around import Around, AroundModel
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
+from tiny import tiny_llama
 from toys import REMOTE, SCORER, Bench, ask
 
 FILMS = Task("films", "classify", (Label("bad"), Label("good")), answer_name="Label")
@@ -54,6 +57,7 @@ class Recorded(Around):
     right: str = ""
     """A text without which the model says one label to everything."""
     tokens: list[int] = field(default_factory=list)
+    context: int = 4096
 
     def open(self, ref: ModelRef) -> LanguageModel:
         return Knowing(self.models.open(ref), self)
@@ -67,7 +71,7 @@ class Knowing(AroundModel):
 
     @property
     def facts(self) -> ModelFacts:
-        return self.model.facts
+        return self.model.facts._replace(context=self.record.context)
 
     def logprobs(
         self, prompts: Sequence[Prompt], answers: Sequence[Sequence[str]], prefix: Any = None
@@ -324,12 +328,27 @@ def test_other_kinds_are_searched_saved_and_loaded(
     assert all(isinstance(one, Attempt) for one in here.attempts)
 
 
-def test_unlike_examples_take_the_one_of_another_kind() -> None:
-    alike = [Example(f"a{i}", ask("the same old text"), ("bad",)) for i in range(5)]
-    other = Example("z", ask("전혀 다른 글"), ("good",))
-    chosen = unlike([*alike, other], 2, seed=1)
-    assert other in chosen
-    assert len(chosen) == 2
+def test_a_real_tokenizer_keeps_to_the_budget(tmp_path: Path) -> None:
+    """A random Llama, whose tokenizer cuts texts into single bytes."""
+    base = resolve(str(tiny_llama(tmp_path / "llama", context=512)), "lm")
+    for tokens in (3000, 20000):
+        here = Bench(tmp_path / str(tokens), base=base)
+        here.models = Recorded(open_models(), right="Text")  # type: ignore[assignment]
+        method = PromptSearch(tokens=tokens, candidates=6, proposals=1)
+        searched(method, FILMS, Shots(rows(FILMS, 32)), here)
+        assert 0 < sum(record(here).tokens) <= tokens
+
+
+def test_prompts_that_do_not_fit_fall_and_say_so(tmp_path: Path) -> None:
+    here = bench(tmp_path)
+    models: Any = replace(record(here), context=40)
+    here.models = models
+    searched(PromptSearch(proposals=0), FILMS, Shots(rows(FILMS, 64)), here)
+    fell = [one for one in here.attempts if one.score is None]
+    reason = "with the longest input it does not fit into the model's context"
+    assert {one.note for one in fell} == {reason}
+    assert any(one.settings["demonstrations"] != "0" for one in fell)
+    assert max(record(here).tokens) <= 40
 
 
 def test_several_fields_keep_their_names(tmp_path: Path) -> None:

@@ -135,10 +135,10 @@ class Asking:
             seconds = machine.cold_clock() - start
             body = {"seconds": seconds, "answers": [to_data(one) for one in predictions]}
             self._ledger.put(key, body)
-            self._bench.charge(0.0, sum(one.money for one in predictions))
         else:
             predictions = [from_data(Prediction, one) for one in body["answers"]]
-            self._bench.charge(body["seconds"], sum(one.money for one in predictions))
+            self._bench.charge(body["seconds"])
+        self._bench.charge(0.0, sum(one.money for one in predictions))
         self.spent += sum(one.tokens_in + one.tokens_out for one in predictions)
         return predictions
 
@@ -152,11 +152,11 @@ class Asking:
         if body is None:
             how = Decoding(LENGTH, 0.7, seed, ("\n\n",))
             (completion,) = self.model.generate([request], how)
-            body = {
-                "text": completion.text,
-                "tokens": completion.tokens_in + completion.tokens_out,
-            }
+            tokens = completion.tokens_in + completion.tokens_out
+            money = completion.served.money if completion.served else 0.0
+            body = {"text": completion.text, "tokens": tokens, "money": money}
             self._ledger.put(key, body)
+        self._bench.charge(0.0, body["money"])
         self.spent += body["tokens"]
         return str(body["text"])
 

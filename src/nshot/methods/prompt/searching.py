@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +24,7 @@ from nshot.methods.prompt.asking import (
 from nshot.methods.spec import spec_hash
 from nshot.predictors.prompted import Calibration, Prompted
 from nshot.prompts.checks.likeness import jaccard
-from nshot.prompts.demonstrations import in_turn
+from nshot.prompts.demonstrations import diverse, in_turn
 from nshot.prompts.render import Format
 from nshot.prompts.search.proposals import read_proposal, request
 from nshot.prompts.search.race import Look, ends, race
@@ -112,23 +111,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def unlike(pool: Sequence[Example], size: int, seed: int) -> tuple[Example, ...]:
-    """`size` rows of a pool of which none is like another: each the least like those before it.
-
-    Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach",
-    ICLR 2018, https://arxiv.org/abs/1708.00489, algorithm 1 (k-centre, greedy), with the runs of
-    three characters that texts share in place of distances. The first is drawn.
-    """
-    rows = sorted(pool, key=lambda row: row.id)
-    likeness = jaccard([row.input.text for row in rows], [row.input.text for row in rows])
-    chosen = [random.Random(f"unlike:{seed}").randrange(len(rows))]
-    while len(chosen) < min(size, len(rows)):
-        nearest = likeness[:, chosen].max(axis=1)
-        nearest[chosen] = np.inf
-        chosen.append(int(nearest.argmin()))
-    return tuple(rows[place] for place in chosen)
-
-
 class Search:
     """One search: what it asked, who won, and what is said of it."""
 
@@ -210,7 +192,7 @@ class Search:
         return texts
 
     def _sets(self, best: Sequence[Candidate], count: int) -> list[Candidate]:
-        """The best wordings with drawn examples: labels in turn, or as unlike as can be."""
+        """The best wordings with drawn examples, balanced or diverse."""
         made: list[Candidate] = []
         for number in range(2 * count if self._rows.pool else 0):
             if not best or len(made) == count:
@@ -219,13 +201,21 @@ class Search:
             size = numbers_shown(self._task)[number // 2 % 2]
             seed = 1000 * self._bench.seed + number
             if number % 4 == 3:
-                shown, how = unlike(self._rows.pool, size, seed), "unlike"
+                shown, how = self._diverse(size, seed), "diverse"
             else:
-                shown, how = in_turn(self._rows.pool, size, seed), "labels in turn"
+                shown, how = in_turn(self._rows.pool, size, seed), "balanced"
             one = Candidate(words, shown, f"{how}, draw {number}")
             made += [one] if all(one.shown != other.shown or one.wording != other.wording
                                  for other in made) else []  # fmt: skip
         return made
+
+    def _diverse(self, size: int, seed: int) -> tuple[Example, ...]:
+        """By the runs of three characters that texts share: no encoder is needed."""
+        texts = [row.input.text for row in self._rows.pool]
+        likeness = jaccard(texts, texts).astype(np.float64)
+        return diverse(
+            self._rows.pool, lambda place: likeness[place], size, seed, self._task.has_strata
+        )
 
     def _confirmed(self, winner: Candidate, offsets: Sequence[float]) -> Honest | None:
         """The winner, and the task's own words, on rows that chose nothing, as many as are paid."""
