@@ -140,9 +140,9 @@ def cut_rows(subject: Subject, rows: Sequence[Example]) -> tuple[list[Slice], li
         values = [cells.get(row.id, "") for row in rows]
         if name.lower() == "id" or _is_answer(rows, values):
             continue
-        wanted = name in subject.slices
-        made += by_column(name, values, wanted)
-        if wanted and len(set(values)) > MOST_VALUES:
+        is_named = name in subject.slices
+        made += by_column(name, values, is_named)
+        if is_named and len(set(values)) > MOST_VALUES:
             notes.append(f"column '{name}': {len(set(values))} values, at most the"
                          f" {MOST_VALUES} commonest, or quarters of numbers and times, are looked"
                          " at")  # fmt: skip
@@ -173,7 +173,7 @@ def _clusters(subject: Subject, rows: Sequence[Example], notes: list[str]) -> It
 
 
 def _large(
-    slices: Sequence[Slice], rows: int, wanted: Sequence[str], notes: list[str]
+    slices: Sequence[Slice], rows: int, columns: Sequence[str], notes: list[str]
 ) -> list[Slice]:
     """The slices that can be compared; of equal ones the first."""
     kept: dict[bytes, Slice] = {}
@@ -184,10 +184,10 @@ def _large(
         elif one.rows < FEWEST:
             small.append(one)
     for one in small:
-        if one.family in wanted:
+        if one.family in columns:
             many = f"{one.rows} row" + "s" * (one.rows != 1)
             notes.append(f"{one.words} has {many}: too few to say anything of it")
-    others = sum(one.family not in wanted for one in small)
+    others = sum(one.family not in columns for one in small)
     if others:
         notes.append(f"{others} slices of fewer than {FEWEST} rows are not looked at")
     return list(kept.values())

@@ -73,10 +73,10 @@ def by_value(family: str, values: Sequence[str], most: int = MOST_VALUES) -> Ite
         yield Slice(family, name, np.asarray(cells == name, dtype=bool))
 
 
-def by_column(name: str, values: Sequence[str], wanted: bool) -> Iterator[Slice]:
+def by_column(name: str, values: Sequence[str], is_named: bool) -> Iterator[Slice]:
     """A further column: quarters of times or numbers; else its values.
 
-    One that was not `wanted` is left alone where it has more values than `MOST_VALUES`.
+    One that was not `is_named` is left alone where it has more values than `MOST_VALUES`.
     """
     present = [value for value in values if value]
     if len(set(present)) < 2:
@@ -86,7 +86,7 @@ def by_column(name: str, values: Sequence[str], wanted: bool) -> Iterator[Slice]
         yield from _by_size(name, times, "", _day)
     elif several and (sizes := _numbers(values, _number)) is not None:
         yield from _by_size(name, sizes, "")
-    elif wanted or not several:
+    elif is_named or not several:
         yield from by_value(name, values)
 
 

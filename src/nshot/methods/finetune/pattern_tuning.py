@@ -213,9 +213,9 @@ class PatternTuning(AnyPart, Trained):
     def _tokens(self, brief: Brief, shown: int) -> float:
         """Tokens of a row with its demonstrations and all labels, on average over the patterns."""
         formats = [pattern.format or self.format for pattern in self.patterns]
-        asked = sum(one != "plain" for one in formats) / len(formats)
+        share = sum(one != "plain" for one in formats) / len(formats)
         row = (brief.tokens + FORMAT_TOKENS) * (1 + shown) + LABEL_TOKENS * len(brief.task.labels)
-        return row + asked * len(instruction(brief.task)) / 4
+        return row + share * len(instruction(brief.task)) / 4
 
     def for_short_trial(self, brief: Brief, seconds: float) -> Method | None:
         """With fewer steps; see `nshot.methods.contract.Method`."""
