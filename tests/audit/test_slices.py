@@ -163,11 +163,11 @@ def test_slices_are_cut_by_what_rows_are() -> None:
     assert {one.name for one in by_script(rows)} == {"Latin letters", "Korean"}
     assert sum(one.rows for one in by_length(rows)) == 60
     days = [f"2026-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(60)]
-    times = list(by_column("sent", days, wanted=False))
+    times = list(by_column("sent", days, is_named=False))
     assert times[0].name.startswith("2026-01-01 to 2026-")
     assert sum(one.rows for one in times) == 60
-    assert not list(by_column("name", [f"n{i}" for i in range(60)], wanted=False))
-    assert [one.name for one in by_column("c", ["de", "kr", ""] * 20, wanted=False)] == ["de", "kr"]
+    assert not list(by_column("name", [f"n{i}" for i in range(60)], is_named=False))
+    assert [one.name for one in by_column("c", ["de", "kr", ""] * 20, is_named=False)] == ["de", "kr"]
 
 
 def test_one_row_and_an_absent_column_are_said_and_the_rest_goes_on() -> None:

@@ -119,7 +119,7 @@ def _groups(subject: Subject, rows: Sequence[Example], notes: list[str]) -> _Par
     parts = _mentions(rows)
     for name in subject.slices:
         cells: Mapping[str, str] = subject.columns.get(name, {})
-        for one in by_column(name, [cells.get(row.id, "") for row in rows], wanted=True):
+        for one in by_column(name, [cells.get(row.id, "") for row in rows], is_named=True):
             parts[one.words] = one.inside
     known = {name: inside for name, inside in parts.items() if inside.any()}
     lines = tuple((name, int(inside.sum())) for name, inside in known.items())

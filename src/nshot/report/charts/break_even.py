@@ -69,8 +69,8 @@ def break_even(
         body.append(name_text(role, area[0] + 8, area[1] + above, name, 200, "start"))
     if crossing.requests is not None and crossing.requests >= 1:
         n = crossing.requests
-        told = f"{n:,.0f} requests: {words(lines[0].total(n))}"
-        body.append(shape("pick", *spot(min(n, 10.0**reach), lines[0].total(n)), 5, told))
+        title = f"{n:,.0f} requests: {words(lines[0].total(n))}"
+        body.append(shape("pick", *spot(min(n, 10.0**reach), lines[0].total(n)), 5, title))
     return svg(width, height, title, body, name="break-even")
 
 
