@@ -167,7 +167,10 @@ def test_slices_are_cut_by_what_rows_are() -> None:
     assert times[0].name.startswith("2026-01-01 to 2026-")
     assert sum(one.rows for one in times) == 60
     assert not list(by_column("name", [f"n{i}" for i in range(60)], is_named=False))
-    assert [one.name for one in by_column("c", ["de", "kr", ""] * 20, is_named=False)] == ["de", "kr"]
+    assert [one.name for one in by_column("c", ["de", "kr", ""] * 20, is_named=False)] == [
+        "de",
+        "kr",
+    ]
 
 
 def test_one_row_and_an_absent_column_are_said_and_the_rest_goes_on() -> None:
