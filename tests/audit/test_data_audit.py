@@ -160,7 +160,8 @@ def test_no_personal_data_stands_in_what_is_written() -> None:
 def test_groups_are_named_in_both_languages() -> None:
     assert groups_in("My mother asked a refugee") == ["women", "migrants"]
     assert groups_in("어머니는 외국인과 왔다") == ["women", "migrants"]
-    assert groups_in("딸기를 샀다, the shed is blackened") == []
+    assert groups_in("딸기를 샀다, a black coat and a window blind") == []
+    assert groups_in("a black man spoke") == ["men", "Black people"]
 
 
 def test_check_audit_from_the_command_line(

@@ -27,8 +27,8 @@ from nshot.predictors.base import Predictor
 
 FEWEST = 20
 """Rows of a language from which on its words are swapped."""
-MOST = 80
-"""Rows of a language that are asked at most, spread evenly over all."""
+MOST, MOST_OF_MODELS = 80, 40
+"""Rows of a language that are asked at most, spread evenly; where a language model reads them."""
 _SHOWN = 12
 
 
@@ -75,7 +75,8 @@ class Counterfactuals:
         """The share of answers that change, for each dimension and language."""
         parts = languages(subject.rows)
         notes = _left_out(parts, subject.rows)
-        used = {name: _some(some) for name, some in parts.items() if len(some) >= FEWEST}
+        most = MOST if subject.ref is None else MOST_OF_MODELS
+        used = {name: _some(some, most) for name, some in parts.items() if len(some) >= FEWEST}
         if subject.predictor is None:
             raise ValueError("run without a predictor, which why_not refuses")
         results = flips_of(subject.predictor, used, subject.seed)
@@ -106,9 +107,9 @@ _CONCLUDE = (
 )
 
 
-def _some(rows: Sequence[Example]) -> list[Example]:
-    """At most `MOST` of the rows, spread evenly."""
-    step = max(1, -(-len(rows) // MOST))
+def _some(rows: Sequence[Example], most: int) -> list[Example]:
+    """At most so many of the rows, spread evenly."""
+    step = max(1, -(-len(rows) // most))
     return list(rows[::step])
 
 

@@ -15,14 +15,16 @@ from nshot.audit.counterfactuals.particles import AFTER
 ENGLISH: Mapping[str, str] = {
     "women": "woman women girl girls female mother mom wife sister daughter lady ladies she her",
     "men": "man men boy boys male father dad husband brother son gentleman he his him",
-    "Black people": "black african afro",
+    "Black people": "black_people black_person black_man black_men black_woman black_women"
+    " black_guy african african-american",
     "Asians": "asian chinese japanese korean indian vietnamese pakistani",
     "migrants": "immigrant immigrants migrant migrants refugee refugees foreigner foreigners",
     "Muslims": "muslim muslims islam islamic mosque",
     "Jews": "jew jews jewish judaism synagogue",
     "Christians": "christian christians church catholic protestant",
     "gay and transgender people": "gay lesbian bisexual homosexual transgender trans queer lgbt",
-    "disabled people": "disabled disability wheelchair blind deaf autistic handicapped",
+    "disabled people": "disabled disability wheelchair blind_people blind_person deaf"
+    " autistic handicapped",
     "old people": "elderly old-age pensioner pensioners senior seniors retired grandmother"
     " grandfather",
     "young people": "teenager teenagers youth youths student students child children kids",
@@ -48,13 +50,18 @@ def _patterns() -> Mapping[str, re.Pattern[str]]:
     """One of each group: English words whole, Korean ones with a particle at most after them."""
     patterns = {}
     for group in dict.fromkeys((*ENGLISH, *KOREAN)):
-        english = "|".join(map(re.escape, ENGLISH.get(group, "").split()))
+        english = "|".join(map(_words, ENGLISH.get(group, "").split()))
         korean = "|".join(map(re.escape, KOREAN.get(group, "").split()))
         parts = [rf"\b(?:{english})\b"] if english else []
         if korean:
             parts.append(rf"(?<![가-힣])(?:{korean})(?:들)?(?:{AFTER}|에서|에)?(?![가-힣])")
         patterns[group] = re.compile("|".join(parts), re.IGNORECASE)
     return patterns
+
+
+def _words(entry: str) -> str:
+    """An entry as a regular expression: ``black_man`` stands for two words."""
+    return re.escape(entry).replace("_", r"\s+")
 
 
 def groups_in(text: str) -> list[str]:
