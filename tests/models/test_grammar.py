@@ -14,7 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nshot.core.errors import InputError
+from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.types import Grammar, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Decoding
@@ -195,10 +195,12 @@ def test_what_no_longer_fits_ends_a_complete_text(lm: Any) -> None:
     assert (said.text, said.finished) == (head, True)
 
 
-def test_a_length_that_is_reached_inside_a_form_is_not_the_end(lm: Any) -> None:
-    for said in lm.generate(PROMPTS, Decoding(3, grammar=Grammar("regex", "[0-9]{9}"))):
-        assert not said.finished
-        assert 0 < len(said.text) < 9
+def test_a_length_that_is_too_short_for_any_answer_is_told_before_anything_is_written(
+    lm: Any,
+) -> None:
+    how = Decoding(3, grammar=Grammar("regex", "[0-9]{9}"))
+    with pytest.raises(CannotAdapt, match=r"3 tokens are too few .* takes [4-9]; raise max_tokens"):
+        lm.generate(PROMPTS, how)
 
 
 def test_stop_strings_cut_all_the_same(lm: Any) -> None:

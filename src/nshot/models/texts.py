@@ -78,7 +78,11 @@ class Text:
     states: list[Any] = field(default_factory=list)
     end: Drawn | None = None
     finished: bool = False
+    closed: bool = False
+    """Whether the last tokens are a short way to the end of its form."""
     slot: int = 0
+    _shown: int = 0
+    """Tokens that a reader has seen."""
 
     def add(self, drawn: Drawn | None, rules: Rules) -> bool:
         """Take one more token, None being its end; whether the text goes on."""
@@ -91,10 +95,30 @@ class Text:
         self.logprobs.append(drawn.logprob)
         over = self.place is not None and self.place.take(token)
         self.finished = over or rules.stopped(self.tokens)
-        return not self.finished and len(self.tokens) < rules.how.max_tokens
+        if not self.finished and len(self.tokens) >= rules.how.max_tokens:
+            self._close(rules.how.max_tokens)
+            return False
+        return not self.finished
+
+    def _close(self, most: int) -> None:
+        """End the form where the tokens left just sufficed: what the model wrote after that goes.
+
+        Nothing before that would have been another: it is as if it had been forced there.
+        """
+        closed = self.place.closed(self.tokens, most, self._shown) if self.place else None
+        if closed is not None:
+            self.tokens, self.finished, self.closed = closed, True, True
+
+    def settled(self, rules: Rules) -> str:
+        """What of the text is certain already: in a form its last tokens may be written anew."""
+        tokens = self.tokens
+        if self.place is not None:
+            tokens = tokens[: max(self._shown, rules.how.max_tokens - self.place.tail)]
+        self._shown = len(tokens)
+        return rules.settled(tokens)
 
     def completion(self, rules: Rules) -> Completion:
         """The text without its stop string and end token."""
         text, stopped = rules.cut(self.tokens)
         done = self.finished or stopped
-        return Completion(text, len(self.prompt), len(self.tokens), done)
+        return Completion(text, len(self.prompt), len(self.tokens), done, self.closed)

@@ -72,7 +72,7 @@ class Member:
         """One more token, chosen of (1, vocabulary)."""
         (drawn,) = choose(logits, [self.text], self.rules.how)
         self.goes_on = self.text.add(drawn, self.rules) and self.goes_on
-        so_far = self.rules.settled(self.text.tokens) if self.goes_on else self.completion.text
+        so_far = self.text.settled(self.rules) if self.goes_on else self.completion.text
         if so_far.startswith(self._shown):
             self.piece += so_far[len(self._shown) :]
             self._shown = so_far

@@ -48,7 +48,8 @@ def generate(
 
     `prefix` stands before every prompt. `finished` is False where `how.max_tokens` ended the text.
     `slots` is the view that each prompt is read under (`nshot.models.hf.side_by_side`), of models
-    with full attention; None: there is one. Raises `InputError` for a grammar that cannot be read.
+    with full attention; None: there is one. Raises `InputError` for a grammar that cannot be read,
+    `CannotAdapt` for one whose shortest text has more tokens.
     """
     if how.max_tokens < 1 or not prompts:
         return [Completion("", len(prompt), 0, False) for prompt in prompts]
@@ -130,10 +131,15 @@ def ends(module: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def grammar_of(rules: Rules) -> Compiled | None:
-    """The grammar that the texts keep to, made ready for this vocabulary."""
+    """The grammar that the texts keep to, made ready for this vocabulary.
+
+    Raises `CannotAdapt` where its shortest text has more tokens than one may have.
+    """
     if rules.how.grammar is None:
         return None
-    return compiled(rules.how.grammar, rules.tokenizer, rules.ends)
+    grammar = compiled(rules.how.grammar, rules.tokenizer, rules.ends)
+    grammar.require(rules.how.max_tokens)
+    return grammar
 
 
 def common_start(module: Any, prompts: Sequence[Tokens]) -> int:

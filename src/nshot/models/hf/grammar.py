@@ -1,7 +1,8 @@
 """Texts that keep to a form: tokens that would leave it are ruled out, by llguidance.
 
 The model is asked first. A token that the grammar allows is taken as it is; only where the model
-would leave a form that is not complete yet, it chooses again among all that is allowed.
+would leave a form that is not complete yet, it chooses again among all that is allowed. Where the
+tokens that it may write come to an end, the text is closed on a short way (`closing`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 
 from nshot.core.errors import CannotAdapt, Fault, InputError
 from nshot.core.types import Grammar
+from nshot.models.hf.closing import Closing, spelling
 
 EXTRA = "pip install 'nshot[constrain]'"
+_TAIL = 16
+"""Tokens that a stream keeps back, beside twice those of the shortest answer."""
 _SPACES = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
 """JSON on one line: where any space is allowed, a small model may write nothing but spaces."""
 
@@ -27,9 +31,22 @@ _SPACES = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator
 class Place:
     """Where a text stands in its grammar."""
 
-    def __init__(self, matcher: Any, vocabulary: int) -> None:
+    def __init__(self, matcher: Any, vocabulary: int, closing: Closing, words: Any) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
+        self._closing, self._words = closing, words
+
+    @property
+    def tail(self) -> int:
+        """Tokens at the end of a text that may be written anew to close it, about."""
+        return _TAIL + 2 * len(self._closing.way(b"") or ())
+
+    def closed(self, tokens: Sequence[int], most: int, least: int = 0) -> list[int] | None:
+        """A complete text of `most` tokens at most, which begins as `tokens`, at least the first
+        `least` of them; None where that cannot be."""
+        written = [bytes(self._words.decode_bytes([token])) for token in tokens]
+        close = self._closing.close(written, most, least)
+        return None if close is None else [*tokens[: close[0]], *close[1:]]
 
     def allows(self, token: int) -> bool:
         """Whether the token can come next; an end token, where the text is complete."""
@@ -65,13 +82,23 @@ class Place:
 class Compiled:
     """A grammar made ready for a vocabulary."""
 
-    def __init__(self, matcher: Any, vocabulary: int) -> None:
-        self._matcher = matcher
-        self._vocabulary = vocabulary
+    def __init__(self, matcher: Any, words: Any, closing: Closing) -> None:
+        self._matcher, self._words, self._closing = matcher, words, closing
 
     def start(self) -> Place:
         """Before the first token."""
-        return Place(self._matcher.deep_copy(), self._vocabulary)
+        words = self._words
+        return Place(self._matcher.deep_copy(), words.vocab_size, self._closing, words)
+
+    def require(self, tokens: int) -> None:
+        """Raise `CannotAdapt` where it is known that the shortest text has more tokens."""
+        way = self._closing.way(b"")
+        if way is not None and len(way) > tokens and self._closing.is_shortest(b""):
+            text = bytes(self._words.decode_bytes(list(way))).decode("utf-8", "replace")
+            raise CannotAdapt(
+                f"{tokens} tokens are too few for the answer's format: the shortest answer,"
+                f" {text[:80]!r}, takes {len(way)}; raise max_tokens"
+            )
 
 
 def compiled(grammar: Grammar, tokenizer: Any, ends: frozenset[int]) -> Compiled:
@@ -83,7 +110,7 @@ def compiled(grammar: Grammar, tokenizer: Any, ends: frozenset[int]) -> Compiled
     matcher = _library().LLMatcher(words, _lark(grammar), log_level=0)
     if matcher.is_error():
         raise InputError(_fault(grammar, matcher.get_error()))
-    return Compiled(matcher, words.vocab_size)
+    return Compiled(matcher, words, _closing(grammar, words))
 
 
 def fault(grammar: Grammar) -> Fault | None:
@@ -111,6 +138,14 @@ def _library() -> Any:
         problem = "answers cannot be kept in a format: llguidance is not installed"
         raise InputError(Fault(problem, do=EXTRA)) from None
     return llguidance
+
+
+@lru_cache(maxsize=16)
+def _closing(grammar: Grammar, words: Any) -> Closing:
+    """Ways to the end of a grammar, which all texts share."""
+    library = _library()
+    matcher = library.LLMatcher(library.LLTokenizer("byte"), _lark(grammar), log_level=0)
+    return Closing(matcher, spelling(words), grammar)
 
 
 @lru_cache(maxsize=4)

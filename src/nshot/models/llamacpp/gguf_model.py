@@ -163,7 +163,7 @@ class GgufModel(LanguageModel):
         memory = self._new_memory(len(tokens) + how.max_tokens)
         try:
             for goes_on in _growing(memory, text, rules):
-                so_far = rules.settled(text.tokens) if goes_on else text.completion(rules).text
+                so_far = text.settled(rules) if goes_on else text.completion(rules).text
                 if len(so_far) > len(shown) and so_far.startswith(shown):
                     yield so_far[len(shown) :]
                     shown = so_far
@@ -175,7 +175,11 @@ class GgufModel(LanguageModel):
         closing = end_of_turn(self.words)
         ends = self._ends if closing is None else self._ends | {closing}
         rules = Rules(self.words, ends, how)
-        return rules, compiled(how.grammar, self.words, ends) if how.grammar else None
+        if how.grammar is None:
+            return rules, None
+        grammar = compiled(how.grammar, self.words, ends)
+        grammar.require(how.max_tokens)
+        return rules, grammar
 
     def _fitting(self, prompts: Sequence[Prompt], reserved: int) -> list[Tokens]:
         room, start = self.facts.context - reserved, self.words.bos_token_id
