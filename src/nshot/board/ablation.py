@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nshot.board.column import Floats
 
@@ -28,9 +29,21 @@ class PartWorth:
     @property
     def worth(self) -> Worth:
         """By the side of zero on which the whole interval lies."""
-        if self.low > 0:
-            return "pays"
-        return "harms" if self.high < 0 else "cannot tell"
+        return worth_of(self.low, self.high)
+
+
+def worth_of(low: float, high: float) -> Worth:
+    """What an interval of a difference says: `pays` above zero, `harms` below."""
+    if low > 0:
+        return "pays"
+    return "harms" if high < 0 else "cannot tell"
+
+
+def variance_of_mean(values: Floats, groups: NDArray[np.int_]) -> float:
+    """Of the mean of (rows,) values whose groups, two or more, were drawn as wholes."""
+    units = len(np.unique(groups))
+    sums = np.bincount(groups, weights=values - values.mean())
+    return float((sums**2).sum()) * units / (units - 1) / len(values) ** 2
 
 
 def worths(
@@ -51,8 +64,7 @@ def worths(
         mean = float(apart.mean())
         width = 2.0
         if units > 1:
-            sums = np.bincount(numbers, weights=apart - mean)
-            error = (float((sums**2).sum()) * units / (units - 1)) ** 0.5 / len(apart)
+            error = variance_of_mean(apart, numbers) ** 0.5
             width = float(stdtrit(units - 1, 1 - LEVEL / (2 * len(without)))) * error
         low, high = max(-1.0, mean - width), min(1.0, mean + width)
         rows.append(PartWorth(part, float(points.mean()), mean, low, high))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nshot.board.ablation import Worth
+from nshot.board.ablation import Worth, variance_of_mean, worth_of
 from nshot.board.column import Floats
 from nshot.board.draws import PRIOR_SD, PRIOR_WEIGHT, draw_variance
 from nshot.board.score import CONFIDENCE
@@ -40,9 +40,7 @@ class Gain:
     @property
     def worth(self) -> Worth:
         """By the side of zero on which the whole interval lies."""
-        if self.low > 0:
-            return "pays"
-        return "harms" if self.high < 0 else "cannot tell"
+        return worth_of(self.low, self.high)
 
 
 def gain(
@@ -67,8 +65,7 @@ def gain(
     units = len(np.unique(numbers))
     if units < 2:
         return Gain(few, many, mean, -1.0, 1.0)
-    sums = np.bincount(numbers, weights=by_row - mean)
-    of_rows = float((sums**2).sum()) * units / (units - 1) / count**2
+    of_rows = variance_of_mean(by_row, numbers)
     share = float(np.clip(after.mean(), 0.0, 1.0))
     assumed = PRIOR_SD**2 * share * (1 - share)
     measured = max(0.0, draw_variance(table))
