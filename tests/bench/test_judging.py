@@ -279,17 +279,18 @@ def test_killed_while_the_judge_reads_it_asks_only_what_is_missing(
     words = command(files, pairs, tmp_path / "run", endpoint.name)
 
     def run(sabotage: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "SABOTAGE": sabotage, "PYTHONPATH": str(HERE / "sabotage")}
+        environment = {**os.environ, "SABOTAGE": sabotage, "SABOTAGE_MARK": str(tmp_path / "kills"),
+                       "PYTHONPATH": str(HERE / "sabotage")}  # fmt: skip
         return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
 
     measured, kept = 5, AT_ONCE + 3  # the rates of two models, two rows, the winner
     killed = run(f"kill:worker:put:{measured + kept + 1}")
     assert killed.returncode == 0, "a job is given to a fresh worker once"
     sent = Counter(json.dumps(body, sort_keys=True) for body in endpoint.bodies)
+    kills = (tmp_path / "kills").read_text(encoding="utf-8").splitlines()
+    assert len(kills) == 2, "the fresh worker dies at the same write of its own"
     assert len(sent) == 2 * (16 + 12)
-    first = 2 * AT_ONCE - kept
-    second = 12 - (measured + kept - first - 1)  # it dies at the same write of its own
-    assert sum(sent.values()) - len(sent) == 2 * (first + second), "what was not kept"
+    assert sum(sent.values()) == len(sent), "every reply is kept as it comes: none is paid twice"
     assert verdicts(board_of(tmp_path / "run"))["nearest_answer"]["score"] == 0.75
     run()
     assert len(endpoint.bodies) == sum(sent.values()), "nothing is missing any more"

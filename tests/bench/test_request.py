@@ -55,7 +55,8 @@ def test_a_rung_or_all_stands_for_its_methods(train: str) -> None:
     def names(*words: str) -> list[str]:
         return [m.name for m in prepare(asked(train, methods=words)).methods]
 
-    assert names("finetune", "trivial", "knn") == ["majority", "tfidf_lr", "knn", "full"]
+    tuned = ["full", "pattern_tuning", "in_context_tuning"]
+    assert names("finetune", "trivial", "knn") == ["majority", "tfidf_lr", "knn", *tuned]
     assert set(names("standard")) == set(STANDARD["classify"])
     assert set(STANDARD["classify"]) <= set(names("all"))
     assert set(names("peft")) == {n for n in names("all") if TABLE[n].rung == "peft"}

@@ -1,6 +1,7 @@
 """Put on PYTHONPATH by the kill tests: breaks a real run at a chosen moment, in either process.
 
 SABOTAGE=kill:PROCESS:CALL:N    kill -9 this process at its Nth call (CALL: replace, fsync, put)
+SABOTAGE_MARK=FILE              each kill writes a line there
 SABOTAGE=die:METHOD             kill -9 the worker inside METHOD's adapt
 SABOTAGE=raise:METHOD           raise inside METHOD's adapt
 SABOTAGE=full:N                 no space left on device from the worker's Nth kept result on
@@ -15,6 +16,9 @@ _IN_WORKER = "nshot.bench.execute.worker" in " ".join(sys.orig_argv)
 
 
 def _kill():
+    if mark := os.environ.get("SABOTAGE_MARK"):
+        with open(mark, "a", encoding="utf-8") as file:
+            file.write("killed\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
