@@ -33,7 +33,9 @@ def test_every_row_names_a_method_of_the_table_with_settings_it_has() -> None:
         for name in TABLE
         if issubclass(TABLE[name], Trained) and TABLE[name].rung != "compress"
     }
-    trained = {name for name in teachers if "classify" in TABLE[name].kinds}
+    # A step of these reads other rows than the batch; pattern_tuning.py measures them.
+    other_rows = {"pattern_tuning", "in_context_tuning"}
+    trained = {name for name in teachers - other_rows if "classify" in TABLE[name].kinds}
     assert {str(spec["method"]) for spec, _ in training.PLAIN.values()} == trained
     for spec, _ in training.PLAIN.values():
         TABLE.build(spec)
