@@ -232,12 +232,10 @@ def policies(runs: Path) -> str:
     """What each policy changed."""
     heads = ("policy", "reward by the first", "by the second", "wins by the second", "tokens",
              "different pieces", "knows", "minutes")  # fmt: skip
-    rows = [line(*heads), "|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for name in POLICIES:
-        file = runs / f"{name}.json"
-        if not file.exists():
-            continue
-        body = read_json(file)
+    whole = [name for name in POLICIES if (runs / f"{name}.json").exists()]
+    rows = [line(*heads), "|---|--:|--:|--:|--:|--:|--:|--:|"] if whole else []
+    for name in whole:
+        body = read_json(runs / f"{name}.json")
         made = from_data(Alignment, body["account"])
         step, change = made.step("policy"), made.change
         if change is None or made.before is None or made.after is None or step is None:
@@ -271,10 +269,13 @@ def draw(name: str, rounds: Mapping[str, Sequence[float]]) -> None:
 def main() -> None:
     """Do what is named and not there yet; with `--write`, the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="*", choices=[*POLICIES, "lengths", "format"])
+    known = [*POLICIES, "lengths", "format"]
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=", ".join(known))
     parser.add_argument("--runs", type=Path, default=RUNS)
     parser.add_argument("--write", action="store_true", help="make the page's tables")
     options = parser.parse_args()
+    if unknown := set(options.what) - set(known):  # argparse refuses none of several choices
+        parser.error(f"{', '.join(sorted(unknown))}: one of {', '.join(known)}")
     runs = options.runs.resolve()
     runs.mkdir(parents=True, exist_ok=True)
     for name in options.what:
