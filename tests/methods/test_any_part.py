@@ -12,6 +12,7 @@ from lent import Lent, resumed
 from preferences import HELD_OUT, SHOTS, TASK, accuracy
 from safetensors.numpy import load_file
 
+from nshot.bench.search import open_settings
 from nshot.core.types import Check, Example, Input, ModelRef, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.align.dpo import DPO
@@ -142,6 +143,7 @@ def test_the_rate_is_a_tenth_unless_it_is_given() -> None:
     assert DPO(learn="weights").learning_rate == pytest.approx(DPO().learning_rate / 10)
     assert DPO(learn="weights", learning_rate=1e-3).learning_rate == 1e-3
     assert PPO(learn="weights").searched("generate")["learning_rate"] == pytest.approx((3e-5, 1e-5))
+    assert "learning_rate" in open_settings(DPO(learn="weights"), "rank"), "it is searched"
     assert DPO().trains == "adapter"
     assert DPO(learn="weights").trains == "weights"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nshot.audit.carrying_out import FOLDER, PAGE, AuditReport, carry_out, write
@@ -11,6 +12,7 @@ from nshot.audit.subject import of_folder
 from nshot.audit.table import audits
 from nshot.bench.files import ANSWERS
 from nshot.bench.jobs.deliver import WINNER, delivered
+from nshot.bench.purses import REPLIES, read_purse
 from nshot.bench.request import Request, read_request
 from nshot.bench.setting import Setting
 from nshot.board.events import Message, Subscriber
@@ -23,8 +25,9 @@ from nshot.data.json_lines import read_rows
 from nshot.data.loading import files_of
 from nshot.models import open_models
 from nshot.models.base import Models
+from nshot.models.wrap.kept_answers import KeptAnswers
 from nshot.report import write as write_report
-from nshot.report.cards import write_cards
+from nshot.report.cards import audit_of, write_cards
 
 
 def is_run(root: Path) -> bool:
@@ -55,6 +58,8 @@ def subject_of(root: Path, models: Models, slices: Sequence[str] = ()) -> Subjec
     else:
         notes = ("answers of the models of the folds",) if board.task.mode == "folds" else ()
     columns, beside = _columns(root, setting, rows)
+    if (root / REPLIES).is_file():  # what asks elsewhere has the run's answers, and its limit
+        models = KeptAnswers(models, root / REPLIES, read_purse(root))
     whole = of_folder(root / WINNER, models)
     return Subject(
         name=board.task.name,
@@ -144,10 +149,13 @@ def audit_run(
 ) -> AuditReport:
     """Audit the winner of a run and write what was measured; its page gets a section.
 
-    With `out` it is written there instead, and the page stays as it is.
+    What other audits measured of this winner stays. With `out` it is written there instead, and the
+    page stays as it is.
     """
     report = carry_out(subject, chosen, delivered(root) or "", on)
-    write(report, out or root / FOLDER)
+    before = audit_of(root) if out is None else None
+    results = {one.audit: one for one in (*(before.results if before else ()), *report.results)}
+    write(replace(report, results=tuple(results.values())), out or root / FOLDER)
     if out is None:
         write_report(root)
         write_cards(root, Board.read(root))

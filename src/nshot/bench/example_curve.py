@@ -78,8 +78,7 @@ def example_curve(
         curve.measure(size, draw)
     known = [size for size in sizes if len(curve.tables.get(size, ())) == (draws if size else 1)]
     if len(known) < 2:
-        problem = "one example and the longest input do not fit into the model's context"
-        raise InputError(Fault(problem, do="a model with a longer context, or shorter texts"))
+        raise InputError(Fault(curve.notes[-1]))
     tables = {size: np.stack([points for points, _ in curve.tables[size]]) for size in known}
     made = tuple(
         CurvePoint(
@@ -119,8 +118,9 @@ class _Curve:
             bench = Workbench(self.models, self.base, self.encoder, folder=Path(folder), seed=draw)
             try:
                 predictor = self._prompt(size, bench)
-            except CannotAdapt:
+            except CannotAdapt as error:
                 self.full.append(0)
+                self.notes.append(str(error))
                 return
             if isinstance(predictor, Prompted) and len(predictor.demos) < size:
                 self.full.append(len(predictor.demos))

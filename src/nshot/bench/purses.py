@@ -261,7 +261,7 @@ def forecasts(ladder: Ladder, root: Path, requests: Mapping[str, Requests]) -> d
         model = ref.name if ref else ""
         money[name] = purse.cost(model, ratio * one.tokens, written * one.number)
     for contender in ladder.contenders:
-        ref = contender.base or base
+        ref = contender.base
         if ref is not None and ref.name in purse.prices and ref.engine not in DECIDING:
             money[contender.name] = written_money(ladder, contender, ref, purse)
             money[""] = money.get("", 0.0) + money[contender.name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,14 +38,13 @@ class AnyPart(LowRank):
     learn: Literal["low_rank", "weights"] = "low_rank"
     top_layers: int | None = Field(default=None, ge=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _slower_weights(cls, given: Any) -> Any:
-        """The model's own weights learn slower, where nobody says how fast."""
-        if isinstance(given, dict) and given.get("learn") == "weights":
-            rate = cls.model_fields["learning_rate"].default / _SLOWER
-            return {"learning_rate": rate, **given}
-        return given
+    @model_validator(mode="after")
+    def _slower_weights(self) -> Self:
+        """The model's own weights learn slower, where nobody says how fast: this pins nothing."""
+        if self.learn == "weights" and "learning_rate" not in self.model_fields_set:
+            usual = type(self).model_fields["learning_rate"].default
+            self.__dict__["learning_rate"] = usual / _SLOWER
+        return self
 
     def searched(self, kind: Kind) -> Mapping[str, tuple[Any, ...]]:
         """The rates of what learns."""

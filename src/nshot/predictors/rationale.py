@@ -12,6 +12,7 @@ from nshot.core.types import Example, Input, ModelRef, Prediction, Prompt, Task
 from nshot.models.base import Completion, Decoding, Models
 from nshot.predictors.folder import Saved, read, write
 from nshot.predictors.prompted import Calibration, Prompted
+from nshot.predictors.scores import charged
 from nshot.prompts.rationales import (
     Solution,
     Wording,
@@ -90,11 +91,7 @@ class Rationale:
         """The answers behind rationales, charged with what these took."""
         answers = self.prompt.answers(inputs, self.prompts(inputs, written))
         return [
-            replace(
-                answer,
-                tokens_in=answer.tokens_in + why.tokens_in,
-                tokens_out=answer.tokens_out + why.tokens_out,
-            )
+            charged(answer, [answer, _cost_of(why)])
             for answer, why in zip(answers, written, strict=True)
         ]
 
@@ -140,3 +137,9 @@ class Rationale:
             ),
             settings["length"],
         )
+
+
+def _cost_of(why: Completion) -> Prediction:
+    """What writing it took, as an answer has it."""
+    seconds, money = (None, 0.0) if why.served is None else (why.served.seconds, why.served.money)
+    return Prediction("", (), why.tokens_in, why.tokens_out, seconds=seconds, money=money)

@@ -12,6 +12,7 @@ from nshot.audit.change.trust import trust
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.estimates import difference, held
 from nshot.audit.units import unit_of
+from nshot.core.errors import CannotAdapt
 from nshot.models.base import LanguageModel
 
 _FEWEST_CUTS = 10
@@ -73,7 +74,10 @@ def _pairs(
     if not writes:
         notes.append("not measured: refusals and memory, since the model writes no texts")
         return pairs, notes
-    pairs += refusals(one, other)
+    try:
+        pairs += refusals(one, other)
+    except CannotAdapt as error:  # no chat template
+        notes.append(f"not measured: refusals: {error}")
     if len(cuts(subject)) >= _FEWEST_CUTS:
         pairs += memorised(subject, one, other)
     else:

@@ -90,8 +90,8 @@ def _cut(subject: Subject, row: Example) -> Cut:
     text = _text(subject, row)
     words = text.split()
     given = " ".join(words[: len(words) // 2])
-    rest = " ".join(words[len(words) // 2 :])
-    return Cut(row.id, _lead(subject, row, text) + given, rest)
+    rest = " ".join(words[len(words) // 2 :]).encode()[:MOST_TOKENS]  # a token is a byte or more
+    return Cut(row.id, _lead(subject, row, text) + given, rest.decode(errors="ignore"))
 
 
 def _lead(subject: Subject, row: Example, text: str) -> str:

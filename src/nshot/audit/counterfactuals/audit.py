@@ -17,6 +17,7 @@ import numpy as np
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.counterfactuals.lists import LISTS, Dimension, Language
 from nshot.audit.counterfactuals.swaps import Swap, languages, swaps
+from nshot.audit.data.personal import masked
 from nshot.audit.estimates import held
 from nshot.audit.luck import ALPHA, Bools, Difference, of_pairs
 from nshot.core.errors import NshotError
@@ -189,7 +190,7 @@ def _changed(
         called = key[0].called
         yield Sheet(
             f"{one.about}: what changes", (called[0], called[1], "rows"),
-            tuple((a, b, n) for (a, b), n in counts.most_common(_SHOWN)),
+            tuple((masked(a), masked(b), n) for (a, b), n in counts.most_common(_SHOWN)),
         )  # fmt: skip
 
 

@@ -45,7 +45,8 @@ class DataAudit:
 
     def run(self, subject: Subject) -> AuditResult:
         """All parts that fit the task."""
-        rows = (*subject.learned, *subject.rows)
+        fresh = () if subject.rows == subject.learned else subject.rows  # of folds: the same rows
+        rows = (*subject.learned, *fresh)
         notes = _absent(subject)
         parts = [_balance(subject.task, rows), _groups(subject, rows, notes)]
         parts += [_copies(rows, len(subject.learned), notes)]
@@ -204,8 +205,7 @@ def _copies(rows: Sequence[Example], learned: int, notes: list[str]) -> _Part:
         findings.append(Finding("of them with two different labels", len(differ), unit="count",
                                 rows=ids, about="near-duplicates"))  # fmt: skip
     lines = tuple(
-        (rows[i].id, rows[j].id, like, _begin(rows[i]), " / ".join(rows[i].targets)[:_WIDTH],
-         " / ".join(rows[j].targets)[:_WIDTH])
+        (rows[i].id, rows[j].id, like, _begin(rows[i]), _targets(rows[i]), _targets(rows[j]))
         for i, j, like in pairs[:_SHOWN]
     )  # fmt: skip
     heads = ("row", "row that is like it", "alike %", "text", "label", "its label")
@@ -244,9 +244,18 @@ def _labels(task: Task | None, rows: Sequence[Example], notes: list[str]) -> _Pa
     return _Part((finding,), sheets, f"{len(doubted)} doubtful labels")
 
 
+def _targets(row: Example) -> str:
+    """As `_begin`, of a row's answers."""
+    return _beginning(" / ".join(row.targets))
+
+
 def _begin(row: Example) -> str:
     """The beginning of a row's text, personal data masked before it is cut."""
-    plain = " ".join(masked(row.input.text).split())
+    return _beginning(row.input.text)
+
+
+def _beginning(text: str) -> str:
+    plain = " ".join(masked(text).split())
     return plain if len(plain) <= _WIDTH else plain[: _WIDTH - 1] + "…"
 
 

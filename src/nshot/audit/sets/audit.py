@@ -13,6 +13,7 @@ from nshot.audit.estimates import Estimate, Figure, difference, estimate, held
 from nshot.audit.sets.known_set import ALL, KnownSet, sample
 from nshot.audit.sets.table import FOLDERS, SETS
 from nshot.audit.units import unit_of
+from nshot.core.errors import NshotError
 
 ROWS = 200
 """Rows that are asked of a set at most, from as many groups as can be."""
@@ -45,12 +46,20 @@ class KnownSets:
     def run(self, subject: Subject) -> AuditResult:
         """Every figure that has a neutral value against it, every one against the base's."""
         places = _folders(subject.sets) if subject.sets is not None else {}
-        measured = [
-            one for set_, place in places.items() for one in _measured(subject, set_, place)
-        ]
+        rest = ", ".join(name for name in SETS if name not in places)
+        measured: list[Measured] = []
+        faulty: list[str] = []
+        for name, place in list(places.items()):
+            try:
+                measured += _measured(subject, name, place)
+            except NshotError as error:
+                problem = " ".join(str(error).split())
+                faulty.append(f"{SETS[name].title}: not measured: {problem}")
+                del places[name]
+        if not measured:
+            return AuditResult(self.name, "; ".join(faulty))
         findings = findings_of(measured)
         alarms = [one for one in findings if one.alarm]
-        rest = ", ".join(name for name in SETS if name not in places)
         return AuditResult(
             self.name,
             summary=f"{len(alarms)} of {len(findings)} figures are more than luck",
@@ -61,6 +70,7 @@ class KnownSets:
                 *(f"{SETS[n].title}: {SETS[n].way}. Good: {SETS[n].good}." for n in places),
                 f"of each set at most {ROWS} rows were asked, of as many templates as can be",
                 *([f"not in the folder: {rest}"] if rest else []),
+                *faulty,
             ),
         )
 

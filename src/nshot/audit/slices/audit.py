@@ -247,7 +247,12 @@ def _worst(
     cut: Cut, task: Task, rows: Sequence[Example], answers: Sequence[Prediction], scores: Floats
 ) -> Sheet:
     lines = [
-        (rows[i].id, _short(rows[i].input.text), " / ".join(rows[i].targets), answers[i].answer)
+        (
+            rows[i].id,
+            _short(rows[i].input.text),
+            _short(" / ".join(rows[i].targets)),
+            _short(answers[i].answer),
+        )
         for i in _worst_rows(cut, task, rows, answers, scores)
     ]
     return Sheet(f"Worst rows of {cut.slice.words}", ("row", "text", "expected", "answer"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nshot.audit.data.personal import masked
 from nshot.audit.luck import Bools, Floats
 from nshot.core.types import Example
 from nshot.data.scripts import script
@@ -70,7 +71,7 @@ def by_value(family: str, values: Sequence[str], most: int = MOST_VALUES) -> Ite
     counts = Counter(value for value in values if value)
     cells = np.array(values, dtype=object)
     for name, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]:
-        yield Slice(family, name, np.asarray(cells == name, dtype=bool))
+        yield Slice(family, masked(name), np.asarray(cells == name, dtype=bool))
 
 
 def by_column(name: str, values: Sequence[str], is_named: bool) -> Iterator[Slice]:

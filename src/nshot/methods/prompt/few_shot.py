@@ -68,7 +68,7 @@ class FewShot(Prompting):
         order: as they were chosen (``drawn``), ``grouped`` by label, or of `ORDERS` orders the one
             after which answers to `PROBED` rows without labels are spread most evenly over the
             labels (``entropy``: Lu et al. 2022, https://arxiv.org/abs/2104.08786).
-        search_examples: choose `choice` and `order` on the folds too: six candidates more, each
+        search_examples: choose `choice` and `order` on the folds too: five candidates more, each
             read anew.
     """
 
@@ -197,9 +197,9 @@ def margins(bare: Prompted, rows: Sequence[Example]) -> list[float]:
     Batch calibration on the same rows takes the labels' own likeliness off. Raises `CannotAdapt`
     for a model that cannot score.
     """
-    answers = bare.predict([row.input for row in rows])
-    if not all(one.scores for one in answers):
+    if not bare.task.has_labels or "score" not in bare.models.open(bare.ref).facts.can:
         raise CannotAdapt("choice=hard asks for the probabilities of labels, and there are none")
+    answers = bare.predict([row.input for row in rows])
     scores = np.array([one.scores for one in answers])
     shares = np.sort(np.exp(log_softmax(scores - batch_offsets(scores))), axis=1)
     return (shares[:, -1] - shares[:, -2]).tolist() if shares.shape[1] > 1 else [0.0] * len(rows)

@@ -225,7 +225,7 @@ class Search:
         answers = shifted(self._task, self._asking.answers(winner, rows), offsets)
         score, before = looked(self._task, rows, answers).score, None
         words = Candidate(own(self._task, self._formats[0]))
-        if words != winner and self._fits(words, rows):
+        if words != winner and words not in self._trials.fell and self._fits(words, rows):
             answers = self._asking.answers(words, rows)
             known = offsets_of(self._method.calibration or "batch", answers)
             before = looked(self._task, rows, shifted(self._task, answers, known)).score

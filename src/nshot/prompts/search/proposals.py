@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nshot.core.types import Example, Task, Turn
+from nshot.core.types import Example, Task
 from nshot.prompts.render import demonstration
 from nshot.prompts.search.wording import Language
 
@@ -35,11 +35,6 @@ def request(task: Task, shown: Sequence[Example], language: Language) -> str:
     """
     before, ask, end = _ASKS[language]
     return "\n\n".join([before, *(demonstration(task, one) for one in shown), f"{ask}\n{end}"])
-
-
-def as_chat(text: str) -> tuple[Turn, ...]:
-    """The request as a chat of one turn."""
-    return (Turn("user", text),)
 
 
 def read_proposal(text: str) -> str:
