@@ -145,6 +145,29 @@ def test_a_prompt_that_is_not_taken_is_an_empty_answer_that_is_not_kept(tmp_path
         assert all(one.text for one in kept(endpoint, tmp_path).generate(PROMPTS[:4], GREEDY))
 
 
+@pytest.mark.parametrize("count", [1, 12])
+def test_what_is_refused_again_fails_nothing_where_others_are_kept(
+    tmp_path: Path, count: int
+) -> None:
+    filtered = Reply(400, {"error": {"message": "content filter"}})
+    with serving(shout) as endpoint:
+        kept(endpoint, tmp_path).generate(PROMPTS[count:], GREEDY)
+        endpoint.script.extend([filtered] * 2 * count)
+        answers = kept(endpoint, tmp_path).generate(PROMPTS, GREEDY)
+    assert [one.text == "" for one in answers] == [i < count for i in range(len(PROMPTS))]
+    assert all(one.served and "content filter" in one.served.refusal for one in answers[:count])
+
+
+def test_a_first_prompt_that_is_refused_ends_nothing_where_one_is_paid_at_a_time(
+    tmp_path: Path,
+) -> None:
+    filtered = Reply(400, {"error": {"message": "content filter"}})
+    with serving(shout, filtered) as endpoint:
+        purse = Purse({ref(endpoint).name: Price(1.0, 1.0)}, 1.0)
+        answers = kept(endpoint, tmp_path, purse).generate(PROMPTS[:4], GREEDY)
+    assert [bool(one.text) for one in answers] == [False, True, True, True]
+
+
 def test_prompts_that_are_all_refused_are_an_error(tmp_path: Path) -> None:
     wrong = Reply(400, {"error": {"message": "max_tokens is not supported"}})
     with (

@@ -15,6 +15,7 @@ from pathlib import Path
 from nshot.core.errors import EndpointRefused, Fault
 from nshot.core.types import ModelRef, Prompt, digest
 from nshot.models.base import Completion, Decoding, LanguageModel, Served
+from nshot.models.openai.chat_completions import REFUSALS
 from nshot.models.wrap.around import Around, AroundModel
 from nshot.models.wrap.kept_replies import VERSION, Ask, KeptModel, Replies, paid
 from nshot.models.wrap.purse import Purse
@@ -59,7 +60,7 @@ class KeptWriter(AroundModel):
         """(index, completion), those that are kept first; the others are kept as they come.
 
         What the endpoint would not take is not kept, and asked again by the next run. Raises
-        `EndpointRefused` where it took none of the prompts.
+        `EndpointRefused` where it took none of the prompts, or of the first `REFUSALS`.
         """
         ref = self.facts.ref
         keys = [_key(ref, prompt, how) for prompt in prompts]
@@ -73,20 +74,41 @@ class KeptWriter(AroundModel):
         missing = [prompts[places[key][0]] for key in fresh]
         guesses = self.model.count(missing)
         asks = [Ask(guess, how.max_tokens) for guess in guesses]
-        refusals = []
+        refusals, seen = [], 0
         for number, completion in paid(
             self.kept, self.purse, ref.name, missing, asks,
-            lambda part: self.model.completions(part, how),
+            lambda part: self._taken(part, how, bool(known)),
         ):  # fmt: skip
-            key = fresh[number]
+            key, seen = fresh[number], seen + 1
             if completion.served is None or completion.served.taken:
                 self.kept.put(key, completion, self.asker, ref.name, guesses[number])
             else:
                 refusals.append(completion)
             yield from ((i, self._priced(completion)) for i in places[key])
-        if refusals and len(refusals) == len(set(keys)):
-            served = refusals[0].served or Served()
-            raise EndpointRefused(Fault(served.refusal), of_one_prompt=True)
+            if not known and len(refusals) == seen and seen in (REFUSALS, len(fresh)):
+                served = refusals[0].served or Served()
+                raise EndpointRefused(Fault(served.refusal), of_one_prompt=True)
+
+    def _taken(
+        self, prompts: Sequence[Prompt], how: Decoding, known: bool
+    ) -> Iterator[tuple[int, Completion]]:
+        """As the model's; but that it takes none of a few says nothing where it takes others.
+
+        Such are what is left when all others are kept, and the parts that a small purse pays for.
+        """
+        try:
+            yield from self.model.completions(prompts, how)
+        except EndpointRefused as error:  # before anything was yielded
+            if not error.of_one_prompt or (len(prompts) >= REFUSALS and not known):
+                raise
+            few = REFUSALS - 1
+            if len(prompts) > few:
+                for start in range(0, len(prompts), few):
+                    part = self._taken(prompts[start : start + few], how, known)
+                    yield from ((start + i, one) for i, one in part)
+                return
+            served = Served(refusal=error.faults[0].found, taken=False)
+            yield from ((i, Completion("", 0, 0, True, served=served)) for i in range(len(prompts)))
 
     def _priced(self, completion: Completion) -> Completion:
         """With what it costs; 0 without a price."""
