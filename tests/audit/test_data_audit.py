@@ -52,6 +52,15 @@ def test_clean_rows_raise_no_alarm() -> None:
     assert "no personal data seen" in result.summary
 
 
+def test_rows_of_folds_are_learned_from_and_looked_at_and_stand_once() -> None:
+    rows = clean()
+    once, folds = looked(rows), looked(rows, learned=tuple(rows))
+    assert [(one.sentence, one.value) for one in folds.findings] == [
+        (one.sentence, one.value) for one in once.findings
+    ]
+    assert not folds.alarms
+
+
 def test_a_group_that_always_gets_one_label_is_found_and_two_hundred_clean_ones_are_not() -> None:
     rows = clean()
     planted = [

@@ -96,6 +96,9 @@ def test_from_the_command_line_with_a_column_and_the_rows_beside(
     page = (audited / "audit" / "audit.md").read_text(encoding="utf-8")
     assert "Every row of the board: answers changed by a swap, by the control" in page
     assert "| majority | 0.0 | 0.0 |" in page
+    by_name = {one.audit: one for one in read(audited / "audit").results}
+    assert not by_name["data"].reason, "what was audited before stays"
+    assert any("country" in one.about for one in by_name["slices"].findings)
 
 
 def test_what_is_no_run_no_folder_and_no_model_is_refused(
