@@ -256,7 +256,8 @@ def policies(runs: Path) -> str:
         for name, ends in read_json(file).items():
             if None not in ends:
                 rows.append(line(f"`{name}`", percent(Bounded(*ends))))
-    return "\n".join([*rows, "", f"One thread of {machine.device()}, beside other work."])
+    rows += [""] if rows else []
+    return "\n".join([*rows, f"One thread of {machine.device()}, beside other work."])
 
 
 def draw(name: str, rounds: Mapping[str, Sequence[float]]) -> None:
