@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,9 +30,6 @@ class Ruled:
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         return [Prediction("yes" if self.rule(one.text) else "no") for one in inputs]
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
 
 
 def row(number: int, text: str) -> Example:

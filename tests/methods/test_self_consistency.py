@@ -38,9 +38,6 @@ class Drawing:
     def sampled(self, inputs: Sequence[Input], temperature: float, seed: int) -> list[Prediction]:
         return [self.answers[seed]] * len(inputs)
 
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
 
 def drawn(*names: str) -> list[Prediction]:
     return [Prediction(name, tokens_in=10, tokens_out=2, money=0.5) for name in names]
