@@ -11,11 +11,12 @@ import pytest
 
 from nshot.audit.contract import Subject
 from nshot.audit.estimates import held
-from nshot.audit.luck import of_groups, of_means, of_pairs, of_shares, wilson
+from nshot.audit.luck import of_groups, of_means, of_pairs, of_shares
 from nshot.audit.slices.audit import Slices, compared
 from nshot.audit.slices.cutting import Slice, by_column, by_length, by_script
 from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.data import load
+from nshot.metrics.binomial import wilson
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.predictors.features import Encoded

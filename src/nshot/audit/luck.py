@@ -10,13 +10,14 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.metrics.binomial import Z, wilson
+
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 ALPHA = 0.05
 """The error that an audit allows itself, over all its questions."""
 _SHUFFLES = 9_999
-_Z = 1.959963984540054
 
 
 class Difference(NamedTuple):
@@ -26,19 +27,6 @@ class Difference(NamedTuple):
     low: float
     high: float
     p: float
-
-
-def wilson(hits: float, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927, https://doi.org/10.2307/2276774).
-
-    (0, 1) without rows.
-    """
-    if not rows:
-        return 0.0, 1.0
-    share = hits / rows
-    middle = (share + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
-    reach = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / (1 + _Z**2 / rows)
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
 
 
 def of_shares(hits: int, rows: int, other_hits: int, others: int, sides: int = 1) -> Difference:
@@ -51,7 +39,7 @@ def of_shares(hits: int, rows: int, other_hits: int, others: int, sides: int = 1
     from scipy.stats import fisher_exact, hypergeom
 
     one, two = hits / max(rows, 1), other_hits / max(others, 1)
-    (low, high), (other_low, other_high) = wilson(hits, rows), wilson(other_hits, others)
+    (low, high), (other_low, other_high) = wilson(one, rows), wilson(two, others)
     gap = one - two
     ends = (
         gap - float(np.hypot(one - low, other_high - two)),
@@ -135,7 +123,7 @@ def of_pairs(first: Bools, second: Bools) -> Difference:
     only, other = int((first & ~second).sum()), int((second & ~first).sum())
     total = rows + 2
     a, b = (only + 0.5) / total, (other + 0.5) / total
-    middle, reach = a - b, _Z * float(np.sqrt((a + b - (a - b) ** 2) / total))
+    middle, reach = a - b, Z * float(np.sqrt((a + b - (a - b) ** 2) / total))
     p = float(binom.sf(only - 1, only + other, 0.5)) if only + other else 1.0
     gap = (only - other) / max(rows, 1)
     return Difference(gap, max(-1.0, middle - reach), min(1.0, middle + reach), min(1.0, p))

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.metrics.binomial import Z, wilson
 from nshot.metrics.metric import Floats
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -21,7 +22,6 @@ BINS = 15
 """Bins, at most: as many as Guo et al. 2017 draw."""
 FEWEST = 10
 """Rows of a bin, at least; two bins are the fewest that say anything."""
-Z = 1.959963984540054
 
 
 class Interval(NamedTuple):
@@ -144,9 +144,7 @@ def share(is_one: Bools, among: Bools, groups: Groups = None) -> Interval:
         variance = _variance(np.where(among, is_one - value, 0.0), int(size), groups)
         whole = len(np.unique(groups[among]))
         size = min(size, value * (1 - value) / variance) if variance > 0 else whole
-    middle = (value + Z**2 / (2 * size)) / (1 + Z**2 / size)
-    width = Z * (value * (1 - value) / size + Z**2 / (4 * size**2)) ** 0.5 / (1 + Z**2 / size)
-    return Interval(value, max(0.0, middle - width), min(1.0, middle + width))
+    return Interval(value, *wilson(value, size))
 
 
 def _variance(residuals: Floats, rows: int, groups: Groups) -> float:

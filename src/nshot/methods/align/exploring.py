@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -259,12 +259,15 @@ class Exploring(AnyPart, Method):
         write_folder(folder, lambda draft: part.save(explorer.lent, explorer.policy, draft))
         return self._delta(folder)
 
+    def _place(self, folder: Path) -> Path:
+        """Where `_save` puts it in `folder`."""
+        return folder / ("weights" if self.learn == "weights" else _POLICY)
+
     def _delta(self, folder: Path) -> Delta:
         """What `_save` wrote."""
-        if self.learn == "weights":
-            place = folder / "weights"
-            return Delta("weights", str(place), content_hash(place))
-        return Delta("peft", str(folder / _POLICY), content_hash(folder / _POLICY))
+        place = self._place(folder)
+        kind: Literal["weights", "peft"] = "weights" if self.learn == "weights" else "peft"
+        return Delta(kind, str(place), content_hash(place))
 
     def _train(self, rounds: Rounds[Any], model: Any, good: Path, bench: Workbench) -> str:
         """Go through all rounds; why they stopped early, or "".
@@ -291,7 +294,7 @@ class Exploring(AnyPart, Method):
             checkpoints.forget()
             return str(error)
         except InputError as error:
-            raise _with_place(error, Path(self._delta(good).folder)) from error
+            raise _with_place(error, self._place(good)) from error
         bench.learned(trace.losses, (), rounds.looks)
         checkpoints.forget()
         return ""
