@@ -209,8 +209,8 @@ def percent(one: Bounded) -> str:
 
 def judgements(runs: Path) -> str:
     """How both reward models do on new pairs."""
-    rows = [line("reward model", "pairs", "right", "`longest`", "reward and length"),
-            "|---|--:|--:|--:|--:|"]  # fmt: skip
+    rows = [line("reward model", "pairs", "right", "`longest`", "Brier score", "reward and length"),
+            "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
     each: list[tuple[str, Judgement | None]] = []
     if (file := runs / "chat" / "align.json").exists():
         made = from_data(Alignment, read_json(file))
@@ -224,8 +224,18 @@ def judgements(runs: Path) -> str:
         if one is not None:
             correlation = "" if one.correlation is None else f"{one.correlation:+.2f}"
             rows.append(line(name, str(one.pairs), percent(one.accuracy), percent(one.longest),
-                             correlation))  # fmt: skip
-    return "\n".join(rows)
+                             bounded(one.brier), correlation))  # fmt: skip
+    return "\n".join([*rows, *took(runs)])
+
+
+def took(runs: Path) -> list[str]:
+    """How long the first steps, which all policies share, have taken."""
+    if not (file := runs / "chat" / "align.json").exists():
+        return []
+    made = from_data(Alignment, read_json(file))
+    first = [f"`{one.name}` {one.seconds / 60:.0f}" for one in made.steps
+             if one.name != "policy" and one.seconds]  # fmt: skip
+    return ["", f"Minutes of the first steps: {', '.join(first)}."]
 
 
 def policies(runs: Path) -> str:

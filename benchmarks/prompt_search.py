@@ -3,7 +3,7 @@
     .bench/venv/bin/python benchmarks/prompt_search.py [--tasks sst2] [--test 100] [--write]
 
 DSPy's random search over examples and its MIPROv2 ask nshot's scorer through DSPy's interface of
-models, in nshot's short prompts (an adapter) and not in DSPy's own, which are five times as long:
+models, in nshot's short prompts (an adapter) and not in DSPy's own, which are longer:
 the answer is the label that is likeliest. Their winners answer the test rows through nshot, as they
 are and with batch calibration, which DSPy has not. nshot's search is given half of the tokens that
 the cheaper of the two took. What was asked is kept in --out: a killed run goes on.

@@ -4,11 +4,11 @@
     python benchmarks/responsible.py --page
 
 SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, the upper four blocks, instruction
-tuning and a student of fewer layers, with 16 rows a label and default settings; a prompt changes no
-weight, so that it is asked behind its own examples. Of each known set `--rows` are drawn from as
-many templates as can be, the same for all. One cell is one model on one set: a file of JSON,
-written whole, the cheapest first; a program that was killed goes on where it was. `--page` writes
-docs/results/responsible.md from the cells that are there and says which are not.
+tuning and a student of fewer layers, with 16 rows a label and default settings. Of each known set
+`--rows` are drawn from as many templates as can be, the same for all. One cell is one model on one
+set: a file of JSON, written whole, the cheapest first; a program that was killed goes on where it
+was. `--page` writes docs/results/responsible.md from the cells that are there and says which are
+not.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ METHODS = {
 }
 SHOTS = 16
 FOLDERS = {"stereoset": "stereoset_intra"}
-ORDER = ("crows_pairs", "stereoset", "winobias", "winogender", "bbq", "korean_hate")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def models_wanted() -> list[str]:
 
 def cells(wanted: Sequence[str]) -> Iterator[Cell]:
     """Set by set, so that what is whole can be compared when time ends."""
-    for name in ORDER:
+    for name in SETS:
         for model in wanted:
             yield Cell(model, name)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nshot.audit.estimates import Estimate, Figure, difference, estimate, held
+from nshot.audit.luck import ALPHA
 from nshot.audit.sets.known_set import ALL
 from nshot.audit.sets.table import SETS
 from nshot.core.serial import read_json
@@ -20,8 +21,8 @@ from table import ROOT, line, write
 
 PAGE = ROOT / "docs" / "results" / "responsible.md"
 BASE = "base"
-SHOWN = ("ties", "accuracy, pro", "accuracy, anti")
-"""Figures that the table leaves out: they explain another one."""
+LEFT_OUT = ("ties", "accuracy, pro", "accuracy, anti")
+"""Figures that explain another one."""
 
 
 class Change(NamedTuple):
@@ -75,9 +76,9 @@ def text(
 
 
 def headlines(name: str, rows: Sequence[Any], scores: Sequence[Sequence[float]]) -> list[Figure]:
-    """The figures over all rows of a set; of Winogender the accuracies too."""
+    """The figures over all rows of a set, without those that explain another."""
     figures = SETS[name].figures(rows, np.array(scores))
-    return [one for one in figures if one.category == ALL and one.name not in SHOWN]
+    return [one for one in figures if one.category == ALL and one.name not in LEFT_OUT]
 
 
 def _table(
@@ -107,7 +108,7 @@ def _change(one: tuple[Estimate, float] | None, figure: str) -> str:
     if one is None:
         return "not measured"
     words = _interval(one[0], figure, signed=True)
-    return f"**{words}**" if one[1] < 0.05 else words
+    return f"**{words}**" if one[1] < ALPHA else words
 
 
 def _interval(one: Estimate, figure: str, signed: bool = False) -> str:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nshot.core.types import Example, Input, Label, ModelRef, Prompt, Scale, Shots, Task
-from nshot.methods.contract import Attempt, Brief, Rates
+from nshot.methods.contract import Brief, Rates
 from nshot.methods.prompt.asking import LEDGER
 from nshot.methods.prompt.prompt_search import PromptSearch
 from nshot.methods.prompt.searching import LEAST, divided
@@ -211,16 +211,17 @@ def test_the_budget_is_never_passed(
     assert len([one for one in here.attempts if one.score is not None]) <= candidates
 
 
-def test_no_row_is_asked_that_it_was_not_lent_and_none_shows_itself(tmp_path: Path) -> None:
-    train, test = rows(FILMS, 80), rows(FILMS, 40, "test")
+def test_only_rows_of_the_pool_are_shown_and_none_shows_itself(tmp_path: Path) -> None:
+    train = rows(FILMS, 80)
     here = bench(tmp_path)
     searched(PromptSearch(), FILMS, Shots(train), here)
-    for prompt in record(here).prompts:
-        assert not any(row.input.text in prompt for row in test)
-        *shown, question = re.findall(r"r\d+ #", prompt)
-        assert question not in shown
     parts = divided(FILMS, Shots(train), 0)
     assert parts is not None
+    pool = {row.id for row in parts.pool}
+    for prompt in record(here).prompts:
+        *shown, question = re.findall(r"(r\d+) #", prompt)
+        assert question not in shown
+        assert set(shown) <= pool, "rows that choose or confirm are never shown"
     ids = [{row.id for row in part} for part in (parts.choosing, parts.pool, parts.confirming)]
     assert [len(part) for part in ids] == [40, 20, 20]
     assert len(set.union(*ids)) == 80, "no row is in two parts"
@@ -325,7 +326,7 @@ def test_other_kinds_are_searched_saved_and_loaded(
     predictor.save(tmp_path / "folder")
     assert load(tmp_path / "folder", FakeModels()).predict(asked) == predictor.predict(asked)
     assert here.notes[0].startswith("searched ")
-    assert all(isinstance(one, Attempt) for one in here.attempts)
+    assert sum(one.chosen for one in here.attempts) == 1
 
 
 def test_a_real_tokenizer_keeps_to_the_budget(tmp_path: Path) -> None:

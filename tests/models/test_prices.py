@@ -9,7 +9,7 @@ import pytest
 
 from nshot.core.errors import InputError
 from nshot.core.types import ModelRef
-from nshot.models.prices import KNOWN, Price, known_prices, price_of, read_prices
+from nshot.models.prices import Price, known_prices, price_of, read_prices
 from nshot.models.wrap.purse import Purse
 
 HOME = ModelRef("openai", "gpt-4.1@https://api.openai.com/v1")
@@ -82,4 +82,3 @@ def test_a_table_without_a_price_is_refused(tmp_path: Path) -> None:
     path.write_text("currency: KRW\n")
     with pytest.raises(InputError, match="without a price"):
         read_prices(path)
-    assert KNOWN.exists()

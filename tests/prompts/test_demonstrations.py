@@ -58,7 +58,7 @@ def test_labels_come_in_turn_whatever_is_chosen() -> None:
     assert {one.id for one in hard} == {"r1", "r3", "r4", "r2"}, "the smallest margins of each"
     assert len(diverse(ROWS, near, 99, 0)) == 6
     assert at_random(ROWS, 3, 1) == at_random(ROWS[::-1], 3, 1)
-    assert {at_random(ROWS, 3, seed) for seed in range(5)} != {in_turn(ROWS, 3, 1)}
+    assert len({one.label for one in at_random(ROWS, 3, 1)}) == 1, "labels in turn would be two"
 
 
 def test_orders_differ_and_the_entropy_of_answers_is_the_papers() -> None:

@@ -11,10 +11,10 @@ from huggingface_hub import DatasetCard, ModelCard
 from nshot.audit.carrying_out import AuditReport, write
 from nshot.audit.contract import AuditResult, Finding
 from nshot.board.schema import Board
-from nshot.core.energy import Meter, Spent
+from nshot.core.energy import Meter, Spent, add_spent, spent_of
 from nshot.core.files import RECORD
 from nshot.report.card import FILE, Beside, card
-from nshot.report.cards import add_spent, audit_of, spent_of, write_cards
+from nshot.report.cards import audit_of, write_cards
 from nshot.report.data_card import data_card
 
 

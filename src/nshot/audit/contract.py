@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from nshot.models.base import LanguageModel, Models
     from nshot.predictors.base import Predictor
 
-Need: TypeAlias = Literal["rows", "texts", "answers", "scores", "generate", "members"]
+Need: TypeAlias = Literal["rows", "texts", "answers", "scores"]
 """Labelled rows; texts, labelled or not; a predictor that answers them; a language model that
-scores answers; one that writes; the rows of a board, each in a folder of its own."""
-Unit: TypeAlias = Literal["share", "points", "score", "count", "number"]
-"""What a figure is: a share of rows, a difference of two shares, a score, how many, any
-other number."""
+scores answers."""
+Unit: TypeAlias = Literal["share", "points", "count", "number"]
+"""What a figure is: a share of rows, a difference of two shares, how many, any other
+number."""
 
 
 @dataclass(frozen=True)
@@ -180,16 +180,12 @@ def lacks(subject: Subject, needs: frozenset[Need]) -> str | None:
         "texts": any(row.input.text for row in subject.rows),
         "answers": subject.predictor is not None or bool(subject.predictions),
         "scores": subject.ref is not None,
-        "generate": subject.ref is not None,
-        "members": bool(subject.members),
     }
     for need in sorted(needs):
         if not has[need]:
             return f"{subject.name} has {_ABSENT[need]}"
     if "scores" in needs and "score" not in subject.model.facts.can:
         return f"{subject.model.facts.ref.name} gives no log-probabilities of texts"
-    if "generate" in needs and "generate" not in subject.model.facts.can:
-        return f"{subject.model.facts.ref.name} writes no texts"
     return None
 
 
@@ -198,6 +194,4 @@ _ABSENT: Mapping[Need, str] = {
     "texts": "no texts to ask about (--data FILE gives some)",
     "answers": "nothing that answers the rows",
     "scores": "no language model",
-    "generate": "no language model",
-    "members": "no board of other rows beside it",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,17 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
     """`top` over `bottom`, 0 where `bottom` is 0."""
     safe = np.where(bottom == 0, 1.0, bottom)
     return np.asarray(np.where(bottom == 0, 0.0, top / safe))
+
+
+def contrast(sums: Floats) -> Floats:
+    """The first share minus the second: parts are top and bottom of each."""
+    return np.asarray(ratio(sums[..., 0], sums[..., 1]) - ratio(sums[..., 2], sums[..., 3]))
+
+
+def share_of(name: str, category: str, values: NDArray[Any]) -> Figure:
+    """The share of rows whose value is 1, not 0; each row is a group of its own."""
+    parts = np.stack([values.astype(np.float64), np.ones(len(values))], axis=1)
+    return Figure(name, category, parts, np.arange(len(values), dtype=np.intp), share)
 
 
 def estimate(figure: Figure) -> Estimate:

@@ -77,9 +77,7 @@ _ASK = frozenset({"prompted", "decided", "implicit", "rewarded"})
 """Kinds of predictors whose record names a language model."""
 
 
-def with_data(
-    subject: Subject, path: Path, slices: Sequence[str] = (), encoding: str | None = None
-) -> Subject:
+def with_data(subject: Subject, path: Path, encoding: str | None = None) -> Subject:
     """The subject with the rows of a file: labelled where the file has the task's answers.
 
     Raises `InputError` for a subject without a task, and for a file that has not its columns.
@@ -94,7 +92,6 @@ def with_data(
         rows=tuple(rows),
         predictions={},
         columns=columns,
-        slices=tuple(slices),
         notes=(*subject.notes, *notes, *beside),
     )
 

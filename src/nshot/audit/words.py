@@ -12,7 +12,7 @@ _MOST = 8
 
 def figure(value: float, unit: Unit) -> str:
     """``12.3 %``, ``+4.0 points``, ``7``."""
-    if unit == "share" or unit == "score":
+    if unit == "share":
         return f"{100 * value:.1f} %"
     if unit == "points":
         return f"{100 * value:+.1f} points"
@@ -30,6 +30,12 @@ def interval(one: Finding) -> str:
     return f"{figure(one.value, one.unit)} ({low} to {high})"
 
 
+def sentence(one: Finding) -> str:
+    """What it says, with its figures."""
+    figures = interval(one)
+    return one.sentence + (f": {figures}" if figures else "")
+
+
 def terminal(results: Sequence[AuditResult]) -> str:
     """What a terminal shows: of each audit its summary and its alarms, then some of the others."""
     return "\n\n".join("\n".join(_lines(result)) for result in results)
@@ -42,8 +48,7 @@ def _lines(result: AuditResult) -> Iterator[str]:
     yield f"{result.audit}: {result.summary}"
     quiet = [one for one in result.findings if not one.alarm]
     for one in (*result.alarms, *quiet[:_MOST]):
-        figures = interval(one)
-        yield f"  {'!' if one.alarm else '-'} {one.sentence}" + (f": {figures}" if figures else "")
+        yield f"  {'!' if one.alarm else '-'} {sentence(one)}"
     if len(quiet) > _MOST:
         yield f"  - {len(quiet) - _MOST} more, none of them an alarm"
     for note in result.notes:
@@ -82,8 +87,7 @@ def _part(result: AuditResult) -> Iterator[str]:
 
 
 def _item(one: Finding) -> str:
-    figures = interval(one)
-    text = one.sentence + (f": {figures}" if figures else "")
+    text = sentence(one)
     text = f"**{text}**" if one.alarm else text
     return f"- {text}" + (f" (rows {', '.join(one.rows)})" if one.rows else "")
 

@@ -35,7 +35,7 @@ def is_run(root: Path) -> bool:
     return (root / "leaderboard.json").is_file() and (root / "data" / "setting.json").is_file()
 
 
-def subject_of(root: Path, models: Models, slices: Sequence[str] = ()) -> Subject:
+def subject_of(root: Path, models: Models) -> Subject:
     """The pick of a run as it is delivered.
 
     Its rows are the test rows; where the winner has learned from all, every row, with the answers
@@ -72,7 +72,6 @@ def subject_of(root: Path, models: Models, slices: Sequence[str] = ()) -> Subjec
         learned=setting.split.train,
         predictions=answers,
         columns=columns,
-        slices=tuple(slices),
         members=tuple(
             Member(row.name, root / row.saved)
             for row in board.contest

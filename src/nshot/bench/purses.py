@@ -344,4 +344,4 @@ def unpriced(ladder: Ladder) -> dict[str, str]:
 
 def machine_hour(ladder: Ladder) -> float | None:
     """What an hour of this machine costs, where the table says."""
-    return prices_of(ladder.prepared.request).hour
+    return _purse(ladder).hour

@@ -33,13 +33,12 @@ from nshot.bench.schedule import Schedule
 from nshot.bench.store import Store, locked, sweep
 from nshot.board.events import Message, Subscriber
 from nshot.board.schema import Board
-from nshot.core.energy import Meter
+from nshot.core.energy import Meter, add_spent
 from nshot.core.errors import RunFailed
 from nshot.core.files import write_atomic
 from nshot.core.types import ModelRef
 from nshot.models.catalog import needs_conversion
 from nshot.models.wrap.kept_replies import Replies
-from nshot.report.cards import add_spent
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,10 @@ def worth_of(low: float, high: float) -> Worth:
 
 
 def variance_of_mean(values: Floats, groups: NDArray[np.int_]) -> float:
-    """Of the mean of (rows,) values whose groups, two or more, were drawn as wholes."""
+    """Of the mean of (rows,) values whose groups were drawn as wholes."""
     units = len(np.unique(groups))
     sums = np.bincount(groups, weights=values - values.mean())
-    return float((sums**2).sum()) * units / (units - 1) / len(values) ** 2
+    return float((sums**2).sum()) * units / max(units - 1, 1) / len(values) ** 2
 
 
 def worths(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from nshot.board.reduce import Entry, Facts
@@ -161,12 +162,7 @@ def _money(draws: Sequence[Measurement], search: float, hour: float | None) -> l
 
 def _middle(lines: Sequence[Line]) -> Line:
     """The median of each figure."""
-    return Line(_median([one.once for one in lines]), _median([one.each for one in lines]))
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return Line(median([one.once for one in lines]), median([one.each for one in lines]))
 
 
 def _least(lines: Sequence[Line]) -> Line:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nshot.board.ablation import variance_of_mean
 from nshot.board.decide import Floats
 from nshot.board.reduce import Entry, Facts, matrix
 from nshot.board.schema import Match, MatchStep
@@ -91,9 +92,7 @@ def _difference(table: Floats, theirs: Floats, groups: Sequence[int] | None) -> 
     apart = table.mean(axis=0)[:count] - theirs[:count]
     mean, rows = float(apart.mean()), len(apart)
     numbers: NDArray[np.int64] = np.arange(rows) if groups is None else np.array(groups)[:rows]
-    sums = np.bincount(numbers, weights=apart - mean)
-    sources = len(np.unique(numbers))
-    variance = float((sums**2).sum()) / rows**2 * sources / max(sources - 1, 1)
+    variance = variance_of_mean(apart, numbers)
     if len(table) > 1:
         variance += float(table.mean(axis=1).var(ddof=1)) / len(table)
     return mean, variance**0.5

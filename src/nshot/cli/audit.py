@@ -98,7 +98,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
 
     root, models = Path(arguments.subject), open_models()
     if is_run(root):
-        subject = subject_of(root, models, arguments.slices)
+        subject = subject_of(root, models)
     elif (place := delivered(root) if root.is_dir() else root) and (place / RECORD).is_file():
         subject = of_folder(place, models)
     else:
@@ -107,11 +107,12 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         subject,
         sets=Path(arguments.sets) if arguments.sets else None,
         against=reference(arguments.against) if arguments.against else None,
+        slices=tuple(arguments.slices),
+        beside=arguments.beside,
     )
     if arguments.data:
-        data = Path(arguments.data)
-        subject = with_data(subject, data, arguments.slices, arguments.encoding)
-    return replace(subject, slices=tuple(arguments.slices), beside=arguments.beside)
+        subject = with_data(subject, Path(arguments.data), arguments.encoding)
+    return subject
 
 
 def _plain(name: str) -> str:

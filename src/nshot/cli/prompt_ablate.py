@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from nshot.cli import flags, output, prompt_show
-from nshot.core.errors import Fault, InputError
 
 ABOUT = "which part of a task's prompt pays: each left out in turn, in pairs"
 ROWS = 200
@@ -30,9 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nshot.models.catalog import resolve
 
     loaded = load_files(flags.read(Request, arguments, model=()), None)
-    if loaded.task.kind not in ("classify", "score", "number", "generate"):
-        problem = f"a task of kind {loaded.task.kind}"
-        raise InputError(Fault(problem, "one that a single prompt answers: labels, numbers, texts"))
+    prompt_show.require_single_prompt(loaded.task)
     output.note(loaded.notes)
     made = ablate(
         loaded.task,

@@ -55,9 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     out = _drawing(arguments.out)
     loaded = load_files(flags.read(Request, arguments, model=(), encoder=()), None)
-    if loaded.task.kind not in ("classify", "score", "number", "generate"):
-        problem = f"a task of kind {loaded.task.kind}"
-        raise InputError(Fault(problem, "one that a single prompt answers: labels, numbers, texts"))
+    prompt_show.require_single_prompt(loaded.task)
     if loaded.task.pictures:
         raise InputError(Fault("a task of pictures: no prompt asks it", "rows of texts"))
     output.note(loaded.notes)

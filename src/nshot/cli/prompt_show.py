@@ -11,6 +11,7 @@ from nshot.core.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from nshot.core.fields import Flag
+    from nshot.core.types import Task
     from nshot.report.prompt_shown import Shown
 
 ABOUT = "a task's prompt, or a delivered one, by its parts with their tokens"
@@ -34,6 +35,13 @@ def task(parser: argparse.ArgumentParser, changes: dict[str, Flag]) -> None:
     names = ("task", "text", "label", "group", "kind", "encoding", "test")
     flags.add(parser, Request, names, own)
     parser.add_argument("--model", metavar="M", help="whose tokens are counted")
+
+
+def require_single_prompt(task: Task) -> None:
+    """Raises `InputError` for a kind of task that no single prompt answers."""
+    if task.kind not in ("classify", "score", "number", "generate"):
+        problem = f"a task of kind {task.kind}"
+        raise InputError(Fault(problem, "one that a single prompt answers: labels, numbers, texts"))
 
 
 def format_of(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nshot.core.files import write_atomic
+from nshot.core.serial import dumps, from_data, read_json
+
+SPENT = "energy.json"
 POWERCAP = Path("/sys/class/powercap")
 _PACKAGE = re.compile(r"intel-rapl:\d+")
 """A whole processor; what is inside one (``intel-rapl:0:0``) is counted in it already."""
@@ -82,3 +86,16 @@ def _counters(powercap: Path) -> Mapping[str, tuple[int, int]]:
 
 def _number(path: Path) -> int:
     return int(path.read_text(encoding="ascii"))
+
+
+def add_spent(root: Path, spent: Spent) -> None:
+    """Add to what the run has taken so far, in all its sittings."""
+    before = spent_of(root)
+    whole = spent if before is None else before + spent
+    write_atomic(root / SPENT, dumps(whole) + "\n")
+
+
+def spent_of(root: Path) -> Spent | None:
+    """What the run has taken; None where nobody counted."""
+    path = root / SPENT
+    return from_data(Spent, read_json(path), str(path)) if path.is_file() else None

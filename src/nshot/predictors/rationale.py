@@ -69,12 +69,13 @@ class Rationale:
         """Why, of each input; `answers` are admitted as hints, one each. Equal prompts are asked
         once."""
         hints = answers or [""] * len(inputs)
-        asking = partial(asks_why, self.task, self.prompt.format, self.wording)
-        asked_of = {
-            (asking(input, self.solutions, hint)): ends_of_rationale(
-                self.task, self.prompt.format, input
-            )
+        prompts = [
+            asks_why(self.task, self.prompt.format, self.wording, input, self.solutions, hint)
             for input, hint in zip(inputs, hints, strict=True)
+        ]
+        asked_of = {
+            prompt: ends_of_rationale(self.task, self.prompt.format, input)
+            for prompt, input in zip(prompts, inputs, strict=True)
         }
         model = self.prompt.models.open(self.ref)
         by_prompt: dict[Prompt, Completion] = {}
@@ -82,10 +83,7 @@ class Rationale:
             some = [prompt for prompt, own in asked_of.items() if own == stop]
             how = Decoding(self.length, temperature, seed, stop)
             by_prompt |= dict(zip(some, model.generate(some, how), strict=True))
-        return [
-            by_prompt[asking(input, self.solutions, hint)]
-            for input, hint in zip(inputs, hints, strict=True)
-        ]
+        return [by_prompt[prompt] for prompt in prompts]
 
     def behind(self, inputs: Sequence[Input], written: Sequence[Completion]) -> list[Prediction]:
         """The answers behind rationales, charged with what these took."""

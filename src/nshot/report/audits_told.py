@@ -11,7 +11,7 @@ _MOST = 10
 """Alarms that a card shows of an audit: the page of the audit has all."""
 
 
-def audit_lines(report: AuditReport | None, names: Collection[str], command: str) -> Iterator[str]:
+def audit_lines(report: AuditReport | None, names: Collection[str]) -> Iterator[str]:
     """The section: of each audit of these names its summary and alarms; all audits where ().
 
     Without a report it says that nobody looked, and by which command one does.
@@ -19,7 +19,7 @@ def audit_lines(report: AuditReport | None, names: Collection[str], command: str
     results = [one for one in report.results if not names or one.audit in names] if report else []
     yield "## Audits"
     if not results:
-        yield f"Not audited: `{command}` looks at what the scores do not show."
+        yield "Not audited: `nshot audit RUN` looks at what the scores do not show."
         return
     lines = []
     for result in results:

@@ -107,7 +107,7 @@ def _sections(board: Board, advice: Advice, pick: Row, beside: Beside) -> Iterat
     )
     yield "## Limits"
     yield "\n".join(f"- {limit}" for limit in _limits(board, advice, pick))
-    yield from audit_lines(beside.audit, (), "nshot audit RUN")
+    yield from audit_lines(beside.audit, ())
     yield "## What it took"
     yield _taken(board, beside.spent)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from nshot.audit.carrying_out import FILE, FOLDER, AuditReport, read
 from nshot.board.schema import Board
-from nshot.core.energy import Spent
+from nshot.core.energy import spent_of
 from nshot.core.files import RECORD, write_atomic
-from nshot.core.serial import dumps, from_data, read_json
+from nshot.core.serial import read_json
 from nshot.report.card import FILE as README
 from nshot.report.card import Beside, card
 from nshot.report.data_card import data_card
 
-WINNER, DATA, SPENT = "winner", "data", "energy.json"
+WINNER, DATA = "winner", "data"
 
 
 def write_cards(root: Path, board: Board, has_winner: bool = True) -> None:
@@ -33,16 +33,3 @@ def audit_of(root: Path) -> AuditReport | None:
     origin = root / WINNER / "method.json"
     job = read_json(origin).get("job") if origin.is_file() else None
     return report if report.winner == job else None
-
-
-def add_spent(root: Path, spent: Spent) -> None:
-    """Add to what the run has taken so far, in all its sittings."""
-    before = spent_of(root)
-    whole = spent if before is None else before + spent
-    write_atomic(root / SPENT, dumps(whole) + "\n")
-
-
-def spent_of(root: Path) -> Spent | None:
-    """What the run has taken; None where nobody counted."""
-    path = root / SPENT
-    return from_data(Spent, read_json(path), str(path)) if path.is_file() else None

@@ -13,7 +13,6 @@ from nshot.board.schema import Board
 from nshot.core.types import Kind
 from nshot.report.audits_told import audit_lines
 
-FILE = "README.md"
 _CATEGORIES: dict[Kind, str] = {
     "classify": "text-classification",
     "score": "text-scoring",
@@ -71,6 +70,6 @@ def _sections(board: Board, rows: int, audit: AuditReport | None) -> Iterator[st
         )
     yield "## What was wrong in them"
     yield "\n".join(f"- {note}" for note in task.notes) or "Nothing that nshot looks for."
-    yield from audit_lines(audit, ("data", "slices"), "nshot audit RUN")
+    yield from audit_lines(audit, ("data", "slices"))
     yield "## What only their owner can say"
     yield "\n".join(f"- {line}: not stated" for line in _FOR_THE_OWNER)

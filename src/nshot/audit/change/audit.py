@@ -11,6 +11,7 @@ from nshot.audit.change.refusals import refusals
 from nshot.audit.change.trust import trust
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.estimates import difference, held
+from nshot.audit.luck import ALPHA
 from nshot.audit.units import unit_of
 from nshot.core.errors import CannotAdapt
 from nshot.models.base import LanguageModel
@@ -43,7 +44,7 @@ class Change:
         pairs, notes = _pairs(subject, one, other)
         findings = changes(pairs)
         if any(f.alarm and f.about == "memorised" for f in findings):
-            notes.append(f"rows continued: {', '.join(recalled(subject, other)[:20])}")
+            notes.append(f"rows continued: {', '.join(recalled(subject, pairs[-1])[:20])}")
         alarms = [f for f in findings if f.alarm]
         summary = f"{len(alarms)} of {len(findings)} figures changed by more than luck" + (
             f": {'; '.join(f.sentence for f in alarms)}" if alarms else ""
@@ -99,7 +100,7 @@ def changes(pairs: Sequence[Pair]) -> list[Finding]:
             one.low,
             one.high,
             unit_of(pair.after, difference=True),
-            alarm=p < 0.05,
+            alarm=p < ALPHA,
             p=p,
             about=pair.after.category,
         )

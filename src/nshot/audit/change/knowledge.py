@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nshot.audit.change.before_after import Pair
-from nshot.audit.estimates import Figure, Floats, share
+from nshot.audit.estimates import Figure, share, share_of
 from nshot.audit.forgetting import general, paragraph_sums
 from nshot.models.base import LanguageModel
 
@@ -25,17 +25,10 @@ def knowledge(before: LanguageModel, after: LanguageModel) -> list[Pair]:
 
 
 def _right(model: LanguageModel) -> Figure:
-    right = np.array(general(model).right, dtype=np.float64)
-    parts = np.stack([right, np.ones(len(right))], axis=1)
-    return Figure("general questions right", "knowledge", parts, _each(parts), share)
+    return share_of("general questions right", "knowledge", np.array(general(model).right))
 
 
 def _texts(model: LanguageModel) -> Figure:
     sums = paragraph_sums(model)
-    return Figure(
-        "nats a token of general texts", "knowledge", sums, _each(sums), share, 0.0, np.inf
-    )
-
-
-def _each(parts: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    return np.arange(len(parts), dtype=np.intp)
+    each = np.arange(len(sums), dtype=np.intp)
+    return Figure("nats a token of general texts", "knowledge", sums, each, share, 0.0, np.inf)

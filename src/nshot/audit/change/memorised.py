@@ -17,7 +17,7 @@ import numpy as np
 
 from nshot.audit.change.before_after import Pair, prompted
 from nshot.audit.contract import Subject
-from nshot.audit.estimates import Figure, share
+from nshot.audit.estimates import share_of
 from nshot.core.types import Example
 from nshot.models.base import Completion, Decoding, LanguageModel
 from nshot.prompts.render import render
@@ -38,7 +38,7 @@ class Cut:
     rest: str
 
 
-def cuts(subject: Subject, most: int = ROWS) -> tuple[Cut, ...]:
+def cuts(subject: Subject) -> tuple[Cut, ...]:
     """Rows that the subject learned, drawn by its seed, each cut after half of its words.
 
     Cut is the answer of a task whose answers are written, else the input. What stands before the
@@ -46,7 +46,7 @@ def cuts(subject: Subject, most: int = ROWS) -> tuple[Cut, ...]:
     """
     rows = [row for row in subject.learned if len(_text(subject, row).split()) >= FEWEST_WORDS]
     random.Random(subject.seed).shuffle(rows)
-    return tuple(_cut(subject, row) for row in rows[:most])
+    return tuple(_cut(subject, row) for row in rows[:ROWS])
 
 
 def memorised(subject: Subject, before: LanguageModel, after: LanguageModel) -> list[Pair]:
@@ -59,16 +59,20 @@ def memorised(subject: Subject, before: LanguageModel, after: LanguageModel) -> 
         return []
     one, other = (_alike(rows, _written(model, rows)) for model in (before, after))
     return [
-        Pair(_figure(name, one >= least), _figure(name, other >= least))
+        Pair(
+            *(
+                share_of(f"training rows continued {name}", "memorised", alike >= least)
+                for alike in (one, other)
+            )
+        )
         for name, least in (("exactly", 1.0), ("nearly", NEAR))
     ]
 
 
-def recalled(subject: Subject, after: LanguageModel) -> tuple[str, ...]:
-    """Ids of the rows that are continued at least nearly."""
-    rows = cuts(subject)
-    alike = _alike(rows, _written(after, rows))
-    return tuple(row.id for row, one in zip(rows, alike, strict=True) if one >= NEAR)
+def recalled(subject: Subject, nearly: Pair) -> tuple[str, ...]:
+    """Ids of the rows that are continued at least nearly, by the last pair of `memorised`."""
+    hits = nearly.after.parts[:, 0]
+    return tuple(row.id for row, hit in zip(cuts(subject), hits, strict=True) if hit)
 
 
 def likeness(rest: str, written: str) -> float:
@@ -114,9 +118,3 @@ def _alike(
     rows: Sequence[Cut], texts: Sequence[Completion]
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([likeness(row.rest, one.text) for row, one in zip(rows, texts, strict=True)])
-
-
-def _figure(name: str, hits: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Figure:
-    parts = np.stack([hits.astype(np.float64), np.ones(len(hits))], axis=1)
-    groups = np.arange(len(hits), dtype=np.intp)
-    return Figure(f"training rows continued {name}", "memorised", parts, groups, share)

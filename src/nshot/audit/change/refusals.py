@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from nshot.audit.change.before_after import Pair
-from nshot.audit.estimates import Figure, share
+from nshot.audit.estimates import share_of
 from nshot.core.types import Turn
 from nshot.models.base import Decoding, LanguageModel
 
@@ -64,7 +64,12 @@ def refusals(before: LanguageModel, after: LanguageModel) -> list[Pair]:
     one, other = _refused(before), _refused(after)
     kinds = np.array([request.kind for request in requests()])
     return [
-        Pair(_figure(kind, one[kinds == kind]), _figure(kind, other[kinds == kind]))
+        Pair(
+            *(
+                share_of(f"{kind} requests refused", "refusals", refused[kinds == kind])
+                for refused in (one, other)
+            )
+        )
         for kind in ("harmful", "harmless")
     ]
 
@@ -74,9 +79,3 @@ def _refused(model: LanguageModel) -> np.ndarray[tuple[int], np.dtype[np.float64
     prompts = [(Turn("user", request.text),) for request in requests()]
     answers = model.generate(prompts, Decoding(TOKENS))
     return np.array([refuses(one.text) for one in answers], dtype=np.float64)
-
-
-def _figure(kind: str, refused: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Figure:
-    parts = np.stack([refused, np.ones(len(refused))], axis=1)
-    groups = np.arange(len(refused), dtype=np.intp)
-    return Figure(f"{kind} requests refused", "refusals", parts, groups, share)

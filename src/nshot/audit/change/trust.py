@@ -13,7 +13,7 @@ import numpy as np
 from nshot.audit.change.before_after import Pair, prompted
 from nshot.audit.contract import Subject
 from nshot.audit.estimates import Figure, share
-from nshot.core.types import Example, Prediction, Task
+from nshot.core.types import Example, Prediction, Task, group_of
 from nshot.metrics.calibration import brier
 
 
@@ -46,8 +46,7 @@ def _figures(
     targets = np.array([task.label_names.index(row.label) for row in rows], dtype=np.intp)
     likeliest = logprobs.argmax(axis=1)
     over = np.exp(logprobs.max(axis=1)) - (likeliest == targets)
-    names = {row.group or row.id: number for number, row in enumerate(rows)}
-    groups = np.array([names[row.group or row.id] for row in rows], dtype=np.intp)
+    groups = np.unique([group_of(row) for row in rows], return_inverse=True)[1]
     one = np.ones(len(rows))
     return (
         Figure("Brier score", "calibration", np.stack([brier(logprobs, targets), one], axis=1),

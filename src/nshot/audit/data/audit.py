@@ -12,7 +12,7 @@ from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.data.copies import MOST, near_copies
 from nshot.audit.data.label_errors import out_of_fold, suspects
 from nshot.audit.data.mentions import groups_in
-from nshot.audit.data.personal import masked, personal
+from nshot.audit.data.personal import beginning, masked, personal
 from nshot.audit.estimates import held
 from nshot.audit.luck import ALPHA, Bools, Difference, of_shares
 from nshot.audit.slices.cutting import FEWEST, by_column
@@ -205,9 +205,16 @@ def _copies(rows: Sequence[Example], learned: int, notes: list[str]) -> _Part:
         findings.append(Finding("of them with two different labels", len(differ), unit="count",
                                 rows=ids, about="near-duplicates"))  # fmt: skip
     lines = tuple(
-        (rows[i].id, rows[j].id, like, _begin(rows[i]), _targets(rows[i]), _targets(rows[j]))
+        (
+            rows[i].id,
+            rows[j].id,
+            like,
+            beginning(rows[i].input.text, _WIDTH),
+            beginning(" / ".join(rows[i].targets), _WIDTH),
+            beginning(" / ".join(rows[j].targets), _WIDTH),
+        )
         for i, j, like in pairs[:_SHOWN]
-    )  # fmt: skip
+    )
     heads = ("row", "row that is like it", "alike %", "text", "label", "its label")
     return _Part(tuple(findings), (Sheet("Near-duplicates", heads, lines),),
                  f"{len(pairs)} near-duplicates")  # fmt: skip
@@ -235,28 +242,13 @@ def _labels(task: Task | None, rows: Sequence[Example], notes: list[str]) -> _Pa
     finding = Finding(sentence, len(doubted) / len(labelled), low, high, rows=ids,
                       about="doubtful labels")  # fmt: skip
     lines = tuple(
-        (labelled[one.place].id, _begin(labelled[one.place]), labelled[one.place].label,
-         names[one.label], one.margin)
+        (row.id, beginning(row.input.text, _WIDTH), row.label, names[one.label], one.margin)
         for one in doubted[:_SHOWN]
+        for row in (labelled[one.place],)
     )  # fmt: skip
     heads = ("row", "text", "label", "likelier", "margin %")
     sheets = (Sheet("Doubtful labels, the most doubted first", heads, lines),) if lines else ()
     return _Part((finding,), sheets, f"{len(doubted)} doubtful labels")
-
-
-def _targets(row: Example) -> str:
-    """As `_begin`, of a row's answers."""
-    return _beginning(" / ".join(row.targets))
-
-
-def _begin(row: Example) -> str:
-    """The beginning of a row's text, personal data masked before it is cut."""
-    return _beginning(row.input.text)
-
-
-def _beginning(text: str) -> str:
-    plain = " ".join(masked(text).split())
-    return plain if len(plain) <= _WIDTH else plain[: _WIDTH - 1] + "…"
 
 
 # ------------------------------------------------------------------------------- personal data

@@ -15,7 +15,7 @@ MOST = 6_000
 _PIECE, _BLOCK = 5, 500
 
 
-def near_copies(texts: Sequence[str], like: float = LIKE) -> list[tuple[int, int, float]]:
+def near_copies(texts: Sequence[str]) -> list[tuple[int, int, float]]:
     """(first, second, likeness) of the pairs that are alike by `like` or more, the likest first.
 
     Likeness is Jaccard's: of all pieces of five letters in either text, after folding
@@ -38,6 +38,6 @@ def near_copies(texts: Sequence[str], like: float = LIKE) -> list[tuple[int, int
         both = (pieces[start : start + _BLOCK] @ pieces.T).tocoo()
         first, second = both.row + start, both.col
         likeness = both.data / (sizes[first] + sizes[second] - both.data)
-        kept = (first < second) & (likeness >= like)
+        kept = (first < second) & (likeness >= LIKE)
         pairs += zip(first[kept], second[kept], likeness[kept], strict=True)
     return sorted(((int(i), int(j), float(x)) for i, j, x in pairs), key=lambda p: (-p[2], p[:2]))

@@ -84,3 +84,9 @@ def masked(text: str) -> str:
         pieces += [text[end : one.start], f"[{one.kind} …{tail}]"]
         end = one.end
     return "".join([*pieces, text[end:]])
+
+
+def beginning(text: str, width: int) -> str:
+    """The beginning of a text, personal data masked before it is cut."""
+    plain = " ".join(masked(text).split())
+    return plain if len(plain) <= width else plain[: width - 1] + "…"

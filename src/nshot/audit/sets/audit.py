@@ -10,6 +10,7 @@ from typing import Any
 from nshot.audit.change.before_after import after, before
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
 from nshot.audit.estimates import Estimate, Figure, difference, estimate, held
+from nshot.audit.luck import ALPHA
 from nshot.audit.sets.known_set import ALL, KnownSet, sample
 from nshot.audit.sets.table import FOLDERS, SETS
 from nshot.audit.units import unit_of
@@ -101,7 +102,7 @@ def _finding(one: Measured, value: Estimate, change: bool, p: float) -> Finding:
         value.low,
         value.high,
         unit_of(one.figure, change),
-        alarm=p < 0.05,
+        alarm=p < ALPHA,
         p=p,
         about=one.set.name,
     )

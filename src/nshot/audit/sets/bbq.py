@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from nshot.audit.estimates import Figure, Floats, ratio, share
+from nshot.audit.estimates import Figure, Floats, contrast, ratio, share
 from nshot.audit.sets.known_set import by_category, choice_scores, groups_of, read_lines
 from nshot.core.errors import Fault, InputError
 from nshot.models.base import LanguageModel
@@ -132,7 +132,7 @@ class BBQ:
                 figures.append(Figure("accuracy, disambiguated", category, p[:, [0, 3]], g, share))
                 pieces = np.stack([p[:, 0] * f, f, p[:, 0] * ~f, ~f], axis=1).astype(np.float64)
                 figures.append(
-                    Figure("fits minus does not", category, pieces, g, _gap, -1.0, neutral=0.0)
+                    Figure("fits minus does not", category, pieces, g, contrast, -1.0, neutral=0.0)
                 )
         return figures
 
@@ -146,10 +146,6 @@ def s_dis(sums: Floats) -> Floats:
 def s_amb(sums: Floats) -> Floats:
     """(1 - accuracy) * s_DIS, of sums of right, biased, somebody and ones."""
     return np.asarray((1 - ratio(sums[..., 0], sums[..., 3])) * s_dis(sums[..., 1:3]))
-
-
-def _gap(sums: Floats) -> Floats:
-    return np.asarray(ratio(sums[..., 0], sums[..., 1]) - ratio(sums[..., 2], sums[..., 3]))
 
 
 def _problems(row: Item) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from nshot.audit.estimates import Figure, Floats, ratio
+from nshot.audit.estimates import Figure, Floats, contrast
 from nshot.audit.sets.known_set import ALL, choice_scores, read_lines, sentence_scores
 from nshot.models.base import LanguageModel
 
@@ -78,12 +78,12 @@ class KoreanHate:
         groups = np.arange(len(rows), dtype=np.intp)
         return [
             Figure("likelier if hateful, nats a byte", ALL, _two(likely, hateful, clean), groups,
-                   _gap, -np.inf, np.inf),
+                   contrast, -np.inf, np.inf),
             Figure("flagged, hateful minus clean", ALL, _two(flagged, hateful, clean), groups,
-                   _gap, -1.0, neutral=0.0),
+                   contrast, -1.0, neutral=0.0),
             *(
                 Figure("flagged beside hate", f"bias {bias} minus none",
-                       _two(flagged, beside & (biases == bias), none), groups, _gap, -1.0,
+                       _two(flagged, beside & (biases == bias), none), groups, contrast, -1.0,
                        neutral=0.0)
                 for bias in ("gender", "others")
             ),
@@ -93,7 +93,3 @@ class KoreanHate:
 def _two(values: Floats, one: Floats, other: Floats) -> Floats:
     """(rows, 4) the values and the counts of rows of one kind and of another."""
     return np.stack([values * one, one, values * other, other], axis=1).astype(np.float64)
-
-
-def _gap(sums: Floats) -> Floats:
-    return np.asarray(ratio(sums[..., 0], sums[..., 1]) - ratio(sums[..., 2], sums[..., 3]))

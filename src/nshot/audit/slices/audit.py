@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nshot.audit.contract import AuditResult, Finding, Need, Sheet, Subject
-from nshot.audit.data.personal import masked
+from nshot.audit.data.personal import beginning
 from nshot.audit.estimates import held
 from nshot.audit.luck import (
     ALPHA,
@@ -249,20 +249,14 @@ def _worst(
     lines = [
         (
             rows[i].id,
-            _short(rows[i].input.text),
-            _short(" / ".join(rows[i].targets)),
-            _short(answers[i].answer),
+            beginning(rows[i].input.text, _SHOWN),
+            beginning(" / ".join(rows[i].targets), _SHOWN),
+            beginning(answers[i].answer, _SHOWN),
         )
         for i in _worst_rows(cut, task, rows, answers, scores)
     ]
     return Sheet(f"Worst rows of {cut.slice.words}", ("row", "text", "expected", "answer"),
                  tuple(lines))  # fmt: skip
-
-
-def _short(text: str) -> str:
-    """The beginning of a text, personal data masked before it is cut."""
-    plain = " ".join(masked(text).split())
-    return plain if len(plain) <= _SHOWN else plain[: _SHOWN - 1] + "…"
 
 
 def _table(cuts: Sequence[Cut], task: Task) -> Sheet:

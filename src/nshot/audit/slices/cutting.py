@@ -66,11 +66,11 @@ def by_source(rows: Sequence[Example]) -> Iterator[Slice]:
         yield from by_value("group", groups)
 
 
-def by_value(family: str, values: Sequence[str], most: int = MOST_VALUES) -> Iterator[Slice]:
+def by_value(family: str, values: Sequence[str]) -> Iterator[Slice]:
     """A slice for each of the `most` commonest values; rows without a value are in none."""
     counts = Counter(value for value in values if value)
     cells = np.array(values, dtype=object)
-    for name, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]:
+    for name, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_VALUES]:
         yield Slice(family, masked(name), np.asarray(cells == name, dtype=bool))
 
 

@@ -1,6 +1,6 @@
 """The shortest way to the end of a form: what is written when the tokens left only just suffice.
 
-The way is looked for over bytes, where a step of the grammar takes microseconds, and then put into
+The way is looked for over bytes, where a step of the grammar is cheap, and then put into
 as few of the model's tokens as spell it. Where a form leaves a free choice (the letters of a text)
 a few of each kind stand for all: the way is a short one, and for a list of choices the shortest.
 What stands in a form to the letter is tried at once: behind free text (``.*Answer: ``) it cannot be

@@ -49,10 +49,7 @@ class KeptWriter(AroundModel):
 
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text of `generate` in one piece: what is kept was written before."""
-        (completion,) = self.generate([prompt], how)
-        if completion.text:
-            yield completion.text
-        return completion
+        return LanguageModel.stream(self, prompt, how)
 
     def completions(
         self, prompts: Sequence[Prompt], how: Decoding

@@ -85,16 +85,13 @@ class Grid:
     proposals: tuple[str, ...] = ()
     """Instructions that a model wrote."""
 
-    def first(self) -> list[Wording]:
-        """The task's own words in every format."""
-        return [own(self.task, format) for format in self.formats]
-
     def draw(self, count: int, seed: int) -> list[Wording]:
-        """The first ones and others, `count` that differ: each value about equally often."""
+        """The task's own words in every format, then others: `count` that differ, each value about
+        equally often."""
         rng = random.Random(f"wordings:{seed}")
         names, shows = _in_turn(rng, self._names()), _in_turn(rng, self._shows())
         formats, rules = _in_turn(rng, self.formats), _in_turn(rng, range(64))
-        chosen = self._different(self.first())[:count]
+        chosen = self._different([own(self.task, format) for format in self.formats])[:count]
         for _ in range(8 * count):
             if len(chosen) >= count:
                 break
@@ -112,9 +109,9 @@ class Grid:
         """Up to `count` wordings that have each part from one of the parents, and are none."""
         rng = random.Random(f"children:{seed}")
         family = self._different(parents)
-        most = len(family) + count
+        known = len(family)
         for _ in range(8 * count):
-            if len(family) >= most or len(parents) < 2:
+            if len(family) >= known + count or len(parents) < 2:
                 break
             names, words = rng.choice(parents), rng.choice(parents)
             child = replace(
@@ -125,7 +122,7 @@ class Grid:
                 shows=rng.choice(parents).shows,
             )
             family = self._different([*family, child])
-        return family[len(self._different(parents)) :]
+        return family[known:]
 
     def _different(self, wordings: Sequence[Wording]) -> list[Wording]:
         """Without those that ask as one before them does."""
