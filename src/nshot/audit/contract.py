@@ -193,5 +193,5 @@ _ABSENT: Mapping[Need, str] = {
     "rows": "no labelled rows that it did not learn from (--data FILE gives some)",
     "texts": "no texts to ask about (--data FILE gives some)",
     "answers": "nothing that answers the rows",
-    "scores": "no language model",
+    "scores": "no language model that speaks for it",
 }

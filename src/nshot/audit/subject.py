@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from nshot.data.beside import columns_beside
 from nshot.data.inputs import columns_of
 from nshot.models.base import Models
 from nshot.models.catalog import resolve
-from nshot.predictors import load
-from nshot.predictors.calibrated import INNER
+from nshot.predictors import calibrated, label_sets, load, rationale, sampled_vote
+from nshot.predictors.base import Predictor
+from nshot.predictors.calibrated import bare
 from nshot.predictors.folder import ref_from_json, require_intact
+from nshot.predictors.pattern_vote import PatternVote, member_folder
 from nshot.use.ready import delivered
 
 
@@ -31,7 +33,17 @@ def of_folder(place: Path, models: Models, name: str = "") -> Subject:
     require_intact(place)
     predictor = load(place, models)
     ref = language_model_of(place)
-    return Subject(name or place.name, models, predictor.task, predictor, place, ref)
+    notes = _first_of_several(predictor)
+    return Subject(name or place.name, models, predictor.task, predictor, place, ref, notes=notes)
+
+
+def _first_of_several(predictor: Predictor) -> tuple[str, ...]:
+    """That the patterns of a vote have a model each, where they do."""
+    inner = bare(predictor)
+    models = {member.ref for member in inner.members} if isinstance(inner, PatternVote) else ()
+    if len(models) < 2:
+        return ()
+    return (f"{len(models)} models vote, one for each pattern: the first one is looked at",)
 
 
 def of_model(name: str, models: Models) -> Subject:
@@ -58,23 +70,33 @@ def reference(name: str) -> ModelRef:
 def language_model_of(place: Path) -> ModelRef | None:
     """The language model of a predictor's folder with what was put on it; None without one.
 
-    Of one that is calibrated, that inside; of a head on a language model's states, that model. A
-    cascade has several, and none that speaks for it.
+    Of what stands around another predictor (`_INSIDE`), that of the one inside; of patterns that
+    vote, the first one's; of a head on a language model's states, that model. A cascade has
+    several, and none that speaks for it.
     """
-    if (place / INNER / RECORD).is_file():
-        return language_model_of(place / INNER)
     record = read_json(place / RECORD)
-    settings = record.get("settings", {})
-    source = settings.get("source")
-    if record.get("kind") in _ASK:
+    kind, settings = record.get("kind"), record.get("settings", {})
+    if kind in _INSIDE:
+        return language_model_of(place / _INSIDE[kind])
+    if kind == "pattern_vote":
+        return ref_from_json(settings["models"][0], member_folder(place, 0))
+    if kind in _ASK:
         return ref_from_json(settings["ref"], place)
+    source = settings.get("source")
     if isinstance(source, dict) and source.get("source") == "hidden":
         return ref_from_json(source["ref"], place)
     return None
 
 
-_ASK = frozenset({"prompted", "decided", "implicit", "rewarded"})
+_ASK = frozenset({"prompted", "decided", "implicit", "rewarded", "ranker"})
 """Kinds of predictors whose record names a language model."""
+_INSIDE: Mapping[str, str] = {
+    "calibrated": calibrated.INNER,
+    "sampled_vote": sampled_vote.INNER,
+    "rationale": rationale.INNER,
+    "asked_labels": label_sets.INNER,
+}
+"""Kinds that hold another predictor, and its folder."""
 
 
 def with_data(subject: Subject, path: Path, encoding: str | None = None) -> Subject:

@@ -51,7 +51,7 @@ class PatternVote:
         """Each model's deltas once, in a folder of its own; the members as JSON."""
         refs = list(dict.fromkeys(member.ref for member in self.members))
         settings = {
-            "models": [ref_to_json(ref, _place(folder, i)) for i, ref in enumerate(refs)],
+            "models": [ref_to_json(ref, member_folder(folder, i)) for i, ref in enumerate(refs)],
             "members": [_settings(member, refs) for member in self.members],
         }
         write(folder, "pattern_vote", self.task, settings)
@@ -60,7 +60,7 @@ class PatternVote:
     def restore(cls, saved: Saved, models: Models) -> PatternVote:
         """The predictor that `save` wrote."""
         refs = [
-            ref_from_json(data, _place(saved.folder, i))
+            ref_from_json(data, member_folder(saved.folder, i))
             for i, data in enumerate(saved.settings["models"])
         ]
         members = tuple(
@@ -97,5 +97,6 @@ def _settings(member: Prompted, refs: Sequence[ModelRef]) -> dict[str, Any]:
     }
 
 
-def _place(folder: Path, index: int) -> Path:
+def member_folder(folder: Path, index: int) -> Path:
+    """Where the deltas of the model of this index lie in a saved predictor."""
     return folder / f"model-{index}"

@@ -30,10 +30,13 @@ class Change:
     def why_not(self, subject: Subject) -> str | None:
         """There has to be something to compare with."""
         if before(subject) is None:
-            return (
-                f"{subject.name} is a base itself, with which nothing was done"
-                " (--against MODEL|DIR names another to compare with)"
+            what = (
+                "is a base itself, with which nothing was done"
+                if subject.predictor is None
+                else "asks a base as it is, and has no examples that could stand before questions"
+                " other than its own"
             )
+            return f"{subject.name} {what} (--against MODEL|DIR names another to compare with)"
         return None
 
     def run(self, subject: Subject) -> AuditResult:

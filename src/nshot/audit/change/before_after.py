@@ -18,7 +18,11 @@ from nshot.models.base import (
     PrefixState,
 )
 from nshot.predictors.calibrated import bare
+from nshot.predictors.pattern_vote import PatternVote
 from nshot.predictors.prompted import Prompted
+from nshot.predictors.rationale import Rationale
+from nshot.predictors.sampled_vote import SampledVote
+from nshot.prompts.rationales import asks_why
 from nshot.prompts.render import render
 
 
@@ -93,13 +97,33 @@ def lead(subject: Subject) -> str:
     one = prompted(subject)
     if one is None or one.ref.deltas or one.format == "chat" or one.retrieval is not None:
         return ""
-    whole = render(one.task, one.format, Input(), one.demos)
-    blocks = str(whole).split("\n\n")[:-1]
+    blocks = str(_of_nothing(subject, one)).split("\n\n")[:-1]
     return "".join(f"{block}\n\n" for block in blocks)
+
+
+def _of_nothing(subject: Subject, one: Prompted) -> Prompt:
+    """The prompt of an input that says nothing; of a rationale that in which it is written."""
+    around = _asking(subject)
+    if isinstance(around, Rationale):
+        return asks_why(one.task, one.format, around.wording, Input(), around.solutions)
+    return render(one.task, one.format, Input(), one.demos)
 
 
 def prompted(subject: Subject) -> Prompted | None:
     """The predictor that asks a language model, without what stands around it; None if it is of
-    another kind."""
+    another kind.
+
+    Of a rationale what reads the answer behind it, of patterns that vote the first.
+    """
+    one = _asking(subject)
+    if isinstance(one, Rationale):
+        return one.prompt
+    if isinstance(one, PatternVote):
+        return one.members[0]
+    return one if isinstance(one, Prompted) else None
+
+
+def _asking(subject: Subject) -> object:
+    """The predictor without its calibration and without the vote of its samples."""
     inner = None if subject.predictor is None else bare(subject.predictor)
-    return inner if isinstance(inner, Prompted) else None
+    return inner.inner if isinstance(inner, SampledVote) else inner

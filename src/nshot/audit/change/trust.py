@@ -15,20 +15,23 @@ from nshot.audit.contract import Subject
 from nshot.audit.estimates import Figure, share
 from nshot.core.types import Example, Prediction, Task, group_of
 from nshot.metrics.calibration import brier
+from nshot.predictors.calibrated import bare
 
 
 def trust(subject: Subject) -> list[Pair]:
     """Brier score (0 to 2), and how much surer than right the answers are.
 
-    Before: the same prompt asks the base. None where the subject asks no language model for a
-    label, or has no row whose label is known, or is that base itself.
+    Before: the same prompt asks the base, without examples, rationale or votes. None where the
+    subject asks no language model for a label, or has no row whose label is known, or is that base
+    itself.
     """
     one, task = prompted(subject), subject.task
     if one is None or task is None or not task.has_labels:
         return []
     base = subject.against or replace(one.ref, deltas=(), quant=None)
     rows = [row for row in subject.labelled if row.label in task.label_names]
-    if not rows or (base == one.ref and not one.demos):
+    nothing_around = subject.predictor is not None and bare(subject.predictor) is one
+    if not rows or (base == one.ref and not one.demos and nothing_around):
         return []
     inputs = [row.input for row in rows]
     plain = replace(one, ref=base, demos=(), offsets=())
