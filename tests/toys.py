@@ -75,7 +75,7 @@ def shots(per_label: int = 4) -> Shots:
 
 @dataclass
 class Bench:
-    """A workbench that charges nothing."""
+    """A workbench that only adds up what it is to charge."""
 
     folder: Path
     base: ModelRef | None = SCORER
@@ -86,6 +86,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     parameters: int = 0
     charged: float = 0.0
+    money: float = 0.0
     attempts: list[Any] = field(default_factory=list)
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
@@ -98,6 +99,7 @@ class Bench:
 
     def charge(self, seconds: float, money: float = 0.0) -> None:
         self.charged += seconds
+        self.money += money
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -35,7 +35,10 @@ MODELS = open_models()
 
 def rows(count: int) -> tuple[Example, ...]:
     """Half English, half Korean; the label stands in each text."""
-    texts = ("my {label} request number {i} came late", "어제 보낸 {label} 신청서 {i} 번이 늦습니다")
+    texts = (
+        "my {label} request number {i} came late",
+        "어제 보낸 {label} 신청서 {i} 번이 늦습니다",
+    )
     labels = ("spam", "ham")
     return tuple(
         Example(
@@ -145,7 +148,8 @@ def test_a_rationale_is_held_against_the_prompt_without_one() -> None:
         total = 0.0
         for row, one in zip(rows(12), predictor.predict([r.input for r in rows(12)]), strict=True):
             shares = [2.718281828459045**score for score in one.scores]
-            total += sum((s - (n == row.label)) ** 2 for s, n in zip(shares, TASK.label_names, strict=True))  # fmt: skip
+            right = [float(name == row.label) for name in TASK.label_names]
+            total += sum((a - b) ** 2 for a, b in zip(shares, right, strict=True))
         assert figure.value == pytest.approx(total / 12)
 
 

@@ -194,3 +194,28 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     assert "chart-break-even" in page
     assert "tfidf_lr (" in page
     assert Board.read(tmp_path / "r").break_even == made.break_even
+
+
+def test_what_a_search_asks_is_paid_once_and_stands_in_the_break_even(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    """All that was paid is the search and the test rows: it is not the pick, and no more asked."""
+    with serving(lambda messages: "parcel") as endpoint:
+        made = nshot.compare(
+            **files, methods=["tfidf_lr", "few_shot"], model=endpoint.name, out=tmp_path / "r",
+            thorough=True, settings={"few_shot": {"format": "plain"}},
+        ).board  # fmt: skip
+        asked = len(endpoint.bodies)
+    one = made.row("few_shot")
+    assert one.build_money is not None
+    assert one.money_per_1000 is not None
+    assert one.test_rows == 30
+    tests = one.money_per_1000 * 30 / 1000
+    assert one.spent_money == pytest.approx(one.build_money + tests)
+    assert {trial.settings["calibration"] for trial in one.trials} == {"batch"}
+    assert len({trial.settings["n"] for trial in one.trials}) == 3
+    assert asked == 3 * 36 + 30, "of each number of examples every row once"
+    ((pair),) = made.break_even
+    assert pair.money is not None
+    assert pair.money.other.once == pytest.approx(one.build_money)
+    assert pair.money.own.once == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nshot.board.details import confusion, details
-from nshot.board.reduce import Entry, Facts, draw_scores, matrix, reduce, row_of, shown
+from nshot.board.reduce import Entry, Facts, Searching, draw_scores, matrix, reduce, row_of, shown
 from nshot.board.schema import Estimate, Machine, Mistake, Trial
 from nshot.core.types import (
     Cost,
@@ -43,13 +43,14 @@ def measured(right: str, draw: int = 0, shots: int | None = 4, seconds: float = 
 
 def test_a_row_says_what_was_measured() -> None:
     entry = Entry(KNN, measurements={4: [measured("1110", 0), measured("1100", 1, seconds=3.0)]})
-    entry.search_seconds[4] = 10.0
+    entry.searching[4] = Searching(10.0, 0.25)
     entry.trials = (Trial(settings={"k": 1}, score=0.5, chosen=True),)
     entry.spec = {"method": "knn", "k": 1}
     row = row_of(entry, TASK, [4], {4: {"knn": Estimate(score=0.625, low=0.3, high=0.9)}})
     assert (row.status, row.score, row.per_seed) == ("ok", 0.625, (0.75, 0.5))
     assert (row.low, row.high) == (0.3, 0.9)
     assert row.build_seconds == 12.0, "the median adaptation and one search"
+    assert row.build_money == 0.25, "what the search paid for answers"
     assert row.spent_seconds == pytest.approx(11.04)
     assert row.use_seconds_per_1000 == pytest.approx(5.0)
     assert row.tokens_per_request == 11.0

@@ -14,7 +14,15 @@ from nshot.core.errors import CannotAdapt
 from nshot.core.types import Example, Label, ModelRef, Prompt, Shots, Task
 from nshot.methods.contract import Brief, Rates
 from nshot.methods.prompt.rationale import Rationale, explained
-from nshot.models.base import AnswerScores, Completion, Decoding, LanguageModel, ModelFacts, Models
+from nshot.models.base import (
+    AnswerScores,
+    Completion,
+    Decoding,
+    LanguageModel,
+    ModelFacts,
+    Models,
+    Served,
+)
 from nshot.predictors import load
 from nshot.predictors.prompted import Prompted
 from nshot.predictors.rationale import Rationale as Answering
@@ -116,12 +124,27 @@ def test_only_rationales_that_lead_to_the_right_answer_are_kept(tmp_path: Path) 
     assert "Hint" not in shown, "the answer was admitted to the model that explains, and to it only"
 
 
+class Billed(Scripted):
+    """Takes a cent for each text."""
+
+    def generate(self, prompts: Sequence[Prompt], how: Decoding) -> list[Completion]:
+        made = super().generate(prompts, how)
+        return [replace(one, served=Served(money=0.01)) for one in made]
+
+
+def test_what_an_endpoint_writes_for_examples_is_on_the_bill(tmp_path: Path) -> None:
+    """Nine rationales, and an answer behind each."""
+    place = bench(Billed(sums), tmp_path)
+    Rationale(n=4).adapt(SUMS, Shots(ROWS), place)
+    assert place.money == pytest.approx(18 * 0.01)
+
+
 def test_a_wrong_rationale_is_never_shown(tmp_path: Path) -> None:
     def stubborn(prompt: str) -> str:
         return sums(prompt.replace("Hint", "Aside"))
 
     bare = Answering(Prompted(SUMS, One(Scripted(stubborn)), SCORER), ENGLISH)
-    made, thrown_away = explained(bare, ROWS)
+    made, thrown_away, _ = explained(bare, ROWS)
     assert [one.example.id for one in made] == ["1+4", "2+4", "3+4"]
     assert thrown_away == 6
     never = Scripted(lambda prompt: "99")

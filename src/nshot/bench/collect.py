@@ -36,7 +36,7 @@ from nshot.board.break_even import break_evens
 from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.matching import matches
-from nshot.board.reduce import Entry, Facts, Size, matrix, reduce, shown
+from nshot.board.reduce import Entry, Facts, Searching, Size, matrix, reduce, shown
 from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.board.words import trial_words
 from nshot.board.writing import KEY, together
@@ -284,8 +284,9 @@ class Collector:
                 if body["note"]:
                     entry.notes.append(body["note"])
             cut = outcome.job.cut
-            seconds = body["seconds"] / (1 if cut is None else cut.folds)
-            entry.search_seconds[draw.size] = entry.search_seconds.get(draw.size, 0.0) + seconds
+            share = 1 if cut is None else 1 / cut.folds
+            cost = Searching(share * body["seconds"], share * body.get("money", 0.0))
+            entry.searching[draw.size] = entry.searching.get(draw.size, Searching()).plus(cost)
 
     def _leave(self, entry: Entry, draw: Draw) -> None:
         if draw.size == self.ladder.prepared.largest and draw.number == 0:

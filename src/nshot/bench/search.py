@@ -120,6 +120,8 @@ def search(method: Method, task: Task, shots: Shots, answer: Answer) -> Tuned:
     race = _Race(task, folds, answer)
     best = _with(method, {name: values[0] for name, values in space.items()})
     for name, values in space.items():
+        if name == "calibration" and not race.gives_scores(best):
+            continue  # it moves scores: all candidates would ask, and be billed for, the same
         best = race.winner([best, *_line(best, name, values)]) or best
     tried = race.tried(best, tuple(space))
     whole = _is_cheap(best) and len(shots.labelled) >= LEAST
@@ -193,6 +195,13 @@ class _Race:
             if len(alive) == 1:
                 break
         return best
+
+    def gives_scores(self, candidate: Method) -> bool:
+        """Have answers of it scores? So it is taken to be of one that fell."""
+        if self._look(candidate, 1) is None:
+            return True
+        (first, *_) = self._runners[_key(candidate)].answers
+        return any(one.scores for _, one in first)
 
     def tried(self, chosen: Method, names: Sequence[str]) -> tuple[Trial, ...]:
         """Every candidate in the order of starting, its score on the folds it was asked on."""

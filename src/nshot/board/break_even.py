@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from nshot.board.reduce import Entry, Facts
+from nshot.board.reduce import Entry, Facts, Searching
 from nshot.board.schema import Board, BreakEven, CostLine, Crossing, Row
 from nshot.core.durations import duration
 from nshot.core.types import Measurement
@@ -77,10 +77,12 @@ def break_evens(
     pairs = []
     for other in others.values():
         ours, theirs = (_draws(by_name[row.name], facts) for row in (own, other))
-        search = [by_name[row.name].search_seconds.get(facts.largest, 0.0) for row in (own, other)]
+        search = [
+            by_name[row.name].searching.get(facts.largest, Searching()) for row in (own, other)
+        ]
         money = None
         if other.money_per_1000:
-            money = crossed(_money(ours, search[0], hour), _money(theirs, 0.0, None))
+            money = crossed(_money(ours, search[0], hour), _money(theirs, search[1], None))
         pairs.append(
             BreakEven(
                 own=own.name,
@@ -144,16 +146,16 @@ def _draws(entry: Entry, facts: Facts) -> list[Measurement]:
     return [one for one in entry.measurements.get(facts.largest, []) if one.ids]
 
 
-def _seconds(draws: Sequence[Measurement], search: float) -> list[Line]:
-    return [Line(m.build.seconds + search, m.use.seconds / len(m.ids)) for m in draws]
+def _seconds(draws: Sequence[Measurement], search: Searching) -> list[Line]:
+    return [Line(m.build.seconds + search.seconds, m.use.seconds / len(m.ids)) for m in draws]
 
 
-def _money(draws: Sequence[Measurement], search: float, hour: float | None) -> list[Line]:
+def _money(draws: Sequence[Measurement], search: Searching, hour: float | None) -> list[Line]:
     """What is paid for answers, and for the machine; a machine that waits is not paid."""
     second = (hour or 0.0) / 3600
     return [
         Line(
-            m.build.money + second * (m.build.seconds + search),
+            m.build.money + search.money + second * (m.build.seconds + search.seconds),
             (m.use.money + second * m.use.seconds) / len(m.ids),
         )
         for m in draws

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -57,13 +57,24 @@ Estimates: TypeAlias = Mapping[str, Estimate]
 """Of each row."""
 
 
+class Searching(NamedTuple):
+    """What a search took, in seconds and in money for answers."""
+
+    seconds: float = 0.0
+    money: float = 0.0
+
+    def plus(self, other: Searching) -> Searching:
+        """Both."""
+        return Searching(self.seconds + other.seconds, self.money + other.money)
+
+
 @dataclass
 class Entry:
     """One contender of a run, filled as its jobs end.
 
     `base` and `encoder` are named where several take part, `parameters` are those of its language
     model (0 without one). `measurements` has the draws for each size of shots, `spec` the settings
-    that the search chose, `search_seconds` what each size's search took (charged once).
+    that the search chose, `searching` what each size's search took (charged once).
     `statistics` keeps those of metrics that do not decide, by job and metric, and `calibrations`
     how far probabilities came true, by job and rows: a board is written often. `failed` by raising
     (`broken`) is a fault of the run, a finding (did not learn) is none.
@@ -84,7 +95,7 @@ class Entry:
     measurements: dict[Size, list[Measurement]] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     spec: Mapping[str, Any] | None = None
-    search_seconds: dict[Size, float] = field(default_factory=dict)
+    searching: dict[Size, Searching] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     reason: str | None = None
     failed: bool = False
@@ -409,7 +420,7 @@ def row_of(
         gain=_gain(entry, task),
         learning_curve=_learning_curve(measurements),
         trials=entry.trials or _attempts(measurements),
-        **_costs(entry, measurements, entry.search_seconds.get(largest, 0.0)),
+        **_costs(entry, measurements, entry.searching.get(largest, Searching())),
         trained_share=_share(entry, measurements),
         forecast_seconds=entry.forecast_seconds,
         form=entry.form,
@@ -540,9 +551,7 @@ def _learning_curve(measurements: Sequence[Measurement]) -> LearningCurve | None
     return LearningCurve(train=train, validation=first["validation"], rounds=rounds)
 
 
-def _costs(
-    entry: Entry, measurements: Sequence[Measurement], search_seconds: float
-) -> dict[str, Any]:
+def _costs(entry: Entry, measurements: Sequence[Measurement], search: Searching) -> dict[str, Any]:
     """Medians over the draws; to build is one adaptation and the search before it."""
     if not measurements:
         return {}
@@ -557,9 +566,9 @@ def _costs(
     return {
         "train_score": float(np.mean(trains)) if trains else None,
         "trained_params": max(build.trained_params for build in builds),
-        "build_seconds": float(np.median([build.seconds for build in builds])) + search_seconds,
-        "spent_seconds": spent + search_seconds,
-        "build_money": float(np.median([build.money for build in builds])) or None,
+        "build_seconds": float(np.median([build.seconds for build in builds])) + search.seconds,
+        "spent_seconds": spent + search.seconds,
+        "build_money": float(np.median([build.money for build in builds])) + search.money or None,
         "build_peak_bytes": max(build.peak_bytes for build in builds),
         "use_seconds_per_1000": float(np.median(uses)) * 1000 if uses else None,
         "tokens_per_request": tokens / rows if rows else None,

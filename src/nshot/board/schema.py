@@ -488,7 +488,8 @@ class Row(Part):
     build_money: FiniteFloat | None = Field(
         None,
         description="what building it pays, as if it were built alone: rows that a teacher answers,"
-        " labelled rows that a cascade's parts answer; null where nothing is paid",
+        " labelled rows that a cascade's parts answer, what a search of its settings or of prompts"
+        " asks, rationales that examples show; null where nothing is paid",
     )
     spent_money: FiniteFloat | None = Field(
         None,

@@ -22,7 +22,7 @@ SLOW_ROWS = 120
 
 
 def do(job: Job, place: Workplace) -> Body:
-    """The chosen specification, what was tried, its calibration, and the seconds of all trials.
+    """The chosen specification, what was tried, its calibration; seconds and money of all trials.
 
     `spent_seconds` are those of all its trials when they were done, though some came from the
     store: what a search takes, whether or not it was interrupted.
@@ -41,6 +41,7 @@ def do(job: Job, place: Workplace) -> Body:
         "note": tuned.note,
         "calibration": to_data(calibration_of(place.setting.task, tuned.validation)),
         "seconds": ledger.seconds,
+        "money": ledger.money,
         "spent_seconds": ledger.spent_seconds,
     }
 
@@ -59,6 +60,7 @@ class _Ledger:
         self._account: set[str] = set()
         self._models = CachedModels(place.models)
         self.seconds = 0.0
+        self.money = 0.0
         self.spent_seconds = 0.0
 
     def answer(self, candidate: Method, fold: Fold, index: int) -> list[Prediction]:
@@ -66,6 +68,7 @@ class _Ledger:
         trial = digest("trial", self._name, spec_hash(candidate), str(index))
         state, body = self._place.store.get(trial) or self._keep(trial, candidate, fold)
         self.seconds += body["seconds"]
+        self.money += body.get("money", 0.0)
         self.spent_seconds += body["spent_seconds"]
         if state == "failed":
             raise CannotAdapt(body["reason"])
@@ -80,10 +83,12 @@ class _Ledger:
             try:
                 predictor = candidate.adapt(place.setting.task, fold.shots, bench)
                 predictions = predictor.predict([example.input for example in fold.dev])
+                bench.charge(0.0, sum(one.money for one in predictions))
                 state, body = "ok", {"predictions": [to_data(p) for p in predictions]}
             except FINDINGS as error:
                 state, body = "failed", {"reason": str(error)}
         body["seconds"] = meter.seconds + bench.charged
+        body["money"] = bench.money
         body["spent_seconds"] = meter.spent_seconds
         place.store.put(trial, "trial", state, body)
         place.clear(trial)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from nshot.core.errors import CannotAdapt
-from nshot.core.types import OF_LABELS, Cost, Example, Kind, Shots, Task
+from nshot.core.types import OF_LABELS, Cost, Example, Kind, Prediction, Shots, Task
 from nshot.methods.contract import Brief, Workbench
 from nshot.methods.label_sets import brief_of_questions, by_questions
 from nshot.methods.prompting import (
@@ -129,7 +129,8 @@ class Rationale(Prompting):
         if not rows:
             return ()
         bench.progress(0, len(rows), "rationales")
-        made, thrown_away = explained(bare, rows)
+        made, thrown_away, money = explained(bare, rows)
+        bench.charge(0.0, money)
         bench.note(
             f"{len(made)} of {len(made) + thrown_away} rationales that the model wrote led to the"
             f" right answer; {thrown_away} were thrown away"
@@ -147,20 +148,23 @@ class Rationale(Prompting):
         return tuple(shown)
 
 
-def explained(bare: Answering, rows: Sequence[Example]) -> tuple[list[Solution], int]:
-    """The rows whose answer the model's own rationale leads to, in order; how many it does not.
+def explained(bare: Answering, rows: Sequence[Example]) -> tuple[list[Solution], int, float]:
+    """The rows whose answer the model's own rationale leads to, in order; how many it does not;
+    what was paid for all.
 
     A rationale written without the answer comes first; only a row that it fails is explained
     again, with the answer admitted. The count is of rationales: a row failed twice counts two.
     """
     rationales: dict[str, str] = {}
     wrong = list(rows)
-    thrown_away = 0
+    thrown_away, money = 0, 0.0
     for with_hint in (False, True):
         inputs = [row.input for row in wrong]
         hints = [shown_answer(bare.task, row) for row in wrong] if with_hint else []
         written = bare.rationales(inputs, hints)
-        right = _lead_to_answers(bare, wrong, written)
+        answers = bare.behind(inputs, written)
+        money += sum(one.money for one in answers)
+        right = _are_right(bare.task, wrong, answers)
         for row, why, is_right in zip(wrong, written, right, strict=True):
             if is_right:
                 rationales[row.id] = why.text.strip()
@@ -168,15 +172,13 @@ def explained(bare: Answering, rows: Sequence[Example]) -> tuple[list[Solution],
         thrown_away += len(wrong)
         if not wrong:
             break
-    return [Solution(row, rationales[row.id]) for row in rows if row.id in rationales], thrown_away
+    made = [Solution(row, rationales[row.id]) for row in rows if row.id in rationales]
+    return made, thrown_away, money
 
 
-def _lead_to_answers(
-    bare: Answering, rows: Sequence[Example], written: Sequence[Completion]
-) -> list[bool]:
+def _are_right(task: Task, rows: Sequence[Example], answers: Sequence[Prediction]) -> list[bool]:
     """Is the answer behind each rationale the row's?"""
-    answers = bare.behind([row.input for row in rows], written)
-    if bare.task.has_labels:
+    if task.has_labels:
         return [one.answer == row.label for one, row in zip(answers, rows, strict=True)]
     return [
         normal(one.answer) in {normal(target) for target in row.targets}
