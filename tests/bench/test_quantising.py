@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from nshot.core.types import Input, Label, Shots, Task
 from nshot.methods import TABLE
 from nshot.models import open_models
 from nshot.models.catalog import resolve
+from nshot.models.hf.merged import merged
+from nshot.models.llamacpp.write_gguf import file_bytes
 from spine import jsonl, stay_here, tickets
 from tiny import tiny_llama
 from toys import Bench
@@ -36,6 +39,12 @@ def as_answered(base: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     inputs = [Input((("text", row["text"]),)) for row in rows]
     answers = method.adapt(task, Shots(), bench).predict(inputs)
     return [{**row, "label": one.answer} for row, one in zip(rows, answers, strict=True)]
+
+
+def least_bytes(run: Path) -> int:
+    """Bytes of the run's model as a file of Q4_0."""
+    module, tokenizer = merged(resolve(str(run.parent / "llama"), "lm"))
+    return file_bytes(module, tokenizer, "Q4_0", str(run.parent / "llama"))
 
 
 @pytest.fixture(scope="module")
@@ -83,15 +92,34 @@ def test_both_stand_on_a_board_of_the_runs_rows_and_the_file_answers(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bits": "Q3_K"}, "one of: F16, Q8_0, Q5_0, Q4_0"),
+        ({"bits": "Q3_K"}, "one of: F16, Q8_0, Q5_0, Q4_0, mixed"),
+        ({"bits": "mixed"}, "--bits mixed --megabytes 100"),
+        ({"megabytes": 90.0}, "--bits mixed --megabytes 90"),
+        ({"bits": "mixed", "megabytes": 0.0}, "more than 0"),
         ({"row": "zero_shots"}, "did you mean 'zero_shot'"),
         ({"row": "majority"}, "answers without a language model"),
     ],
 )
-def test_what_cannot_be_is_said_at_once(changes: dict[str, str], message: str, run: Path) -> None:
+def test_what_cannot_be_is_said_at_once(changes: dict[str, Any], message: str, run: Path) -> None:
     request = {"folder": str(run), "row": "zero_shot", **changes}
     with pytest.raises(InputError, match=message):
         prepare_shrinking(Quantisation(**request))  # type: ignore[arg-type]
+
+
+def test_mixed_bits_fill_a_size_and_the_board_says_how(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay_here(monkeypatch)
+    least = least_bytes(run)
+    out = nshot.quantise(run, "mixed", megabytes=1.1 * least / 1e6, row="zero_shot", give_up=100)
+    form = f"mixed-{1.1 * least / 1e6:g}MB"
+    assert out.result.folder == run / f"quantise-{form}"
+    assert out.shrinking.bits == form
+    assert out.delivered is not None
+    (file,) = out.delivered.rglob("model.gguf")
+    assert least <= file.stat().st_size <= 1.1 * least
+    assert any("lowest loss of the right answer" in note for note in out.shrinking.notes)
+    assert any(note.startswith("more than Q4_0") for note in out.shrinking.notes)
 
 
 def test_the_command_refuses_what_lost_too_much(

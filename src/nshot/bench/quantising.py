@@ -39,11 +39,10 @@ from nshot.core.fields import Flag, Number, Place
 from nshot.core.files import folder_bytes, link, write_atomic, write_folder
 from nshot.core.serial import from_data
 from nshot.methods import TABLE
-from nshot.methods.compress.quantise import Quantise
+from nshot.methods.compress.quantise import FORMS, Quantise
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec
 from nshot.models.llamacpp.llama_api import missing_runtime
-from nshot.models.llamacpp.write_gguf import BITS
 
 FILE = "quantised.json"
 DELIVERED = "quantised"
@@ -55,9 +54,17 @@ class Quantisation:
     """What is asked for; the flags of `nshot quantise` are these fields."""
 
     folder: Annotated[Place, Flag("a finished run folder", "DIR", name="folder")]
-    bits: Annotated[str, Flag("how weights are kept: 16 bits, or blocks of 8, 5, 4", "BITS")] = (
-        "Q8_0"
-    )
+    bits: Annotated[
+        str,
+        Flag(
+            "how weights are kept: 16 bits, or blocks of 8, 5, 4; mixed: each matrix in what the"
+            " folds ask for, no more than --megabytes in all",
+            "BITS",
+        ),
+    ] = "Q8_0"
+    megabytes: Annotated[
+        Number | None, Flag("the most that a file of mixed bits may have", "MB")
+    ] = None
     row: Annotated[
         str | None,
         Flag(
@@ -98,6 +105,7 @@ def quantise(
     folder: str | Path,
     bits: str = "Q8_0",
     *,
+    megabytes: float | None = None,
     row: str | None = None,
     give_up: float | None = None,
     out: str | Path | None = None,
@@ -145,7 +153,7 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
     folder = Path(request.folder).expanduser()
     parent = parent_request(folder, "nshot quantise runs/TASK --bits Q8_0")
     board, setting = Board.read(folder), Setting.read(folder)
-    faults = [] if request.bits in BITS else [_bits_fault(request.bits)]
+    faults = _faults(request)
     if (missing := missing_runtime()) is not None:
         faults.append(missing)
     row = measured_row(board, request.row, "--row", faults)
@@ -157,14 +165,22 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
             Fault(f"{row.name} answers without a language model", expected, "--row ROW")
         )
     before = as_measured(folder, setting, row)
-    after = TABLE.build({"method": "quantise", "of": spec(before), "bits": request.bits})
+    after = TABLE.build(
+        {
+            "method": "quantise",
+            "of": spec(before),
+            "bits": request.bits,
+            "megabytes": request.megabytes,
+        }
+    )
     if not isinstance(after, Quantise):
         raise InputError(Fault(f"quantise is {type(after).__name__}", "nshot's own"))
     models = ModelsOf.of(after, parent, setting, row)
-    prepared = prepare(_comparison(request, folder, parent, models, (before, after)))
+    out = request.out or str(folder / f"quantise-{after.form}")
+    prepared = prepare(_comparison(request.give_up, out, parent, models, (before, after)))
     require_same_rows(setting, prepared, folder)
     size = _bytes_before(folder, setting, row)
-    return Shrinkable(prepared, before.called, after.called, request.bits, size)
+    return Shrinkable(prepared, before.called, after.called, after.form, size)
 
 
 def _asks(row: Row) -> bool:
@@ -173,8 +189,20 @@ def _asks(row: Row) -> bool:
     return any(part.needs for part in parts(method))
 
 
-def _bits_fault(bits: str) -> Fault:
-    return Fault(f"--bits {bits}", f"one of: {', '.join(BITS)}", "--bits Q8_0")
+def _faults(request: Quantisation) -> list[Fault]:
+    """Of the bits, and of a limit without mixed ones."""
+    bits, limit = request.bits, request.megabytes
+    if bits not in FORMS:
+        return [Fault(f"--bits {bits}", f"one of: {', '.join(FORMS)}", "--bits Q8_0")]
+    if bits == "mixed" and limit is None:
+        do = "--bits mixed --megabytes 100"
+        return [Fault("--bits mixed", "the most megabytes that the file may have", do)]
+    if bits != "mixed" and limit is not None:
+        do = f"--bits mixed --megabytes {limit:g}"
+        return [Fault(f"--megabytes {limit:g} with --bits {bits}", "mixed bits, which fill it", do)]
+    if limit is not None and limit <= 0:
+        return [Fault(f"--megabytes {limit:g}", "more than 0")]
+    return []
 
 
 def _bytes_before(folder: Path, setting: Setting, row: Row) -> int:
@@ -185,8 +213,8 @@ def _bytes_before(folder: Path, setting: Setting, row: Row) -> int:
 
 
 def _comparison(
-    request: Quantisation,
-    folder: Path,
+    give_up: float | None,
+    out: str,
     parent: Request,
     models: ModelsOf,
     methods: tuple[Method, ...],
@@ -206,10 +234,10 @@ def _comparison(
         minutes=None,
         workers=1,
         prefer="serving",
-        give_up=request.give_up,
+        give_up=give_up,
         margin=None,
         judge=None,
         judge_pairs=None,
         settings=settings,
-        out=request.out or str(folder / f"quantise-{request.bits}"),
+        out=out,
     )

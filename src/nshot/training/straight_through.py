@@ -7,6 +7,7 @@ Stochastic Neurons for Conditional Computation", 2013. https://arxiv.org/abs/130
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from nshot.models.llamacpp.grid import on_grid
-from nshot.models.llamacpp.write_gguf import GridBits
+from nshot.models.llamacpp.write_gguf import GridBits, Kinds
 
 
 class _Through(Function):
@@ -34,6 +35,20 @@ def read_on_grid(module: nn.Module, bits: GridBits) -> None:
     """Let the matrices in the blocks of `module` be read as a file of these bits holds them."""
     for _, matrix in matrices(module):
         matrix.forward = partial(_read, matrix, bits)
+
+
+@contextmanager
+def reading_on_grid(module: nn.Module, kinds: Kinds) -> Iterator[None]:
+    """Inside, the linear layers whose weights are named are read as a file keeps them."""
+    parts = [(module.get_submodule(name.removesuffix(".weight")), bits)
+             for name, bits in kinds.items()]  # fmt: skip
+    for part, bits in parts:
+        part.forward = partial(_read, part, bits)
+    try:
+        yield
+    finally:
+        for part, _ in parts:
+            del part.forward
 
 
 def matrices(module: nn.Module) -> Iterator[tuple[str, Any]]:

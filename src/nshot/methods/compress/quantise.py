@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
 
 from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.files import content_hash, folder_bytes
 from nshot.core.types import LABELLED, WRITTEN, Cost, Delta, Kind, ModelRef, Rung, Shots, Task
+from nshot.methods.compress import mixed
 from nshot.methods.compress.of_inner import OfInner
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.table import Nested
 from nshot.models.base import Ability
 from nshot.models.llamacpp.llama_api import EXTRA, missing_runtime
-from nshot.models.llamacpp.write_gguf import Bits, require_llama, write_gguf
+from nshot.models.llamacpp.write_gguf import ALIKE, BITS, Bits, Kinds, require_llama, write_gguf
 from nshot.predictors.base import Predictor
 from nshot.predictors.calibrated import Calibrated
 from nshot.predictors.prompted import Prompted
 
+Form: TypeAlias = Bits | Literal["mixed"]
+FORMS: tuple[Form, ...] = (*BITS, "mixed")
 _WRITING = 30.0
 """Seconds to write a file, about: the quantiser is numpy's."""
+_READINGS = 12
+"""How often the rows that mixed bits are chosen on are read, about: a gradient and the rounding for
+it are worth eight readings, and each form that is measured is one."""
 _ALIKE = 50
 """Rows whose prompts both tokenizers read."""
 
@@ -37,7 +45,9 @@ class Quantise(Method):
     Args:
         of: the method whose language model becomes smaller; one that asks it with a prompt.
         bits: ``Q8_0``, ``Q5_0``, ``Q4_0``, or ``F16``: the runtime alone, with nothing rounded to
-            fewer bits.
+            fewer bits; ``mixed``: each matrix in the one of 8, 5, 4 bits that the loss of labelled
+            rows asks for (`nshot.methods.compress.mixed`).
+        megabytes: the most that the file may have where bits are mixed; a megabyte is 10^6 bytes.
     """
 
     name: ClassVar = "quantise"
@@ -53,12 +63,28 @@ class Quantise(Method):
     about: ClassVar[str] = "a language model in fewer bits a weight, as llama.cpp answers with it"
 
     of: Nested
-    bits: Bits = "Q8_0"
+    bits: Form = "Q8_0"
+    megabytes: float | None = Field(default=None, gt=0, exclude_if=lambda limit: limit is None)
+
+    @model_validator(mode="after")
+    def _limited(self) -> Self:
+        """A limit belongs to mixed bits, and they to a limit."""
+        if (self.bits == "mixed") != (self.megabytes is not None):
+            raise ValueError(
+                "mixed bits fill a size: give bits=mixed and megabytes=N, the most that the file"
+                " may have; or neither"
+            )
+        return self
+
+    @property
+    def form(self) -> str:
+        """Its bits, and of mixed ones the limit."""
+        return self.bits if self.megabytes is None else f"{self.bits}-{self.megabytes:g}MB"
 
     @property
     def called(self) -> str:
         """With its bits and what is quantised."""
-        return f"{self.name}:{self.bits}:{self.of.called}"
+        return f"{self.name}:{self.form}:{self.of.called}"
 
     def why_not(self, brief: Brief) -> str | None:
         """Also where the model cannot be written or asked, or the method in it cannot work."""
@@ -75,8 +101,17 @@ class Quantise(Method):
         return None
 
     def forecast(self, brief: Brief) -> Cost:
-        """The method in it, and writing the file."""
-        return self.of.forecast(brief).then(Cost(seconds=_WRITING))
+        """The method in it and writing the file; of mixed bits the folds that choose them too."""
+        cost = self.of.forecast(brief).then(Cost(seconds=_WRITING))
+        if self.megabytes is None:
+            return cost
+        if self.of.learns:
+            share = brief.labelled * (mixed.FOLDS - 1) // mixed.FOLDS
+            fold = self.of.forecast(replace(brief, labelled=share))
+            for _ in range(mixed.FOLDS):
+                cost = cost.then(fold)
+        looked_at = _READINGS * min(mixed.LOOKED_AT, brief.labelled) * brief.tokens
+        return cost.then(Cost(seconds=looked_at / brief.rates.lm_tokens))
 
     def use_forecast(self, brief: Brief) -> Cost:
         """As of the method in it: llama.cpp reads about as fast."""
@@ -91,12 +126,14 @@ class Quantise(Method):
             predictor = bench.adapt("model", self.of, task, shots)
         else:
             predictor = self.of.adapt(task, shots, bench)
-        return self._quantised(predictor, shots, bench)
+        return self._quantised(predictor, task, shots, bench)
 
-    def _quantised(self, predictor: Predictor, shots: Shots, bench: Workbench) -> Predictor:
+    def _quantised(
+        self, predictor: Predictor, task: Task, shots: Shots, bench: Workbench
+    ) -> Predictor:
         """The same predictor on the file; its scores stay calibrated as they were."""
         if isinstance(predictor, Calibrated):
-            inside = self._quantised(predictor.predictor, shots, bench)
+            inside = self._quantised(predictor.predictor, task, shots, bench)
             return Calibrated(inside, predictor.calibration)
         if not isinstance(predictor, Prompted):
             kind = type(predictor).__name__
@@ -104,29 +141,55 @@ class Quantise(Method):
         quantised = replace(
             predictor,
             models=bench.models,
-            ref=self._written(predictor.ref, bench),
+            ref=self._written(predictor, task, shots, bench),
             tuned=bool(predictor.ref.deltas) if predictor.tuned is None else predictor.tuned,
         )
         _require_alike(predictor, quantised, shots)
         return quantised
 
-    def _written(self, ref: ModelRef, bench: Workbench) -> ModelRef:
+    def _written(self, predictor: Prompted, task: Task, shots: Shots, bench: Workbench) -> ModelRef:
         """The model in its file."""
         from nshot.models.hf.merged import merged
         from nshot.models.llamacpp.llamacpp_engine import FILE
 
-        folder = bench.folder / "gguf"
-        bench.progress(0, 1, "writing the GGUF file")
+        ref, folder = predictor.ref, bench.folder / "gguf"
         try:
             require_llama(ref)
             module, tokenizer = merged(ref)
-            write_gguf(module, tokenizer, self.bits, folder / FILE, ref.name)
+            bits, kinds = self._kinds(predictor, module, tokenizer, task, shots, bench)
+            bench.progress(0, 1, "writing the GGUF file")
+            write_gguf(module, tokenizer, bits, folder / FILE, ref.name, kinds)
         except InputError as error:
             raise CannotAdapt(str(error)) from error
         size, before = folder_bytes(folder), 4 * sum(p.numel() for p in module.parameters())
-        bench.note(f"{size / 1e6:.0f} MB as {self.bits}, {before / 1e6:.0f} MB in float32")
+        bench.note(f"{size / 1e6:.0f} MB as {self.form}, {before / 1e6:.0f} MB in float32")
         delta = Delta("gguf", str(folder), content_hash(folder))
-        return ModelRef("llamacpp", ref.name, ref.revision, self.bits, (delta,))
+        return ModelRef("llamacpp", ref.name, ref.revision, self.form, (delta,))
+
+    def _kinds(
+        self,
+        predictor: Prompted,
+        module: Any,
+        tokenizer: Any,
+        task: Task,
+        shots: Shots,
+        bench: Workbench,
+    ) -> tuple[Bits, Kinds]:
+        """The file's bits, and the matrices that are kept in others."""
+        if self.bits != "mixed":
+            return self.bits, ALIKE
+        limit = int(1e6 * (self.megabytes or 0))
+        room = mixed.room_in(module, tokenizer, predictor.ref.name, limit)
+        if room.size(room.plain("Q8_0")) <= room.limit:
+            bench.note(f"{self.megabytes:g} MB are enough for Q8_0: every matrix is kept in it")
+            return "Q8_0", ALIKE
+
+        def taught(number: int, part: Shots) -> Predictor:
+            return bench.adapt(f"fold {number}", self.of, task, part)
+
+        teach = taught if self.of.learns else None
+        cases = mixed.cases(task, shots, predictor, teach, bench.seed)
+        return "Q4_0", mixed.chosen(task, cases, room, bench.note, bench.progress)
 
 
 def _require_alike(before: Prompted, after: Prompted, shots: Shots) -> None:

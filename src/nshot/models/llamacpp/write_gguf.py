@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -27,6 +29,9 @@ Bits: TypeAlias = Literal["F16", "Q8_0", "Q5_0", "Q4_0"]
 GridBits: TypeAlias = Literal["Q8_0", "Q5_0", "Q4_0"]
 """Those that round weights to a few levels a block; see `nshot.models.llamacpp.grid`."""
 BITS: tuple[Bits, ...] = get_args(Bits)
+Kinds: TypeAlias = Mapping[str, GridBits]
+"""What single matrices are kept in, by their names in the transformers model."""
+ALIKE: Kinds = MappingProxyType({})
 BLOCK = 32
 _WHOLE = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -46,35 +51,96 @@ _IN_BLOCK = {
 }
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.weight")
 _EMBEDDINGS = ("token_embd.weight", "output.weight")
+_BLOCK_BYTES: dict[GridBits, int] = {"Q8_0": 34, "Q5_0": 22, "Q4_0": 18}
 
 
-def write_gguf(module: Any, tokenizer: Any, bits: Bits, path: Path, name: str) -> None:
+def write_gguf(
+    module: Any, tokenizer: Any, bits: Bits, path: Path, name: str, kinds: Kinds = ALIKE
+) -> None:
     """Write a transformers causal language model and its tokenizer to `path`, whole or not at all.
 
     A tied embedding is written once. It, and an output layer, take 8 bits where the rest takes
-    fewer: they meet every token. Norms stay in float32. Raises `InputError` for another family
-    than Llama, for what llama.cpp would compute otherwise, and for rows that are no whole blocks;
-    `DiskFull` where the disk has no room.
+    fewer: they meet every token. Norms stay in float32. `kinds` are matrices that are kept in
+    other bits than `bits`. Raises `InputError` for another family than Llama, for what llama.cpp
+    would compute otherwise, and for rows that are no whole blocks; `DiskFull` where the disk has no
+    room.
     """
     import gguf
 
-    config = module.config
-    if faults := [*foreign(config), *_uneven(module, bits)]:
-        raise InputError(faults)
-    words = gguf_tokenizer(tokenizer, int(config.vocab_size))
+    words = _words(module, tokenizer, bits)
     with replacing(path) as draft:
-        writer = gguf.GGUFWriter(draft, "llama")
-        _describe(writer, config, bits, name)
-        _add_tokenizer(writer, words, tokenizer)
-        for tensor, values in _tensors(module):
-            kind = _kind_of(tensor, values, bits)
-            numbers = gguf.quants.quantize(values, getattr(gguf.GGMLQuantizationType, kind))
-            writer.add_tensor(tensor, numbers, raw_dtype=getattr(gguf.GGMLQuantizationType, kind))
+        writer = _begun(module.config, tokenizer, words, bits, draft, name)
+        for tensor, kind, values in _kept(module, bits, kinds):
+            numbers = gguf.quants.quantize(values, kind)
+            writer.add_tensor(tensor, numbers, raw_dtype=kind)
         finish(writer, draft)
 
 
-def finish(writer: Any, draft: Path) -> None:
-    """Write what a `gguf.GGUFWriter` was given.
+def file_bytes(module: Any, tokenizer: Any, bits: Bits, name: str) -> int:
+    """How large a file `write_gguf` writes without `kinds`. Raises as it does."""
+    import gguf
+
+    words = _words(module, tokenizer, bits)
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / "header"
+        writer = _begun(module.config, tokenizer, words, bits, draft, name)
+        size = 0
+        for tensor, kind, values in _kept(module, bits, ALIKE):
+            shape = gguf.quant_shape_to_byte_shape(values.shape, kind)
+            writer.add_tensor_info(tensor, shape, np.dtype(np.uint8), 0, raw_dtype=kind)
+            size += _aligned(int(np.prod(shape)))
+        finish(writer, draft, tensors=False)
+        return _aligned(draft.stat().st_size) + size
+
+
+def matrix_bytes(weights: int, bits: GridBits) -> int:
+    """What a matrix of so many weights takes in a file."""
+    return _aligned(weights // BLOCK * _BLOCK_BYTES[bits])
+
+
+def matrices_of(module: Any) -> dict[str, str]:
+    """The matrices inside the blocks: their names in the transformers model, and in the file."""
+    named = {name: _file_name(name) for name, p in module.named_parameters() if p.ndim == 2}
+    return {name: tensor for name, tensor in named.items() if tensor.startswith("blk.")}
+
+
+def _aligned(size: int) -> int:
+    import gguf
+
+    return int(gguf.GGUFWriter.ggml_pad(size, gguf.GGUF_DEFAULT_ALIGNMENT))
+
+
+def _words(module: Any, tokenizer: Any, bits: Bits) -> GgufTokenizer:
+    """The tokenizer as the file holds it; `InputError` for what no file can hold."""
+    if faults := [*foreign(module.config), *_uneven(module, bits)]:
+        raise InputError(faults)
+    return gguf_tokenizer(tokenizer, int(module.config.vocab_size))
+
+
+def _begun(
+    config: Any, tokenizer: Any, words: GgufTokenizer, bits: Bits, draft: Path, name: str
+) -> Any:
+    """A `gguf.GGUFWriter` that knows all but the tensors."""
+    import gguf
+
+    writer = gguf.GGUFWriter(draft, "llama")
+    _describe(writer, config, bits, name)
+    _add_tokenizer(writer, words, tokenizer)
+    return writer
+
+
+def _kept(module: Any, bits: Bits, kinds: Kinds) -> Iterator[tuple[str, Any, NDArray[np.float32]]]:
+    """The file's name of each weight, its type there, and its float32 values."""
+    import gguf
+
+    for name, values in _tensors(module):
+        tensor = _file_name(name)
+        kind = kinds.get(name) or _kind_of(tensor, values, bits)
+        yield tensor, getattr(gguf.GGMLQuantizationType, kind), values
+
+
+def finish(writer: Any, draft: Path, tensors: bool = True) -> None:
+    """Write what a `gguf.GGUFWriter` was given; without `tensors` only what stands before them.
 
     numpy does not say that the last few kilobytes of a tensor had no room: the size is compared.
     Raises `OSError` where the file is shorter than what was written to it.
@@ -82,7 +148,10 @@ def finish(writer: Any, draft: Path) -> None:
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
+        if tensors:
+            writer.write_tensors_to_file()
+        else:
+            writer.write_ti_data_to_file()
         size = writer.fout[0].tell()
     finally:
         writer.close()
@@ -133,7 +202,7 @@ def _uneven(module: Any, bits: Bits) -> list[Fault]:
 
 
 def _tensors(module: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """llama.cpp's name and the float32 values of each weight, the tied one once."""
+    """The name and the float32 values of each weight, the tied one once, as llama.cpp reads it."""
     config = module.config
     heads, keys = int(config.num_attention_heads), int(config.num_key_value_heads)
     tied = bool(config.tie_word_embeddings)
@@ -141,15 +210,19 @@ def _tensors(module: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
         if tied and name == "lm_head.weight":
             continue
         values = weight.detach().float().cpu().numpy()
-        if (known := _WHOLE.get(name)) is not None:
-            yield known, values
-            continue
-        match = _LAYER.fullmatch(name)
-        if match is None or match[2] not in _IN_BLOCK:
-            raise InputError(Fault(f"a tensor '{name}'", "those of a Llama"))
-        if match[2] in ("self_attn.q_proj", "self_attn.k_proj"):
-            values = _turned(values, heads if match[2].endswith("q_proj") else keys)
-        yield f"blk.{match[1]}.{_IN_BLOCK[match[2]]}.weight", values
+        if ".self_attn.q_proj." in name or ".self_attn.k_proj." in name:
+            values = _turned(values, heads if ".q_proj." in name else keys)
+        yield name, values
+
+
+def _file_name(name: str) -> str:
+    """llama.cpp's name of a weight."""
+    if (known := _WHOLE.get(name)) is not None:
+        return known
+    match = _LAYER.fullmatch(name)
+    if match is None or match[2] not in _IN_BLOCK:
+        raise InputError(Fault(f"a tensor '{name}'", "those of a Llama"))
+    return f"blk.{match[1]}.{_IN_BLOCK[match[2]]}.weight"
 
 
 def _turned(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nshot.core.types import Example, ModelRef, Task
+from nshot.core.types import Example, ModelRef, Prompt, Task
 from nshot.models.base import Lent, Models
 from nshot.models.hf.tokens import end_of_answer
 from nshot.models.hf.tokens import rows as tokenised
@@ -41,16 +41,24 @@ def cut_note(count: int, room: int) -> tuple[str, ...]:
 
 
 def encode(
-    task: Task, format: Format, examples: Sequence[Example], tokenizer: Any, context: int
+    task: Task,
+    format: Format,
+    examples: Sequence[Example],
+    tokenizer: Any,
+    context: int,
+    prompts: Sequence[Prompt] | None = None,
 ) -> tuple[list[Row], int]:
     """Examples as rows of at most `context` tokens, and how many prompts were cut to fit.
+
+    `prompts` are those that ask the examples, where they hold more than `format` puts there.
 
     Prompt and answer are tokenised and cut exactly as for scoring, so that what is taught is what
     is asked. A written answer ends in a token at which generation stops, so that it learns to stop;
     a label does not: it is only ever compared with the other labels.
     """
     end = () if task.has_labels else _end(tokenizer, format)
-    prompts = [render(task, format, example.input) for example in examples]
+    if prompts is None:
+        prompts = [render(task, format, example.input) for example in examples]
     choices = [_choices(task, format, example) for example in examples]
     coded = tokenised(tokenizer, prompts, [c for c, _ in choices], context - len(end))
     rows = [
