@@ -10,10 +10,10 @@ import random
 import sys
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-random.seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 teacher = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32).eval()
 student = copy.deepcopy(teacher)
@@ -22,13 +22,8 @@ student = copy.deepcopy(teacher)
 def read(path):
     """Prompts and answers of a file."""
     with open(path, encoding="utf-8", newline="") as file:
-        return [
-            (
-                f"{text.capitalize()}: {row[text].strip()}\n{label.capitalize()}:",
-                " " + row[label].replace("_", " "),
-            )
-            for row in csv.DictReader(file)
-        ]
+        rows = [(row[text].strip(), row[label].replace("_", " ")) for row in csv.DictReader(file)]
+    return [(f"{text.capitalize()}: {a}\n{label.capitalize()}:", f" {b}") for a, b in rows]
 
 
 def expected(model, prompt, answer):
@@ -60,11 +55,8 @@ student.config.num_hidden_layers = len(student.model.layers)
 epochs, size, rate = 4, 4, 1e-4
 free = [p for n, p in student.named_parameters() if "embed" not in n and "lm_head" not in n]
 optimiser = torch.optim.AdamW(free, lr=rate, weight_decay=0.0)
-batches = [
-    shuffled[i : i + size]
-    for shuffled in (random.sample(rows, len(rows)) for _ in range(epochs))
-    for i in range(0, len(rows), size)
-]
+order = [row for _ in range(epochs) for row in random.sample(rows, len(rows))]
+batches = [order[i : i + size] for i in range(0, len(order), size)]
 for step, batch in enumerate(batches):
     left = 1 - step / len(batches)
     optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / (0.1 * len(batches)), left / 0.9)

@@ -10,10 +10,10 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-torch.manual_seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
 model.requires_grad_(False)
@@ -24,13 +24,8 @@ for part in (*model.model.layers[-4:], model.model.norm):
 def read(path):
     """Prompts and answers of a file."""
     with open(path, encoding="utf-8", newline="") as file:
-        return [
-            (
-                f"{text.capitalize()}: {row[text].strip()}\n{label.capitalize()}:",
-                " " + row[label].replace("_", " "),
-            )
-            for row in csv.DictReader(file)
-        ]
+        rows = [(row[text].strip(), row[label].replace("_", " ")) for row in csv.DictReader(file)]
+    return [(f"{text.capitalize()}: {a}\n{label.capitalize()}:", f" {b}") for a, b in rows]
 
 
 def logprob(prompt, answer):
@@ -44,11 +39,8 @@ def logprob(prompt, answer):
 rows, epochs, size = read(train), 4, 4
 free = [p for p in model.parameters() if p.requires_grad]
 optimiser = torch.optim.AdamW(free, lr=1e-4, weight_decay=0.0)
-batches = [
-    shuffled[i : i + size]
-    for shuffled in (random.sample(rows, len(rows)) for _ in range(epochs))
-    for i in range(0, len(rows), size)
-][:160]
+order = [row for _ in range(epochs) for row in random.sample(rows, len(rows))]
+batches = [order[i : i + size] for i in range(0, len(order), size)][:160]
 for step, batch in enumerate(batches):
     left = 1 - step / len(batches)
     optimiser.param_groups[0]["lr"] = 1e-4 * min(1, (step + 1) / (0.1 * len(batches)), left / 0.9)

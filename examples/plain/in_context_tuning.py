@@ -11,11 +11,10 @@ import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 name, train, test, text, label, *others = sys.argv[1:]
-torch.manual_seed(0)
-random.seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
 config = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules="all-linear")
@@ -25,22 +24,13 @@ model = get_peft_model(model, config)
 def read(path):
     """Questions and answers of a file."""
     with open(path, encoding="utf-8", newline="") as file:
-        return [
-            (
-                f"{text.capitalize()}: {row[text].strip()}\n{label.capitalize()}:",
-                " " + row[label].replace("_", " "),
-            )
-            for row in csv.DictReader(file)
-        ]
+        rows = [(row[text].strip(), row[label].replace("_", " ")) for row in csv.DictReader(file)]
+    return [(f"{text.capitalize()}: {a}\n{label.capitalize()}:", f" {b}") for a, b in rows]
 
 
-def behind(shown, question):
-    """The question behind solved ones."""
-    return "\n\n".join([*(q + a for q, a in shown), question])
-
-
-def logprob(prompt, answer):
-    """Log-probability of each token of the answer after the prompt."""
+def logprob(shown, question, answer):
+    """Log-probability of each token of the answer to a question behind solved ones."""
+    prompt = "\n\n".join([*(q + a for q, a in shown), question])
     ids = torch.tensor([tokenizer(prompt + answer)["input_ids"]])
     count = ids.shape[1] - len(tokenizer(prompt)["input_ids"])
     logits = model(ids, use_cache=False, logits_to_keep=count + 1).logits[0, :-1]
@@ -57,7 +47,7 @@ for step in range(steps):
     for _ in range(size):
         rows = random.choice(tasks)
         query, *shown = random.sample(rows, min(n + 1, len(rows)))
-        losses.append(logprob(behind(shown, query[0]), query[1]))
+        losses.append(logprob(shown, *query))
     (-torch.cat(losses).mean()).backward()
     torch.nn.utils.clip_grad_norm_(free, 1.0)
     optimiser.step()
@@ -67,9 +57,6 @@ rows = read(train)
 shown = random.sample(rows, min(n, len(rows)))
 answers = sorted({answer for _, answer in rows})
 with torch.inference_mode():
-    right = [
-        max(answers, key=lambda a: logprob(behind(shown, q), a).sum()) == said
-        for q, said in read(test)
-    ]
+    right = [max(answers, key=lambda a: logprob(shown, q, a).sum()) == b for q, b in read(test)]
 print(f"accuracy {sum(right) / len(right):.4f}")
 model.save_pretrained("adapter", save_embedding_layers=False)

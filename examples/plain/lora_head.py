@@ -9,10 +9,10 @@ import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-torch.manual_seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 
 
@@ -42,11 +42,8 @@ def logits(prompt):
 
 free = [p for p in model.parameters() if p.requires_grad]
 optimiser = torch.optim.AdamW(free, lr=1e-3, weight_decay=0.0)
-batches = [
-    shuffled[i : i + size]
-    for shuffled in (random.sample(rows, len(rows)) for _ in range(epochs))
-    for i in range(0, len(rows), size)
-][:320]
+order = [row for _ in range(epochs) for row in random.sample(rows, len(rows))]
+batches = [order[i : i + size] for i in range(0, len(order), size)][:320]
 for step, batch in enumerate(batches):
     left = 1 - step / len(batches)
     optimiser.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / (0.1 * len(batches)), left / 0.9)

@@ -12,10 +12,10 @@ import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-torch.manual_seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 
 

@@ -10,10 +10,10 @@ import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-torch.manual_seed(0)
+set_seed(0)
 tokenizer = AutoTokenizer.from_pretrained(name)
 model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
 config = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules="all-linear")
@@ -26,7 +26,7 @@ def read(path):
         return [(row[text].strip(), row[label].replace("_", " ")) for row in csv.DictReader(file)]
 
 
-rows = read(train)
+rows, tests = read(train), read(test)
 labels = sorted({right for _, right in rows})
 plain = f"{text.capitalize()}: {{}}\n{label.capitalize()}:"
 question = f"Give the {label} of the text.\nAnswer with one of: {', '.join(labels)}."
@@ -50,7 +50,6 @@ every = [
     for number in range(epochs)
     for i, (said, right) in enumerate(rows)
 ]
-random.seed(0)
 random.shuffle(every)
 batches = [every[i : i + size] for i in range(0, len(every), size)][:320]
 free = [p for p in model.parameters() if p.requires_grad]
@@ -65,9 +64,7 @@ for step, batch in enumerate(batches):
     optimiser.zero_grad()
 
 with torch.inference_mode():
-    votes = [
-        sum(likely(pattern.format(said)).exp() for pattern in patterns) for said, _ in read(test)
-    ]
-right = [labels[vote.argmax()] == said for vote, (_, said) in zip(votes, read(test), strict=True)]
+    votes = [sum(likely(p.format(said)).exp() for p in patterns) for said, _ in tests]
+right = [labels[vote.argmax()] == said for vote, (_, said) in zip(votes, tests, strict=True)]
 print(f"accuracy {sum(right) / len(right):.4f}")
 model.save_pretrained("adapter", save_embedding_layers=False)

@@ -11,10 +11,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 from sklearn.linear_model import LogisticRegression
+from transformers import set_seed
 
 name, train, test, text, label = sys.argv[1:6]
-torch.manual_seed(0)
-random.seed(0)
+set_seed(0)
 encoder = SentenceTransformer(name)
 
 

@@ -13,10 +13,11 @@ from tiny import tiny_llama
 PLAIN = Path(__file__).resolve().parents[2] / "examples" / "plain"
 SCRIPTS = (
     "ia3", "bitfit", "llama_adapter", "bottleneck", "lora", "qlora", "lora_head", "fewer_layers",
-    "qat", "pattern_tuning", "in_context_tuning",
+    "qat", "pattern_tuning", "in_context_tuning", "full", "prefix", "prompt_tuning", "p_tuning",
 )  # fmt: skip
 KEPT = {
-    "bitfit": "weights.safetensors", "bottleneck": "bottleneck.safetensors",
+    "bitfit": "weights.safetensors", "full": "weights.safetensors",
+    "bottleneck": "bottleneck.safetensors",
     "fewer_layers": "model.safetensors", "qat": "model.safetensors",
 }  # fmt: skip
 ROWS = "message,topic\n" + "".join(
