@@ -60,6 +60,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         " on; `nshot cache` shows and deletes what is kept",
     )  # fmt: skip
     parser.add_argument(
+        "--batch", action="store_true",
+        help="ask a model behind an openai: endpoint through batch files, which many serve for half"
+        " the price within 24 hours; killed, the same command goes on and pays nothing twice",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prices", metavar="FILE", type=Path,
+        help="what tokens cost, to say what the batch files did (docs/endpoints.md)",
+    )  # fmt: skip
+    parser.add_argument(
         "--workers", metavar="N", type=int, default=1,
         help="processes that answer, which share the threads; the same answers in the same order"
         " (default 1)",
@@ -86,7 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     folders, files = _folders_and_inputs([*arguments.folders, arguments.inputs])
     _check(arguments, folders, files)
-    answering, blocks, model = _opened(arguments, folders, files)
+    answering, blocks, model = (_by_batch if arguments.batch else _opened)(
+        arguments, folders, files
+    )
     output.note(blocks.notes)
     with _shared_out(arguments, folders, answering, model) as at_work:
         if not arguments.output:
@@ -122,6 +133,10 @@ def _check(arguments: argparse.Namespace, folders: Sequence[str], files: Sequenc
         faults.append(Fault(f"{len(folders)} folders, {len(files)} files", "one or the other"))
     if arguments.at_precision is not None and arguments.abstain_below is not None:
         faults.append(Fault("--at-precision beside --abstain-below", "one or the other"))
+    if arguments.batch:
+        faults += _batch_faults(arguments, folders, files)
+    elif arguments.prices:
+        faults.append(Fault("--prices without --batch", "batch files to say the price of"))
     if arguments.cache and len(folders) > 1:
         faults.append(Fault("--cache with several folders", "one folder"))
     flags = {"--retry-failed": arguments.retry_failed, "--only-changed": arguments.only_changed}
@@ -134,6 +149,24 @@ def _check(arguments: argparse.Namespace, folders: Sequence[str], files: Sequenc
         faults.append(Fault("--retry-failed beside --only-changed", "one or the other"))
     if faults:
         raise InputError(faults)
+
+
+def _batch_faults(
+    arguments: argparse.Namespace, folders: Sequence[str], files: Sequence[Path]
+) -> list[Fault]:
+    """What does not go with batch files."""
+    wrong = {
+        "without a file of answers": not arguments.output,
+        "beside --cache": arguments.cache,
+        "beside --workers": arguments.workers > 1,
+        "with several folders": len(folders) > 1,
+        "of standard input": str(files[0]) == "-",
+    }
+    return [
+        Fault(f"--batch {problem}", "one folder, files, and -o FILE")
+        for problem, is_so in wrong.items()
+        if is_so
+    ]
 
 
 def _folders_and_inputs(words: list[str]) -> tuple[list[str], list[Path]]:
@@ -169,6 +202,26 @@ def _opened(
     model = ready(folders[0], abstain_below=threshold, at_precision=precision, answers=answers)
     strict = not arguments.output
     blocks = open_inputs(files, model.task, arguments.encoding, arguments.pictures, strict)
+    return of_folder(model), blocks, model
+
+
+def _by_batch(
+    arguments: argparse.Namespace, folders: Sequence[str], files: Sequence[Path]
+) -> tuple[Answering, Blocks, Ready]:
+    """As `_opened`, every row asked about beforehand through batch files."""
+    from nshot.data.blocks import open_inputs
+    from nshot.models.prices import NONE, read_prices
+    from nshot.use.offline import of_folder
+    from nshot.use.offline.by_batch import ask_all, batched, bill
+    from nshot.use.ready import delivered, ready
+
+    prices = read_prices(arguments.prices) if arguments.prices else NONE
+    place, path = delivered(Path(folders[0])), Path(arguments.output)
+    models = batched(place, path, lambda line: print(line, file=sys.stderr))
+    model = ready(folders[0], models, arguments.abstain_below, at_precision=arguments.at_precision)
+    ask_all(open_inputs(files, model.task, arguments.encoding, arguments.pictures), model)
+    sys.stderr.writelines(f"{line}\n" for line in bill(models, prices))
+    blocks = open_inputs(files, model.task, arguments.encoding, arguments.pictures)
     return of_folder(model), blocks, model
 
 

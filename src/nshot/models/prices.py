@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -56,6 +56,15 @@ class Price:
         again = self.input if self.cached_input is None else self.cached_input
         read = (tokens_in - cached) * self.input + cached * again
         return (read + tokens_out * self.output) / 1e6
+
+    @property
+    def in_batch_files(self) -> Price:
+        """That of tokens in batch files; the full one where their share is not known."""
+        share = 1.0 if self.batch is None else self.batch
+        again = None if self.cached_input is None else share * self.cached_input
+        return replace(
+            self, input=share * self.input, output=share * self.output, cached_input=again
+        )
 
     @property
     def origin(self) -> str:

@@ -91,8 +91,13 @@ def _change(one: Prediction, other: Prediction) -> str:
 
 def asks_elsewhere(folder: Path) -> bool:
     """Does a predictor in the folder, or one inside it, stand on a model behind an address?"""
+    return not engines_in(folder).isdisjoint(ENDPOINTS)
+
+
+def engines_in(folder: Path) -> frozenset[str]:
+    """Of the models that a predictor in the folder, and those inside it, stand on; "" for none."""
     records = [read_json(path) for path in sorted(folder.rglob(RECORD))]
-    return any(_engine(record.get("settings", {})) in ENDPOINTS for record in records)
+    return frozenset(_engine(record.get("settings", {})) for record in records)
 
 
 def _engine(settings: object) -> str:

@@ -34,7 +34,8 @@ REFUSALS = 8
 """Prompts that may be refused, and none answered, before it is taken for more than the prompts."""
 STOPS = 4
 """Stop strings that a request may hold; the text is cut at all of them when it is here."""
-_PATH = "chat/completions"
+PATH = "chat/completions"
+"""Behind the address."""
 _COUNTED = ("prompt", "completion")
 
 
@@ -92,7 +93,7 @@ class RemoteLanguageModel(LanguageModel):
 
         Raises as `generate` does, and `EndpointFailed` for a stream that breaks off.
         """
-        body = {**self._body(prompt, how), "stream": True}
+        body = {**self.request(prompt, how), "stream": True}
         text, shown = "", 0
         for piece in self._received(body):
             text += piece
@@ -130,7 +131,7 @@ class RemoteLanguageModel(LanguageModel):
 
         service = self._service
         try:
-            with service.client.stream("POST", f"{service.url}/{_PATH}", json=body) as response:
+            with service.client.stream("POST", f"{service.url}/{PATH}", json=body) as response:
                 if response.status_code != 200:
                     response.read()
                     service.require_success(response)
@@ -150,16 +151,33 @@ class RemoteLanguageModel(LanguageModel):
 
     def _ask(self, prompt: Prompt, how: Decoding, given_up: threading.Event) -> Completion:
         """The answer to one prompt, tried again while that may help."""
-        body = self._body(prompt, how)
-        read = partial(_completion, messages=body["messages"], how=how)
+        body = self.request(prompt, how)
         retries: list[str] = []
-        answer = self._service.post(_PATH, body, read, given_up, retries)
-        served = answer.served or Served()
-        name = "" if served.model == self._model else served.model
-        return replace(answer, served=replace(served, model=name, retries=tuple(retries)))
 
-    def _body(self, prompt: Prompt, how: Decoding) -> dict[str, Any]:
-        """The request. A grammar raises `CannotAdapt`."""
+        def read(response: httpx2.Response) -> Completion:
+            completion = self.read(_json(response), body, how)
+            served = completion.served or Served()
+            seconds = response.elapsed.total_seconds()
+            return replace(completion, served=replace(served, seconds=seconds))
+
+        answer = self._service.post(PATH, body, read, given_up, retries)
+        served = answer.served or Served()
+        return replace(answer, served=replace(served, retries=tuple(retries)))
+
+    @property
+    def service(self) -> Service:
+        """Where it is asked."""
+        return self._service
+
+    def read(self, answer: Any, body: Mapping[str, Any], how: Decoding) -> Completion:
+        """The text in the answer to a `request`; what is no chat completion raises `Passing`."""
+        completion = _completion(answer, body["messages"], how)
+        served = completion.served or Served()
+        name = "" if served.model == self._model else served.model
+        return replace(completion, served=replace(served, model=name))
+
+    def request(self, prompt: Prompt, how: Decoding) -> dict[str, Any]:
+        """The body that is sent. A grammar raises `CannotAdapt`."""
         if how.grammar is not None:
             raise CannotAdapt(f"{self._model} is behind an endpoint, which takes no grammar")
         return _body(self._model, _messages(prompt), how)
@@ -188,12 +206,17 @@ def _body(model: str, messages: Sequence[Mapping[str, str]], how: Decoding) -> d
     return body
 
 
-def _completion(
-    response: httpx2.Response, messages: Sequence[Mapping[str, str]], how: Decoding
-) -> Completion:
+def _json(response: httpx2.Response) -> Any:
+    """What it holds; what is no JSON raises `Passing`."""
+    try:
+        return response.json()
+    except ValueError:
+        raise Passing(f"no chat completion: {response.text[:200]!r}") from None
+
+
+def _completion(answer: Any, messages: Sequence[Mapping[str, str]], how: Decoding) -> Completion:
     """The text of a chat completion; what is none raises `Passing`."""
     try:
-        answer = response.json()
         choice = answer["choices"][0]
         text = choice["message"]["content"]
         refusal = _refusal(choice)
@@ -201,8 +224,8 @@ def _completion(
             text = ""
         if not isinstance(text, str):
             raise TypeError
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise Passing(f"no chat completion: {response.text[:200]!r}") from None
+    except (LookupError, TypeError, AttributeError):
+        raise Passing(f"no chat completion: {json.dumps(answer)[:200]!r}") from None
     used = _dictionary(answer.get("usage"))
     prompt_tokens = sum(guess(message["content"]) for message in messages)
     end = stop_at(text, how.stop)
@@ -213,7 +236,6 @@ def _completion(
         end is not None or choice.get("finish_reason") != "length",
         served=Served(
             model=answer["model"] if isinstance(answer.get("model"), str) else "",
-            seconds=response.elapsed.total_seconds(),
             cached=counted(_dictionary(used.get("prompt_tokens_details")).get("cached_tokens"), 0),
             estimated=any(not is_count(used.get(f"{one}_tokens")) for one in _COUNTED),
             refusal=refusal,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[threading.Event], T]
 """A question: it is given an event that is set when nobody waits for its answer any more."""
+Send: TypeAlias = "Callable[[httpx2.Client], httpx2.Response]"
+"""One attempt to send a request."""
 
 _RATE_LIMIT = 429
 _PASSING = frozenset({408, 409, 425, _RATE_LIMIT})
@@ -149,6 +151,18 @@ class Service:
         given_up: threading.Event,
         retries: list[str] | None = None,
     ) -> T:
+        """What `read` makes of the answer to a body of JSON; see `exchanged`."""
+        return self.exchanged(
+            lambda client: client.post(f"{self.url}/{path}", json=body), read, given_up, retries
+        )
+
+    def exchanged(
+        self,
+        send: Send,
+        read: Callable[[httpx2.Response], T],
+        given_up: threading.Event,
+        retries: list[str] | None = None,
+    ) -> T:
         """What `read` makes of the answer, asked again while that may help.
 
         `retries` gets the kind of each answer that passes. `read` raises `Passing` for what is no
@@ -159,7 +173,7 @@ class Service:
         for attempt in range(self.limits.attempts):
             self.take_turn(given_up)
             try:
-                return self._once(path, body, read)
+                return self._once(send, read)
             except Passing as passing:
                 last = self.without_key(str(passing))
                 if retries is not None:
@@ -172,11 +186,11 @@ class Service:
         """The error where no attempt brought an answer."""
         return EndpointFailed(f"{self.url}: {last}, {self.limits.attempts} times in a row")
 
-    def _once(self, path: str, body: Mapping[str, Any], read: Callable[[httpx2.Response], T]) -> T:
+    def _once(self, send: Send, read: Callable[[httpx2.Response], T]) -> T:
         import httpx2
 
         try:
-            response = self.client.post(f"{self.url}/{path}", json=body)
+            response = send(self.client)
         except httpx2.HTTPError as error:
             kind = "time-out" if isinstance(error, httpx2.TimeoutException) else "cut connection"
             raise Passing(f"{type(error).__name__} ({error})", kind=kind) from None
