@@ -45,11 +45,12 @@ STEPS = Calibration("isotonic", 400, 0.7, ((0.4, 0.35), (0.6, 0.5), (0.95, 0.9))
 
 @dataclass(frozen=True)
 class Place:
-    """Where a case is saved, its encoder, and the endpoint that it asks."""
+    """Where a case is saved, its encoder, the endpoint that it asks, its language model."""
 
     folder: Path
     encoder: str = "no-encoder"
     endpoint: str = "tiny@http://127.0.0.1:9/v1"
+    language_model: str = "no-model"
 
     def source(self, name: str) -> Source:
         if name == "tfidf":
@@ -104,6 +105,11 @@ def prompted(format: Any, **more: Any) -> Save:
     return save
 
 
+def prompted_here(place: Place) -> None:
+    ref = ModelRef("hf", place.language_model)
+    Prompted(TASK, open_models(), ref, offsets=(0.2, 0.0, -0.4)).save(place.folder)
+
+
 def in_calibration(place: Place) -> None:
     weights = np.random.default_rng(0).normal(size=(place.width("tfidf"), 3))
     head = LabelHead(TASK, place.source("tfidf"), weights, np.zeros(3))
@@ -144,7 +150,7 @@ CASES: Mapping[str, Save] = {
     "prompted, an endpoint, retrieval": record(
         "prompted", ref=REMOTE, retrieval={"k": 1}, constrained=False
     ),
-    "prompted, a local model": record("prompted", ref=LOCAL, retrieval=None, constrained=False),
+    "prompted, a local model": prompted_here,
     **{
         kind: record(kind)
         for kind in ("asked_labels", "phrases", "tagger", "discriminants", "described",

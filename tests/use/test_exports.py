@@ -26,6 +26,7 @@ from nshot.testing import check_export
 from nshot.use.export import export_of
 from nshot.use.export.standalone import PROGRAM
 from nshot.use.exporting import export
+from tiny import tiny_llama
 
 FORMS = ("standalone", "onnx")
 CLOSE = {"standalone": 1e-6, "onnx": 1e-4}
@@ -34,6 +35,11 @@ CLOSE = {"standalone": 1e-6, "onnx": 1e-4}
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tiny_encoder(tmp_path_factory.mktemp("encoder"), context=24))
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_llama(tmp_path_factory.mktemp("language_model"), context=192))
 
 
 @pytest.fixture
@@ -73,9 +79,10 @@ def cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("form", "name"), cases())
 def test_a_form_answers_alike_or_says_why_not(
-    form: str, name: str, encoder: str, endpoint: Endpoint, tmp_path: Path
+    form: str, name: str, encoder: str, language_model: str, endpoint: Endpoint, tmp_path: Path
 ) -> None:
-    CASES[name](Place(tmp_path / "saved", encoder, endpoint.name.removeprefix("openai:")))
+    address = endpoint.name.removeprefix("openai:")
+    CASES[name](Place(tmp_path / "saved", encoder, address, language_model))
     reason = export_of(form).why_not(read(tmp_path / "saved"))
     if reason is not None:
         assert f": {form} takes " in reason

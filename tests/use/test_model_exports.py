@@ -77,7 +77,8 @@ def refs(models: HFModels, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 @pytest.mark.parametrize("format", ["plain", "instruction", "chat"])
 @pytest.mark.parametrize(("form", "kind"), [("merged", "lora"), ("merged", "ia3"),
                                             ("merged", "base"), ("peft", "lora"),
-                                            ("peft", "prefix")])  # fmt: skip
+                                            ("peft", "prefix"), ("onnx", "lora"),
+                                            ("onnx", "ia3")])  # fmt: skip
 def test_a_form_answers_as_the_folder_does(
     form: str, kind: str, format: Format, models: HFModels, refs: dict[str, ModelRef],
     tmp_path: Path,
@@ -97,7 +98,9 @@ def test_texts_are_written_alike(
     for kind in ("base", "lora"):
         predictor = Prompted(ECHO, models, refs[kind], max_tokens=8)
         predictor.save(tmp_path / kind)
-        check_export(export_of("merged"), tmp_path / kind, models, tmp_path / f"{kind}-m", inputs)
+        for form in ("merged", "onnx"):
+            into = tmp_path / f"{kind}-{form}"
+            check_export(export_of(form), tmp_path / kind, models, into, inputs)
 
 
 def test_the_command_counts_answers_that_differ(
@@ -124,6 +127,7 @@ def test_what_a_form_cannot_hold_is_refused_with_what_it_takes(
 
     prefix = Prompted(FILMS, models, refs["prefix"])
     assert "PREFIX_TUNING cannot be merged" in reason("merged", prefix, "a")
+    assert "PREFIX_TUNING cannot be merged" in reason("onnx", prefix, "o")
     assert "no adapter" in reason("peft", Prompted(FILMS, models, refs["base"]), "b")
     constant = Constant(FILMS, (-1.0, -2.0, -3.0))
     assert "a predictor of kind constant: merged takes" in reason("merged", constant, "c")

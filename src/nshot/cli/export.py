@@ -65,10 +65,12 @@ def _of_run(root: Path, form: str, target: Path, models: Models) -> int:
 
 
 def _ended(exported: Exported, target: Path) -> int:
-    """Say how the answers compare; 3 where some are others."""
+    """Say how the answers compare, and how large the folder is; 3 where some are others."""
+    from nshot.core.files import folder_bytes
+
     for line in exported.differences:
         print(line)
     same = exported.checks - len(exported.differences)
     print(f"{same} of {exported.checks} answers as delivered")
-    print(f"saved in {output.short(target)}")
+    print(f"saved in {output.short(target)} ({folder_bytes(target) / 1e6:,.1f} MB)")
     return 3 if exported.differences else 0

@@ -15,7 +15,7 @@ from nshot.predictors.folder import read
 from nshot.testing.contracts import promise, refused, tied
 from nshot.use.export.base import Export
 
-SAFE = frozenset({".json", ".safetensors", ".jinja", ".onnx"})
+SAFE = frozenset({".json", ".safetensors", ".jinja", ".onnx", ".onnx_data"})
 """Endings of files that hold data and nothing that runs."""
 CLOSE = 1e-6
 """How far a score may be from the predictor's: the same sums in another order."""

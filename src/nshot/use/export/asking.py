@@ -203,12 +203,17 @@ def read_asking(folder: Path, form: str) -> Asking:
 # ------------------------------------------------------------------ written, not read
 
 
-def why_not(saved: Saved, form: str) -> str | None:
-    """Why a folder is no language model that is asked with one prompt; None where it is."""
+TAKES = "takes a language model that is asked with a prompt, as lora delivers"
+
+
+def why_not(saved: Saved, takes: str) -> str | None:
+    """Why a folder is no language model that is asked with one prompt; None where it is.
+
+    `takes` says what the form takes: the end of every reason.
+    """
     from nshot.predictors.calibrated import unwrapped
 
     saved, _ = unwrapped(saved)
-    takes = f"{form} takes a language model that is asked with a prompt, as lora delivers"
     if saved.kind != "prompted":
         return f"a predictor of kind {saved.kind}: {takes}"
     if saved.settings.get("retrieval"):
@@ -220,6 +225,19 @@ def why_not(saved: Saved, form: str) -> str | None:
     if saved.settings.get("constrained"):
         return f"answers that keep to a format: {takes}"
     return None
+
+
+def why_not_merged(saved: Saved, takes: str) -> str | None:
+    """Why it is no such model whose adapters are sums and products of its weights."""
+    from nshot.models.hf.merged import unmergeable
+
+    if reason := why_not(saved, takes):
+        return reason
+    ref = model_of(saved)
+    if ref.quant:
+        return f"an adapter of a base in four bits, into which the sum does not fit: {takes}"
+    fault = unmergeable(ref)
+    return f"{fault.found}, unlike {fault.expected}: {takes}" if fault else None
 
 
 def write_asking(saved: Saved, models: Models, into: Path, with_base: bool) -> ModelRef:

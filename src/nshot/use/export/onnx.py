@@ -1,7 +1,7 @@
 """A sentence encoder, its pooling and the head on it as one ONNX graph, answered by onnxruntime.
 
 The tokenizer lies beside it. The graph reads ``input_ids`` and ``attention_mask`` (rows, tokens)
-and gives ``scores`` (rows, labels): log-probabilities.
+and gives ``scores`` (rows, labels): log-probabilities. Language models: `onnx_lm`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json
 from nshot.core.types import Input, Prediction
+from nshot.use.export import onnx_lm
+from nshot.use.export.asking import why_not_merged
 from nshot.use.export.ngrams import Calibration
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 GRAPH, TOKENIZER, HEAD = "model.onnx", "tokenizer.json", "head.json"
 _NEEDS = {"onnx": "write", "onnxscript": "write", "onnxruntime": "answer", "tokenizers": "answer"}
+_TAKES = (
+    "takes heads of labels, and prototypes, on a sentence encoder, "
+    "and language models that are asked with a prompt"
+)
 _BATCH = 32
 """Texts of one length that are answered at once."""
 
@@ -66,16 +72,19 @@ class Head:
 
 
 class Onnx:
-    """The form ``onnx``: what stands on a sentence encoder."""
+    """The form ``onnx``: what stands on a sentence encoder, and language models that are asked."""
 
     form = "onnx"
+    programs = frozenset({onnx_lm.PROGRAM})
 
     def why_not(self, saved: Saved) -> str | None:
-        """One pass through an encoder and one linear map: no neighbours, no language model."""
+        """One pass through an encoder and one linear map, or one prompt: no neighbours."""
         from nshot.predictors.calibrated import unwrapped
 
         saved, _ = unwrapped(saved)
-        takes = f"{self.form} takes heads of labels, and prototypes, on a sentence encoder"
+        takes = f"{self.form} {_TAKES}"
+        if saved.kind == "prompted":
+            return why_not_merged(saved, takes)
         if saved.kind == "number_head":
             return f"numbers, whose last digits another runtime rounds otherwise: {takes}"
         if saved.kind not in _KINDS:
@@ -90,8 +99,12 @@ class Onnx:
         from nshot.predictors.calibrated import unwrapped
         from nshot.use.export.onnx_graph import write_graph
 
+        inner, calibrations = unwrapped(saved)
         require("write")
-        saved, calibrations = unwrapped(saved)
+        if inner.kind == "prompted":
+            onnx_lm.write(saved, models, into)
+            return
+        saved = inner
         prompt, limit = write_graph(saved, models, into / GRAPH, into / TOKENIZER)
         thresholds = saved.arrays.get("thresholds", ())
         body = {
@@ -112,6 +125,8 @@ class Onnx:
     def answer(self, folder: Path, inputs: Sequence[Input]) -> list[Prediction]:
         """By onnxruntime on this machine's processor; texts of one length at once, unpadded."""
         require("answer")
+        if onnx_lm.is_language_model(folder):
+            return onnx_lm.answer(folder, inputs)
         import onnxruntime
         import tokenizers
 

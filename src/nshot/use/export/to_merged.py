@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nshot.core.types import Input, Prediction
-from nshot.use.export.asking import Runtime, model_of, read_asking, why_not, write_asking
+from nshot.use.export.asking import TAKES, Runtime, read_asking, why_not_merged, write_asking
 
 if TYPE_CHECKING:
     from nshot.models.base import Models
@@ -21,15 +21,7 @@ class Merged:
 
     def why_not(self, saved: Saved) -> str | None:
         """Only LoRA, IA3 and changed weights are sums and products of weights."""
-        from nshot.models.hf.merged import unmergeable
-
-        if reason := why_not(saved, self.form):
-            return reason
-        ref = model_of(saved)
-        if ref.quant:
-            return "an adapter of a base in four bits: the sum does not fit into four bits"
-        fault = unmergeable(ref)
-        return f"{fault.found}: {self.form} takes {fault.expected}" if fault else None
+        return why_not_merged(saved, f"{self.form} {TAKES}")
 
     def write(self, saved: Saved, models: Models, into: Path) -> None:
         """The whole model in float32."""

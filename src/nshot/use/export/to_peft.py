@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nshot.core.types import Input, ModelRef, Prediction
-from nshot.use.export.asking import Runtime, model_of, read_asking, why_not, write_asking
+from nshot.use.export.asking import TAKES, Runtime, model_of, read_asking, why_not, write_asking
 
 if TYPE_CHECKING:
     from nshot.models.base import Models
@@ -25,7 +25,7 @@ class PeftAdapter:
 
     def why_not(self, saved: Saved) -> str | None:
         """Only a folder with one adapter of PEFT's has one to give."""
-        if reason := why_not(saved, self.form):
+        if reason := why_not(saved, f"{self.form} {TAKES}"):
             return reason
         ref = model_of(saved)
         kinds = [delta.kind for delta in ref.deltas]
