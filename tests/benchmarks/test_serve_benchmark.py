@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -61,15 +64,30 @@ def test_the_table_says_what_was_missed() -> None:
     def met(a_second: int, seconds: float, crossed: int = 0) -> Load:
         return Load(1.0, [seconds] * a_second, 0, crossed)
 
-    rows = [("/v1/classify", 1, met(40, 0.02)), ("/v1/classify", 64, met(200, 0.3)),
-            ("/v1/chat/completions", 1, met(2, 0.5)),
-            ("/v1/chat/completions", 64, met(5, 9.0, crossed=1))]  # fmt: skip
+    loads = (met(40, 0.02), met(200, 0.3), met(2, 0.5), met(5, 9.0, crossed=1),
+             met(3, 0.2), met(10, 5.0, crossed=2))  # fmt: skip
+    rows = dict(zip(serve.pieces(64), loads, strict=True))
     text = serve.table(rows, 60)
     assert "| `/v1/classify` | 64 | 200 | 200.0 | 300 | 300 | 0 | 0 |" in text
     assert "- failed or crossed: 1 (missed: goal: none)" in text
     assert "2.5x one client (missed: goal: 3x)" in text
     assert "200 a second (goal: 150)" in text
     assert "within 300 ms (missed: goal: 250 ms)" in text
+    assert "| llama.cpp's server, `/v1/completions` | 64 | 10 |" in text
+    assert "texts with 64 clients: 0.50x llama.cpp's" in text
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+    piece = serve.pieces(64)[1]
+    assert (piece.name, piece.clients, piece.share) == ("labels-64", 64, 1.0)
+    met = Load(60.0, [0.1, 0.2], 0, 1)
+    (tmp_path / "labels-64.60s.json").write_text(json.dumps(asdict(met)))
+    assert serve.measured(tmp_path, piece, 60.0) == met
+
+
+def test_right_answers_are_computed_once(tmp_path: Path) -> None:
+    assert serve.expected(tmp_path, "labels", lambda: ["카드", "parcel"]) == ["카드", "parcel"]
+    assert serve.expected(tmp_path, "labels", lambda: ["another"]) == ["카드", "parcel"]
 
 
 def test_the_page_has_its_table() -> None:
