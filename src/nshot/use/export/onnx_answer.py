@@ -186,7 +186,8 @@ def calibrated(scores: Any, temperature: float, knots: Sequence[Sequence[float]]
         return logprobs
     others = log_softmax(np.delete(logprobs, best))
     second = float(np.exp(others.max()))
-    step = float(np.interp(np.exp(logprobs[best]), *zip(*knots, strict=True)))
+    points, heights = zip(*knots, strict=True)
+    step = float(np.interp(np.exp(logprobs[best]), points, heights))
     sure = max(step, second / (1 + second) * (1 + 1e-9))
     return np.insert(others + np.log1p(-sure), best, np.log(sure))
 

@@ -266,7 +266,7 @@ def _outputs(shape: Shape) -> list[Any]:
 def _cache(shape: Shape, name: str, tokens: str) -> list[Any]:
     from onnx import TensorProto, helper
 
-    sizes = ["rows", shape.heads, tokens, shape.width]
+    sizes: list[str | int | None] = ["rows", shape.heads, tokens, shape.width]
     return [
         helper.make_tensor_value_info(f"{name}.{i}.{part}", TensorProto.FLOAT, sizes)
         for i in range(shape.layers)
