@@ -5,7 +5,8 @@
 Each form is opened in a process of its own and measured through its own runtime: bytes on disk,
 peak memory, perplexity, the score of few-shot prompts on SST-2 with its paired difference to
 float32, how long 32 tokens take to read and 8 to write, one text at a time and 32 side by side.
-What OUT holds already is not measured again.
+Every part is kept in OUT as soon as it is there, answers some rows at a time: what was ended in the
+middle goes on where it was, and more rows are added to those that are there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from nshot.core import machine
-from nshot.core.files import folder_bytes
+from nshot.core.files import folder_bytes, write_atomic
 from nshot.core.serial import read_json
 from nshot.core.types import Example, Input, Label, Task
 from nshot.models import open_models
@@ -40,6 +41,8 @@ TORCH = "float32, torch"
 FORMS = (TORCH, *BITS)
 WINDOWS, WINDOW = 4, 256
 READ, WRITTEN = 32, 8
+TOGETHER = 10
+"""Rows whose answers are kept at once."""
 TASK = Task(
     "films", "classify", (Label("positive"), Label("negative")),
     field_names=(("text", "Review"),), answer_name="Sentiment",
@@ -97,47 +100,85 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
     return seconds
 
 
+class Parts:
+    """What was measured of a form, part by part: each is kept as soon as it is there."""
+
+    def __init__(self, form: str, out: Path) -> None:
+        self._form, self._out = form, out
+        self._path = out / "parts" / f"{short(form)}.json"
+        self._known: dict[str, Any] = read_json(self._path) if self._path.exists() else {}
+
+    def of(self, part: str, make: Callable[[], Any]) -> Any:
+        """A part; `make` is called where it was not measured before."""
+        if part not in self._known:
+            self._keep({part: make()})
+        return self._known[part]
+
+    def answers(self, asked: Sequence[Example], right: Callable[[Sequence[Example]], Any]) -> Any:
+        """1 for each row that is answered rightly, else 0, some rows at a time; and the peak."""
+        missing = [one for one in asked if one.id not in self._known.get("points", {})]
+        for start in range(0, len(missing), TOGETHER):
+            some = missing[start : start + TOGETHER]
+            points = {one.id: point for one, point in zip(some, right(some), strict=True)}
+            peak = max(peak_bytes(), self._known.get("peak", 0))
+            self._keep({"points": {**self._known.get("points", {}), **points}, "peak": peak})
+            print(f"{self._form}: {start + len(some)} of {len(missing)} rows", flush=True)
+        return [self._known["points"][one.id] for one in asked], self._known["peak"]
+
+    def _keep(self, more: dict[str, Any]) -> None:
+        self._known |= more
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path, json.dumps(self._known))
+
+
 def measure(form: str, out: Path, rows: int) -> dict[str, Any]:
-    """One form, opened here."""
+    """One form, opened here; what is kept of it already is not measured again."""
     name = None if form == TORCH else str(out / form / FILE)
     models, ref = open_models(), resolve(name, "lm")
-    lm = models.open(ref)
-    shots = films("train", 4)
+    lm, parts = models.open(ref), Parts(form, out)
     asked = films("test", rows)
-    predictor = Prompted(TASK, models, ref, "plain", tuple(shots))
-    predictor = predictor.calibrate("content_free", [asked[0].input])
-    start = time.perf_counter()
-    answers = predictor.predict([one.input for one in asked])
-    seconds = time.perf_counter() - start
-    peak = peak_bytes()
+    predictor = Prompted(TASK, models, ref, "plain", tuple(films("train", 4)))
+    calibrated: list[Prompted] = []
+
+    def right(some: Sequence[Example]) -> list[float]:
+        if not calibrated:
+            calibrated.append(predictor.calibrate("content_free", [asked[0].input]))
+        answers = calibrated[0].predict([one.input for one in some])
+        return [float(a.answer == e.label) for a, e in zip(answers, some, strict=True)]
+
+    points, peak = parts.answers(asked, right)
     some = [tokens[:READ] for tokens in texts()]
     many = [tuple((np.array(some[k % 4]) + k).tolist()) for k in range(32)]
-    prompts = [one.input.text for one in asked[:32]]
-    how = Decoding(WRITTEN)
-    lengths: list[int] = []
+    prompts, how = [one.input.text for one in films("test", 32)], Decoding(WRITTEN)
 
-    def write_texts(some: Sequence[str]) -> None:
-        lengths[:] = [sum(one.tokens_out for one in lm.generate(list(some), how))]
+    def read_texts(some: Sequence[Tokens], times: int) -> tuple[int, list[float]]:
+        return READ * len(some), timed(lambda: lm.next_logits(list(some)), times)
 
-    times = {
-        "read_1": timed(lambda: lm.next_logits(some[:1]), 20),
-        "read_32": timed(lambda: lm.next_logits(many), 2),
-        "write_1": timed(lambda: write_texts(prompts[:1]), 10),
+    def write_texts(some: Sequence[str], times: int) -> tuple[int, list[float]]:
+        lengths: list[int] = []
+
+        def work() -> None:
+            lengths[:] = [sum(one.tokens_out for one in lm.generate(list(some), how))]
+
+        seconds = timed(work, times)
+        return lengths[0], seconds
+
+    speeds = {
+        "read_1": parts.of("read_1", lambda: read_texts(some[:1], 20)),
+        "read_32": parts.of("read_32", lambda: read_texts(many, 2)),
+        "write_1": parts.of("write_1", lambda: write_texts(prompts[:1], 10)),
+        "write_32": parts.of("write_32", lambda: write_texts(prompts, 2)),
     }
-    one_text = lengths[0]
-    times["write_32"] = timed(lambda: write_texts(prompts), 2)
     return {
         "form": form,
         "bytes": folder_bytes(locate(ref)) if form == TORCH else Path(str(name)).stat().st_size,
         "peak": peak,
-        "points": [float(a.answer == e.label) for a, e in zip(answers, asked, strict=True)],
-        "seconds": seconds,
-        "perplexity": perplexity(lm),
-        "tokens": {"read_1": READ, "read_32": 32 * READ, "write_1": one_text,
-                   "write_32": lengths[0]},
-        "times": times,
+        "points": points,
+        "perplexity": parts.of("perplexity", lambda: perplexity(lm)),
+        "tokens": {what: tokens for what, (tokens, _) in speeds.items()},
+        "times": {what: seconds for what, (_, seconds) in speeds.items()},
         "threads": machine.threads(),
-    }  # fmt: skip
+    }
 
 
 def write_files(out: Path) -> None:
@@ -153,14 +194,24 @@ def write_files(out: Path) -> None:
 
 
 def run(form: str, out: Path, rows: int) -> None:
-    """Measure a form in a process of its own, unless that was done."""
-    if not result(out, form).exists():
+    """Measure a form in a process of its own, unless that was done with as many rows."""
+    if not is_measured(out, form, rows):
         command = [sys.executable, __file__, str(out), "--rows", str(rows), "--measure", form]
         subprocess.run(command, check=True)
 
 
+def short(form: str) -> str:
+    return form.split(",")[0]
+
+
 def result(out: Path, form: str) -> Path:
-    return out / f"{form.split(',')[0]}.json"
+    return out / f"{short(form)}.json"
+
+
+def is_measured(out: Path, form: str, rows: int) -> bool:
+    """Whether a form was measured whole, on as many rows."""
+    path = result(out, form)
+    return path.exists() and len(read_json(path)["points"]) == len(films("test", rows))
 
 
 def share(points: Sequence[float]) -> str:
@@ -186,27 +237,27 @@ def speed(one: dict[str, Any], what: str) -> str:
     return f"{rate:,.0f} a second; {middle:,.0f} ms, p95 {late:,.0f}"
 
 
-def table(out: Path) -> str:
-    """A line for each form."""
-    results = [read_json(result(out, form)) for form in FORMS if result(out, form).exists()]
-    before = results[0]["points"]
+def table(out: Path, rows: int) -> str:
+    """A line for each form that was measured on so many rows."""
+    results = [read_json(result(out, form)) for form in FORMS if is_measured(out, form, rows)]
+    before = next((one["points"] for one in results if one["form"] == TORCH), None)
     head = ("form", "on disk", "peak memory", "perplexity", "SST-2", "less float32",
             "reads 32 tokens", "reads 32 texts of 32", "writes 8 tokens",
             "writes 32 texts of 8")  # fmt: skip
-    rows = [line(*head), line("---", *["--:"] * 9)]
-    rows += [
+    lines = [line(*head), line("---", *["--:"] * 9)]
+    lines += [
         line(
             one["form"],
             f"{one['bytes'] / 1e6:,.0f} MB",
             f"{one['peak'] / 1e6:,.0f} MB",
             f"{one['perplexity']:.2f}",
             share(one["points"]),
-            "" if one["form"] == TORCH else paired(one["points"], before),
+            "" if one["form"] == TORCH or before is None else paired(one["points"], before),
             *(speed(one, what) for what in ("read_1", "read_32", "write_1", "write_32")),
         )
         for one in results
     ]
-    threads, n = results[0]["threads"], len(before)
+    threads, n = results[0]["threads"], len(results[0]["points"])
     note = (
         f"{n} test rows of SST-2, prompts with four examples, calibrated on empty inputs;"
         " perplexity on"
@@ -214,7 +265,7 @@ def table(out: Path) -> str:
         f" {machine.device()}, beside other work on the machine. Speeds are tokens a second, and"
         " of a call the median and the 95th percentile."
     )
-    return "\n".join([*rows, "", note])
+    return "\n".join([*lines, "", note])
 
 
 def main() -> None:
@@ -232,7 +283,7 @@ def main() -> None:
     write_files(arguments.out)
     for form in FORMS if arguments.only is None else (arguments.only,):
         run(form, arguments.out, arguments.rows)
-    text = table(arguments.out)
+    text = table(arguments.out, arguments.rows)
     print(text)
     if arguments.write:
         write("quantised.py", text, PAGE)
