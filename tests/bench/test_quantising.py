@@ -122,6 +122,27 @@ def test_mixed_bits_fill_a_size_and_the_board_says_how(
     assert any(note.startswith("more than Q4_0") for note in out.shrinking.notes)
 
 
+def test_a_head_in_eight_bits_stands_beside_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stay_here(monkeypatch)
+    nshot.compare(
+        jsonl(tmp_path / "train.jsonl", tickets(4)),
+        test=jsonl(tmp_path / "test.jsonl", tickets(ROWS, "t")),
+        methods=("majority", "tfidf_lr"),
+        settings={"tfidf_lr": {"C": 1.0}},
+        out=tmp_path / "run",
+    )
+    out = nshot.quantise(tmp_path / "run", "int8", row="tfidf_lr", give_up=10)
+    one = out.shrinking
+    assert one.after.row == "quantise:int8:from_folder:tfidf_lr"
+    assert not one.refused
+    assert one.bytes_after is not None
+    assert one.bytes_after < one.bytes_before, "the head alone is counted"
+    assert out.delivered is not None
+    assert nshot.load(out.delivered).predict(["refund money card please"])[0].answer
+
+
 def test_the_command_refuses_what_lost_too_much(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

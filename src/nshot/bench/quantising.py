@@ -58,7 +58,7 @@ class Quantisation:
         str,
         Flag(
             "how weights are kept: 16 bits, or blocks of 8, 5, 4; mixed: each matrix in what the"
-            " folds ask for, no more than --megabytes in all",
+            " folds ask for, no more than --megabytes in all; int8: of a head, its numbers alone",
             "BITS",
         ),
     ] = "Q8_0"
@@ -68,7 +68,7 @@ class Quantisation:
     row: Annotated[
         str | None,
         Flag(
-            "the row of the run's board whose language model becomes smaller (default: its pick)",
+            "the row of the run's board whose model becomes smaller (default: its pick)",
             "ROW",
         ),
     ] = None
@@ -154,16 +154,16 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
     parent = parent_request(folder, "nshot quantise runs/TASK --bits Q8_0")
     board, setting = Board.read(folder), Setting.read(folder)
     faults = _faults(request)
-    if (missing := missing_runtime()) is not None:
+    if request.bits != "int8" and (missing := missing_runtime()) is not None:
         faults.append(missing)
     row = measured_row(board, request.row, "--row", faults)
     if row is None or faults:
         raise InputError(faults)
-    if row.method in TABLE and not _asks(row):
-        expected = "a row that asks one, such as lora or few_shot"
-        raise InputError(
-            Fault(f"{row.name} answers without a language model", expected, "--row ROW")
-        )
+    has_model = row.method not in TABLE or _has_model(row)
+    if request.bits != "int8" and not has_model:
+        problem = f"{row.name} answers without a language model or an encoder"
+        expected = "a row that has one, such as lora, few_shot or linear_probe"
+        raise InputError(Fault(problem, expected, "--row ROW, or --bits int8 for a head"))
     before = as_measured(folder, setting, row)
     after = TABLE.build(
         {
@@ -179,14 +179,14 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
     out = request.out or str(folder / f"quantise-{after.form}")
     prepared = prepare(_comparison(request.give_up, out, parent, models, (before, after)))
     require_same_rows(setting, prepared, folder)
-    size = _bytes_before(folder, setting, row)
+    size = _bytes_before(folder, setting, row, request.bits)
     return Shrinkable(prepared, before.called, after.called, after.form, size)
 
 
-def _asks(row: Row) -> bool:
-    """Whether its method, or one in it, stands on a language model."""
+def _has_model(row: Row) -> bool:
+    """Whether its method, or one in it, stands on a language model or an encoder."""
     method = TABLE.build({"method": row.method, **row.settings})
-    return any(part.needs for part in parts(method))
+    return any(part.needs or part.needs_encoder for part in parts(method))
 
 
 def _faults(request: Quantisation) -> list[Fault]:
@@ -205,11 +205,20 @@ def _faults(request: Quantisation) -> list[Fault]:
     return []
 
 
-def _bytes_before(folder: Path, setting: Setting, row: Row) -> int:
-    """Of the base in float32 and of what was learned beside it."""
-    base = next((ref for ref in setting.bases if row.base in (None, ref.name)), setting.bases[0])
+def _bytes_before(folder: Path, setting: Setting, row: Row, bits: str) -> int:
+    """Of the model that becomes smaller, in float32, and of what was learned beside it.
+
+    Of a head that is rounded alone the encoder stays: it is counted neither before nor after.
+    """
     saved = folder / row.saved if row.saved else None
-    return model_bytes(base) + (folder_bytes(saved) if saved and saved.is_dir() else 0)
+    learned = folder_bytes(saved) if saved and saved.is_dir() else 0
+    if bits == "int8":
+        return learned
+    name, refs = (
+        (row.encoder, setting.encoders) if row.encoder and not row.base
+        else (row.base, setting.bases)
+    )  # fmt: skip
+    return learned + next((model_bytes(ref) for ref in refs if name in (None, ref.name)), 0)
 
 
 def _comparison(

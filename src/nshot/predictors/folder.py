@@ -25,6 +25,9 @@ FORMAT = 1
 """Raised when a folder written today could not be read by yesterday's code."""
 ARRAYS = "arrays.safetensors"
 
+SCALES = ".scales"
+"""Behind the name of an array of whole numbers: what each vector of it is to be multiplied by."""
+
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
@@ -118,7 +121,10 @@ def require_intact(folder: Path) -> None:
 
 
 def array(saved: Saved, name: str) -> NDArray[Any]:
-    """One array of a saved predictor; `InputError` when its file or the array is missing."""
+    """One array of a saved predictor; whole numbers with scales are multiplied out, in float64.
+
+    Raises `InputError` when its file or the array is missing.
+    """
     if name not in saved.arrays:
         raise InputError(
             Fault(
@@ -128,7 +134,14 @@ def array(saved: Saved, name: str) -> NDArray[Any]:
                 where=str(saved.folder),
             )
         )
-    return saved.arrays[name]
+    scales = saved.arrays.get(f"{name}{SCALES}")
+    values = saved.arrays[name]
+    return values if scales is None else values.astype(np.float64) * scales
+
+
+def in_eight_bits(saved: Saved, name: str) -> bool:
+    """Whether an array is kept as whole numbers with scales."""
+    return f"{name}{SCALES}" in saved.arrays
 
 
 def ref_to_json(ref: ModelRef, folder: Path) -> dict[str, Any]:

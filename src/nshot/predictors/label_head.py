@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models
+from nshot.predictors.eight_bits import as_kept, on_grid
 from nshot.predictors.features import HiddenStates, Source, source_from
-from nshot.predictors.folder import Saved, array, write
+from nshot.predictors.folder import Saved, array, in_eight_bits, write
 from nshot.predictors.scores import classified, log_softmax
 from nshot.prompts.render import Format
 
@@ -22,13 +23,15 @@ class LabelHead:
     """log softmax(features @ weights + bias).
 
     `weights` (width, labels) and `bias` (labels,), float64. A head that was fitted on standardised
-    features has the standardisation in them (`standardised`).
+    features has the standardisation in them (`standardised`). With `eight_bits` the weights of a
+    label are whole numbers and a scale (`nshot.predictors.eight_bits`), kept so in the folder.
     """
 
     task: Task
     source: Source
     weights: Floats
     bias: Floats
+    eight_bits: bool = False
 
     def __post_init__(self) -> None:
         """Weights row after row, as the saved file holds them: the layout decides the rounding."""
@@ -57,17 +60,23 @@ class LabelHead:
         logits = products(matrix, self.weights) + self.bias
         return classified(self.task, log_softmax(logits), features.tokens_in)
 
+    def in_eight_bits(self) -> LabelHead:
+        """The same with its weights rounded; the bias stays."""
+        return replace(self, weights=on_grid(self.weights, 0), eight_bits=True)
+
     def save(self, folder: Path) -> None:
         """Weights and the source's arrays as safetensors, the rest as JSON."""
         settings = {"source": self.source.settings(folder)}
-        arrays = {**self.source.arrays(), "weights": self.weights, "bias": self.bias}
+        weights = as_kept("weights", self.weights, 0, self.eight_bits)
+        arrays = {**self.source.arrays(), **weights, "bias": self.bias}
         write(folder, "label_head", self.task, settings, arrays)
 
     @classmethod
     def restore(cls, saved: Saved, models: Models) -> LabelHead:
         """The predictor that `save` wrote."""
         source = source_from(saved, models)
-        return cls(saved.task, source, array(saved, "weights"), array(saved, "bias"))
+        weights, bias = array(saved, "weights"), array(saved, "bias")
+        return cls(saved.task, source, weights, bias, in_eight_bits(saved, "weights"))
 
 
 def products(matrix: Any, weights: Floats) -> Floats:

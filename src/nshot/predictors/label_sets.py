@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from nshot.core.types import Input, ModelRef, Prediction, Task
 from nshot.models.base import Floats, Models
 from nshot.predictors import load
 from nshot.predictors.base import Predictor
+from nshot.predictors.eight_bits import as_kept, on_grid
 from nshot.predictors.features import Source, source_from
-from nshot.predictors.folder import Saved, array, write
+from nshot.predictors.folder import Saved, array, in_eight_bits, write
 from nshot.predictors.label_head import head_of, products
 from nshot.predictors.nearest import cosines, neighbours
 from nshot.predictors.scores import charged
@@ -81,7 +82,8 @@ class FixedLabels:
 class LabelSetHead:
     """P(label) = sigmoid(features @ weights + bias), each label for itself.
 
-    `weights` (width, labels), `bias` and `thresholds` (labels,), float64.
+    `weights` (width, labels), `bias` and `thresholds` (labels,), float64. `eight_bits` as of
+    `nshot.predictors.label_head.LabelHead`.
     """
 
     task: Task
@@ -89,6 +91,7 @@ class LabelSetHead:
     weights: Floats
     bias: Floats
     thresholds: Floats
+    eight_bits: bool = False
 
     def __post_init__(self) -> None:
         """Weights row after row, as the saved file holds them: the layout decides the rounding."""
@@ -103,11 +106,15 @@ class LabelSetHead:
         thresholds = self.thresholds.tolist()
         return applying(self.task, sigmoid(logits), thresholds, features.tokens_in)
 
+    def in_eight_bits(self) -> LabelSetHead:
+        """The same with its weights rounded; bias and thresholds stay."""
+        return replace(self, weights=on_grid(self.weights, 0), eight_bits=True)
+
     def save(self, folder: Path) -> None:
         """Arrays as safetensors, the rest as JSON."""
         arrays = {
             **self.source.arrays(),
-            "weights": self.weights,
+            **as_kept("weights", self.weights, 0, self.eight_bits),
             "bias": self.bias,
             "thresholds": self.thresholds,
         }
@@ -120,7 +127,8 @@ class LabelSetHead:
         weights, bias, thresholds = (
             array(saved, name) for name in ("weights", "bias", "thresholds")
         )
-        return cls(saved.task, source_from(saved, models), weights, bias, thresholds)
+        source, eight_bits = source_from(saved, models), in_eight_bits(saved, "weights")
+        return cls(saved.task, source, weights, bias, thresholds, eight_bits)
 
 
 def trained_label_sets(task: Task, models: Models, ref: ModelRef, format: Format) -> LabelSetHead:

@@ -14,8 +14,9 @@ from nshot.core.errors import Fault, InputError
 from nshot.core.serial import from_data, to_data
 from nshot.core.types import Example, Input, Label, Prediction, Task
 from nshot.models.base import Floats, Models
+from nshot.predictors.eight_bits import as_kept, on_grid
 from nshot.predictors.features import Source, TfIdf, source_from
-from nshot.predictors.folder import Saved, array, write
+from nshot.predictors.folder import Saved, array, in_eight_bits, write
 from nshot.predictors.scores import classified, log_softmax
 
 TEMPERATURE = 0.05
@@ -59,13 +60,15 @@ class Nearest:
 
     `prototypes` (labels, width). Prototypical Networks' rule with cosine for distance
     (Snell et al. 2017, eq. 1-2). `scale` multiplies the cosines: learned with the prototypes
-    where these were trained, and part of no answer.
+    where these were trained, and part of no answer. With `eight_bits` a prototype is whole numbers
+    and a scale (`nshot.predictors.eight_bits`), and kept so in the folder.
     """
 
     task: Task
     source: Source
     prototypes: Floats
     scale: float = 1 / TEMPERATURE
+    eight_bits: bool = False
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """Scores are log softmax(scale * cosine)."""
@@ -82,12 +85,18 @@ class Nearest:
         vectors = self.source.read([example.input for example in examples]).matrix
         targets = np.array([names.index(example.label) for example in examples])
         prototypes = class_means(vectors, targets, len(fresh))
+        prototypes = on_grid(prototypes, 1) if self.eight_bits else prototypes
         return replace(self, task=task, prototypes=np.concatenate([self.prototypes, prototypes]))
+
+    def in_eight_bits(self) -> Nearest:
+        """The same with its prototypes rounded."""
+        return replace(self, prototypes=on_grid(self.prototypes, 1), eight_bits=True)
 
     def save(self, folder: Path) -> None:
         """Prototypes as safetensors, the rest as JSON."""
         settings = {"source": self.source.settings(folder), "scale": self.scale}
-        arrays = {**self.source.arrays(), "prototypes": self.prototypes}
+        prototypes = as_kept("prototypes", self.prototypes, 1, self.eight_bits)
+        arrays = {**self.source.arrays(), **prototypes}
         write(folder, "nearest", self.task, settings, arrays)
 
     @classmethod
@@ -95,21 +104,23 @@ class Nearest:
         """The predictor that `save` wrote."""
         source, prototypes = source_from(saved, models), array(saved, "prototypes")
         scale = saved.settings.get("scale", 1 / TEMPERATURE)  # folders of before have none
-        return cls(saved.task, source, prototypes, scale)
+        return cls(saved.task, source, prototypes, scale, in_eight_bits(saved, "prototypes"))
 
 
 @dataclass(frozen=True)
 class Vote:
     """The label that most of the `k` nearest labelled examples have; the likest parts equals.
 
-    `vectors` (examples, width) and `targets` (examples,), indices of labels.
+    `vectors` (examples, width) and `targets` (examples,), indices of labels. `eight_bits` as of
+    `Nearest`.
     """
 
     task: Task
     source: Source
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating]
     targets: NDArray[np.int64]
     k: int
+    eight_bits: bool = False
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """Scores are the logarithm of each label's share of the votes."""
@@ -124,6 +135,7 @@ class Vote:
         """Also knows the examples' labels; the vectors it had are the same bytes."""
         task, _ = extended(self.task, examples)
         vectors = self.source.read([example.input for example in examples]).matrix
+        vectors = on_grid(vectors, 1) if self.eight_bits else vectors
         targets = np.array([task.label_names.index(e.label) for e in examples], dtype=np.int64)
         return replace(
             self,
@@ -144,10 +156,15 @@ class Vote:
             best[rows, labels] = np.maximum(best[rows, labels], (1 + likeness[rows, place]) / 4.1)
         return np.asarray(votes + best)
 
+    def in_eight_bits(self) -> Vote:
+        """The same with its vectors rounded."""
+        return replace(self, vectors=on_grid(self.vectors, 1), eight_bits=True)
+
     def save(self, folder: Path) -> None:
         """Vectors and targets as safetensors, the rest as JSON."""
         settings = {"source": self.source.settings(folder), "k": self.k}
-        arrays = {**self.source.arrays(), "vectors": self.vectors, "targets": self.targets}
+        vectors = as_kept("vectors", self.vectors, 1, self.eight_bits)
+        arrays = {**self.source.arrays(), **vectors, "targets": self.targets}
         write(folder, "vote", self.task, settings, arrays)
 
     @classmethod
@@ -155,7 +172,8 @@ class Vote:
         """The predictor that `save` wrote."""
         source = source_from(saved, models)
         vectors, targets = array(saved, "vectors"), array(saved, "targets")
-        return cls(saved.task, source, vectors, targets, saved.settings["k"])
+        eight_bits = in_eight_bits(saved, "vectors")
+        return cls(saved.task, source, vectors, targets, saved.settings["k"], eight_bits)
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,18 @@ from nshot.core.files import content_hash, folder_bytes
 from nshot.core.types import LABELLED, WRITTEN, Cost, Delta, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.compress import mixed
 from nshot.methods.compress.of_inner import OfInner
+from nshot.methods.compress.small_head import small_head
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.table import Nested
-from nshot.models.base import Ability
 from nshot.models.llamacpp.llama_api import EXTRA, missing_runtime
 from nshot.models.llamacpp.write_gguf import ALIKE, BITS, Bits, Kinds, require_llama, write_gguf
 from nshot.predictors.base import Predictor
 from nshot.predictors.calibrated import Calibrated
+from nshot.predictors.eight_bits import InEightBits
 from nshot.predictors.prompted import Prompted
 
-Form: TypeAlias = Bits | Literal["mixed"]
-FORMS: tuple[Form, ...] = (*BITS, "mixed")
+Form: TypeAlias = Bits | Literal["mixed", "int8"]
+FORMS: tuple[Form, ...] = (*BITS, "mixed", "int8")
 _WRITING = 30.0
 """Seconds to write a file, about: the quantiser is numpy's."""
 _READINGS = 12
@@ -42,18 +43,24 @@ class Quantise(Method):
     one GGUF file (`nshot.models.llamacpp.write_gguf`), in blocks of 32 weights with one scale. The
     file answers through llama.cpp. What is measured is the saved file, loaded in a new process.
 
+    Of a head the encoder becomes the file, and the head whole numbers of 8 bits
+    (`nshot.methods.compress.small_head`).
+
     Args:
-        of: the method whose language model becomes smaller; one that asks it with a prompt.
+        of: the method whose model becomes smaller: one that asks a language model with a prompt, or
+            a head on a sentence encoder; with ``int8`` any head.
         bits: ``Q8_0``, ``Q5_0``, ``Q4_0``, or ``F16``: the runtime alone, with nothing rounded to
             fewer bits; ``mixed``: each matrix in the one of 8, 5, 4 bits that the loss of labelled
-            rows asks for (`nshot.methods.compress.mixed`).
+            rows asks for (`nshot.methods.compress.mixed`); ``int8``: of a head, its weights or
+            vectors alone.
         megabytes: the most that the file may have where bits are mixed; a megabyte is 10^6 bytes.
     """
 
     name: ClassVar = "quantise"
     rung: ClassVar[Rung] = "compress"
-    kinds: ClassVar[frozenset[Kind]] = LABELLED | WRITTEN
-    needs: ClassVar[frozenset[Ability]] = frozenset({"score"})
+    kinds: ClassVar[frozenset[Kind]] = LABELLED | WRITTEN | {"multilabel"}
+    needs: ClassVar[Any] = OfInner("of", "needs", frozenset({"score"}))
+    needs_encoder: ClassVar[Any] = OfInner("of", "needs_encoder", False)
     trains: ClassVar[Any] = OfInner("of", "trains", "adapter")
     learns: ClassVar[Any] = OfInner("of", "learns", True)
     learns_labels: ClassVar[Any] = OfInner("of", "learns_labels", True)
@@ -90,14 +97,21 @@ class Quantise(Method):
         """Also where the model cannot be written or asked, or the method in it cannot work."""
         if reason := super().why_not(brief):
             return reason
+        if self.of.needs and (reason := self._no_language_model(brief)):
+            return reason
+        is_there = missing_runtime() is None and importlib.util.find_spec("gguf") is not None
+        if self.bits != "int8" and not is_there:
+            return f"needs xllamacpp and gguf: {EXTRA}"
+        if reason := self.of.why_not(brief):
+            return f"its method {self.of.called} {reason}"
+        return None
+
+    def _no_language_model(self, brief: Brief) -> str | None:
+        """Why the language model cannot become a file."""
         if brief.base is not None and brief.base.engine != "hf":
             return f"needs the weights of a model on this disk, not {brief.base.engine}'s"
         if brief.architecture not in ("", "llama"):
             return f"writes models of the family llama, not {brief.architecture}"
-        if missing_runtime() is not None or importlib.util.find_spec("gguf") is None:
-            return f"needs xllamacpp and gguf: {EXTRA}"
-        if reason := self.of.why_not(brief):
-            return f"its method {self.of.called} {reason}"
         return None
 
     def forecast(self, brief: Brief) -> Cost:
@@ -118,9 +132,10 @@ class Quantise(Method):
         return self.of.use_forecast(brief)
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
-        """Adapt the method in it, and let the quantised file take its model's place.
+        """Adapt the method in it, and let what is quantised take its model's place.
 
-        Raises `CannotAdapt` for what is no prompted language model, or cannot be a GGUF file.
+        Raises `CannotAdapt` for what is neither a prompted language model nor a head, or cannot be
+        a GGUF file.
         """
         if self.of.learns:
             predictor = bench.adapt("model", self.of, task, shots)
@@ -135,9 +150,13 @@ class Quantise(Method):
         if isinstance(predictor, Calibrated):
             inside = self._quantised(predictor.predictor, task, shots, bench)
             return Calibrated(inside, predictor.calibration)
+        if isinstance(predictor, InEightBits) and self.bits != "mixed":
+            return small_head(predictor, self.bits, bench)
         if not isinstance(predictor, Prompted):
             kind = type(predictor).__name__
             raise CannotAdapt(f"{self.of.called} answers with {kind}, not by asking a model")
+        if self.bits == "int8":
+            raise CannotAdapt("has no head: Q8_0 is 8 bits of a language model")
         quantised = replace(
             predictor,
             models=bench.models,
@@ -176,7 +195,7 @@ class Quantise(Method):
         bench: Workbench,
     ) -> tuple[Bits, Kinds]:
         """The file's bits, and the matrices that are kept in others."""
-        if self.bits != "mixed":
+        if self.bits != "mixed" and self.bits != "int8":
             return self.bits, ALIKE
         limit = int(1e6 * (self.megabytes or 0))
         room = mixed.room_in(module, tokenizer, predictor.ref.name, limit)

@@ -36,7 +36,7 @@ Answer = dict[str, Any]
 """``answer``, a text, and ``scores``: one per label, or none."""
 LEAST, NEVER = 1e-3, -30.0
 ATTEMPTS, SECONDS = 6, 120.0
-_DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
+_DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I8": "i1"}
 
 
 def arrays_in(path: Path) -> dict[str, Any]:
@@ -46,13 +46,16 @@ def arrays_in(path: Path) -> dict[str, Any]:
     raw = path.read_bytes()
     size = int.from_bytes(raw[:8], "little")
     head, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
-    return {
+    arrays = {
         name: np.frombuffer(
             body[one["data_offsets"][0] : one["data_offsets"][1]], _DTYPES[one["dtype"]]
         ).reshape(one["shape"])
         for name, one in head.items()
         if name != "__metadata__"
     }
+    for name in [name for name in arrays if f"{name}.scales" in arrays]:  # kept in 8 bits
+        arrays[name] = arrays[name] * arrays[f"{name}.scales"].astype(np.float64)
+    return arrays
 
 
 def log_softmax(scores: Any) -> Any:
