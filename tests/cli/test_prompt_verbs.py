@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 from nshot.cli.main import main
+from nshot.core.types import Input, Label, ModelRef, Task
+from nshot.models import open_models
+from nshot.predictors.checks import write_checks
+from nshot.predictors.prompted import Prompted
+from nshot.predictors.rationale import Rationale
+from nshot.predictors.sampled_vote import SampledVote
+from nshot.prompts.rationales import KOREAN
+from tiny import tiny_llama
 
 ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "refund"),
         ("It has not arrived", "delivery"), ("You charged me twice", "refund")]  # fmt: skip
@@ -72,6 +80,24 @@ def test_a_folder_that_asks_with_no_prompt(
     capsys.readouterr()
     assert type_in("prompt", "show", str(tmp_path / "out")) == 2
     assert "of kind constant" in capsys.readouterr().err
+
+
+def test_a_delivered_rationale_is_shown_and_one_that_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = open_models()
+    topics = Task("t", "classify", (Label("delivery"), Label("환불")))
+    prompted = Prompted(topics, models, ModelRef("hf", str(tiny_llama(tmp_path / "model"))))
+    rationale = Rationale(prompted, KOREAN, length=8)
+    for name, one in (("a", rationale), ("b", SampledVote(rationale, samples=2))):
+        one.save(tmp_path / name)
+        write_checks(tmp_path / name, one.predict, [Input((("text", "환불해 주세요"),))])
+        assert type_in("prompt", "show", str(tmp_path / name)) == 0
+        out = capsys.readouterr().out
+        assert "Text: 환불해 주세요\n풀이: 차근차근" in out
+        assert "up to 8 tokens that it wrote" in out
+    assert type_in("prompt", "diff", str(tmp_path / "a"), str(tmp_path / "b")) == 0
+    assert "the two say the same" in capsys.readouterr().out
 
 
 def test_ablate_prints_a_line_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nshot.core.types import Parts
+from nshot.prompts.rationales import ENGLISH, KOREAN, Solution
 from nshot.prompts.render import render
-from nshot.report.prompt_shown import Shown, difference, shown
+from nshot.report.prompt_shown import Reasoned, Shown, difference, shown
 from nshot.report.reader import Reader
 from tiny import tiny_tokenizer
 from toys import TASK, ask, examples
@@ -52,3 +53,16 @@ def test_two_prompts_differ_in_the_parts_that_differ() -> None:
     ]
     turned = difference(first, replace(first, format="plain"), ("a", "b"), WORDS)
     assert turned[0] == "format: instruction -> plain"
+
+
+def test_of_a_rationale_both_prompts_stand_below() -> None:
+    solutions = (Solution(examples(1)[0], "It asks for money."),)
+    prompt = Reasoned(FULL, "plain", ask("카드가 안 왔어요"), (), KOREAN, solutions, 64)
+    first, second = shown(prompt, WORDS).split("then, with up to 64 tokens that it wrote:")
+    assert "demonstrations (1)" in first
+    assert first.count("풀이: 차근차근 생각해 봅시다. It asks for money.") == 1
+    assert first.rstrip().endswith("풀이: 차근차근 생각해 봅시다.")
+    answer = str(render(FULL, "plain", ask("카드가 안 왔어요"))).splitlines()[-1]
+    assert second.endswith(f"풀이: 차근차근 생각해 봅시다. ...\n{answer}")
+    changed = difference(prompt, replace(prompt, wording=ENGLISH), ("a", "b"), WORDS)
+    assert "  +Rationale: Let's think step by step." in changed

@@ -11,7 +11,8 @@ from nshot.core.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from nshot.core.fields import Flag
-    from nshot.core.types import Task
+    from nshot.core.types import Input, Task
+    from nshot.predictors.folder import Saved
     from nshot.report.prompt_shown import Shown
 
 ABOUT = "a task's prompt, or a delivered one, by its parts with their tokens"
@@ -102,21 +103,36 @@ def prompt_of(arguments: argparse.Namespace, source: Path) -> Shown:
 
 def _delivered(folder: Path) -> Shown:
     """The prompt of a folder, with its demonstrations, asking the first input it came with."""
-    from nshot.core.serial import from_data
-    from nshot.core.types import Example
     from nshot.predictors import folder as record
+    from nshot.predictors import sampled_vote
     from nshot.predictors.calibrated import unwrapped
     from nshot.predictors.checks import read_checks
-    from nshot.report.prompt_shown import Shown
     from nshot.use.ready import delivered
 
     place = delivered(folder)
     saved, _ = unwrapped(record.read(place))
-    if saved.kind != "prompted":
+    if saved.kind == "sampled_vote":
+        saved, _ = unwrapped(record.read(saved.folder / sampled_vote.INNER))
+    if saved.kind not in ("prompted", "rationale"):
         problem = f"{folder} holds a predictor of kind {saved.kind}: no single prompt asks it"
         raise InputError(Fault(problem, "one that prompts a language model", "nshot methods"))
-    demos = tuple(from_data(Example, one) for one in saved.settings["demos"])
     checks = read_checks(place)
     if not checks:
         raise InputError(Fault(f"no check.jsonl in {place}", "a folder as it was delivered"))
-    return Shown(saved.task, saved.settings["format"], checks[0][0], demos)
+    return _asking(saved, checks[0][0])
+
+
+def _asking(saved: Saved, input: Input) -> Shown:
+    """What a saved prompt, or a rationale, asks an input."""
+    from nshot.core.serial import from_data
+    from nshot.core.types import Example
+    from nshot.models import open_models
+    from nshot.predictors.rationale import Rationale
+    from nshot.report.prompt_shown import Reasoned, Shown
+
+    if saved.kind == "rationale":
+        one = Rationale.restore(saved, open_models())
+        solved = (one.wording, one.solutions, one.length)
+        return Reasoned(one.task, one.prompt.format, input, (), *solved)
+    demos = tuple(from_data(Example, one) for one in saved.settings["demos"])
+    return Shown(saved.task, saved.settings["format"], input, demos)

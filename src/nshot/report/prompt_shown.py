@@ -9,8 +9,12 @@ from itertools import zip_longest
 
 from nshot.core.types import Example, Input, Prompt, Task
 from nshot.prompts.parts import Part, instruction_parts
-from nshot.prompts.render import Format, demonstration, render
+from nshot.prompts.rationales import ENGLISH, Solution, Wording, asks_answer, asks_why
+from nshot.prompts.render import Format, demonstration, render, shown_answer
 from nshot.report.reader import Reader, plain
+
+_WRITTEN = "..."
+"""Stands for what a model writes."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,68 @@ class Shown:
         """Its parts, in order; those that the format does not show are not among them."""
         parts = [Part("system", self.task.system)] if self.format == "chat" else []
         parts += instruction_parts(self.task) if self.format != "plain" else ()
-        if self.demos:
-            texts = [demonstration(self.task, demo) for demo in self.demos]
-            parts.append(Part("demonstrations", "\n\n".join(texts)))
-        alone = render(self.task, "plain", self.input)
-        parts.append(Part("input", plain(alone)))
+        if self.solved:
+            parts.append(Part("demonstrations", "\n\n".join(self.solved)))
+        parts.append(Part("input", plain(self.question)))
         return tuple(part for part in parts if part.text)
+
+    @property
+    def solved(self) -> list[str]:
+        """The demonstrations as text."""
+        return [demonstration(self.task, demo) for demo in self.demos]
+
+    @property
+    def question(self) -> Prompt:
+        """The input as text."""
+        return render(self.task, "plain", self.input)
+
+    @property
+    def behind(self) -> str:
+        """What is asked behind it, with a line that says so; "" where it is all."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Reasoned(Shown):
+    """What asks for a rationale of up to `length` tokens, behind which the answer is read."""
+
+    wording: Wording = ENGLISH
+    solutions: tuple[Solution, ...] = ()
+    length: int = 0
+
+    @property
+    def whole(self) -> Prompt:
+        """The prompt that asks why."""
+        return asks_why(self.task, self.format, self.wording, self.input, self.solutions)
+
+    @property
+    def solved(self) -> list[str]:
+        """The solved rows as text."""
+        return [
+            f"{asks_answer(self.task, 'plain', self.wording, one.example.input, one.rationale)} "
+            f"{shown_answer(self.task, one.example)}"
+            for one in self.solutions
+        ]
+
+    @property
+    def question(self) -> Prompt:
+        """The input as text, up to where the rationale begins."""
+        return asks_why(self.task, "plain", self.wording, self.input)
+
+    @property
+    def behind(self) -> str:
+        """The prompt behind which the answer is read."""
+        asked = asks_answer(
+            self.task, self.format, self.wording, self.input, _WRITTEN, self.solutions
+        )
+        return f"then, with up to {self.length} tokens that it wrote:\n\n{plain(asked)}"
 
 
 def shown(prompt: Shown, reader: Reader) -> str:
     """A line a part with its tokens and its share of the context, then the prompt as it is."""
     (whole,) = reader.count([prompt.whole])
     counts = reader.count([part.text for part in prompt.parts])
-    demos = len(prompt.demos)
+    demos = len(prompt.solved)
     lines = [
         f"prompt of {prompt.task.name}, format {prompt.format}, by {reader.name}",
         f"  {'part':24}{reader.unit:>8}" + f"{'of context':>12}" * bool(reader.context),
@@ -55,7 +108,8 @@ def shown(prompt: Shown, reader: Reader) -> str:
         lines.append(f"  {name:24}{count:8}{share}")
     if prompt.format == "plain" and _unshown(prompt.task):
         lines.append(f"note: the format plain leaves out {_unshown(prompt.task)}")
-    return "\n".join([*lines, "", plain(prompt.whole)])
+    behind = ["", prompt.behind] if prompt.behind else []
+    return "\n".join([*lines, "", plain(prompt.whole), *behind])
 
 
 def _unshown(task: Task) -> str:

@@ -203,6 +203,12 @@ def read_asking(folder: Path, form: str) -> Asking:
 # ------------------------------------------------------------------ written, not read
 
 
+SEVERAL = {
+    "rationale": "a rationale that is written before the answer, and a second prompt behind it",
+    "sampled_vote": "answers that are drawn, by random numbers of nshot's own",
+    "pattern_vote": "several prompts whose answers are averaged",
+}
+"""Kinds of predictors that ask a language model more than once, in words."""
 TAKES = "takes a language model that is asked with a prompt, as lora delivers"
 
 
@@ -215,7 +221,8 @@ def why_not(saved: Saved, takes: str) -> str | None:
 
     saved, _ = unwrapped(saved)
     if saved.kind != "prompted":
-        return f"a predictor of kind {saved.kind}: {takes}"
+        kind = SEVERAL.get(saved.kind, f"a predictor of kind {saved.kind}")
+        return f"{kind}: {takes}"
     if saved.settings.get("retrieval"):
         return f"demonstrations that an encoder looks up for each input: {takes}"
     if saved.settings["ref"]["engine"] != "hf":

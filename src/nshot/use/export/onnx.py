@@ -21,7 +21,7 @@ from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json
 from nshot.core.types import Input, Prediction
 from nshot.use.export import onnx_lm
-from nshot.use.export.asking import why_not_merged
+from nshot.use.export.asking import SEVERAL, why_not_merged
 from nshot.use.export.ngrams import Calibration
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Onnx:
 
         saved, _ = unwrapped(saved)
         takes = f"{self.form} {_TAKES}"
-        if saved.kind == "prompted":
+        if saved.kind == "prompted" or saved.kind in SEVERAL:
             return why_not_merged(saved, takes)
         if saved.kind == "number_head":
             return f"numbers, whose last digits another runtime rounds otherwise: {takes}"

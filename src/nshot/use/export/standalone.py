@@ -11,6 +11,7 @@ from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, to_data
 from nshot.core.types import Input, Prediction
 from nshot.use.export import standalone_answer
+from nshot.use.export.asking import SEVERAL
 
 if TYPE_CHECKING:
     from nshot.models.base import Models
@@ -43,7 +44,8 @@ class Standalone:
             needs = f"features that need a model ({source}): {takes}"
             return None if source == "tfidf" else needs
         if saved.kind != "prompted":
-            return f"a predictor of kind {saved.kind}: {takes}"
+            kind = SEVERAL.get(saved.kind, f"a predictor of kind {saved.kind}")
+            return f"{kind}: {takes}"
         return _why_no_prompt(saved, takes)
 
     def write(self, saved: Saved, models: Models, into: Path) -> None:
