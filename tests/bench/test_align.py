@@ -171,19 +171,21 @@ def test_everything_wrong_is_said_at_once(chat: Path, tmp_path: Path) -> None:
         pairs, demonstrations=pairs, model=folder / "llama", settings={"lora": {"rank": 4}}
     )
     problems = "\n".join(map(str, wrong))
-    assert "no step of this alignment" in problems
+    assert "settings of 'lora': no step of this alignment" in problems
     assert "demonstrations: rows of kind rank" in problems
     (kind,) = refused(shown, model=folder / "llama")
     assert "rows of kind generate" in kind.found
     (few,) = refused(lines(tmp_path / "few.jsonl", [row(i) for i in range(6)]))
     assert "prompts with preferences to learn from: 5" in few.found
+    assert "10 in all" in few.expected
+    assert "--test" in few.do
 
 
 @pytest.mark.parametrize(
     ("made", "problem"),
     [
         ({"prompt": "q", "chosen": "", "rejected": "b"}, "empty"),
-        ({"prompt": "q", "answers": ["a"], "grades": [1]}, "answers"),
+        ({"prompt": "q", "answers": ["a"], "grades": [1]}, "'answers' holds 1 answer\n"),
         ({"prompt": "q", "answers": ["a", "b"], "grades": [1, float("nan")]}, "grades"),
     ],
 )
@@ -218,12 +220,19 @@ def test_the_keys_of_the_file_and_what_is_typed(chat: Path, tmp_path: Path) -> N
     }  # fmt: skip
     assert Path(request.preferences or "").exists()
     wrong = tmp_path / "chat.yaml"
-    wrong.write_text("preferences: nowhere.jsonl\nreward: x\nseed: many\n")
+    typos = "settings: {rewrd: {rank: 4}, ppo: {updats: 3, updates: four}}"
+    wrong.write_text(f"preferences: nowhere.jsonl\nreward: x\nseed: many\n{typos}\n")
     problems = "\n".join(map(str, refused(wrong)))
     assert "unknown key 'reward'" in problems
     assert "line 2" in problems
     assert "seed: 'many'" in problems
     assert "nowhere.jsonl" in problems
+    assert "settings of 'rewrd'" in problems
+    for name in ("reward", "updates"):
+        assert f"did you mean '{name}'?" in problems
+    assert "updates = 'four'\n  expected: a valid integer\n" in problems
+    wrong.write_text("preferences: nowhere.jsonl\nsettings: ppo\n")
+    assert "'ppo': not settings by method" in str(refused(wrong)[0])
 
 
 def test_prompts_are_the_same_in_every_format() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from lent import Killed, Lent
 from safetensors.numpy import load_file
+from transformers import LlamaForCausalLM
 
 from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
 from nshot.core.types import Check, Example, Input, ModelRef, Shots, Task
@@ -19,6 +24,7 @@ from nshot.methods.align.grpo import GRPO
 from nshot.methods.align.ppo import PPO
 from nshot.models import open_models
 from nshot.predictors.prompted import Prompted
+from nshot.training.objectives.grpo import GRPOLoss
 from nshot.training.rounds import Limits, Look
 from tiny import tiny_llama
 
@@ -146,6 +152,60 @@ def test_a_policy_that_repeats_itself_or_went_too_far_is_stopped() -> None:
     assert "repeats itself: 81%" in str(limits.broken(Look(1.0, 5.9, 20.0, 0.81)))
     assert "KL is 6.1 nats" in str(limits.broken(Look(1.0, 6.1, 20.0, 0.1)))
     assert Limits().broken(Look(1.0, 600.0, 20.0, 0.1)) is None
+    for kl in (float("nan"), float("inf")):
+        assert "not finite" in str(Limits().broken(Look(1.0, kl, 20.0, 0.1)))
+    assert str(Look(1.0, -0.001, 20.0, 0.1)) == "reward 1.000, KL 0.00, 20 tokens"
+
+
+@ways
+@pytest.mark.parametrize("rate", [1e20, 1e38])
+def test_an_explosion_leaves_the_last_good_policy(
+    method: Exploring, rate: float, bench: Callable[..., Lent]
+) -> None:
+    """Weights that are no numbers: said with what to do, and never kept as a good policy."""
+    there = bench()
+    wild = method.model_copy(update={"learning_rate": rate, "kl_budget": None})
+    with pytest.raises(DidNotLearn, match=r"not finite|loss was nan .* learning rate below 1e"):
+        wild.adapt_by(digits, "digits", TASK, SHOTS, there)
+    kept = load_file(there.folder / "good" / "policy" / "adapter_model.safetensors")
+    assert all(np.isfinite(tensor).all() for tensor in kept.values())
+
+
+def test_a_loss_that_is_no_number_ends_with_what_was_learned_before(
+    bench: Callable[..., Lent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, usual = [], GRPOLoss.total
+
+    def breaks(self: GRPOLoss, model: Any, rows: Any) -> Any:
+        parts.append(1)  # three parts of 16 answers an update
+        return usual(self, model, rows) * (math.nan if len(parts) > 24 else 1.0)
+
+    monkeypatch.setattr(GRPOLoss, "total", breaks)
+    there = bench()
+    predictor: Any = GRPO(prompts=3, answers=16, **QUICK).adapt(TASK, SHOTS, there)
+    assert (
+        "stopped, and the last policy within the limits taken: the loss was nan" in there.notes[-1]
+    )
+    assert "step 9 of 12" in there.notes[-1]
+    assert Path(predictor.ref.deltas[-1].folder).parent.name == "good"
+    answers = [p.answer for p in predictor.predict([row.input for row in ROWS])]
+    assert sum(answer[:1].isdigit() for answer in answers) >= 4
+
+
+def test_a_policy_that_only_repeats_itself_is_refused(llama: ModelRef, tmp_path: Path) -> None:
+    """A model whose blocks add nothing says its last token again and again."""
+    place = shutil.copytree(llama.name, tmp_path / "collapsed")
+    model = LlamaForCausalLM.from_pretrained(place)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(4.0)  # the head is the same matrix: it is surer
+        for block in model.model.layers:
+            block.self_attn.o_proj.weight.zero_()
+            block.mlp.down_proj.weight.zero_()
+    model.save_pretrained(place)
+    there = Lent(open_models(), ModelRef("hf", str(place)), tmp_path / "a")
+    settings = {**QUICK, "max_tokens": 24}
+    with pytest.raises(CannotAdapt, match="before it has learned anything, the policy repeats"):
+        GRPO(prompts=3, answers=4, **settings).adapt(TASK, SHOTS, there)
 
 
 def test_a_reward_that_fails_keeps_the_last_good_policy(bench: Callable[..., Lent]) -> None:

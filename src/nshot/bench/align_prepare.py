@@ -10,7 +10,7 @@ from typing import Any
 
 from nshot.bench.align_request import AlignRequest, is_chat_file, read_chat
 from nshot.bench.align_rows import Rows, read_rows
-from nshot.core.errors import Fault, InputError, collected
+from nshot.core.errors import Fault, InputError, collected, nearest
 from nshot.core.files import RECORD, content_hash
 from nshot.core.serial import from_data
 from nshot.core.types import Delta, ModelRef
@@ -110,9 +110,13 @@ def _methods(request: AlignRequest, faults: list[Fault]) -> Mapping[str, Method]
     names = {"instruct": "instruct", "reward": "reward", "policy": request.policy}
     if request.start is not None:
         del names["instruct"]
-    unknown = request.settings.keys() - set(names.values())
+    known_steps = set(names.values())
     known = ", ".join(names.values())
-    faults += [Fault(f"--set {name}: no step of this alignment", known) for name in unknown]
+    faults += [
+        Fault(f"settings of '{name}': no step of this alignment", known, nearest(name, known_steps))
+        for name in request.settings
+        if name not in known_steps
+    ]
     built = {}
     for step, name in names.items():
         own = {"method": name, **request.settings.get(name, {})}

@@ -142,7 +142,9 @@ def _cut(loaded: dict[str, Loaded], request: AlignRequest) -> Rows:
     if (count := len({group_of(row) for row in kept})) < FEWEST:
         problem = f"prompts with preferences to learn from: {count}"
         where = request.preferences or request.source
-        raise InputError(Fault(problem, f"{FEWEST} at least", where=where))
+        beside = "" if "test" in loaded else ", beside the fifth that is held out: 10 in all"
+        do = "" if "test" in loaded else "more prompts, or --test FILE, which holds out others"
+        raise InputError(Fault(problem, f"{FEWEST} at least{beside}", do, where))
     given = loaded.get("demonstrations")
     shown = given.train if given else _best(kept)
     if given is None:

@@ -49,6 +49,8 @@ def _pinned(value: Any) -> Any:
     """``full.top_layers=4`` and the like -> {"full": {"top_layers": 4}}; values read as YAML."""
     if isinstance(value, Mapping) or value is None:
         return value or {}
+    if isinstance(value, str | int | float):
+        raise ValueError(f"{value!r}: not settings by method, as in lora: {{rank: 16}}")
     import yaml
 
     pins: dict[str, dict[str, Any]] = {}

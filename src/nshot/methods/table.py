@@ -58,7 +58,7 @@ def _fault(cls: type[Method], error: Any) -> Fault:
         value = '{"method": "tfidf_lr"}' if is_method else "VALUE"
         do = f"--set '{cls.name}.{key}={value}'"
         return Fault(f"{cls.name}: no {key}", "a value: it has no default", do)
-    expected = str(error["msg"]).removeprefix("Input should be ")
+    expected = str(error["msg"]).removeprefix("Input should be ").partition(", unable to parse")[0]
     return Fault(f"{cls.name}: {key} = {error.get('input')!r}", expected)
 
 

@@ -11,6 +11,7 @@ policy that was kept at the last look is the one to take.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ class Look(NamedTuple):
     repetition: float
 
     def __str__(self) -> str:
-        return f"reward {self.reward:.3f}, KL {self.kl:.2f}, {self.length:.0f} tokens"
+        kl = round(self.kl, 2) + 0.0  # what rounds to -0 is 0
+        return f"reward {self.reward:.3f}, KL {kl:.2f}, {self.length:.0f} tokens"
 
 
 _LENGTH = Look._fields.index("length")
@@ -92,7 +94,9 @@ class Limits:
     repetition: float = 0.8
 
     def broken(self, look: Look) -> str | None:
-        """Which limit the answers break, in half a sentence."""
+        """Which limit the answers break, in half a sentence; a KL that is no number breaks any."""
+        if not math.isfinite(look.kl):
+            return f"KL is {look.kl} nats an answer: weights or log-probabilities are not finite,"
         if self.kl is not None and look.kl > self.kl:
             return f"KL is {look.kl:.1f} nats an answer, of {self.kl:g} allowed,"
         if look.repetition > self.repetition:

@@ -165,7 +165,8 @@ def _read_ranking(row: Row, problems: Problems) -> tuple[Example, ...]:
     name = one_of(row, _LISTS) or _LISTS[0]
     items = listed(row.get(name)) or []
     if len(items) < 2:
-        problems.append((f"'{name}' holds {len(items)} answers", "a list of two answers or more"))
+        count = f"{len(items)} answer" + "s" * (len(items) != 1)
+        problems.append((f"'{name}' holds {count}", "a list of two answers or more"))
         return ()
     texts = [_text(item) for item in items]
     for at, text in enumerate(texts, start=1):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nshot.core.errors import CannotAdapt, DidNotLearn, InputError
+from nshot.core.errors import CannotAdapt, DidNotLearn, Diverged, InputError
 from nshot.core.files import content_hash, write_folder
 from nshot.core.types import Cost, Delta, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.any_part import AnyPart
@@ -158,7 +158,7 @@ class Exploring(AnyPart, Method):
 
         `called` names it and all that it depends on: a killed training is taken up under the same
         name alone. Raises `InputError` where a reward is not a finite number, `DidNotLearn` where
-        answers are worth no more than before, `Diverged`, and `CannotAdapt` without prompts.
+        answers are worth no more than before, and `CannotAdapt` without prompts.
         """
         return self._adapt(lambda lent: reward, called, task, shots, bench)
 
@@ -250,7 +250,7 @@ class Exploring(AnyPart, Method):
         bench.note(f"before: {before}; after: {after}")
         if not stopped:
             return self._save(task, explorer, bench.folder / "learned")
-        bench.note(f"stopped, and the policy of the update before taken: {stopped}")
+        bench.note(f"stopped, and the last policy within the limits taken: {stopped}")
         return self._delta(good)
 
     def _save(self, task: Task, explorer: Explorer, folder: Path) -> Delta:
@@ -270,7 +270,7 @@ class Exploring(AnyPart, Method):
         return Delta(kind, str(place), content_hash(place))
 
     def _train(self, rounds: Rounds[Any], model: Any, good: Path, bench: Workbench) -> str:
-        """Go through all rounds; why they stopped early, or "".
+        """Go through all rounds; why they stopped early (a limit, a loss that is no number), or "".
 
         A checkpoint stands between two rounds: what is sampled again after a kill is the same.
         """
@@ -289,7 +289,7 @@ class Exploring(AnyPart, Method):
                 note=bench.note,
                 progress=lambda done, total: bench.progress(done, total, rounds.now),
             )
-        except Stopped as error:
+        except (Stopped, Diverged) as error:
             bench.learned((), (), rounds.looks)
             checkpoints.forget()
             return str(error)
