@@ -187,6 +187,30 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path) -> None:
     assert len(run([sys.executable, "-c", program], tmp_path, environment).splitlines()) == 2
 
 
+def test_every_command_of_the_tutorial_of_prompts_runs(tmp_path: Path) -> None:
+    environment = place(tmp_path)
+    told = "\n".join(
+        run(
+            ["bash", "-euo", "pipefail", "-c",
+             re.sub(r"^(nshot prompt .*)$", r"\1 --model fake:scorer", faked(block), flags=re.M)],
+            tmp_path, environment,
+        )
+        for block in blocks("tutorial-prompts.md", "sh")
+    )  # fmt: skip
+    for words in (
+        "demonstrations (6)", "0 findings in 48 examples", "few_shot", "zero_shot", "Pick: ",
+        "2 answers in answers.jsonl",
+    ):  # fmt: skip
+        assert words in told, words
+    for block in blocks("tutorial-prompts.md", "text"):
+        assert block in told, "what the page shows is what is printed"
+    (own,) = blocks("tutorial-prompts.md", "yaml")
+    assert own in (tmp_path / "film-talk" / "task.yaml").read_text(encoding="utf-8")
+    assert (tmp_path / "shots.svg").exists()
+    program = FAKED + "\n".join(blocks("tutorial-prompts.md", "python"))
+    assert len(run([sys.executable, "-c", program], tmp_path, environment).splitlines()) == 2
+
+
 def test_python_as_written_runs_and_the_method_keeps_its_contract(tmp_path: Path) -> None:
     environment = place(tmp_path)
     for name, copy in (("train", "tickets"), ("test", "later")):
