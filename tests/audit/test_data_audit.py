@@ -12,6 +12,7 @@ from nshot.audit.contract import AuditResult, Subject
 from nshot.audit.data.audit import DataAudit
 from nshot.audit.data.copies import near_copies
 from nshot.audit.data.label_errors import suspects
+from nshot.audit.data.licences import licences_of
 from nshot.audit.data.mentions import groups_in
 from nshot.audit.data.personal import is_resident, masked, passes_luhn, personal
 from nshot.cli.main import main
@@ -178,13 +179,15 @@ def test_check_audit_from_the_command_line(
 ) -> None:
     rows = [{"text": one.input.text, "label": one.label, "country": "kr"} for one in clean()]
     lines = map(dumps, rows)
-    (tmp_path / "mail.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    words = ["check", str(tmp_path / "mail.jsonl"), "--text", "text", "--label", "label"]
+    path = tmp_path / "nsmc-mail.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    words = ["check", str(path), "--text", "text", "--label", "label"]
     with pytest.raises(SystemExit) as end:
         main([*words, "--audit", "--slice", "age"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
     assert "data: 120 rows" in shown
+    assert f"note: {path} is called by NSMC: if its rows are, their licence is CC0 1.0" in shown
     assert "no column 'age' in the rows' file: there are" in shown
     with pytest.raises(SystemExit) as end:
         main([*words, "--slice", "age"])
@@ -194,3 +197,23 @@ def test_check_audit_from_the_command_line(
 def test_rows_without_texts_or_none_are_said() -> None:
     empty = Subject("mail", open_models(), TASK)
     assert DataAudit().why_not(empty) == "mail has no rows (--data FILE)"
+
+
+@pytest.mark.parametrize(("path", "title", "licence"), [
+    ("data/nsmc/train.tsv", "NSMC", "CC0 1.0"),
+    ("alpaca/ratings-nsmc.csv", "NSMC", "CC0 1.0"),
+    ("sets/CrowS-Pairs_v1/test.jsonl", "CrowS-Pairs", "CC BY-SA 4.0"),
+    ("SST-2/dev.tsv", "SST-2", "none is stated: made for research"),
+    ("klue-nli.jsonl", "KLUE", "CC BY-SA 4.0"),
+])  # fmt: skip
+def test_the_licence_of_a_set_is_told_where_a_file_is_called_by_it(
+    path: str, title: str, licence: str
+) -> None:
+    assert licences_of([Path(path)]) == [
+        f"{path} is called by {title}: if its rows are, their licence is {licence}"
+    ]
+
+
+def test_names_that_only_hold_a_sets_letters_are_none(tmp_path: Path) -> None:
+    names = ["bbqueue.csv", "알파카.csv", "alpacas/train.csv", "gsm8k/a/b/c.csv", "tickets.csv"]
+    assert licences_of(map(Path, names)) == []

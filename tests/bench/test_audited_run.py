@@ -13,7 +13,9 @@ from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
 from nshot.bench.run import carry_out
 from nshot.board.events import ignore
+from nshot.board.schema import Details
 from nshot.cli.main import main
+from nshot.core.files import sizes_in
 from nshot.data.json_lines import read_rows
 from nshot.models import open_models
 from spine import jsonl, stay_here, tickets
@@ -55,6 +57,15 @@ def test_compare_with_audit_ends_in_a_section_of_the_page(audited: Path) -> None
     assert '<section id="audit">' in page
     assert "script: " in page or "length: " in page
     assert json.loads((audited / "audit" / "audit.json").read_text())["winner"] == report.winner
+
+
+def test_the_page_lists_the_card_as_the_audit_left_it(audited: Path) -> None:
+    delivered = Details.read(audited).delivered
+    assert delivered is not None
+    card = (audited / "winner" / "README.md").read_bytes()
+    assert b"audit" in card
+    assert delivered.files["README.md"] == len(card)
+    assert delivered.files == sizes_in(audited / "winner")
 
 
 def test_an_audit_of_another_winner_is_not_shown(audited: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nshot.audit.carrying_out import FOLDER, PAGE, AuditReport, carry_out, write
 from nshot.audit.contract import Audit, Member, Subject
+from nshot.audit.data.licences import licences_of
 from nshot.audit.subject import of_folder
 from nshot.audit.table import audits
 from nshot.bench.files import ANSWERS
@@ -16,9 +17,9 @@ from nshot.bench.purses import REPLIES, read_purse
 from nshot.bench.request import Request, read_request
 from nshot.bench.setting import Setting
 from nshot.board.events import Message, Subscriber
-from nshot.board.schema import Board
+from nshot.board.schema import Board, Details
 from nshot.core.errors import Fault, InputError
-from nshot.core.files import RECORD
+from nshot.core.files import RECORD, sizes_in
 from nshot.core.types import Example, Prediction, Split, Task
 from nshot.data.beside import columns_beside
 from nshot.data.json_lines import read_rows
@@ -87,9 +88,8 @@ def subject_of_rows(
 ) -> Subject:
     """The rows of a task before anything has learned from them."""
     every = (*rows.train, *rows.test)
-    columns, notes = columns_beside(
-        files_of(request.task, request.test), task, every, request.encoding
-    )
+    files = files_of(request.task, request.test)
+    columns, notes = columns_beside(files, task, every, request.encoding)
     return Subject(
         name=task.name,
         models=open_models(),
@@ -98,7 +98,7 @@ def subject_of_rows(
         learned=rows.train,
         columns=columns,
         slices=tuple(slices),
-        notes=tuple(notes),
+        notes=(*licences_of(files), *notes),
     )
 
 
@@ -123,8 +123,9 @@ def _columns(
         files = files_of(request.task, request.test)
     except InputError as error:
         return {}, [f"the run's files are not read again: {str(error).splitlines()[0]}"]
-    more = [Path(name) for name in request.more_test]
-    return columns_beside([*files, *more], setting.task, rows, request.encoding)
+    files = [*files, *map(Path, request.more_test)]
+    columns, notes = columns_beside(files, setting.task, rows, request.encoding)
+    return columns, [*licences_of(files), *notes]
 
 
 def audit_winner(root: Path, on: Subscriber) -> None:
@@ -156,6 +157,15 @@ def audit_run(
     results = {one.audit: one for one in (*(before.results if before else ()), *report.results)}
     write(replace(report, results=tuple(results.values())), out or root / FOLDER)
     if out is None:
-        write_report(root)
         write_cards(root, Board.read(root))
+        _list_again(root)
+        write_report(root)
     return report
+
+
+def _list_again(root: Path) -> None:
+    """The card has other bytes than when the files of the winner were listed."""
+    details = Details.read(root)
+    if details.delivered is not None:
+        listed = details.delivered.model_copy(update={"files": sizes_in(root / WINNER)})
+        details.model_copy(update={"delivered": listed}).write(root)

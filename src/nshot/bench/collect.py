@@ -41,6 +41,7 @@ from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
 from nshot.board.words import trial_words
 from nshot.board.writing import KEY, together
 from nshot.core.errors import RunFailed
+from nshot.core.files import sizes_in
 from nshot.core.types import Measurement, Split
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec
@@ -393,10 +394,7 @@ class Collector:
             return None
         if finishing and not finishing.pick.contender.method.hands_over:
             return None
-        winner = root / WINNER
-        files = [path for path in sorted(winner.rglob("*")) if path.is_file()]
-        sizes = {path.relative_to(winner).as_posix(): path.stat().st_size for path in files}
-        return DeliveredFolder(anew=not job.source, files=sizes)
+        return DeliveredFolder(anew=not job.source, files=sizes_in(root / WINNER))
 
     def adapted(self, delivery: Single) -> Entry:
         """The row of a contender that was adapted alone."""

@@ -163,6 +163,12 @@ def unique_ends(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return names
 
 
+def sizes_in(folder: Path) -> dict[str, int]:
+    """Bytes of each file under a folder, by its path in it."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
