@@ -192,6 +192,7 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     assert money.requests < 1, "an answer of the endpoint costs more than the whole building"
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert "chart-break-even" in page
+    assert "Score against money for 1,000 answers" in page
     assert "tfidf_lr (" in page
     assert Board.read(tmp_path / "r").break_even == made.break_even
 

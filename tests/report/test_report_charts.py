@@ -55,6 +55,16 @@ def test_scatter_places_by_the_logarithm_and_the_score() -> None:
     assert y[0] > y[2]
 
 
+def test_scatter_of_money_says_amounts_and_has_what_is_not_paid_at_the_left() -> None:
+    own, hosted = Mark("own", "pick", 0.8, cost=0.0), Mark("hosted", "out", 0.9, cost=0.25)
+    drawn = charts.scatter([own, hosted], "t", "money for 1,000 answers", "money")
+    assert "money for 1,000 answers 0.25" in drawn
+    ticks = re.findall(r'class="c-tick" x="\S+" y="\S+"[^>]*>([^<]+)<', drawn)
+    assert "1" in ticks
+    assert not any(tick.endswith("s") for tick in ticks)
+    assert drawn.count("c-frontier") == 1
+
+
 def test_scatter_of_a_free_method_and_of_none() -> None:
     free = charts.scatter(
         [Mark("a", "pick", 0.5, cost=0.0), Mark("b", "out", 0.4, cost=3.0)], "", ""

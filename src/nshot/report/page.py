@@ -105,6 +105,7 @@ _FACTS: tuple[tuple[str, str, Style], ...] = (
 _COSTS: tuple[tuple[str, str, Cost], ...] = (
     ("Cost to serve", "time to answer 1,000 inputs", "use_seconds_per_1000"),
     ("Cost to build", "time to build, search included", "build_seconds"),
+    ("Paid for answers", "money for 1,000 answers", "money_per_1000"),
 )
 _AT_THE_TOP = {"pick", "reasons", "verdict", "corrected_score", "corrected_low", "corrected_high",
                "versus_pick"}  # fmt: skip
@@ -275,10 +276,13 @@ def _change(rows: Mapping[str, View], delivered: View) -> float | None:
     return delivered.row.score - parent.row.score
 
 
-def _costed(rows: Sequence[View]) -> list[tuple[str, str, list[charts.Mark]]]:
-    """(title, what the cost is, marks) of the costs that were measured."""
-    drawn = [(title, words, marks(rows, key)) for title, words, key in _COSTS]
-    return [one for one in drawn if any(mark.cost is not None for mark in one[2])]
+def _costed(rows: Sequence[View]) -> list[tuple[str, str, list[charts.Mark], Style]]:
+    """(title, what the cost is, marks, how it is said) of the costs that were measured."""
+    return [
+        (title, words, marks(rows, key), "money" if key == "money_per_1000" else "seconds")
+        for title, words, key in _COSTS
+        if any(getattr(view.row, key) is not None for view in rows)
+    ]
 
 
 def _crossings(pair: BreakEven) -> list[tuple[str, Crossing, Callable[[float], str]]]:

@@ -12,7 +12,7 @@ from nshot.board.schema import Advice, Board, Race, Row
 from nshot.report.charts import Lane, Losses, Mark, Role, Series, Work, rounds_panel
 from nshot.report.headings import rows_answered
 
-Cost: TypeAlias = Literal["use_seconds_per_1000", "build_seconds"]
+Cost: TypeAlias = Literal["use_seconds_per_1000", "build_seconds", "money_per_1000"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def missing(board: Board) -> list[View]:
 
 
 def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mark]:
-    """All rows that have a score, as marks; `cost` is what their seconds are."""
+    """All rows that have a score, as marks; `cost` is what theirs is."""
     return [
         Mark(
             view.name,
@@ -88,7 +88,7 @@ def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mar
             row.score,
             row.low,
             row.high,
-            row.build_seconds if cost == "build_seconds" else row.use_seconds_per_1000,
+            _cost(row, cost),
             row.per_seed if len(row.per_seed) > 1 else (),
             partial=row.status == "aside",
             seeds_are=view.seeds_are,
@@ -96,6 +96,15 @@ def marks(rows: Sequence[View], cost: Cost = "use_seconds_per_1000") -> list[Mar
         for view in rows
         if (row := view.row).score is not None
     ]
+
+
+def _cost(row: Row, cost: Cost) -> float | None:
+    """In seconds or money. What this machine answers is not paid; of others' answers without a
+    figure nobody knows."""
+    if cost == "money_per_1000" and row.money_per_1000 is None:
+        return 0.0 if row.latency is None and row.rung != "outside" else None
+    value: float | None = getattr(row, cost)
+    return value
 
 
 def series(rows: Sequence[View]) -> list[Series]:

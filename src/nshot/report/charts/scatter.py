@@ -11,18 +11,25 @@ from nshot.board.words import frontier
 from nshot.report.charts.draw import ROLES, Box, Spot, line, shape, svg, text, text_width
 from nshot.report.charts.marks import Mark, in_words, marks_axis
 from nshot.report.charts.scales import Axis, score_grid
-from nshot.report.numbers import say
+from nshot.report.numbers import Style, say
 from nshot.report.svg import element
 
+_AMOUNTS = tuple(10.0**power for power in range(-9, 7))
 _TIMES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
 
 
 def scatter(
-    marks: Sequence[Mark], title: str, cost: str, width: int = 560, height: int = 400
+    marks: Sequence[Mark],
+    title: str,
+    cost: str,
+    style: Style = "seconds",
+    width: int = 560,
+    height: int = 400,
 ) -> Markup:
-    """Score against cost: log seconds across, intervals up and down, the frontier joined by steps.
+    """Score against cost: its logarithm across, intervals up and down, the frontier joined by
+    steps.
 
-    A cost of nothing is drawn at the left edge.
+    A cost of nothing is drawn at the left edge. `style` says how a cost is written.
     """
     shown = [mark for mark in marks if mark.cost is not None]
     if not shown:
@@ -32,7 +39,10 @@ def scatter(
     spots = [
         (across(mark.cost or 0.0), scale.place(mark.score, area[3], area[1])) for mark in shown
     ]
-    body = [*score_grid(scale, area), *_time_grid([m.cost or 0.0 for m in shown], across, area)]
+    body = [
+        *score_grid(scale, area),
+        *_cost_grid([m.cost or 0.0 for m in shown], across, area, style),
+    ]
     body.append(text("c-title", area[0], 12, "score, %", "start"))
     body.append(text("c-title", area[2], height - 6, f"{cost}, log scale", "end"))
     by_name = {mark.name: mark for mark in shown}
@@ -43,7 +53,7 @@ def scatter(
     for mark, (x, _) in zip(shown, spots, strict=True):
         body += _upright(mark, x, scale, area)
     for mark, (x, y) in zip(shown, spots, strict=True):
-        words = f"{in_words(mark)}; {cost} {say(mark.cost, 'seconds')}"
+        words = f"{in_words(mark)}; {cost} {say(mark.cost, style)}"
         body.append(shape(mark.role, x, y, 6, words, mark in best, mark.partial))
     body += _labels(shown, spots, area, _drawn_lines(shown, spots, corners, scale, area))
     return svg(width, height, title, body, name="scatter")
@@ -57,14 +67,16 @@ def _log_scale(costs: Sequence[float], area: Box) -> Callable[[float], float]:
     return lambda cost: area[0] + 16 + (math.log(max(cost, least)) - low) * span
 
 
-def _time_grid(costs: Sequence[float], across: Callable[[float], float], area: Box) -> list[Markup]:
+def _cost_grid(
+    costs: Sequence[float], across: Callable[[float], float], area: Box, style: Style
+) -> list[Markup]:
     least = min((cost for cost in costs if cost > 0), default=1.0) / 1.6
     drawn = []
-    for tick in _TIMES:
+    for tick in _TIMES if style == "seconds" else _AMOUNTS:
         x = across(tick)
         if tick >= least and x <= area[2]:
             drawn.append(line("c-grid", x, area[1], x, area[3]))
-            drawn.append(text("c-tick", x, area[3] + 16, say(tick, "seconds"), "middle"))
+            drawn.append(text("c-tick", x, area[3] + 16, say(tick, style), "middle"))
     return drawn
 
 
