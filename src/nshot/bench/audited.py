@@ -123,7 +123,7 @@ def _columns(
         files = files_of(request.task, request.test)
     except InputError as error:
         return {}, [f"the run's files are not read again: {str(error).splitlines()[0]}"]
-    files = [*files, *map(Path, request.more_test)]
+    files = (*files, *map(Path, request.more_test))
     columns, notes = columns_beside(files, setting.task, rows, request.encoding)
     return columns, [*licences_of(files), *notes]
 
