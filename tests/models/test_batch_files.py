@@ -69,6 +69,16 @@ def test_killed_anywhere_nothing_is_paid_again(lost: tuple[str, ...], tmp_path: 
     assert (len(service.batches), len(service.paid)) == (1, 3)
 
 
+def test_what_was_written_and_never_sent_is_not_paid_for_other_texts(tmp_path: Path) -> None:
+    with batching(echo, takes=False) as service:
+        with pytest.raises(InputError):
+            model(service, tmp_path).generate(["wrong column"], GREEDY)
+        assert list(tmp_path.glob(f"*{REQUESTS}"))
+        service.takes = True
+        model(service, tmp_path).generate(TEXTS, GREEDY)
+    assert {body["messages"][0]["content"] for body in service.paid} == set(TEXTS)
+
+
 def test_more_texts_ask_for_what_is_new_alone(tmp_path: Path) -> None:
     with batching(echo) as service:
         model(service, tmp_path).generate(TEXTS[:2], GREEDY)

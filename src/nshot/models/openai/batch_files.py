@@ -65,7 +65,7 @@ class BatchFiles:
         keys = [digest(dumps(body)) for body in bodies]
         by_key = dict(zip(keys, bodies, strict=True))
         if not by_key.keys() <= self._known.keys():
-            self._end([self._name(path) for path in self._files(REQUESTS)])
+            self._end(self._begun_before())
             missing = {key: body for key, body in by_key.items() if key not in self._known}
             self._end([self._written(lines) for lines in _parts(missing)])
         if absent := [key for key in by_key if key not in self._known]:
@@ -89,9 +89,6 @@ class BatchFiles:
     def _place(self, name: str, kind: str) -> Path:
         return self._folder / f"{name}{kind}"
 
-    def _name(self, path: Path) -> str:
-        return path.name.partition(".")[0]
-
     def _written(self, lines: Sequence[str]) -> str:
         """The requests as a file, and its name."""
         content = "".join(f"{line}\n" for line in lines)
@@ -106,6 +103,19 @@ class BatchFiles:
         ids = [self._begun(name) for name in waiting]
         for name, id in zip(waiting, ids, strict=True):
             self._take(name, self._ended(id))
+
+    def _begun_before(self) -> list[str]:
+        """Names of batches that are under way; requests that never became one are removed."""
+        names = [path.name.partition(".")[0] for path in self._files(REQUESTS)]
+        open_ = [name for name in names if not self._place(name, ANSWERS).is_file()]
+        unknown = [name for name in open_ if not self._place(name, BATCH).is_file()]
+        made = self._made_before() if unknown else {}
+        for name in unknown:
+            if name in made:
+                write_atomic(self._place(name, BATCH), dumps({"id": made[name]}))
+            else:
+                self._place(name, REQUESTS).unlink()
+        return [name for name in open_ if self._place(name, BATCH).is_file()]
 
     def _begun(self, name: str) -> str:
         """The service's id of a batch; it is made where it was not."""
