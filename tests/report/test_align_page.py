@@ -64,6 +64,19 @@ def test_what_the_second_reward_model_says_is_said(second: Bounded, words: str) 
     assert words in other
 
 
+@pytest.mark.parametrize(("count", "is_said"), [(4, False), (5, False), (6, True), (20, True)])
+def test_one_answer_to_many_prompts_is_said(count: int, is_said: bool) -> None:
+    def written(same: int) -> Written:
+        texts = ["미안해요.  "] * same + [f"네, {i}번이요." for i in range(20 - same)]
+        return replace(AFTER, answers=tuple(Answer(text, 4, 0.3, 0.1) for text in texts))
+
+    lines = sentences(replace(WHOLE, before=written(2), after=written(count)))
+    words = f"But {count} of 20 prompts get the same answer, “미안해요.”, where 2 at most did before"
+    assert any(line.startswith(words) for line in lines) == is_said
+    again = sentences(replace(WHOLE, before=written(count), after=written(count)))
+    assert not any("the same answer" in line for line in again)
+
+
 def test_no_gain_a_coin_and_a_failure_are_said() -> None:
     change = Change(Bounded(0.1, -0.1, 0.3), HALF)
     coin = replace(JUDGEMENT, accuracy=HALF)

@@ -6,6 +6,7 @@ deviations from the mean of the answers that the reward model learned from, KL i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -90,6 +91,11 @@ class Written:
     length: float
     distinct: float
     second: Bounded | None = None
+
+    @property
+    def commonest(self) -> tuple[str, int]:
+        """The text that most prompts are answered with, and how many; of two the earlier."""
+        return Counter(" ".join(one.text.split()) for one in self.answers).most_common(1)[0]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from nshot.report.svg import writable
 from nshot.report.views import round_panels
 
 _COIN = 0.5
+_ALIKE = 0.25
+"""The share of prompts that are answered with one text, from which on it is said."""
 
 
 def render(made: Alignment) -> str:
@@ -61,12 +63,26 @@ def _change(made: Alignment, before: Written, after: Written) -> list[str]:
         wins = _wins(change.second_wins, len(after.answers))
         other = f"A second reward model, of another seed, says {_ends(change.second)}; {wins}."
         lines.append(f"{other} {_second(change)}")
+    lines.extend(_alike(before, after))
     pieces = f"{100 * after.distinct:.0f} %, {100 * before.distinct:.0f} % before"
     lines.append(
         f"Answers have {after.length:.0f} tokens on average, {before.length:.0f} before; the share"
         f" of three-word pieces that are different is {pieces}."
     )
     return lines
+
+
+def _alike(before: Written, after: Written) -> list[str]:
+    """Where many prompts have got one and the same answer: reward models may pay well for it."""
+    text, count = after.commonest
+    _, was = before.commonest
+    if count <= max(was, _ALIKE * len(after.answers)):
+        return []
+    return [
+        f"But {count} of {len(after.answers)} prompts get the same answer, \u201c{text}\u201d, where"
+        f" {was} at most did before: whatever that earns, it is no answer to them. Read the answers"
+        " before you use this policy."
+    ]
 
 
 def _ends(one: Bounded) -> str:
