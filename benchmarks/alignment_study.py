@@ -241,15 +241,15 @@ def took(runs: Path) -> list[str]:
 def policies(runs: Path) -> str:
     """What each policy changed."""
     heads = ("policy", "reward by the first", "by the second", "wins by the second", "tokens",
-             "different pieces", "knows", "minutes")  # fmt: skip
+             "different pieces", "one text answers", "knows", "minutes")  # fmt: skip
     whole = [name for name in POLICIES if (runs / f"{name}.json").exists()]
-    rows = [line(*heads), "|---|--:|--:|--:|--:|--:|--:|--:|"] if whole else []
+    rows = [line(*heads), "|---|--:|--:|--:|--:|--:|--:|--:|--:|"] if whole else []
     for name in whole:
         body = read_json(runs / f"{name}.json")
         made = from_data(Alignment, body["account"])
         step, change = made.step("policy"), made.change
         if change is None or made.before is None or made.after is None or step is None:
-            rows.append(line(f"`{name}`", step.reason if step else "", *[""] * 6))
+            rows.append(line(f"`{name}`", step.reason if step else "", *[""] * 7))
             continue
         knows = [f"{100 * one['accuracy']:.0f}" for one in body["forgetting"].values()]
         rows.append(line(
@@ -258,9 +258,10 @@ def policies(runs: Path) -> str:
             percent(change.second_wins) if change.second_wins else "",
             f"{made.before.length:.0f} -> {made.after.length:.0f}",
             f"{100 * made.before.distinct:.0f} -> {100 * made.after.distinct:.0f} %",
+            " -> ".join(str(one.commonest[1]) for one in (made.before, made.after))
+            + f" of {len(made.after.answers)}",
             " -> ".join(knows) + " %", f"{step.seconds / 60:.0f}",
         ))  # fmt: skip
-        draw(name, step.rounds)
     if (file := runs / "format.json").exists():
         rows += ["", line("method", "answers of the asked form"), "|---|--:|"]
         for name, ends in read_json(file).items():
@@ -270,11 +271,16 @@ def policies(runs: Path) -> str:
     return "\n".join([*rows, f"One thread of {machine.device()}, beside other work."])
 
 
-def draw(name: str, rounds: Mapping[str, Sequence[float]]) -> None:
-    """The curves of a policy's updates, a file each."""
-    drawn = [figure for figure, _ in ROUNDS if rounds.get(figure)]
-    for figure, panel in zip(drawn, round_panels(rounds), strict=True):
-        write_atomic(PAGE.parent / f"alignment-{name}-{figure}.svg", charts.standalone(panel))
+def draw(runs: Path) -> None:
+    """The curves of each policy's updates, a file each."""
+    for name in POLICIES:
+        if not (file := runs / f"{name}.json").exists():
+            continue
+        step = from_data(Alignment, read_json(file)["account"]).step("policy")
+        rounds = step.rounds if step else {}
+        drawn = [figure for figure, _ in ROUNDS if rounds.get(figure)]
+        for figure, panel in zip(drawn, round_panels(rounds), strict=True):
+            write_atomic(PAGE.parent / f"alignment-{name}-{figure}.svg", charts.standalone(panel))
 
 
 def main() -> None:
@@ -300,6 +306,7 @@ def main() -> None:
     print(text)
     if options.write:
         write("alignment_study.py", text, PAGE)
+        draw(runs)
 
 
 if __name__ == "__main__":

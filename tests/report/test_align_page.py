@@ -71,7 +71,7 @@ def test_one_answer_to_many_prompts_is_said(count: int, is_said: bool) -> None:
         return replace(AFTER, answers=tuple(Answer(text, 4, 0.3, 0.1) for text in texts))
 
     lines = sentences(replace(WHOLE, before=written(2), after=written(count)))
-    words = f"But {count} of 20 prompts get the same answer, “미안해요.”, where 2 at most did before"
+    words = f"But {count} of 20 prompts get the same answer, “미안해요.”, where 2 at most did"
     assert any(line.startswith(words) for line in lines) == is_said
     again = sentences(replace(WHOLE, before=written(count), after=written(count)))
     assert not any("the same answer" in line for line in again)

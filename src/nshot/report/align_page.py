@@ -74,14 +74,13 @@ def _change(made: Alignment, before: Written, after: Written) -> list[str]:
 
 def _alike(before: Written, after: Written) -> list[str]:
     """Where many prompts have got one and the same answer: reward models may pay well for it."""
-    text, count = after.commonest
-    _, was = before.commonest
-    if count <= max(was, _ALIKE * len(after.answers)):
+    (text, count), (_, was), prompts = after.commonest, before.commonest, len(after.answers)
+    if count <= max(was, _ALIKE * prompts):
         return []
     return [
-        f"But {count} of {len(after.answers)} prompts get the same answer, \u201c{text}\u201d, where"
-        f" {was} at most did before: whatever that earns, it is no answer to them. Read the answers"
-        " before you use this policy."
+        f"But {count} of {prompts} prompts get the same answer, \u201c{text}\u201d, where {was} at"
+        " most did before: whatever that earns, it is no answer to them. Read the answers before"
+        " you use this policy."
     ]
 
 
