@@ -87,10 +87,10 @@ class Reasoned(Shown):
     @property
     def behind(self) -> str:
         """The prompt behind which the answer is read."""
-        asked = asks_answer(
+        second = asks_answer(
             self.task, self.format, self.wording, self.input, _WRITTEN, self.solutions
         )
-        return f"then, with up to {self.length} tokens that it wrote:\n\n{plain(asked)}"
+        return f"then, with up to {self.length} tokens that it wrote:\n\n{plain(second)}"
 
 
 def shown(prompt: Shown, reader: Reader) -> str:
