@@ -10,8 +10,9 @@ import pytest
 from lent import Lent
 
 from foreign import foreign
+from full_disk import room
 from nshot.bench.jobs.afresh import answer_afresh
-from nshot.core.errors import CannotAdapt, InputError, RunFailed
+from nshot.core.errors import CannotAdapt, DiskFull, InputError, RunFailed
 from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.methods import TABLE
 from nshot.methods.contract import Brief, Method, Rates
@@ -109,6 +110,16 @@ def test_what_is_no_plain_model_is_refused(base: ModelRef, tmp_path: Path) -> No
     of = {"method": "adapter", "folder": str(foreign(Path(base.name), tmp_path / "soft", soft))}
     with pytest.raises(CannotAdapt, match="PROMPT_TUNING cannot be merged"):
         quantise(of).adapt(TASK, SHOTS, bench)
+
+
+def test_a_disk_that_fills_ends_the_job_and_leaves_nothing(base: ModelRef, tmp_path: Path) -> None:
+    bench = Lent(open_models(), base, tmp_path)
+    for size in (500, 20_000):
+        with pytest.raises(DiskFull, match=r"model\.gguf.*no room to write it"), room(size):
+            quantise({"method": "zero_shot", "calibration": "none"}, "Q8_0").adapt(
+                TASK, SHOTS, bench
+            )
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_bits_that_the_scheme_lacks_are_named() -> None:

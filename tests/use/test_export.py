@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nshot.core.errors import InputError
+from full_disk import room
+from nshot.core.errors import DiskFull, InputError
 from nshot.core.types import Example, Input, Label, Prediction, Shots, Task
 from nshot.methods.trivial.tfidf_lr import TfIdfLR
 from nshot.models import open_models
@@ -27,6 +28,7 @@ from nshot.testing import ContractBroken, check_export
 from nshot.use.export import export_of
 from nshot.use.export.base import Export
 from nshot.use.export.ngrams import FILE, JsonNgrams
+from nshot.use.exporting import export
 from toys import Bench
 
 TASK = Task("t", "classify", (Label("refund"), Label("parcel"), Label("로그인")))
@@ -169,6 +171,21 @@ def test_what_has_no_such_form_is_refused_with_the_reason(saved: Path, tmp_path:
     assert reason.startswith("features that need a model (encoded): ")
     with pytest.raises(InputError, match="unknown form 'json-ngram'"):
         export_of("json-ngram")
+
+
+def test_a_disk_that_fills_leaves_the_old_export_or_nothing(saved: Path, tmp_path: Path) -> None:
+    """Wherever it fills: the form of one file is some kilobytes long."""
+    models, into = open_models(), tmp_path / "into"
+    for size in (1, 500, 1500):
+        with pytest.raises(DiskFull, match="no room to write it"), room(size):
+            export(saved, "json-ngrams", into, models, [])
+        assert not list(tmp_path.iterdir())
+    JsonNgrams().write(read(saved), models, into)
+    whole = {path.name: path.read_bytes() for path in into.iterdir()}
+    with pytest.raises(DiskFull), room(500):
+        export(saved, "json-ngrams", into, models, [])
+    assert {path.name: path.read_bytes() for path in into.iterdir()} == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["into"]
 
 
 def test_a_broken_folder_is_refused(exported: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from nshot.methods import TABLE
 from nshot.methods.compress.quantise import FORMS, Quantise
 from nshot.methods.contract import Method
 from nshot.methods.spec import parts, spec
+from nshot.models.hf.quantised import PACKINGS
 from nshot.models.llamacpp.llama_api import missing_runtime
 
 FILE = "quantised.json"
@@ -58,7 +59,8 @@ class Quantisation:
         str,
         Flag(
             "how weights are kept: 16 bits, or blocks of 8, 5, 4; mixed: each matrix in what the"
-            " folds ask for, no more than --megabytes in all; int8: of a head, its numbers alone",
+            " folds ask for, no more than --megabytes in all; int8, nf4: packed by bitsandbytes;"
+            " int8 of a head: its numbers alone",
             "BITS",
         ),
     ] = "Q8_0"
@@ -154,7 +156,7 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
     parent = parent_request(folder, "nshot quantise runs/TASK --bits Q8_0")
     board, setting = Board.read(folder), Setting.read(folder)
     faults = _faults(request)
-    if request.bits != "int8" and (missing := missing_runtime()) is not None:
+    if request.bits not in PACKINGS and (missing := missing_runtime()) is not None:
         faults.append(missing)
     row = measured_row(board, request.row, "--row", faults)
     if row is None or faults:
@@ -212,7 +214,7 @@ def _bytes_before(folder: Path, setting: Setting, row: Row, bits: str) -> int:
     """
     saved = folder / row.saved if row.saved else None
     learned = folder_bytes(saved) if saved and saved.is_dir() else 0
-    if bits == "int8":
+    if bits == "int8" and not row.base:
         return learned
     name, refs = (
         (row.encoder, setting.encoders) if row.encoder and not row.base

@@ -11,7 +11,7 @@ from nshot.board.schema import Board, Estimate, Part
 class Shrinking(Part):
     """`quantised.json`: how a quantisation came out, measured through llama.cpp."""
 
-    bits: str = Field(description="Q8_0, Q5_0, Q4_0, F16, int8, or mixed-100MB with the limit")
+    bits: str = Field(description="Q8_0, Q5_0, Q4_0, F16, int8, nf4, or mixed-100MB with the limit")
     before: Side = Field(description="the row that was quantised, as it lies in its run")
     after: Side = Field(description="the file, loaded in a new process")
     difference: Estimate | None = Field(

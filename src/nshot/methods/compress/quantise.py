@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from nshot.methods.compress.of_inner import OfInner
 from nshot.methods.compress.small_head import small_head
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.table import Nested
+from nshot.models.hf.quantised import PACKINGS, Packing, missing_extra
 from nshot.models.llamacpp.llama_api import EXTRA, missing_runtime
 from nshot.models.llamacpp.write_gguf import ALIKE, BITS, Bits, Kinds, require_llama, write_gguf
 from nshot.predictors.base import Predictor
@@ -23,8 +25,8 @@ from nshot.predictors.calibrated import Calibrated
 from nshot.predictors.eight_bits import InEightBits
 from nshot.predictors.prompted import Prompted
 
-Form: TypeAlias = Bits | Literal["mixed", "int8"]
-FORMS: tuple[Form, ...] = (*BITS, "mixed", "int8")
+Form: TypeAlias = Bits | Packing | Literal["mixed"]
+FORMS: tuple[Form, ...] = (*BITS, "mixed", *PACKINGS)
 _WRITING = 30.0
 """Seconds to write a file, about: the quantiser is numpy's."""
 _READINGS = 12
@@ -51,8 +53,9 @@ class Quantise(Method):
             a head on a sentence encoder; with ``int8`` any head.
         bits: ``Q8_0``, ``Q5_0``, ``Q4_0``, or ``F16``: the runtime alone, with nothing rounded to
             fewer bits; ``mixed``: each matrix in the one of 8, 5, 4 bits that the loss of labelled
-            rows asks for (`nshot.methods.compress.mixed`); ``int8``: of a head, its weights or
-            vectors alone.
+            rows asks for (`nshot.methods.compress.mixed`); ``int8`` and ``nf4``: a transformers
+            folder packed by bitsandbytes, which torch answers with, any family (on a CPU too);
+            ``int8`` of a head: its weights or vectors alone.
         megabytes: the most that the file may have where bits are mixed; a megabyte is 10^6 bytes.
     """
 
@@ -99,8 +102,10 @@ class Quantise(Method):
             return reason
         if self.of.needs and (reason := self._no_language_model(brief)):
             return reason
+        if self.bits in PACKINGS and self.of.needs and (missing := missing_extra()):
+            return missing
         is_there = missing_runtime() is None and importlib.util.find_spec("gguf") is not None
-        if self.bits != "int8" and not is_there:
+        if self.bits not in PACKINGS and not is_there:
             return f"needs xllamacpp and gguf: {EXTRA}"
         if reason := self.of.why_not(brief):
             return f"its method {self.of.called} {reason}"
@@ -110,7 +115,7 @@ class Quantise(Method):
         """Why the language model cannot become a file."""
         if brief.base is not None and brief.base.engine != "hf":
             return f"needs the weights of a model on this disk, not {brief.base.engine}'s"
-        if brief.architecture not in ("", "llama"):
+        if self.bits not in PACKINGS and brief.architecture not in ("", "llama"):
             return f"writes models of the family llama, not {brief.architecture}"
         return None
 
@@ -155,8 +160,6 @@ class Quantise(Method):
         if not isinstance(predictor, Prompted):
             kind = type(predictor).__name__
             raise CannotAdapt(f"{self.of.called} answers with {kind}, not by asking a model")
-        if self.bits == "int8":
-            raise CannotAdapt("has no head: Q8_0 is 8 bits of a language model")
         quantised = replace(
             predictor,
             models=bench.models,
@@ -171,22 +174,24 @@ class Quantise(Method):
         from nshot.models.hf.merged import merged
         from nshot.models.llamacpp.llamacpp_engine import FILE
 
+        if self.bits == "int8" or self.bits == "nf4":
+            return packed_model(predictor.ref, self.bits, bench)
         ref, folder = predictor.ref, bench.folder / "gguf"
         try:
             require_llama(ref)
             module, tokenizer = merged(ref)
-            bits, kinds = self._kinds(predictor, module, tokenizer, task, shots, bench)
+            bits, kinds = self._kinds(self.bits, predictor, module, tokenizer, task, shots, bench)
             bench.progress(0, 1, "writing the GGUF file")
             write_gguf(module, tokenizer, bits, folder / FILE, ref.name, kinds)
         except InputError as error:
             raise CannotAdapt(str(error)) from error
-        size, before = folder_bytes(folder), 4 * sum(p.numel() for p in module.parameters())
-        bench.note(f"{size / 1e6:.0f} MB as {self.form}, {before / 1e6:.0f} MB in float32")
+        note_bytes(folder, module, self.form, bench)
         delta = Delta("gguf", str(folder), content_hash(folder))
         return ModelRef("llamacpp", ref.name, ref.revision, self.form, (delta,))
 
     def _kinds(
         self,
+        bits: Bits | Literal["mixed"],
         predictor: Prompted,
         module: Any,
         tokenizer: Any,
@@ -195,8 +200,8 @@ class Quantise(Method):
         bench: Workbench,
     ) -> tuple[Bits, Kinds]:
         """The file's bits, and the matrices that are kept in others."""
-        if self.bits != "mixed" and self.bits != "int8":
-            return self.bits, ALIKE
+        if bits != "mixed":
+            return bits, ALIKE
         limit = int(1e6 * (self.megabytes or 0))
         room = mixed.room_in(module, tokenizer, predictor.ref.name, limit)
         if room.size(room.plain("Q8_0")) <= room.limit:
@@ -211,6 +216,34 @@ class Quantise(Method):
         return "Q4_0", mixed.chosen(task, cases, room, bench.note, bench.progress)
 
 
+def packed_model(ref: ModelRef, quant: Packing, bench: Workbench) -> ModelRef:
+    """The model, what it learned merged into it, packed in a folder of its own.
+
+    Raises `CannotAdapt` where bitsandbytes is missing, or what was learned cannot be merged.
+    """
+    from nshot.models.hf.merged import merged
+    from nshot.models.hf.packed_folder import write_packed
+
+    if missing := missing_extra():
+        raise CannotAdapt(missing)
+    folder = bench.folder / "packed"
+    bench.progress(0, 1, "packing the weights")
+    try:
+        module, tokenizer = merged(ref)
+    except InputError as error:
+        raise CannotAdapt(str(error)) from error
+    write_packed(module, tokenizer, quant, folder)
+    note_bytes(folder, module, quant, bench)
+    delta = Delta("model", str(folder), content_hash(folder))
+    return ModelRef(ref.engine, ref.name, ref.revision, quant, (delta,))
+
+
+def note_bytes(folder: Path, module: Any, form: str, bench: Workbench) -> None:
+    """Say on the row how much smaller it has become."""
+    size, before = folder_bytes(folder), 4 * sum(p.numel() for p in module.parameters())
+    bench.note(f"{size / 1e6:.0f} MB as {form}, {before / 1e6:.0f} MB in float32")
+
+
 def _require_alike(before: Prompted, after: Prompted, shots: Shots) -> None:
     """Refuse a file whose tokenizer reads the rows as other tokens than the model's own does."""
     inputs = [row.input for row in (*shots.labelled, *shots.unlabelled)[:_ALIKE]]
@@ -219,4 +252,4 @@ def _require_alike(before: Prompted, after: Prompted, shots: Shots) -> None:
     wrong = [i for i, (a, b) in enumerate(zip(*counts, strict=True)) if a != b]
     if wrong:
         text = inputs[wrong[0]].text
-        raise CannotAdapt(f"llama.cpp reads {text[:60]!r} as other tokens than the model's own")
+        raise CannotAdapt(f"the file reads {text[:60]!r} as other tokens than the model does")

@@ -8,20 +8,21 @@ one scale a vector.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from nshot.core.errors import CannotAdapt, InputError
 from nshot.core.files import content_hash, folder_bytes
 from nshot.core.types import Delta, ModelRef
 from nshot.methods.contract import Workbench
 from nshot.models.base import LendsCopy
+from nshot.models.hf.quantised import Packing
 from nshot.models.llamacpp.write_gguf import Bits
 from nshot.predictors.base import Predictor
 from nshot.predictors.eight_bits import InEightBits
 from nshot.predictors.features import Encoded
 
 
-def small_head(predictor: InEightBits, bits: Bits | Literal["int8"], bench: Workbench) -> Predictor:
+def small_head(predictor: InEightBits, bits: Bits | Packing, bench: Workbench) -> Predictor:
     """The predictor with fewer bits; ``int8`` is the head alone, ``F16`` the encoder alone.
 
     The head stays what was fitted on the vectors of the encoder as it was. Raises `CannotAdapt`
@@ -30,6 +31,8 @@ def small_head(predictor: InEightBits, bits: Bits | Literal["int8"], bench: Work
     if bits == "int8":
         bench.note("the head in 8 bits, a scale a vector; what it reads is as it was")
         return predictor.in_eight_bits()
+    if bits == "nf4":
+        raise CannotAdapt("nf4 packs language models: quantise.bits=int8 keeps a head in 8 bits")
     source = predictor.source
     if not isinstance(source, Encoded):
         raise CannotAdapt(

@@ -1,10 +1,15 @@
-"""Base models in four bits: how they are loaded, and what their packed weights hold.
+"""Models in four bits, or eight: how they are loaded, and what their packed weights hold.
 
 Tim Dettmers, Artidoro Pagnoni, Ari Holtzman, Luke Zettlemoyer. "QLoRA: Efficient Finetuning of
 Quantized LLMs", 2023. https://arxiv.org/abs/2305.14314
 
-A packed weight is a column of bytes with two numbers in each. What they mean stands beside it: a
-scale for each block of 64 (itself quantised: double quantisation), and a table of 16 levels.
+Tim Dettmers, Mike Lewis, Younes Belkada, Luke Zettlemoyer. "LLM.int8(): 8-bit Matrix Multiplication
+for Transformers at Scale", 2022. https://arxiv.org/abs/2208.07339
+
+A weight packed in four bits is a column of bytes with two numbers in each. What they mean stands
+beside it: a scale for each block of 64 (itself quantised: double quantisation), and a table of 16
+levels. In eight bits it is whole numbers with one scale a row, and what is read is rounded so too,
+token by token.
 """
 
 from __future__ import annotations
@@ -12,16 +17,23 @@ from __future__ import annotations
 import importlib.util
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from nshot.core.errors import CannotAdapt
+from nshot.core.serial import read_json
 
 if TYPE_CHECKING:
     import torch
 
 
+Packing: TypeAlias = Literal["nf4", "int8"]
+PACKINGS: tuple[Packing, ...] = get_args(Packing)
+
+
 def quiet() -> None:
-    """Keep the package from advertising, when it is imported, kernels that it could download."""
+    """Keep the package from advertising, when it is imported, kernels that it could download, and
+    from saying at every product of 8 bits that what is read is cast."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
@@ -32,17 +44,23 @@ def missing_extra() -> str | None:
 
 
 def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
-    """Arguments of ``from_pretrained`` for ``nf4``: computed in `dtype`, on `device`.
+    """Arguments of ``from_pretrained`` for ``nf4`` or ``int8``: computed in `dtype`, on `device`.
 
-    The head and the embeddings stay as they are. Raises `CannotAdapt` for another quantisation,
+    The head and the embeddings stay as they are. In 8 bits no feature is computed apart as an
+    outlier (section 3.2 of LLM.int8()): which ones are depends on all texts that are read together,
+    and an answer must not. Raises `CannotAdapt` for another quantisation,
     or where bitsandbytes is not installed.
     """
-    if quant != "nf4":
-        raise CannotAdapt(f"no quantisation '{quant}' of transformers models: there is nf4")
+    if quant not in PACKINGS:
+        known = " and ".join(PACKINGS)
+        raise CannotAdapt(f"no quantisation '{quant}' of transformers models: there are {known}")
     if missing := missing_extra():
         raise CannotAdapt(missing)
     from transformers import BitsAndBytesConfig
 
+    if quant == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)
+        return {"quantization_config": config, "device_map": device}
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -52,16 +70,25 @@ def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
     return {"quantization_config": config, "device_map": device}
 
 
+def is_packed(folder: Path) -> bool:
+    """Whether the weights in a folder of transformers are packed already."""
+    about: dict[str, Any] = read_json(folder / "config.json")
+    return "quantization_config" in about
+
+
 def keep_layout(module: torch.nn.Module) -> None:
     """Forbid the packed weights of `module` to be laid out anew, and rounded, when first used.
 
     On a CPU with bfloat16 instructions bitsandbytes would do so in place, the first time it is
     asked outside training: other answers than in training, and a base that no longer is what was
-    loaded.
+    loaded. Scales of 8 bits are taken out of the weights at once, as the first product would do.
     """
     packed: list[Any] = [m for m in module.modules() if hasattr(m, "support_avx512bf16_for_cpu")]
     for part in packed:
         part.support_avx512bf16_for_cpu = False
+    for part in module.modules():
+        if getattr(getattr(part, "weight", None), "CB", None) is not None:
+            part.init_8bit_state()  # type: ignore[operator]
 
 
 def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:

@@ -87,7 +87,11 @@ class Resident:
         folder = catalog.locate(self.ref)
         dtype, device, quant = getattr(torch, machine.dtype()), machine.device(), self.ref.quant
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        packed = {} if quant is None else quantised.options(quant, dtype, device)
+        packed: dict[str, Any] = {}
+        if quant is not None:
+            packed = quantised.options(quant, dtype, device)
+            if quantised.is_packed(folder):  # its own configuration says how
+                del packed["quantization_config"]
         try:
             module = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, **options, **packed

@@ -175,6 +175,9 @@ def foreign(config: Any) -> list[Fault]:
     faults = []
     if config.model_type != "llama":
         return [Fault(f"a model of the family {config.model_type}", "llama: Llama, SmolLM")]
+    if getattr(config, "quantization_config", None):
+        do = "take the model that it was made of"
+        return [Fault("weights that are packed already", "weights in 16 or 32 bits", do)]
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     kind = rope.get("rope_type", "default")
     if kind != "default":
