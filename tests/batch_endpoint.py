@@ -113,8 +113,10 @@ def _handler(service: Batches) -> type[BaseHTTPRequestHandler]:
                 listed = list(service.batches.values())
                 self._say({"data": listed} if service.lists else {}, 200 if service.lists else 404)
             elif path.startswith("/v1/batches/"):
+                id = path.rpartition("/")[2]
                 with service.lock:
-                    self._say(service.look(path.rpartition("/")[2]))
+                    there = id in service.batches
+                    self._say(service.look(id) if there else {}, 200 if there else 404)
             else:
                 send(self, 200, service.files[path.split("/")[3]], ())
 

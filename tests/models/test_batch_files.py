@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,8 @@ import pytest
 
 from batch_endpoint import Batches, batching
 from endpoint import SECRET
-from nshot.core.errors import EndpointFailed, InputError
+from nshot.core.errors import EndpointFailed, EndpointRefused, InputError, Locked
+from nshot.core.files import hold
 from nshot.core.types import Turn
 from nshot.models.base import Decoding
 from nshot.models.openai import batch_files
@@ -123,6 +127,70 @@ def test_a_prompt_that_it_will_not_take_has_an_empty_answer_that_says_so(tmp_pat
         assert (last.text, last.served.refusal, last.served.taken) == ("", "too long", False)
         model(service, tmp_path).generate(TEXTS, GREEDY)
     assert len(service.batches) == 1, "it is not asked again"
+
+
+def test_where_every_prompt_is_refused_it_says_so_and_keeps_no_refusal(tmp_path: Path) -> None:
+    wrong = {"status_code": 400, "body": {"error": {"message": f"no seed, {SECRET}"}}}
+    with batching(echo, line=lambda body: wrong) as service:
+        with pytest.raises(EndpointRefused, match=r"every request \(status 400\): no seed, \*"):
+            model(service, tmp_path).generate(TEXTS, GREEDY)
+        service.line = lambda body: None
+        made = model(service, tmp_path).generate(TEXTS, GREEDY)
+    assert made[0].text == "WHERE IS MY CARD?"
+
+
+def test_what_an_expired_batch_answered_is_paid_once_though_a_kill_lost_its_id(
+    tmp_path: Path,
+) -> None:
+    late = {"code": "batch_expired", "message": "not done within 24h"}
+    with batching(echo, ends="expired") as service:
+        service.line = lambda body: late if refuses(body) else None
+        with pytest.raises(EndpointFailed):
+            model(service, tmp_path).generate(TEXTS, GREEDY)
+        for path in tmp_path.iterdir():
+            if path.name.endswith((ANSWERS, BATCH)):
+                path.unlink()
+        service.line, service.ends = (lambda body: None), "completed"
+        model(service, tmp_path).generate(TEXTS, GREEDY)
+    assert len(service.paid) == 3
+
+
+def test_a_batch_of_long_ago_is_not_taken_for_one_of_now(tmp_path: Path) -> None:
+    with batching(echo) as service:
+        for month in range(2):
+            model(service, tmp_path / f"{month}").generate(TEXTS, GREEDY)
+            for batch in service.batches.values():
+                batch["created_at"] = time.time() - 31 * 86400
+            service.files.clear()
+    assert len(service.batches) == 2
+
+
+def test_a_batch_that_the_service_has_no_more_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with batching(echo, takes=False) as service:
+        asked = model(service, tmp_path)
+        with pytest.raises(InputError, match="takes no batch files"):
+            asked.generate(TEXTS, GREEDY)
+        (requests,) = tmp_path.glob(f"*{REQUESTS}")
+        record = tmp_path / requests.name.replace(REQUESTS, BATCH)
+        record.write_text('{"id": "batch_9"}')
+        with pytest.raises(InputError, match="does not know the batch batch_9") as error:
+            model(service, tmp_path).generate(TEXTS, GREEDY)
+        assert f"rm -r {tmp_path}" in error.value.faults[0].do
+        assert record.exists(), "with the right key it can still be fetched"
+
+
+def test_one_process_at_a_time_asks_out_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_files, "hold", partial(hold, seconds=0.0))
+    with batching(echo) as service, (tmp_path / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Locked, match="another process waits"):
+            model(service, tmp_path).generate(TEXTS, GREEDY)
+        assert not service.batches
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        model(service, tmp_path).generate(TEXTS, GREEDY)
+    assert len(service.batches) == 1
 
 
 def test_lines_without_an_answer_are_asked_again_and_the_others_not(tmp_path: Path) -> None:

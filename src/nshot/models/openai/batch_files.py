@@ -16,12 +16,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from nshot.core.errors import EndpointFailed, EndpointRefused, Fault, InputError
-from nshot.core.files import write_atomic
+from nshot.core.errors import EndpointFailed, EndpointRefused, Fault, InputError, Locked
+from nshot.core.files import hold, write_atomic
 from nshot.core.serial import dumps, read_json
 from nshot.core.types import digest
 from nshot.models.openai.service import Passing, Service
@@ -41,6 +43,8 @@ _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _TAKEN = frozenset({200, 400, 413, 422})
 """Answers, and refusals of one prompt; whatever else a line has says nothing of its prompt."""
 _ABSENT = frozenset({404, 405})
+_LIFETIME = 25 * 86400
+"""Seconds for which the answers of a batch are taken to lie there: OpenAI deletes after 30 days."""
 
 
 class BatchFiles:
@@ -59,21 +63,52 @@ class BatchFiles:
 
         Batches that were begun before are waited for first; what no answer is known to is asked in
         new ones, equal bodies once. Raises `InputError` where the service takes no batch files, or
-        not this one, `EndpointFailed` where lines are left without an answer: those that have one
+        not this one, `EndpointRefused` where it never answered a request, `Locked` where another
+        process asks, `EndpointFailed` where lines are left without an answer: those that have one
         keep it, and the same call asks for the rest.
         """
         keys = [digest(dumps(body)) for body in bodies]
         by_key = dict(zip(keys, bodies, strict=True))
+        if by_key:
+            with self._held():
+                self._complete(by_key)
+        return [self._known[key] for key in keys]
+
+    def _complete(self, by_key: Mapping[str, Body]) -> None:
+        """Ask for what no answer is known to."""
         if not by_key.keys() <= self._known.keys():
             self._end(self._begun_before())
             missing = {key: body for key, body in by_key.items() if key not in self._known}
             self._end([self._written(lines) for lines in _parts(missing)])
         if absent := [key for key in by_key if key not in self._known]:
+            why = self._service.without_key(self._reason)
             raise EndpointFailed(
                 f"{self._service.url}: {len(absent)} of {len(by_key)} requests have no answer in"
-                f" the batch files{self._reason}; the same command asks for them again"
+                f" the batch files{why}; the same command asks for them again"
             )
-        return [self._known[key] for key in keys]
+        if all(one["status_code"] != 200 for one in self._known.values()):
+            raise self._refusal()
+
+    def _refusal(self) -> EndpointRefused:
+        """Nothing was ever answered: it is not the prompts, and no refusal is kept."""
+        one = next(iter(self._known.values()))
+        for kind in (ANSWERS, BATCH, REQUESTS):
+            for path in self._files(kind):
+                path.unlink()
+        self._known.clear()
+        status, words = one["status_code"], self._service.without_key(reason(one["body"]))
+        problem = f"the endpoint refuses every request (status {status}): {words}"
+        return EndpointRefused(Fault(problem, where=self._service.url), status=status)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """No other process asks out of this folder meanwhile."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("a") as lock:
+            if not hold(lock.fileno()):
+                problem, do = "another process waits for these batch files", "wait for it to end"
+                raise Locked(Fault(problem, do=do, where=str(self._folder)))
+            yield
 
     @cached_property
     def _known(self) -> dict[str, dict[str, Any]]:
@@ -93,7 +128,6 @@ class BatchFiles:
         """The requests as a file, and its name."""
         content = "".join(f"{line}\n" for line in lines)
         name = digest(content)[:24]
-        self._folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self._place(name, REQUESTS), content)
         return name
 
@@ -102,7 +136,16 @@ class BatchFiles:
         waiting = [name for name in names if not self._place(name, ANSWERS).is_file()]
         ids = [self._begun(name) for name in waiting]
         for name, id in zip(waiting, ids, strict=True):
-            self._take(name, self._ended(id))
+            try:
+                self._take(name, self._ended(id))
+            except EndpointRefused as refused:
+                raise self._lost(id) if refused.status in _ABSENT else refused from None
+
+    def _lost(self, id: str) -> InputError:
+        """The service has no such batch, or no such answers."""
+        problem = f"the endpoint does not know the batch {id}, or not its answers any more"
+        do = f"set that key; or rm -r {quote(str(self._folder))}, and all is asked, and paid, again"
+        return InputError(Fault(problem, "the key that it was made with", do, self._service.url))
 
     def _begun_before(self) -> list[str]:
         """Names of batches that are under way; requests that never became one are removed."""
@@ -206,7 +249,8 @@ class BatchFiles:
             for kind in (BATCH, REQUESTS):
                 self._place(name, kind).unlink(missing_ok=True)
             if batch["status"] == "failed":
-                problem = f"the endpoint refuses the batch file: {_fault(batch)}"
+                words = self._service.without_key(_fault(batch))
+                problem = f"the endpoint refuses the batch file: {words}"
                 raise InputError(Fault(problem, where=self._service.url))
             self._reason = self._reason or f" ({batch['status']})"
             return
@@ -305,9 +349,12 @@ def _named(response: httpx2.Response) -> dict[str, Any]:
 
 
 def _is_in_vain(batch: Body) -> bool:
-    """Has it ended without an answer, or with too few?"""
+    """Has it ended without any answer, or so long ago that its answers may be gone?"""
     status, counts = batch.get("status"), batch.get("request_counts") or {}
-    return status in _ENDED and (status != "completed" or counts.get("completed") == 0)
+    made = batch.get("created_at")
+    if isinstance(made, int | float) and time.time() - made > _LIFETIME:
+        return True
+    return status in _ENDED and not counts.get("completed", status == "completed")
 
 
 def _listing(response: httpx2.Response) -> dict[str, str]:

@@ -225,7 +225,8 @@ def _completion(answer: Any, messages: Sequence[Mapping[str, str]], how: Decodin
         if not isinstance(text, str):
             raise TypeError
     except (LookupError, TypeError, AttributeError):
-        raise Passing(f"no chat completion: {json.dumps(answer)[:200]!r}") from None
+        words = json.dumps(answer, ensure_ascii=False)
+        raise Passing(f"no chat completion: {words[:200]!r}") from None
     used = _dictionary(answer.get("usage"))
     prompt_tokens = sum(guess(message["content"]) for message in messages)
     end = stop_at(text, how.stop)
