@@ -205,6 +205,25 @@ def test_lines_without_an_answer_are_asked_again_and_the_others_not(tmp_path: Pa
     assert [len(one["done"][0]) for one in service.batches.values()] == [2, 1]
 
 
+def test_a_text_that_ended_before_its_first_word_is_one_and_no_choice_is_none(
+    tmp_path: Path,
+) -> None:
+    cut = {"finish_reason": "length", "message": {"role": "assistant"}}
+    choices: dict[str, list[Any]] = {"refund it": [cut], TEXTS[1]: []}
+
+    def line(body: dict[str, Any]) -> dict[str, Any] | None:
+        of = choices.get(body["messages"][-1]["content"])
+        return None if of is None else {"status_code": 200, "body": {"choices": of}}
+
+    with batching(echo, line=line) as service:
+        with pytest.raises(EndpointFailed, match="1 of 3 requests"):
+            model(service, tmp_path).generate(TEXTS, GREEDY)
+        del choices[TEXTS[1]]
+        made = model(service, tmp_path).generate(TEXTS, GREEDY)
+    assert made[1].text == TEXTS[1]
+    assert (made[3].text, made[3].finished) == ("", False)
+
+
 def test_a_batch_that_ended_without_any_answer_is_begun_anew(tmp_path: Path) -> None:
     busy = {"status_code": 500, "body": {"error": {"message": "busy"}}}
     with batching(echo, line=lambda body: busy) as service:

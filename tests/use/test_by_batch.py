@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,26 @@ def test_what_does_not_go_with_it_is_said_before_anything_is_asked(
         assert "asks no model behind an openai: endpoint" in capsys.readouterr().err
     assert not service.paid
     assert not (tmp_path / "answers.csv").exists()
+
+
+def test_rows_that_keep_their_answers_are_not_paid_again(tmp_path: Path) -> None:
+    with batching(guess) as service:
+        words = [*files(service, tmp_path), "--only-changed"]
+        (tmp_path / "rows.csv").write_text("text\n" + "\n".join(ROWS[:2]) + "\n", encoding="utf-8")
+        assert command(words) == 0
+        shutil.rmtree(tmp_path / "answers.csv.batches")
+        (tmp_path / "rows.csv").write_text("text\n" + "\n".join(ROWS) + "\n", encoding="utf-8")
+        assert command(words) == 0
+    assert answers(tmp_path) == ["refund", "parcel", "parcel", "refund"]
+    assert [len(one["done"][0]) for one in service.batches.values()] == [2, 2]
+
+
+def test_a_folder_that_is_not_there_is_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("text\na\n", encoding="utf-8")
+    words = ["predict", str(tmp_path / "nowhere"), str(tmp_path / "rows.csv")]
+    assert command([*words, "-o", str(tmp_path / "answers.csv")]) == 2
+    plain = capsys.readouterr().err
+    assert command([*words, "-o", str(tmp_path / "answers.csv"), "--batch"]) == 2
+    assert capsys.readouterr().err == plain

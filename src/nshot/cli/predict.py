@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nshot.core.errors import Fault, InputError, RunFailed, collected
 
 if TYPE_CHECKING:
+    from nshot.core.types import Input
     from nshot.data.blocks import Blocks
     from nshot.use.offline import Answering, Report
     from nshot.use.ready import Ready
@@ -208,21 +209,24 @@ def _opened(
 def _by_batch(
     arguments: argparse.Namespace, folders: Sequence[str], files: Sequence[Path]
 ) -> tuple[Answering, Blocks, Ready]:
-    """As `_opened`, every row asked about beforehand through batch files."""
+    """As `_opened`, all that is to be answered asked beforehand through batch files."""
     from nshot.data.blocks import open_inputs
     from nshot.models.prices import NONE, read_prices
     from nshot.use.offline import of_folder
-    from nshot.use.offline.by_batch import ask_all, batched, bill
+    from nshot.use.offline.by_batch import Beforehand, batched, bill
     from nshot.use.ready import delivered, ready
 
     prices = read_prices(arguments.prices) if arguments.prices else NONE
     place, path = delivered(Path(folders[0])), Path(arguments.output)
     models = batched(place, path, lambda line: print(line, file=sys.stderr))
     model = ready(folders[0], models, arguments.abstain_below, at_precision=arguments.at_precision)
-    ask_all(open_inputs(files, model.task, arguments.encoding, arguments.pictures), model)
-    sys.stderr.writelines(f"{line}\n" for line in bill(models, prices))
+
+    def ask(inputs: Sequence[Input]) -> None:
+        model.predict(inputs)
+        sys.stderr.writelines(f"{line}\n" for line in bill(models, prices))
+
     blocks = open_inputs(files, model.task, arguments.encoding, arguments.pictures)
-    return of_folder(model), blocks, model
+    return Beforehand(of_folder(model), ask), blocks, model
 
 
 @contextmanager

@@ -307,7 +307,7 @@ def _answered(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
             continue
         status = response.get("status_code")
-        if status in _TAKEN and (status != 200 or "choices" in response["body"]):
+        if status in _TAKEN and (status != 200 or response["body"].get("choices")):
             yield line["custom_id"], response
 
 

@@ -218,7 +218,7 @@ def _completion(answer: Any, messages: Sequence[Mapping[str, str]], how: Decodin
     """The text of a chat completion; what is none raises `Passing`."""
     try:
         choice = answer["choices"][0]
-        text = choice["message"]["content"]
+        text = choice["message"].get("content")
         refusal = _refusal(choice)
         if text is None and (refusal or choice.get("finish_reason") is not None):
             text = ""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nshot.core.errors import Fault, InputError
-from nshot.data.blocks import Blocks
+from nshot.core.types import Input
+from nshot.data.blocks import Row
 from nshot.models import open_models
 from nshot.models.openai.endpoint import model_and_address
 from nshot.models.prices import NONE, Prices, price_of
 from nshot.models.wrap.batched import BatchedModels
+from nshot.predictors.folder import require_intact
 from nshot.use.drift import engines_in
-from nshot.use.ready import Ready
+from nshot.use.offline.answering import Answering, Outcome, Tag
 
 FOLDER = ".batches"
 """What the folder of batch files is called behind the name of the answers."""
@@ -21,21 +23,35 @@ FOLDER = ".batches"
 def batched(folder: Path, output: Path, tell: Callable[[str], None]) -> BatchedModels:
     """Models whose batch files lie beside the file of answers.
 
-    Raises `InputError` for a delivered folder that asks no model behind such an endpoint.
+    Raises `InputError` for what is no delivered folder, and for one that asks no model behind such
+    an endpoint.
     """
+    require_intact(folder)
     if "openai" not in engines_in(folder):
         problem = f"--batch, and {folder} asks no model behind an openai: endpoint"
         raise InputError(Fault(problem, do="leave --batch out"))
     return BatchedModels(open_models(), output.with_name(output.name + FOLDER), tell)
 
 
-def ask_all(blocks: Blocks, model: Ready) -> None:
-    """Ask about every row that can be read, so that all of them are in one batch.
+class Beforehand(Answering):
+    """As `answering`, once `ask` has heard of every row that is to be answered and can be read.
 
-    Whoever answers the rows after that, block by block, finds the answers. Raises as
-    `nshot.models.openai.batch_files.BatchFiles.answers` does.
+    So all of them are in one batch; rows that have their answers already are in none.
     """
-    model.predict([row.input for block in blocks for row in block.rows() if row.input is not None])
+
+    def __init__(self, answering: Answering, ask: Callable[[Sequence[Input]], object]) -> None:
+        super().__init__(lambda rows, inputs: [], answering.keys)
+        self._answering, self._ask = answering, ask
+
+    def in_order(
+        self, groups: Iterable[tuple[Tag, Sequence[Row]]]
+    ) -> Iterator[tuple[Tag, list[Outcome]]]:
+        """The outcomes of groups of rows, which are all read first. Raises as `ask` does."""
+        listed = list(groups)
+        inputs = [row.input for _, rows in listed for row in rows if row.input is not None]
+        if inputs:
+            self._ask(inputs)
+        yield from self._answering.in_order(listed)
 
 
 def bill(models: BatchedModels, own: Prices = NONE) -> list[str]:
