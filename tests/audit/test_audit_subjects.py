@@ -167,3 +167,11 @@ def test_rankers_and_asked_labels_stand_on_their_model_and_a_cascade_on_none(
     assert cascade.ref is None
     (result,) = carry_out(cascade, audits(["change"])).results
     assert result.reason == "cascade has no language model that speaks for it"
+
+
+def test_the_licence_of_the_rows_of_data_is_told(tmp_path: Path) -> None:
+    subject = saved(plain(), tmp_path)
+    assert not any("licence" in note for note in subject.notes)
+    rows_of_nsmc = (tmp_path / "rows.jsonl").rename(tmp_path / "nsmc.jsonl")
+    (note,) = [one for one in with_data(subject, rows_of_nsmc).notes if "licence" in one]
+    assert note.endswith("called by NSMC: if its rows are, their licence is CC0 1.0")

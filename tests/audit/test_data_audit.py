@@ -205,6 +205,7 @@ def test_rows_without_texts_or_none_are_said() -> None:
     ("sets/CrowS-Pairs_v1/test.jsonl", "CrowS-Pairs", "CC BY-SA 4.0"),
     ("SST-2/dev.tsv", "SST-2", "none is stated: made for research"),
     ("klue-nli.jsonl", "KLUE", "CC BY-SA 4.0"),
+    ("nsmc_2024/train.tsv", "NSMC", "CC0 1.0"),
 ])  # fmt: skip
 def test_the_licence_of_a_set_is_told_where_a_file_is_called_by_it(
     path: str, title: str, licence: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from nshot.audit.carrying_out import read
+from nshot.audit.subject import of_folder
 from nshot.bench.audited import subject_of
 from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
@@ -16,8 +18,11 @@ from nshot.board.events import ignore
 from nshot.board.schema import Details
 from nshot.cli.main import main
 from nshot.core.files import sizes_in
+from nshot.core.types import ModelRef
 from nshot.data.json_lines import read_rows
 from nshot.models import open_models
+from nshot.predictors.pattern_vote import PatternVote
+from nshot.predictors.prompted import Prompted
 from spine import jsonl, stay_here, tickets
 
 METHODS = ("majority", "tfidf_lr")
@@ -66,6 +71,20 @@ def test_the_page_lists_the_card_as_the_audit_left_it(audited: Path) -> None:
     assert b"audit" in card
     assert delivered.files["README.md"] == len(card)
     assert delivered.files == sizes_in(audited / "winner")
+
+
+def test_that_the_first_of_several_models_is_looked_at_is_said_of_a_run_too(
+    audited: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(audited, tmp_path / "run")
+    shutil.rmtree(root / "winner")
+    models = open_models()
+    task = of_folder(audited / "winner", models).task
+    assert task is not None
+    members = [Prompted(task, models, ModelRef("fake", name)) for name in ("scorer", "other")]
+    PatternVote(task, tuple(members)).save(root / "winner")
+    notes = subject_of(root, models).notes
+    assert "2 models vote, one for each pattern: the first one is looked at" in notes
 
 
 def test_an_audit_of_another_winner_is_not_shown(audited: Path) -> None:

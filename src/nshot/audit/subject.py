@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nshot.audit.contract import Subject
+from nshot.audit.data.licences import licences_of
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import RECORD
 from nshot.core.serial import read_json
@@ -114,7 +115,7 @@ def with_data(subject: Subject, path: Path, encoding: str | None = None) -> Subj
         rows=tuple(rows),
         predictions={},
         columns=columns,
-        notes=(*subject.notes, *notes, *beside),
+        notes=(*subject.notes, *licences_of([path]), *notes, *beside),
     )
 
 

@@ -79,7 +79,7 @@ def subject_of(root: Path, models: Models) -> Subject:
             if row.saved and (root / row.saved / RECORD).is_file()
         ),
         measured=pick.model_dump(mode="json"),
-        notes=(f"the pick {pick.name} of {root.name}", *notes, *beside),
+        notes=(f"the pick {pick.name} of {root.name}", *whole.notes, *notes, *beside),
     )
 
 

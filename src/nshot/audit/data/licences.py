@@ -53,26 +53,29 @@ def licences_of(paths: Iterable[Path]) -> list[str]:
 
     The nearest name counts: of ``alpaca/nsmc.csv`` that is NSMC.
     """
-    known, lines = _known(), dict[str, None]()
+    known, lines = _known(), list[str]()
     for path in paths:
         parts = [path.stem, *(one.name for one in path.absolute().parents[:2])]
         hits = [terms for part in parts if (terms := _named(part, known))]
-        if hits:
-            title, licence = hits[0]
-            lines[f"{path} is called by {title}: if its rows are, their licence is {licence}"] = (
-                None
-            )
-    return list(lines)
+        lines += [
+            f"{path} is called by {one.title}: if its rows are, their licence is {one.licence}"
+            for one in hits[:1]
+        ]
+    return list(dict.fromkeys(lines))
 
 
 def _named(part: str, known: Mapping[str, Terms]) -> Terms | None:
     """The set with the longest name that stands in the words of a part of a path."""
-    words = f" {_words(part)} "
-    hits = [name for name in known if f" {name} " in words]
+    places = [f" {_words(part)} ", f" {_apart(part)} "]
+    hits = [name for name in known if any(f" {name} " in words for words in places)]
     return known[max(hits, key=len)] if hits else None
 
 
 def _words(name: str) -> str:
     """``CrowS-Pairs_v1`` as ``crows pairs v1``; ``SST-2`` as ``sst2``."""
-    words = re.sub(r"[^a-z0-9]+", " ", name.lower()).strip()
-    return re.sub(r"(?<=[a-z]) (?=\d+\b)", "", words)
+    return re.sub(r"(?<=[a-z]) (?=\d+\b)", "", _apart(name))
+
+
+def _apart(name: str) -> str:
+    """The same with numbers as words of their own: ``nsmc-2`` is a part of NSMC."""
+    return re.sub(r"[^a-z0-9]+", " ", name.lower()).strip()
