@@ -96,6 +96,19 @@ def test_it_answers_near_and_the_same_afresh(bits: str, base: ModelRef, tmp_path
         write(str(tmp_path / "saved"), "Q8_0", tmp_path / "file")
 
 
+def test_only_the_weights_are_rounded(base: ModelRef, tmp_path: Path) -> None:
+    """A layer is a product with the whole numbers of its file times their scales."""
+    bench = Lent(open_models(), base, tmp_path / "job")
+    small = quantise(ZERO, "int8").adapt(TASK, SHOTS, bench)
+    name = "model.layers.0.mlp.down_proj"
+    kept = load_file(next(Path(small.ref.deltas[0].folder).glob("*.safetensors")))
+    weights = kept[f"{name}.weight"].float() * (kept[f"{name}.SCB"] / 127)[:, None]
+    states = torch.randn(3, weights.shape[1], generator=torch.Generator().manual_seed(0))
+    with bench.models.lend(small.ref) as lent, torch.no_grad():
+        ours = lent.module.get_submodule(name)(states)
+    torch.testing.assert_close(ours, states @ weights.T, rtol=1e-5, atol=1e-5)
+
+
 def test_an_adapter_is_merged_before(base: ModelRef, tmp_path: Path) -> None:
     bench = Lent(open_models(), base, tmp_path / "job")
     of = {"method": "adapter", "folder": str(foreign(Path(base.name), tmp_path / "lora"))}

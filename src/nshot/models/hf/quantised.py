@@ -8,8 +8,9 @@ for Transformers at Scale", 2022. https://arxiv.org/abs/2208.07339
 
 A weight packed in four bits is a column of bytes with two numbers in each. What they mean stands
 beside it: a scale for each block of 64 (itself quantised: double quantisation), and a table of 16
-levels. In eight bits it is whole numbers with one scale a row, and what is read is rounded so too,
-token by token.
+levels. In eight bits it is whole numbers with one scale a row. LLM.int8() rounds what is read too;
+here it is not: a sum that is made in another batch may end a step aside, and an answer must not
+depend on the rows beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import torch
 
 
+_STEPS = 127
+"""The largest whole number of 8 bits; SCB is the largest weight of a row."""
 Packing: TypeAlias = Literal["nf4", "int8"]
 PACKINGS: tuple[Packing, ...] = get_args(Packing)
 
@@ -47,9 +51,8 @@ def options(quant: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
     """Arguments of ``from_pretrained`` for ``nf4`` or ``int8``: computed in `dtype`, on `device`.
 
     The head and the embeddings stay as they are. In 8 bits no feature is computed apart as an
-    outlier (section 3.2 of LLM.int8()): which ones are depends on all texts that are read together,
-    and an answer must not. Raises `CannotAdapt` for another quantisation,
-    or where bitsandbytes is not installed.
+    outlier (LLM.int8()): which ones are depends on all texts that are read together. Raises
+    `CannotAdapt` for another quantisation, or where bitsandbytes is not installed.
     """
     if quant not in PACKINGS:
         known = " and ".join(PACKINGS)
@@ -81,7 +84,7 @@ def keep_layout(module: torch.nn.Module) -> None:
 
     On a CPU with bfloat16 instructions bitsandbytes would do so in place, the first time it is
     asked outside training: other answers than in training, and a base that no longer is what was
-    loaded. Scales of 8 bits are taken out of the weights at once, as the first product would do.
+    loaded. Of 8 bits the weights alone are rounded, whatever the package does with what is read.
     """
     packed: list[Any] = [m for m in module.modules() if hasattr(m, "support_avx512bf16_for_cpu")]
     for part in packed:
@@ -89,6 +92,15 @@ def keep_layout(module: torch.nn.Module) -> None:
     for part in module.modules():
         if getattr(getattr(part, "weight", None), "CB", None) is not None:
             part.init_8bit_state()  # type: ignore[operator]
+            part.forward = partial(_with_whole_numbers, part)
+
+
+def _with_whole_numbers(part: Any, states: torch.Tensor) -> torch.Tensor:
+    """What a layer in 8 bits makes of (..., in) states: (..., out)."""
+    from torch.nn import functional
+
+    scales = (part.state.SCB / _STEPS).unsqueeze(1)
+    return functional.linear(states, (part.state.CB * scales).to(states.dtype), part.bias)
 
 
 def tensors(parameter: torch.Tensor) -> list[torch.Tensor]:
