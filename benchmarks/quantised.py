@@ -278,7 +278,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.measure:
         one = measure(arguments.measure, arguments.out, arguments.rows)
-        result(arguments.out, arguments.measure).write_text(json.dumps(one))
+        write_atomic(result(arguments.out, arguments.measure), json.dumps(one))
         return
     write_files(arguments.out)
     for form in FORMS if arguments.only is None else (arguments.only,):

@@ -33,7 +33,7 @@ import numpy as np
 import nshot
 from nshot.bench.workbench import Workbench
 from nshot.core import machine
-from nshot.core.files import write_atomic
+from nshot.core.files import RECORD, write_atomic
 from nshot.core.types import Example, Input, Label, Shots, Task
 from nshot.methods import TABLE
 from nshot.models import open_models
@@ -113,7 +113,7 @@ def writer() -> Prompted:
 
 def deliver(root: Path) -> tuple[Path, Path]:
     """Write the two folders, where they are not there."""
-    if not (root / "replies").exists():
+    if not (root / "replies" / RECORD).exists():
         task = Task("topics", "classify", tuple(map(Label, THINGS)))
         rows = tuple(
             Example(f"{i}", Input((("text", text),)), (THINGS[i % 8],))

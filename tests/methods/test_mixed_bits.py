@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nshot.models.catalog import resolve
 from nshot.models.hf.merged import merged
 from nshot.models.llamacpp.grid import on_grid
 from nshot.models.llamacpp.write_gguf import BITS, file_bytes, matrices_of, write_gguf
+from nshot.predictors.prompted import Prompted
 from nshot.training.data.answers import encode
 from nshot.training.forward import Whole
 from nshot.training.objectives.nll import AnswerTokens
@@ -198,6 +200,19 @@ def test_rows_are_asked_of_a_model_that_did_not_learn_from_them(
     assert not set(whole.demos) & set(alone.rows)
     with pytest.raises(CannotAdapt, match="there are none"):
         mixed.cases(TASK, Shots(whole.demos), whole, None, 0)
+
+
+def test_rows_that_are_looked_at_have_every_label(base: ModelRef) -> None:
+    """Labels in turn, as many files have them: every k-th row would be of one label."""
+    rows = tuple(
+        Example(f"{i}", Input((("text", f"film {i}"),)), (TASK.label_names[i % 2],))
+        for i in range(2 * mixed.LOOKED_AT)
+    )
+    whole: Any = Prompted(TASK, open_models(), base)
+    (case,) = mixed.cases(TASK, Shots(rows), whole, None, 0)
+    assert Counter(row.label for row in case.rows) == dict.fromkeys(
+        TASK.label_names, mixed.LOOKED_AT // 2
+    )
 
 
 def test_limits_that_nothing_fits_and_that_all_fits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from export_cases import CASES, INPUTS, TEXTS, Place
 from encoders import tiny_encoder
 from endpoint import Endpoint, serving
 from nshot.core.errors import InputError
-from nshot.core.types import Input
+from nshot.core.types import Input, Label, Task
 from nshot.data.json_lines import read_rows, write_rows
 from nshot.models import open_models
 from nshot.predictors import KINDS, load
 from nshot.predictors.checks import write_checks
+from nshot.predictors.constant import Constant
 from nshot.predictors.folder import read
 from nshot.testing import check_export
 from nshot.use.export import export_of
@@ -113,6 +115,19 @@ def test_the_program_needs_nothing_of_nshot(tmp_path: Path) -> None:
     )
     assert [json.loads(line)["answer"] for line in lines] == [one.answer for one in expected]
     assert loaded == "[]"
+
+
+def test_the_program_reads_and_writes_utf_8_wherever_it_runs(tmp_path: Path) -> None:
+    task = Task("t", "classify", (Label("환불"), Label("parcel")))
+    Constant(task, (-0.1, -2.4)).save(tmp_path / "saved")
+    (tmp_path / "into").mkdir()
+    export_of("standalone").write(read(tmp_path / "saved"), open_models(), tmp_path / "into")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "into" / PROGRAM],
+        input='{"text": "돈을 돌려 주세요 😀"}\n'.encode(), capture_output=True, check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode("utf-8"))["answer"] == "환불"
 
 
 def test_the_answers_are_compared_in_a_new_process(

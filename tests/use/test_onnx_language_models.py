@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,16 +124,18 @@ def test_the_command_compares_and_equal_folders_have_equal_bytes(
 
 def test_the_program_needs_nothing_of_nshot(folder: Path, tmp_path: Path) -> None:
     export_of("onnx").write(read(folder), open_models(), _new(tmp_path / "into"))
-    rows = "".join(json.dumps({"text": text, "no": 1}) + "\n" for text in TEXTS)
+    rows = "".join(json.dumps({"text": text, "no": 1}, ensure_ascii=False) + "\n" for text in TEXTS)
     watch = (
         "import runpy, sys\n"
         f"runpy.run_path({str(tmp_path / 'into' / PROGRAM)!r}, run_name='__main__')\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'nshot', 'torch', 'transformers'}))"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", watch], input=rows, capture_output=True, text=True, check=True
-    )
-    *lines, loaded = done.stdout.splitlines()
+        [sys.executable, "-P", "-c", watch],
+        input=rows.encode(), capture_output=True, check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    *lines, loaded = done.stdout.decode("utf-8").splitlines()
     answers = [json.loads(line) for line in lines]
     expected = Prompted.restore(read(folder), open_models()).predict(inputs())
     assert [one["answer"] for one in answers] == [one.answer for one in expected]

@@ -32,7 +32,7 @@ from nshot.predictors.prompted import Prompted
 
 FOLDS = 2
 LOOKED_AT = 32
-"""Rows whose loss is looked at, at most, evenly spaced."""
+"""Rows whose loss is looked at, at most, of each label as large a share as there is."""
 _FEWEST: GridBits = "Q4_0"
 _MORE: Mapping[GridBits, tuple[GridBits, ...]] = {
     "Q4_0": ("Q5_0", "Q8_0"), "Q5_0": ("Q8_0",), "Q8_0": ()
@@ -141,7 +141,10 @@ def _inside(predictor: Any) -> Prompted:
 
 
 def _spaced(rows: Sequence[Example], most: int) -> tuple[Example, ...]:
-    return tuple(rows[:: max(1, -(-len(rows) // most))])
+    """Evenly spaced in the order of their answers: a file may take turns at its labels."""
+    ordered = sorted(rows, key=lambda row: row.targets)
+    count = min(most, len(rows))
+    return tuple(ordered[i * len(rows) // count] for i in range(count))
 
 
 def chosen(

@@ -202,7 +202,7 @@ class Quantise(Method):
         """The file's bits, and the matrices that are kept in others."""
         if bits != "mixed":
             return bits, ALIKE
-        limit = int(1e6 * (self.megabytes or 0))
+        limit = round(1e6 * (self.megabytes or 0))
         room = mixed.room_in(module, tokenizer, predictor.ref.name, limit)
         if room.size(room.plain("Q8_0")) <= room.limit:
             bench.note(f"{self.megabytes:g} MB are enough for Q8_0: every matrix is kept in it")

@@ -197,7 +197,9 @@ def _lines() -> Iterator[Mapping[str, Any]]:
 
 
 def main() -> None:
-    """A line of JSON in, a line of JSON out."""
+    """A line of JSON in, a line of JSON out, both in UTF-8."""
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     model = Model()
     for row in _lines():
         (answer,) = model.predict([row])

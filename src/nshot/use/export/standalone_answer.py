@@ -399,7 +399,9 @@ def _completion(settings: Mapping[str, Any], messages: Sequence[Mapping[str, str
 
 
 def main() -> None:
-    """A line of JSON in, a line of JSON out."""
+    """A line of JSON in, a line of JSON out, both in UTF-8."""
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     model = Model()
     for line in sys.stdin:
         if line.strip():
