@@ -217,9 +217,10 @@ def judgements(runs: Path) -> str:
         each += [("hh-rlhf, first", made.reward), ("hh-rlhf, second seed", made.second)]
     if (file := runs / "lengths.json").exists():
         body = read_json(file)
-        names = {"all": "another set", "matched": "another set, lengths matched"}
-        each += [(f"{names[name]}, first", from_data(Judgement, body[f"{name} reward"]))
-                 for name in names]  # fmt: skip
+        names = {"all": "autoj", "matched": "autoj, lengths matched"}
+        seeds = {"reward": "first", "second": "second seed"}
+        each += [(f"{names[name]}, {seeds[step]}", from_data(Judgement, body[f"{name} {step}"]))
+                 for name in names for step in seeds]  # fmt: skip
     for name, one in each:
         if one is not None:
             correlation = "" if one.correlation is None else f"{one.correlation:+.2f}"
@@ -263,7 +264,7 @@ def policies(runs: Path) -> str:
             " -> ".join(knows) + " %", f"{step.seconds / 60:.0f}",
         ))  # fmt: skip
     if (file := runs / "format.json").exists():
-        rows += ["", line("method", "answers of the asked form"), "|---|--:|"]
+        rows += ["", line("method", "form and length, of the two the share that holds"), "|---|--:|"]
         for name, ends in read_json(file).items():
             if None not in ends:
                 rows.append(line(f"`{name}`", percent(Bounded(*ends))))
