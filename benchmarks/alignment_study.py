@@ -264,7 +264,8 @@ def policies(runs: Path) -> str:
             " -> ".join(knows) + " %", f"{step.seconds / 60:.0f}",
         ))  # fmt: skip
     if (file := runs / "format.json").exists():
-        rows += ["", line("method", "form and length, of the two the share that holds"), "|---|--:|"]
+        head = line("method", "form and length, of the two the share that holds")
+        rows += ["", head, "|---|--:|"]
         for name, ends in read_json(file).items():
             if None not in ends:
                 rows.append(line(f"`{name}`", percent(Bounded(*ends))))
