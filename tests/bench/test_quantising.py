@@ -106,6 +106,15 @@ def test_what_cannot_be_is_said_at_once(changes: dict[str, Any], message: str, r
         prepare_shrinking(Quantisation(**request))  # type: ignore[arg-type]
 
 
+def test_the_model_is_counted_before_in_every_form(run: Path) -> None:
+    sizes = {
+        bits: prepare_shrinking(Quantisation(str(run), bits, row="zero_shot")).bytes_before
+        for bits in ("Q8_0", "int8", "nf4")
+    }
+    assert len(set(sizes.values())) == 1, sizes
+    assert sizes["int8"] > least_bytes(run), "also where a run has one model, which has no name"
+
+
 def test_mixed_bits_fill_a_size_and_the_board_says_how(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

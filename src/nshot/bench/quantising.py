@@ -187,8 +187,11 @@ def prepare_shrinking(request: Quantisation) -> Shrinkable:
 
 def _has_model(row: Row) -> bool:
     """Whether its method, or one in it, stands on a language model or an encoder."""
-    method = TABLE.build({"method": row.method, **row.settings})
-    return any(part.needs or part.needs_encoder for part in parts(method))
+    return any(part.needs or part.needs_encoder for part in parts(_method(row)))
+
+
+def _method(row: Row) -> Method:
+    return TABLE.build({"method": row.method, **row.settings})
 
 
 def _faults(request: Quantisation) -> list[Fault]:
@@ -214,12 +217,13 @@ def _bytes_before(folder: Path, setting: Setting, row: Row, bits: str) -> int:
     """
     saved = folder / row.saved if row.saved else None
     learned = folder_bytes(saved) if saved and saved.is_dir() else 0
-    if bits == "int8" and not row.base:
+    inside = parts(_method(row))
+    if any(part.needs for part in inside):
+        name, refs = row.base, setting.bases
+    elif bits != "int8" and any(part.needs_encoder for part in inside):
+        name, refs = row.encoder, setting.encoders
+    else:
         return learned
-    name, refs = (
-        (row.encoder, setting.encoders) if row.encoder and not row.base
-        else (row.base, setting.bases)
-    )  # fmt: skip
     return learned + next((model_bytes(ref) for ref in refs if name in (None, ref.name)), 0)
 
 

@@ -102,7 +102,8 @@ def room_in(module: Any, tokenizer: Any, name: str, limit: int) -> Room:
         least_mb = -(-least // 10_000) / 100
         raise CannotAdapt(
             f"its file has {least_mb:g} MB where every matrix is {_FEWEST}, the fewest bits there"
-            f" are, and {limit / 1e6:g} MB are allowed: quantise.megabytes={least_mb:g}"
+            f" are, and {limit / 1e6:g} MB are allowed: allow --megabytes {least_mb:g}"
+            f" (in a comparison --set quantise.megabytes={least_mb:g})"
         )
     weights = {one: int(module.get_parameter(one).numel()) for one in matrices_of(module)}
     return Room(least, weights, limit)

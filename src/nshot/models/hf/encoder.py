@@ -77,9 +77,18 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(texts, width), unit length rows.
 
-        Those of a batch have the same number of tokens: without padding a text's vector is the
-        same bytes whatever it is asked with, and no time goes into tokens that are none.
+        Nothing is padded: on one thread a text's vector is the same bytes whatever it is asked
+        with, and no time goes into tokens that are none. A BERT reads texts of all lengths at once
+        (`nshot.models.hf.packed`), any other encoder those of one length.
         """
+        from nshot.models.hf import packed
+
+        if packed.packs(self._model):
+            with self._lock:
+                return packed.encode(self._model, texts, prompt_of(self._model))
+        return self._by_length(texts)
+
+    def _by_length(self, texts: Sequence[str]) -> NDArray[np.float32]:
         width = int(self._model.get_embedding_dimension() or 0)
         vectors = np.zeros((len(texts), width), np.float32)
         counts = np.array(self.count(texts))
