@@ -45,7 +45,7 @@ def packs(module: Any) -> bool:
     A BERT, whose positions are looked up and can so begin anew with every text, and behind it what
     looks at the vectors of one text at a time.
     """
-    inner = getattr(module[0], "auto_model", None)
+    inner: Any = getattr(module[0], "auto_model", None)
     rest = list(module)[1:]
     return (
         type(inner) is BertModel
@@ -153,8 +153,8 @@ def _attention(
     """(1, heads, tokens, size) each; (1, tokens, heads, size): every text among its own tokens."""
     out = torch.empty_like(query.transpose(1, 2))
     for block in blocks:
-        own = [_texts(one[0, :, block.place], block) for one in (query, key, value)]
-        read = torch.nn.functional.scaled_dot_product_attention(*own, scale=scaling)
+        q, k, v = (_texts(one[0, :, block.place], block) for one in (query, key, value))
+        read = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
         out[0, block.place] = read.transpose(1, 2).flatten(0, 1)
     return out, None
 
