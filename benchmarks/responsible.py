@@ -3,12 +3,12 @@
     python benchmarks/responsible.py [--rows 120] [--only base,sst2.lora] [--given NAME=DIR]
     python benchmarks/responsible.py --page
 
-SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, the upper four blocks, instruction
-tuning and a student of fewer layers, with 16 rows a label and default settings. Of each known set
-`--rows` are drawn from as many templates as can be, the same for all. One cell is one model on one
-set: a file of JSON, written whole, the cheapest first; a program that was killed goes on where it
-was. `--page` writes docs/results/responsible.md from the cells that are there and says which are
-not.
+SmolLM2-135M-Instruct as it is, and adapted on two tasks by LoRA, by training of all weights and as
+a student of fewer layers, with 16 rows a label and default settings; models that were adapted
+elsewhere by `--given`. Of each known set `--rows` are drawn from as many templates as can be, the
+same for all. One cell is one model on one set: a file of JSON, written whole, the cheapest first; a
+program that was killed goes on where it was. `--page` writes docs/results/responsible.md from the
+cells that are there and says which are not.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ BASE = "base"
 TASKS = ("sst2", "nsmc")
 METHODS = {
     "lora": ["--method", "lora"],
-    "upper": ["--method", "full", "--set", "top_layers=4"],
-    "instruct": ["--method", "instruct"],
+    "full": ["--method", "full"],
     "student": ["--method", "fewer_layers"],
 }
 SHOTS = 16
@@ -78,7 +77,8 @@ def rows_of(name: str, most: int) -> Sequence[Any]:
 
 def adapted(model: str, folder: Path) -> Path:
     """The folder of an adapted model, made if it is not there."""
-    place = folder / "models" / model
+    run = folder / "models" / model
+    place = run / "winner"
     if not (place / "nshot.json").is_file():
         task, method = model.split(".")
         rows = data_folder() / task / "train.jsonl"
@@ -91,7 +91,7 @@ def adapted(model: str, folder: Path) -> Path:
             "--shots",
             str(SHOTS),
             "--out",
-            str(place),
+            str(run),
         ]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return place

@@ -127,10 +127,13 @@ def test_five_texts_take_the_passes_of_one(
     how = Decoding(20, temperature=1.5, seed=3)
     lm = models.open(base)
     streams = [lm.stream(f"{PROMPTS[0]} {i}", how) for i in range(5)]
+    for one in streams:
+        assert next(one) == "", "it has joined"
+    assert not passes, "no prompt is read before the others have come"
     while streams:
         streams = [one for one in streams if next(one, None) is not None]
     assert max(passes) == 5
-    assert len(passes) <= 34, "twenty tokens, the prompts, and four that came a step later"
+    assert len(passes) <= 24, "twenty tokens, and what the prompts begin with"
 
 
 def test_what_prompts_begin_with_is_read_once(
@@ -184,9 +187,13 @@ def test_a_pass_that_fails_ends_its_texts_and_later_ones_are_written(
     models: HFModels, base: ModelRef
 ) -> None:
     lm, how = models.open(base), Decoding(20, temperature=1.5, seed=3)
+    running = lm.stream(PROMPTS[2], how)
+    assert not next(running)
+    assert next(running)
     streams = [lm.stream(prompt, how) for prompt in PROMPTS[:2]]
     for one in streams:
         next(one)
+    streams.append(running)
 
     def breaks(*_: Any) -> None:
         raise MemoryError("no room")

@@ -177,7 +177,8 @@ class Prompted:
     ) -> Generator[str, None, Prediction]:
         """The answer of `write` to one input of a task of kind generate, in pieces; returns it.
 
-        Closed early, it stops. Raises as `write` does.
+        An empty piece says that the text waits to be written. Closed early, it stops. Raises as
+        `write` does.
         """
         model = self.models.open(self.ref)
         (prompt,) = self.prompts([input])
@@ -185,10 +186,13 @@ class Prompted:
         text, shown = "", ""
         while True:
             try:
-                text += next(pieces)
+                piece = next(pieces)
             except StopIteration as end:
                 completion = end.value or _counted(model, prompt, text)
                 break
+            if not piece:
+                yield piece
+            text += piece
             sure = self._settled(input, text)
             if len(sure) > len(shown):
                 yield sure[len(shown) :]

@@ -152,12 +152,14 @@ class ContinuousBatch:
             together = [*self.members, *going]
             self._step = step if self._step is None else _joined(self._step, step, together)
             self.members = together
+        # Not before: who is neither here nor there would not hear of a pass that fails.
+        self.waiting = [one for one in self.waiting if one not in coming]
 
     def _admitted(self, live: Live, views: Views) -> list[Member]:
         """As many as rows and memory allow, one at least where nothing runs."""
         coming: list[Member] = []
         bytes_each = position_bytes(live.module)
-        for one in list(self.waiting):
+        for one in self.waiting:
             all_of_them = [*self.members, *coming, one]
             longest = max(
                 live.prefix.of(views.index(m.deltas)).length
@@ -168,7 +170,6 @@ class ContinuousBatch:
             fits = len(all_of_them) * longest * bytes_each <= CACHE_BYTES
             if len(all_of_them) > 1 and not (fits and len(all_of_them) <= ROWS):
                 break
-            self.waiting.remove(one)
             coming.append(one)
         return coming
 

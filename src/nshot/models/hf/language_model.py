@@ -110,7 +110,8 @@ class HFLanguageModel(LanguageModel):
 
         Others may ask between two pieces: nothing is held while nobody wants the next one. Streams
         that are open at once are written together (`nshot.models.hf.continuous`): who wants a piece
-        that is not there makes a token of each.
+        that is not there makes a token of each. The first piece is empty: the text has joined, and
+        nothing of it is written yet, so that others can join before their prompts are all read.
         """
         from nshot.models.hf.continuous import Member
         from nshot.models.hf.generate import begun, ends, grammar_of
@@ -126,6 +127,7 @@ class HFLanguageModel(LanguageModel):
             return member.completion
         batch = self._joined(member)
         try:
+            yield ""
             while member.goes_on:
                 with self._base.lock:
                     if member.goes_on and not member.piece:

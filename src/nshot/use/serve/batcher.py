@@ -300,7 +300,8 @@ class Batcher:
             self._note(error)
             stream.put(_fit(error))
         if piece is not _END:
-            stream.put(piece)
+            if piece != "":  # it has joined those that are written: there is nothing to send yet
+                stream.put(piece)
             return
         if stream.iterator is not None:
             getattr(stream.iterator, "close", lambda: None)()
