@@ -1,6 +1,6 @@
 """Half the layers under a teacher's logits, and weights trained on the grid of a 4-bit file.
 
-    python benchmarks/white_box.py OUT [--quick] [--write]
+    python benchmarks/white_box.py OUT [--quick | --long] [--write]
 
 On SST-2 and ten BANKING77 intents: LoRA on the embedded language model, from a few labelled rows;
 a student with 14 of its 30 layers, alone on these rows, and taught by the LoRA with rows that have
@@ -8,7 +8,8 @@ no labels; the LoRA rounded to Q4_0 after training, and trained on the grid of Q
 data and steps. Each on the same test rows, one after the other on one thread. What OUT holds
 already is not made again, and a training that was killed goes on from its last checkpoint. After
 each data set the tables are written as far as they are known. ``--quick``: the second table alone,
-on few rows of SST-2, in a folder of its own.
+on few rows of SST-2; ``--long``: SST-2 with more rows without labels, steps and test rows; each in
+a folder of its own.
 """
 
 from __future__ import annotations
@@ -41,11 +42,8 @@ from nshot.predictors.prompted import Prompted
 from table import ROOT, line, write
 
 LAYERS = 14
-TUNED: dict[str, Any] = {"learning_rate": 5e-4, "batch_size": 8, "max_steps": 600}
-EPOCHS = {"sst2": 5, "banking10": 12}
-"""Of the teacher and of what is tuned on the grid: 125 and 180 steps."""
-STUDENT: dict[str, Any] = {"layers": LAYERS, "learning_rate": 3e-4, "batch_size": 8, "epochs": 4}
-TAUGHT_STEPS = 550
+TUNED: dict[str, Any] = {"learning_rate": 5e-4, "epochs": 3, "batch_size": 8, "max_steps": 600}
+STUDENT: dict[str, Any] = {"layers": LAYERS, "learning_rate": 3e-4, "batch_size": 8}
 
 
 class Rows(NamedTuple):
@@ -56,11 +54,39 @@ class Rows(NamedTuple):
     test: tuple[Example, ...]
 
 
-QUICK: dict[str, Any] = {**TUNED, "learning_rate": 1e-3, "epochs": 2}
-SIZES = {"sst2": (100, 2000, 200), "banking10": (12, 2000, 40)}
-"""Labelled rows of each label, rows without labels at most, test rows of each label."""
-FEW = (24, 1, 50)
-"""The same of ``--quick``."""
+KINDS = ("lora", "taught", "alone", "rounded", "qat")
+
+
+class Plan(NamedTuple):
+    """How much of each set, how long, and which rows of the tables.
+
+    `sizes` are labelled rows of each label, rows without labels, and test rows of each label; the
+    student is `taught` so many epochs, and steps at most.
+    """
+
+    name: str
+    sizes: dict[str, tuple[int, int, int]]
+    tuned: dict[str, Any]
+    taught: dict[str, int]
+    kinds: tuple[str, ...] = KINDS
+
+    @property
+    def ending(self) -> str:
+        """Behind the name of a table."""
+        return ", longer" if self.name == "long" else ""
+
+
+SHORT = {"epochs": 2, "max_steps": 120}
+PLANS = {
+    plan.name: plan
+    for plan in (
+        Plan("", {"sst2": (100, 400, 100), "banking10": (12, 300, 20)}, TUNED, SHORT),
+        Plan("quick", {"sst2": (24, 1, 50)}, {**TUNED, "learning_rate": 1e-3, "epochs": 2}, SHORT,
+             ("lora", "rounded", "qat")),
+        Plan("long", {"sst2": (100, 2000, 200)}, {**TUNED, "epochs": 5},
+             {"epochs": 4, "max_steps": 550}),
+    )
+}  # fmt: skip
 
 
 def rows(name: str, sizes: tuple[int, int, int]) -> Rows:
@@ -110,9 +136,6 @@ def rounded(place: Path, into: Path, base: ModelRef, task: Task, models: Any) ->
     return Prompted(task, models, ModelRef(base.engine, base.name, deltas=(delta,)), tuned.format)
 
 
-KINDS = ("lora", "taught", "alone", "rounded", "qat")
-
-
 class Piece(NamedTuple):
     """How one row of the table came out."""
 
@@ -124,7 +147,7 @@ class Piece(NamedTuple):
     notes: list[str]
 
 
-def piece(name: str, kind: str, out: Path, data: Rows, tuned: dict[str, Any]) -> Piece:
+def piece(name: str, kind: str, out: Path, data: Rows, plan: Plan) -> Piece:
     """Adapt, save, load afresh, ask; or read what was kept."""
     folder, path = out / name / kind, out / name / f"{kind}.json"
     if path.exists():
@@ -133,7 +156,7 @@ def piece(name: str, kind: str, out: Path, data: Rows, tuned: dict[str, Any]) ->
     bench = Workbench(open_models(), base, folder=out / name / f"{kind}-work", on_progress=shown)
     start = time.perf_counter()
     if not (folder / "nshot.json").exists():
-        predictor = made(kind, out / name, bench, base, data, tuned)
+        predictor = made(kind, out / name, bench, base, data, plan)
         write_folder(folder, predictor.save)
     built = time.perf_counter() - start
     models = open_models()
@@ -164,15 +187,15 @@ def shown(done: int, total: int, what: str) -> None:
 
 
 def made(
-    kind: str, out: Path, bench: Workbench, base: ModelRef, data: Rows, tuned: dict[str, Any]
+    kind: str, out: Path, bench: Workbench, base: ModelRef, data: Rows, plan: Plan
 ) -> Predictor:
     """What answers for a row of the table."""
-    student = FewerLayers(**STUDENT, max_steps=TAUGHT_STEPS)
+    student = FewerLayers(**STUDENT, **plan.taught)
     methods: dict[str, Callable[[], Any]] = {
-        "lora": lambda: LoRA(**tuned),
+        "lora": lambda: LoRA(**plan.tuned),
         "taught": lambda: Distil(teacher=FromFolder(folder=str(out / "lora")), student=student),
-        "alone": lambda: FewerLayers(**STUDENT),
-        "qat": lambda: QAT(**tuned),
+        "alone": lambda: FewerLayers(**STUDENT, epochs=4, max_steps=120),
+        "qat": lambda: QAT(**plan.tuned),
     }
     if kind == "rounded":
         return rounded(out / "lora", out / "rounded-model", base, data.task, bench.models)
@@ -231,29 +254,32 @@ def grid(known: dict[str, dict[str, Piece]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--quick", action="store_true", help="little of SST-2, the grid alone")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", dest="plan", action="store_const", const="quick", default="",
+                       help="little of SST-2, the grid alone")  # fmt: skip
+    which.add_argument("--long", dest="plan", action="store_const", const="long",
+                       help="SST-2, with more rows and steps")  # fmt: skip
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.relative_to(ROOT)}")
     arguments = parser.parse_args()
-    kinds = ("lora", "rounded", "qat") if arguments.quick else KINDS
-    out = arguments.out / "quick" if arguments.quick else arguments.out
+    plan = PLANS[arguments.plan]
+    out = arguments.out / plan.name
     known: dict[str, dict[str, Piece]] = {}
-    for name, sizes in ({"sst2": FEW} if arguments.quick else SIZES).items():
+    for name, sizes in plan.sizes.items():
         data = rows(name, sizes)
         (out / name).mkdir(parents=True, exist_ok=True)
-        tuned = QUICK if arguments.quick else {**TUNED, "epochs": EPOCHS[name]}
-        known[name] = {kind: piece(name, kind, out, data, tuned) for kind in kinds}
-        for part, text in tables(known, arguments.quick).items():
+        known[name] = {kind: piece(name, kind, out, data, plan) for kind in plan.kinds}
+        for part, text in tables(known, plan).items():
             print(text)
             if arguments.write:
                 write(f"white_box.py, {part}", text, PAGE)
 
 
-def tables(known: dict[str, dict[str, Piece]], quick: bool) -> dict[str, str]:
+def tables(known: dict[str, dict[str, Piece]], plan: Plan) -> dict[str, str]:
     """The blocks of the page by the part that their mark names."""
     where = f"one thread of {machine.device()}, beside other work on the machine."
     count = "; ".join(f"{name}: {len(one['lora'].right)} test rows" for name, one in known.items())
-    parts = {"grid": grid(known)} | ({} if quick else {"layers": layers(known)})
-    return {part: f"{table}\n\n{count}; {where}" for part, table in parts.items()}
+    parts = {"grid": grid(known)} | ({"layers": layers(known)} if "taught" in plan.kinds else {})
+    return {f"{part}{plan.ending}": f"{table}\n\n{count}; {where}" for part, table in parts.items()}
 
 
 if __name__ == "__main__":

@@ -36,10 +36,12 @@ def test_the_tables_say_what_was_kept() -> None:
 def test_each_table_has_its_place_on_the_page() -> None:
     one = piece([True, False], [0.1, 0.2], 10.0, 200)
     known = {"sst2": dict.fromkeys(white_box.KINDS, one)}
-    assert list(white_box.tables(known, quick=True)) == ["grid"]
-    for part, text in white_box.tables(known, quick=False).items():
-        assert mark(f"white_box.py, {part}") in white_box.PAGE.read_text(encoding="utf-8")
-        assert "sst2: 2 test rows; one thread of" in text
+    plans = white_box.PLANS
+    assert list(white_box.tables(known, plans["quick"])) == ["grid"]
+    for name in ("", "long"):
+        for part, text in white_box.tables(known, plans[name]).items():
+            assert mark(f"white_box.py, {part}") in white_box.PAGE.read_text(encoding="utf-8")
+            assert "sst2: 2 test rows; one thread of" in text
 
 
 def test_what_was_measured_is_not_made_again(tmp_path: Path) -> None:
@@ -47,4 +49,4 @@ def test_what_was_measured_is_not_made_again(tmp_path: Path) -> None:
     (tmp_path / "sst2").mkdir()
     (tmp_path / "sst2" / "lora.json").write_text(json.dumps(one._asdict()), encoding="utf-8")
     none = white_box.Rows(Task("t", "classify", (Label("a"), Label("b"))), Shots(), ())
-    assert white_box.piece("sst2", "lora", tmp_path, none, {}) == one
+    assert white_box.piece("sst2", "lora", tmp_path, none, white_box.PLANS[""]) == one
