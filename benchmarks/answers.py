@@ -4,8 +4,8 @@ A file of so many answers is filled in the order of the keys (else the filling a
 of an hour), then some more are put, and all is read in random order: in blocks of 256, as `nshot
 predict --cache` asks, and one by one. Half of the keys are there. With ``--peers`` diskcache and
 LiteLLM's disk cache, which stands on it, hold the same answers at a size that they fill in minutes;
-they run in an environment that has them (`pip install --no-deps diskcache litellm` and what LiteLLM
-imports).
+they run in an environment that has them (`pip install --no-deps diskcache 'litellm<1.90'` and what
+LiteLLM imports: later ones have no disk cache any more).
 """
 
 from __future__ import annotations
