@@ -446,11 +446,13 @@ def test_a_text_comes_in_pieces(llama: ModelRef) -> None:
     model, how = open_models().open(llama), Decoding(max_tokens=12)
     (whole,) = model.generate(["Review: a warm"], how)
     stream = model.stream("Review: a warm", how)
+    assert next(stream) == "", "it has joined"
     first = next(stream)
     assert first, "before the rest is written"
     assert first + "".join(stream) == whole.text
     early = model.stream("Review: a warm", how)
-    next(early)
+    assert next(early) == ""
+    assert next(early)
     early.close()  # type: ignore[attr-defined]
     assert model.generate(["Review: a warm"], how) == [whole], "nothing is left on the model"
 
