@@ -108,6 +108,7 @@ def main() -> None:
     """Measure, print the table, put it on the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=1.0)
+    parser.add_argument("--only", choices=("tfidf_lr", "majority"), help="one of the two heads")
     parser.add_argument("--write", action="store_true", help="put the table into the docs")
     options = parser.parse_args()
     lines = [
@@ -115,6 +116,8 @@ def main() -> None:
         "|---|--:|--:|--:|--:|--:|",
     ]
     for method, size in (("tfidf_lr", options.gigabytes / 10), ("majority", options.gigabytes)):
+        if options.only not in (None, method):
+            continue
         with tempfile.TemporaryDirectory() as place:
             lines.append(shown(method, size, Path(place)))
     print("\n".join(lines))
