@@ -5,7 +5,7 @@ of an hour), then some more are put, and all is read in random order: in blocks 
 predict --cache` asks, and one by one. Half of the keys are there. With ``--peers`` diskcache and
 LiteLLM's disk cache, which stands on it, hold the same answers at a size that they fill in minutes;
 they run in an environment that has them (`pip install --no-deps diskcache 'litellm<1.90'` and what
-LiteLLM imports: later ones have no disk cache any more).
+LiteLLM imports: 1.110 has no disk cache any more).
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from nshot.models.catalog import resolve
 from nshot.models.hf.encoder import BATCH, SentenceEncoder
 from table import data_folder, line, read, write
 
-ENCODERS = ("all-minilm-l6-v2", "multilingual-e5-small")
-SETS = {"all-minilm-l6-v2": "sst2", "multilingual-e5-small": "nsmc"}
+ENCODERS = {"all-minilm-l6-v2": "sst2", "multilingual-e5-small": "nsmc"}
+"""And whose rows each reads."""
 COUNTS, TIMES, ALONE = (1, 30, 100), 3, 20
 HEAD = ("encoder", "rows", "one pass, rows a second", "one length at a time", "padded",
         "against one length", "against padded", "bytes as alone: one pass", "one length",
@@ -54,7 +54,7 @@ def as_alone(encode: Callable[[Sequence[str]], NDArray[np.float32]], texts: Sequ
 def cells(name: str, count: int) -> str:
     """A line of the table."""
     encoder = SentenceEncoder(resolve(name, "encoder"))
-    texts = [row["text"] for row in read(data_folder() / SETS[name] / "test.jsonl")[:count]]
+    texts = [row["text"] for row in read(data_folder() / ENCODERS[name] / "test.jsonl")[:count]]
 
     def padded(some: Sequence[str]) -> NDArray[np.float32]:
         made = encoder._model.encode(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nshot
+from compression import points
 from nshot.bench.quantising import FILE
 from nshot.board.lesson import Side
 from nshot.board.shrinking import Shrinking
@@ -77,12 +78,9 @@ def forms(run: Run, out: Path) -> list[tuple[str, Shrinking]]:
 
 def cells(row: str, one: Shrinking) -> str:
     """A line of the table."""
-    change, size = one.difference, one.bytes_after or 0
-    low, mid, high = (100 * (v or 0) for v in ((change.low, change.score, change.high)
-                                               if change else (0, 0, 0)))  # fmt: skip
     return line(
-        f"`{row}`", one.bits, megabytes(size), megabytes(one.bytes_before), score(one.after),
-        score(one.before), f"{mid:+.1f} ({low:+.1f} to {high:+.1f})", speed(one.after),
+        f"`{row}`", one.bits, megabytes(one.bytes_after or 0), megabytes(one.bytes_before),
+        score(one.after), score(one.before), points(one.difference), speed(one.after),
         speed(one.before),
     )  # fmt: skip
 

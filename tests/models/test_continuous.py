@@ -183,17 +183,19 @@ def test_no_more_rows_than_allowed_and_the_others_wait(
     assert max(passes) == 1, "one, where memory is for none"
 
 
+@pytest.mark.parametrize("is_beside", [True, False], ids=["a text that runs", "alone"])
 def test_a_pass_that_fails_ends_its_texts_and_later_ones_are_written(
-    models: HFModels, base: ModelRef
+    models: HFModels, base: ModelRef, is_beside: bool
 ) -> None:
+    """Its pass, or the one that reads their prompts: whoever waits hears of either."""
     lm, how = models.open(base), Decoding(20, temperature=1.5, seed=3)
-    running = lm.stream(PROMPTS[2], how)
-    assert not next(running)
-    assert next(running)
+    running = [lm.stream(PROMPTS[2], how)] if is_beside else []
+    for one in running:
+        assert (next(one), bool(next(one))) == ("", True)
     streams = [lm.stream(prompt, how) for prompt in PROMPTS[:2]]
     for one in streams:
         next(one)
-    streams.append(running)
+    streams += running
 
     def breaks(*_: Any) -> None:
         raise MemoryError("no room")

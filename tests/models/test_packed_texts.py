@@ -48,6 +48,7 @@ def test_more_tokens_than_are_read_at_once_are_read_in_parts(encoders, monkeypat
     texts = [" ".join(WORDS[: 1 + i % 10]) for i in range(30)]
     whole = encoder.encode(texts)
     monkeypatch.setattr(packed, "TOKENS", 20)
+    monkeypatch.setattr(packed, "CUT", 7)
     np.testing.assert_array_equal(encoder.encode(texts), whole)
 
 

@@ -245,8 +245,9 @@ class Writes(Known, Protocol):
     def stream(self, prompt: Prompt, how: Decoding) -> Generator[str, None, Completion | None]:
         """The text that `generate` gives, in pieces as it is written; closed early, it stops.
 
-        In one piece where the engine cannot do better. A generator that is read to its end returns
-        the `Completion` where it is known.
+        In one piece where the engine cannot do better. An empty piece says that the text waits,
+        with others, to be written. A generator that is read to its end returns the `Completion`
+        where it is known.
         """
         (completion,) = self.generate([prompt], how)
         if completion.text:

@@ -70,7 +70,8 @@ class SentenceEncoder:
 
     def lend(self) -> Lent:
         """A copy to train: see `nshot.models.base.LendsCopy`."""
-        module = copy.deepcopy(self._model)
+        with self._lock:  # how it attends is set, and set back, while texts are read
+            module = copy.deepcopy(self._model)
         module.requires_grad_(True)
         return Lent(self._ref, module, module.tokenizer, str(module.device))
 

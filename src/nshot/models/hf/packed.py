@@ -23,6 +23,8 @@ TOKENS = 1024
 """Tokens that are read at once, where no text alone has more."""
 LEAST = 16
 """Tokens that are read at least: of fewer rows a matrix product is summed up in another order."""
+CUT = 256
+"""Texts that are cut into tokens at once: as a table, each takes the room of the longest."""
 _NAME = "nshot_packed"
 
 
@@ -70,11 +72,12 @@ def encode(module: Any, texts: Sequence[str], prompt: str) -> NDArray[np.float32
 
 def _tokens(module: Any, texts: Sequence[str], prompt: str) -> list[torch.Tensor]:
     """Of each text, cut at the model's limit."""
-    if not texts:
-        return []
-    features = module.preprocess(list(texts), prompt=prompt)
-    read = features["attention_mask"].bool()
-    return [ids[some] for ids, some in zip(features["input_ids"], read, strict=True)]
+    tokens: list[torch.Tensor] = []
+    for start in range(0, len(texts), CUT):
+        features = module.preprocess(list(texts[start : start + CUT]), prompt=prompt)
+        read = features["attention_mask"].bool()
+        tokens += [ids[some] for ids, some in zip(features["input_ids"], read, strict=True)]
+    return tokens
 
 
 def _parts(order: Sequence[int], tokens: Sequence[torch.Tensor]) -> Iterator[list[int]]:
