@@ -1,5 +1,6 @@
-"""Inputs larger than memory: ``python benchmarks/offline.py [--gigabytes 1] [--only majority]
-[--write]``.
+"""Inputs larger than memory.
+
+    python benchmarks/offline.py [--gigabytes 1] [--only majority] [--write]
 
 `nshot predict` answers a file of rows of some 800 characters; measured are its peak of
 resident memory and its rows a second. The folder is one of `tfidf_lr` for a tenth of the size,
