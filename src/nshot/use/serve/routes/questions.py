@@ -18,6 +18,8 @@ from nshot.use.wire.refusal import Refusal
 Free: TypeAlias = str | dict[str, Any] | list[Any]
 """A text, or any JSON that stands for one."""
 MOST_OPTIONS, MOST_LEVELS = 255, 10
+UNNAMED = "jev-latest"
+"""What clients of ``/v1/systemone`` send who name no model: the first folder that is served."""
 
 
 class NoulCriteria(BaseModel):
@@ -68,13 +70,16 @@ async def systemone(exchange: Exchange) -> Response:
     if body.assets:
         raise Refusal(422, "assets are not read here: ask a folder of pictures by /v1/classify")
     questions = [_question(one) for one in body.questions.values()]
-    decisions = await _decided(exchange, body.model, body.state, questions)
+    served = exchange.service.shelf.all
+    unnamed = body.model == UNNAMED and UNNAMED not in served
+    model = next(iter(served)) if unnamed else body.model
+    decisions = await _decided(exchange, model, body.state, questions)
     answers = {
         key: _systemone(question, decision)
         for key, question, decision in zip(body.questions, questions, decisions, strict=True)
     }
     tokens = _tokens(decisions)
-    return answer({"model": body.model, "answers": answers, "usage": tokens})
+    return answer({"model": model, "answers": answers, "usage": tokens})
 
 
 def _question(one: Noul | Choice | Score) -> Question:
