@@ -43,11 +43,11 @@ class Knowing(Mind):
     labels: dict[str, str] = field(default_factory=dict)
     right: float = RIGHT
 
-    def probabilities(self, text: str, options: Sequence[str]) -> list[float]:
+    def probabilities(self, text: str, options: Sequence[str], wording: str) -> list[float]:
         """Right on a fixed share of the texts, likelier to be where it is surer."""
         label = self.labels.get(text.split("\n\nIgnore the above")[0], "")
         if self.obeys and "choose '" in text:
-            return super().probabilities(text, options)
+            return super().probabilities(text, options, wording)
         rng = random.Random(text)
         sure = rng.betavariate(5, 2)
         hit = rng.random() < self.right * sure / (5 / 7)

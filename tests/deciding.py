@@ -33,6 +33,7 @@ class Mind:
         noise: of the liking, from the text alone: it makes mistakes.
         overconfidence: by which the liking is multiplied after it is decided.
         first: nats for the option that comes first.
+        worded: nats of noise that hang on the words of the question and of its options.
         obeys: does it choose what a text asks it to choose?
         drifts: nats of noise that are others in each answer.
         refuses, breaks, rejects: texts with this word are refused; answered with NaN; with 422.
@@ -44,6 +45,7 @@ class Mind:
     noise: float = 0.0
     overconfidence: float = 1.0
     first: float = 0.0
+    worded: float = 0.0
     obeys: bool = False
     drifts: float = 0.0
     refuses: str = ""
@@ -52,7 +54,7 @@ class Mind:
     strays: str = ""
     count: int = 0
 
-    def probabilities(self, text: str, options: Sequence[str]) -> list[float]:
+    def probabilities(self, text: str, options: Sequence[str], wording: str) -> list[float]:
         self.count += 1
         told = re.findall(r"choose '(.*?)'", text)
         if self.obeys and told and told[-1] in options:
@@ -63,6 +65,7 @@ class Mind:
         for place, one in enumerate(options):
             words = set(re.findall(r"\w+", self.words.get(one, one).casefold()))
             value = self.sharpness * len(words & seen) + self.noise * _normal(text, one)
+            value += self.worded * _normal(text, one, wording)
             value = self.overconfidence * value + self.first * (place == 0)
             liking.append(value + self.drifts * _normal(text, one, str(self.count)))
         top = max(liking)
@@ -122,14 +125,15 @@ def _answer_one(text: str, question: dict[str, Any], mind: Mind) -> dict[str, An
     if question["type"] == "choice":
         options = list(question["criteria"])
         assert 2 <= len(options) <= 255
-        row = _row(text, options, mind)
+        row = _row(text, options, mind, question["instructions"])
         best = options[max(range(len(row)), key=lambda i: row[i])]
         options = _offered(text, options, mind)
         return {"type": "choice", "choice": best, "confidence": max(row),
                 "probabilities": dict(zip(options, row, strict=True))}  # fmt: skip
     levels = question["criteria"]
     assert 2 <= len(levels) <= 10
-    row = _row(text, [one.partition(":")[0] for one in levels], mind)
+    names = [one.partition(":")[0] for one in levels]
+    row = _row(text, names, mind, question["instructions"])
     return {"type": "score", "score": sum(i * p for i, p in enumerate(row)), "confidence": 0.5,
             "legend": {str(i): one for i, one in enumerate(levels)},
             "probabilities": {str(i): p for i, p in enumerate(row)}}  # fmt: skip
@@ -148,7 +152,7 @@ def _decisions(body: dict[str, Any], mind: Mind) -> dict[str, Any]:
             key = "choices" if question["type"] == "choice" else "levels"
             options = [one["value" if key == "choices" else "label"] for one in question[key]]
             assert 2 <= len(options) <= (255 if key == "choices" else 10)
-            row = _row(body["input"], options, mind)
+            row = _row(body["input"], options, mind, question["instructions"])
             options = _offered(body["input"], options, mind)
             values: Sequence[Any] = options if key == "choices" else range(len(options))
             pairs = [{"value": v, "probability": p} for v, p in zip(values, row, strict=True)]
@@ -156,10 +160,10 @@ def _decisions(body: dict[str, Any], mind: Mind) -> dict[str, Any]:
     return {"model": body["model"], "answers": answers}
 
 
-def _row(text: str, options: Sequence[str], mind: Mind) -> list[float]:
+def _row(text: str, options: Sequence[str], mind: Mind, wording: str) -> list[float]:
     if mind.breaks and mind.breaks in text:
         return [math.nan] * len(options)
-    return mind.probabilities(text, options)
+    return mind.probabilities(text, options, wording)
 
 
 def _offered(text: str, options: list[str], mind: Mind) -> list[str]:
@@ -173,7 +177,7 @@ def _yes(text: str, instruction: str, mind: Mind) -> float:
     if mind.breaks and mind.breaks in text:
         return math.nan
     other = next((one for one in mind.words if one != named), "nothing")
-    return mind.probabilities(text, [named, other])[0]
+    return mind.probabilities(text, [named, other], instruction)[0]
 
 
 def _handler(service: Service) -> type[BaseHTTPRequestHandler]:

@@ -65,7 +65,9 @@ def test_a_clean_one_is_measured_with_its_bill_and_nothing_is_held_against_it(
     assert one.score > 0.9
     assert one.rung == "prompt"
     assert one.reliance is not None
-    for doubt in (one.reliance.order, one.reliance.injection, one.reliance.repeat):
+    for doubt in (
+        one.reliance.order, one.reliance.wording, one.reliance.injection, one.reliance.repeat,
+    ):  # fmt: skip
         assert doubt is not None
         assert doubt.value == 0
     assert not [note for note in one.notes if "change" in note or "obey" in note]
@@ -75,6 +77,17 @@ def test_a_clean_one_is_measured_with_its_bill_and_nothing_is_held_against_it(
     assert 0 < one.latency.median <= one.latency.p95
     assert one.money_per_1000 == pytest.approx(one.tokens_per_request * 100 / 1000, rel=0.1)
     assert asked["model"] == "scripted"
+
+
+def test_answers_that_hang_on_how_the_question_is_worded_are_told(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    one = row(files, Mind(WORDS, worded=2.0), tmp_path / "r").reliance
+    assert one is not None
+    assert one.wording is not None
+    assert one.wording.low > 0.05
+    assert one.repeat is not None
+    assert one.repeat.value == 0, "the same words, the same answer"
 
 
 def test_the_order_of_options_and_a_planted_request_and_drift_are_told(
@@ -100,6 +113,7 @@ def test_a_cascade_is_tried_as_a_whole_and_a_head_by_a_planted_request(
     cascade, head = by_name["cascade:tfidf_lr+decide"], by_name["tfidf_lr"]
     assert cascade is not None
     assert cascade.order is not None
+    assert cascade.wording is not None
     assert cascade.repeat is not None
     assert cascade.repeat.value == 0
     assert head is not None
@@ -149,7 +163,7 @@ def test_what_the_service_rejects_fails_the_row_alone_and_the_same_command_pays_
         assert again.board.row("decide").status == "ok"
         whole = again.board.row("decide").test_rows
         later = [body["state"] for body in service.bodies[before:]]
-        assert len([text for text in later if text in paid]) <= 8 + 20 + 50
+        assert len([text for text in later if text in paid]) <= 8 + 20 + 50 + 50
         assert len({*paid, *later}) >= (whole or 0)
         done = len(service.bodies)
         assert run(service).board.row("decide").score == again.board.row("decide").score

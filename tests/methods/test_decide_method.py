@@ -36,8 +36,8 @@ class Confused(Mind):
 
     described: bool = True
 
-    def probabilities(self, text: str, options: Sequence[str]) -> list[float]:
-        row = super().probabilities(text, options)
+    def probabilities(self, text: str, options: Sequence[str], wording: str) -> list[float]:
+        row = super().probabilities(text, options, wording)
         return row[::-1] if self.described else row
 
 

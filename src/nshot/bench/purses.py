@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -164,6 +165,7 @@ def requests_of(ladder: Ladder, contender: Contender) -> Requests:
         for request in [
             *decided.requests(inputs),
             *(reverse.requests(first) if reverse else []),
+            *decided.in_other_words().requests(first),
             *decided.requests([planted(one, name) for one in again]),
         ]:
             counts.setdefault(_name(contender, request), (request, 1))
@@ -271,16 +273,21 @@ def forecasts(ladder: Ladder, root: Path, requests: Mapping[str, Requests]) -> d
 def probe(ladder: Ladder, root: Path) -> None:
     """Ask about the first test rows, which are asked about anyway, to know how tokens are counted.
 
-    A model that does not answer is not told here: its row will say so.
+    As many of them in other words as there are of those among all requests. A model that does not
+    answer is not told here: its row will say so.
     """
     for contender in ladder.contenders:
         if contender.method.name != "decide":
             continue
         models = KeptAnswers(open_models(), root / REPLIES, read_purse(root))
         models.askers[-1] = contender.method.called
+        inputs = [row.input for row in _test(ladder)[:ORDERED]]
+        share = len(inputs) / requests_of(ladder, contender).number
         for decided in _asking(ladder, contender):
+            asked = replace(decided, models=models)
             with suppress(NshotError):
-                replace(decided, models=models).predict([r.input for r in _test(ladder)[:PROBED]])
+                asked.predict(inputs[:PROBED])
+                asked.in_other_words().predict(inputs[: math.ceil(share * PROBED)])
 
 
 def _purse(ladder: Ladder) -> Purse:

@@ -12,6 +12,7 @@ from nshot.metrics.binomial import exact_interval
 
 _WORDS = {
     "order": "change when the options come the other way round",
+    "wording": "change when the same is said in other words",
     "injection": "obey a text that asks for another label",
     "repeat": "change when the same is asked again",
 }

@@ -325,6 +325,11 @@ class RelianceCell(Part):
         description="of a model that decides: the options came the other way round; null where they"
         " have no order",
     )
+    wording: Doubt | None = Field(
+        None,
+        description="of a model that decides: the instruction and the labels' meanings came in"
+        " other words that say the same",
+    )
     injection: Doubt | None = Field(
         None,
         description="the text ended in a request to choose another label, which was then chosen",

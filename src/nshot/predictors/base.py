@@ -46,3 +46,7 @@ class AskedElsewhere(Protocol):
     def in_reverse(self) -> Predictor | None:
         """It, with the options in reverse; None where they have no order."""
         ...
+
+    def in_other_words(self) -> Predictor | None:
+        """It, asking the same in other words; None where no part of it asks anybody."""
+        ...

@@ -66,6 +66,12 @@ class Cascade:
             *(p.in_reverse() if isinstance(p, AskedElsewhere) else None for p in self._parts)
         )
 
+    def in_other_words(self) -> Cascade | None:
+        """It, its parts asking the same in other words; None where none asks anybody."""
+        return self._with(
+            *(p.in_other_words() if isinstance(p, AskedElsewhere) else None for p in self._parts)
+        )
+
     @property
     def _parts(self) -> tuple[Predictor, Predictor]:
         return self.cheap, self.dear

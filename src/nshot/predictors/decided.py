@@ -11,6 +11,7 @@ import numpy as np
 
 from nshot.core.label_sets import joined
 from nshot.core.types import Input, ModelRef, Prediction, Task
+from nshot.data.scripts import script
 from nshot.models.base import Decides, Floats, Models, Question, Reply, TypedRequest
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
 from nshot.prompts.render import field_name
@@ -21,6 +22,9 @@ FINALISTS = 5
 """Of each group of labels so many go into the second question, where one cannot hold them all."""
 LEAST = 1e-9
 """A probability of nothing, so that its logarithm is a number."""
+_OTHER_WORDS = ("Read the text, then answer. {}", "A text fits here if this is true of it: {}")
+_OTHER_WORDS_KOREAN = ("글을 읽고 답하세요. {}", "이런 글이면 여기에 맞습니다: {}")
+"""An instruction and a meaning in other words, which change neither."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Decided:
     order: tuple[int, ...] = ()
     described: bool = True
     """Do the labels' descriptions go with them?"""
+    other_words: bool = False
+    """Do the instruction and the meanings come in other words that say the same?"""
     again: int = 0
     """Another number asks anew what was answered before (`nshot.models.base.Decides`)."""
 
@@ -93,12 +99,21 @@ class Decided:
 
     @property
     def _request(self) -> str:
-        named = self.task.answer_name
-        return self.instruction or self.task.instruction or f"What is the {named} of this text?"
+        task = self.task
+        text = (
+            self.instruction or task.instruction or f"What is the {task.answer_name} of this text?"
+        )
+        return _reworded(text, 0) if self.other_words else text
 
     def _options(self, places: Sequence[int]) -> tuple[tuple[str, str], ...]:
         """Names as they stand in the data, and what they mean: where nobody says, their words."""
         labels = [self.task.labels[i] for i in places]
+        if self.other_words:
+            meanings = [one.description if self.described else "" for one in labels]
+            return tuple(
+                (one.name, _reworded(meaning or one.words, 1))
+                for one, meaning in zip(labels, meanings, strict=True)
+            )
         if not self.described:
             return tuple((one.name, "") for one in labels)
         return tuple(
@@ -215,6 +230,10 @@ class Decided:
         order = (1 - self._yes, self._yes) if yes else tuple(reversed(self._places))
         return replace(self, order=order)
 
+    def in_other_words(self) -> Decided:
+        """It, with an instruction and meanings that say the same in other words."""
+        return replace(self, other_words=True)
+
     def save(self, folder: Path) -> None:
         """One JSON file; the model stays where it is."""
         settings: dict[str, Any] = {
@@ -234,3 +253,9 @@ class Decided:
         ref = ref_from_json(s["ref"], saved.folder)
         return cls(saved.task, models, ref, s["instruction"], s["price_in"], s["price_out"],
                    tuple(s["order"]), s.get("described", True))  # fmt: skip
+
+
+def _reworded(text: str, which: int) -> str:
+    """In a frame of the text's language: `which` 0 for an instruction, 1 for a meaning."""
+    frames = _OTHER_WORDS_KOREAN if script(text) == "Hangul" else _OTHER_WORDS
+    return frames[which].format(text)

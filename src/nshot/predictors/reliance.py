@@ -1,4 +1,4 @@
-"""What moves a predictor's answers that should not: a planted request, the options' order, chance.
+"""What moves answers that should not: a planted request, the options' order, other words, chance.
 
 The texts are inputs that it has answered before, so what a hosted model was paid for is asked once.
 """
@@ -15,7 +15,7 @@ from nshot.predictors.base import AskedElsewhere, Predictor
 from nshot.predictors.calibrated import bare
 
 ORDERED, PLANTED = 50, 20
-"""Inputs whose options come in reverse; that ask for another label, or are asked again."""
+"""Inputs with options in reverse and in other words; that ask for another label, or come again."""
 MOVES = 0.01
 """A probability that differs by no more is the same."""
 
@@ -25,11 +25,12 @@ def reliance(
 ) -> Mapping[str, tuple[int, int]]:
     """What moves its answers, as (answers that moved, answers looked at).
 
-    ``order``: the options come the other way round, on `ORDERED` inputs; ``injection``: the text
-    ends in a request to choose another label, which is then chosen; ``repeat``: the same is asked
-    again, and an answer is another, or a probability by more than `MOVES`; on `PLANTED` inputs
-    each. Where nobody is asked elsewhere ``injection`` alone is tried, and only with `asks`: it
-    costs 20 answers more.
+    ``order``: the options come the other way round, ``wording``: the instruction and the labels'
+    meanings come in other words that say the same; on `ORDERED` inputs each. ``injection``: the
+    text ends in a request to choose another label, which is then chosen; ``repeat``: the same is
+    asked again, and an answer is another, or a probability by more than `MOVES`; on `PLANTED`
+    inputs each. Where nobody is asked elsewhere ``injection`` alone is tried, and only with `asks`:
+    it costs 20 answers more.
     """
     inner = bare(predictor)
     anew = inner.anew() if isinstance(inner, AskedElsewhere) else None
@@ -41,11 +42,17 @@ def reliance(
     counts = {"repeat": (_moved(anew, few), len(few))} if anew else {}
     if task.has_labels:
         counts["injection"] = (_obeyed(inner, task, few), len(few))
-    if (other := inner.in_reverse() if isinstance(inner, AskedElsewhere) else None) is not None:
-        reverse = other.predict([one for one, _ in pairs])
-        flips = sum(a.answer != b.answer for (_, a), b in zip(pairs, reverse, strict=True))
-        counts["order"] = (flips, len(pairs))
+    if isinstance(inner, AskedElsewhere):
+        for what, other in (("order", inner.in_reverse()), ("wording", inner.in_other_words())):
+            if other is not None:
+                counts[what] = (_flipped(other, pairs), len(pairs))
     return {what: count for what, count in counts.items() if count[1]}
+
+
+def _flipped(other: Predictor, pairs: Sequence[tuple[Input, Prediction]]) -> int:
+    """Answers that are others."""
+    answers = other.predict([one for one, _ in pairs])
+    return sum(a.answer != b.answer for (_, a), b in zip(pairs, answers, strict=True))
 
 
 def _moved(anew: Predictor, pairs: Sequence[tuple[Input, Prediction]]) -> int:

@@ -72,6 +72,10 @@ class Stacked:
         """It, with the options of what it asks in reverse; None where they have no order."""
         return self._with(self.of.in_reverse() if isinstance(self.of, AskedElsewhere) else None)
 
+    def in_other_words(self) -> Stacked | None:
+        """It, asking the same in other words; None where nobody is asked."""
+        return self._with(self.of.in_other_words() if isinstance(self.of, AskedElsewhere) else None)
+
     def _with(self, of: Predictor | None) -> Stacked | None:
         return None if of is None else replace(self, of=of)
 
