@@ -59,7 +59,7 @@ class Mind:
         told = re.findall(r"choose '(.*?)'", text)
         if self.obeys and told and told[-1] in options:
             return [0.97 if one == told[-1] else 0.03 / (len(options) - 1) for one in options]
-        text = text.split("Ignore the above")[0]
+        text = text.split("Ignore the above")[0].rpartition("To be decided:")[2]
         seen = set(re.findall(r"\w+", text.casefold()))
         liking = []
         for place, one in enumerate(options):

@@ -204,6 +204,26 @@ def test_a_run_keeps_to_its_money_goes_on_with_more_and_costs_what_was_forecast(
     assert float(forecast.split("will cost ")[1].split()[0]) == pytest.approx(bill, rel=0.05)
 
 
+def test_examples_in_the_state_are_in_the_bill_and_in_its_forecast(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    prices = {"decide": {"price_in": 100.0}, "decide_shots": {"price_in": 100.0}}
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        made = board(
+            files, service, tmp_path / "r", methods=["decide", "decide_shots"], settings=prices
+        )
+        bill = service.tokens * 100 / 1e6
+    bare, shown = made.row("decide"), made.row("decide_shots")
+    assert shown.status == "ok", shown.reason
+    assert shown.money_per_1000 is not None
+    assert bare.money_per_1000 is not None
+    assert shown.money_per_1000 > 2 * bare.money_per_1000
+    assert shown.reliance is not None
+    assert made.money is not None
+    assert made.money.spent == pytest.approx(bill)
+    assert made.money.forecast == pytest.approx(bill, rel=0.05)
+
+
 def test_a_student_of_an_endpoint_has_its_bill_and_is_told_apart_from_its_teacher(
     files: dict[str, str], tmp_path: Path
 ) -> None:

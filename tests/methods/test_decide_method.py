@@ -76,3 +76,28 @@ def test_without_descriptions_names_alone_are_sent_and_the_folder_keeps_it(tmp_p
 
 def test_nothing_is_searched_unless_it_is_asked_for() -> None:
     assert TABLE.build({"method": "decide"}).searched("classify") == {}
+
+
+def test_examples_stand_before_each_text_and_the_folder_keeps_them(tmp_path: Path) -> None:
+    method = TABLE.build({"method": "decide_shots", "n": 4})
+    with deciding(Mind({"a": "apple", "b": "berry"})) as service:
+        bench = Lent(open_models(), service.ref(), tmp_path)
+        method.adapt(TASK, Shots(ROWS), bench).save(tmp_path / "saved")
+        (answer,) = load(tmp_path / "saved", open_models()).predict([ROWS[0].input])
+    state = service.bodies[0]["state"]
+    begin, *shown, note, text = state.split("\n\n")
+    assert (begin, note) == ("Solved examples:", "To be decided:")
+    assert text.removeprefix("To be decided:\n") == ROWS[0].input.text
+    assert answer.answer == ROWS[0].label
+    solved = {f"{row.input.text}\nLabel: {row.label}": row.label for row in ROWS}
+    assert sorted(solved[one] for one in shown) == ["a", "a", "b", "b"]
+
+
+def test_levels_and_several_labels_are_shown_as_answers(tmp_path: Path) -> None:
+    several = Task("t", "multilabel", TASK.labels)
+    rows = tuple(Example(f"m{i}", Input((("text", f"both {i}"),)), ("a", "b")) for i in range(4))
+    method = TABLE.build({"method": "decide_shots", "n": 1})
+    with deciding(Mind({"a": "apple", "b": "berry"})) as service:
+        bench = Lent(open_models(), service.ref(), tmp_path)
+        method.adapt(several, Shots(rows), bench).predict([rows[0].input])
+    assert "\nLabel: a | b\n" in service.bodies[0]["state"]

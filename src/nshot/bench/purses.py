@@ -191,7 +191,7 @@ def _searched(ladder: Ladder, contender: Contender) -> list[TypedRequest]:
     for name, values in open_settings(method, task.kind).items():
         for value in values:
             one = method.model_copy(update={name: value})
-            decided = one.predictor(task, open_models(), base)
+            decided = one.predictor(task, open_models(), base, _shots(ladder), 0)
             requests += decided.requests([row.input for row in rows])
     return requests
 
@@ -200,10 +200,15 @@ def _asking(ladder: Ladder, contender: Contender) -> list[Decided]:
     """The predictors in a contender that ask a model that decides."""
     base = contender.base or ladder.prepared.setting.base
     return [
-        part.predictor(ladder.prepared.task, open_models(), base)
+        part.predictor(ladder.prepared.task, open_models(), base, _shots(ladder), 0)
         for part in parts(contender.method)
         if isinstance(part, Decide) and base is not None
     ]
+
+
+def _shots(ladder: Ladder) -> Shots:
+    """Those that all labelled rows are."""
+    return Shots(tuple(ladder.prepared.split.train))
 
 
 def _name(contender: Contender, request: TypedRequest) -> str:
@@ -224,7 +229,7 @@ def _labelled(ladder: Ladder, contender: Contender) -> Sequence[Example]:
     rows, names = prepared.split.train, prepared.task.drawn_labels
     if contender.method.name == "distil":
         return (*rows, *prepared.split.unlabelled)
-    if contender.method.name != "decide":
+    if not isinstance(contender.method, Decide):
         return sample(rows, SLOW_ROWS, 0, names)
     tried = None
     if prepared.question == 1 and not prepared.request.thorough and ladder.rows:
@@ -277,7 +282,7 @@ def probe(ladder: Ladder, root: Path) -> None:
     answer is not told here: its row will say so.
     """
     for contender in ladder.contenders:
-        if contender.method.name != "decide":
+        if not isinstance(contender.method, Decide):
             continue
         models = KeptAnswers(open_models(), root / REPLIES, read_purse(root))
         models.askers[-1] = contender.method.called

@@ -34,6 +34,7 @@ WHERE: Mapping[str, str] = {
     "few_shot": "nshot.methods.prompt.few_shot:FewShot",
     "lm_probe": "nshot.methods.fewshot.lm_probe:LMProbe",
     "decide": "nshot.methods.prompt.decide:Decide",
+    "decide_shots": "nshot.methods.prompt.decide_shots:DecideShots",
     "prompt_search": "nshot.methods.prompt.prompt_search:PromptSearch",
     "retrieved_shots": "nshot.methods.prompt.retrieved_shots:RetrievedShots",
     "rationale": "nshot.methods.prompt.rationale:Rationale",

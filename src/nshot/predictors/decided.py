@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nshot.core.label_sets import joined
-from nshot.core.types import Input, ModelRef, Prediction, Task
+from nshot.core.serial import from_data, to_data
+from nshot.core.types import Example, Input, ModelRef, Prediction, Task
 from nshot.data.scripts import script
 from nshot.models.base import Decides, Floats, Models, Question, Reply, TypedRequest
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
@@ -46,6 +47,8 @@ class Decided:
     price_in: float = 0.0
     price_out: float = 0.0
     order: tuple[int, ...] = ()
+    demos: tuple[Example, ...] = ()
+    """Solved examples that stand before each text."""
     described: bool = True
     """Do the labels' descriptions go with them?"""
     other_words: bool = False
@@ -141,10 +144,29 @@ class Decided:
         return Question("yes_no", text, (("yes", words[0]), ("no", words[1])))
 
     def _text(self, input: Input) -> str:
-        """The text of the input; of several fields each under its name."""
+        """The text of the input, behind the examples where there are some."""
+        if not self.demos:
+            return self._fields(input)
+        answer = self.task.answer_name
+        shown = [
+            f"{self._fields(one.input)}\n{answer}: {self._solution(one)}" for one in self.demos
+        ]
+        return "\n\n".join(["Solved examples:", *shown, "To be decided:", self._fields(input)])
+
+    def _fields(self, input: Input) -> str:
+        """The one text; of several fields each under its name."""
         if len(input.fields) < 2:
             return input.text
         return "\n".join(f"{field_name(self.task, name)}: {text}" for name, text in input.fields)
+
+    def _solution(self, example: Example) -> str:
+        if self.task.kind == "multilabel":
+            return joined(self.task, example.targets)
+        return example.label
+
+    def showing(self, demos: Sequence[Example]) -> Decided:
+        """It, with these solved examples before each text."""
+        return replace(self, demos=tuple(demos))
 
     # ---------------------------------------------------------------------------------- answers
 
@@ -243,6 +265,7 @@ class Decided:
             "price_out": self.price_out,
             "order": list(self.order),
             "described": self.described,
+            "demos": [to_data(demo) for demo in self.demos],
         }
         write(folder, "decided", self.task, settings)
 
@@ -251,8 +274,9 @@ class Decided:
         """The predictor that `save` wrote."""
         s = saved.settings
         ref = ref_from_json(s["ref"], saved.folder)
+        demos = tuple(from_data(Example, demo) for demo in s.get("demos", ()))
         return cls(saved.task, models, ref, s["instruction"], s["price_in"], s["price_out"],
-                   tuple(s["order"]), s.get("described", True))  # fmt: skip
+                   tuple(s["order"]), demos, s.get("described", True))  # fmt: skip
 
 
 def _reworded(text: str, which: int) -> str:

@@ -80,7 +80,7 @@ class Decide(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Nothing is learned. The row says where its questions are not the usual ones."""
-        predictor = self.predictor(task, bench.models, base_of(bench))
+        predictor = self.predictor(task, bench.models, base_of(bench), shots, bench.seed)
         if predictor.two_stages:
             bench.note(
                 f"{len(task.labels)} labels are more than the {CHOICES} that one question takes:"
@@ -91,8 +91,10 @@ class Decide(Method):
             bench.note(f"'{model}' is a name that moves: another day it may be another model")
         return predictor
 
-    def predictor(self, task: Task, models: Models, ref: ModelRef) -> Decided:
-        """What asks the model `ref`."""
+    def predictor(
+        self, task: Task, models: Models, ref: ModelRef, shots: Shots, seed: int
+    ) -> Decided:
+        """What asks the model `ref`; the shots are not shown to it."""
         return Decided(
             task, models, ref, self.instruction, self.price_in, self.price_out,
             described=self.describe,

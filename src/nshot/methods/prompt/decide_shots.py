@@ -1,0 +1,52 @@
+"""A model that answers typed questions, shown solved examples before each text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import PositiveInt
+
+from nshot.core.types import Cost, ModelRef, Shots, Task
+from nshot.methods.contract import Brief
+from nshot.methods.prompt.decide import Decide
+from nshot.models.base import Models
+from nshot.predictors.decided import Decided
+from nshot.prompts.demonstrations import in_turn
+
+
+class DecideShots(Decide):
+    """Brown et al., "Language Models are Few-Shot Learners", NeurIPS 2020.
+
+    https://arxiv.org/abs/2005.14165 - what `decide` asks, about a state that begins with `n` solved
+    examples, the same before every text and their labels in turn. The formats of decision models
+    have no place for examples: they are part of the text, and billed with each request.
+
+    Args:
+        n: how many examples are shown, of all labels together; all shots where there are fewer.
+    """
+
+    name: ClassVar = "decide_shots"
+    learns: ClassVar[bool] = True
+    learns_labels: ClassVar[bool] = True
+    about: ClassVar[str] = "a decision endpoint, shown n solved examples before each text"
+
+    n: PositiveInt = 8
+
+    def use_forecast(self, brief: Brief) -> Cost:
+        """Each request is longer by the examples."""
+        shown = min(self.n, brief.labelled) * brief.tokens
+        cost = super().use_forecast(brief)
+        return cost.then(
+            Cost(
+                seconds=brief.test * shown / brief.rates.lm_tokens,
+                tokens_in=int(brief.test * shown),
+                money=brief.test * shown * self.price_in / 1e6,
+            )
+        )
+
+    def predictor(
+        self, task: Task, models: Models, ref: ModelRef, shots: Shots, seed: int
+    ) -> Decided:
+        """What asks the model `ref`, with examples drawn from the shots."""
+        demos = in_turn(shots.labelled, self.n, seed)
+        return super().predictor(task, models, ref, shots, seed).showing(demos)
