@@ -22,6 +22,8 @@ PAGE = ROOT / "docs" / "results" / "responsible.md"
 MODELS = ("sst2.lora", "sst2.full", "sst2.student")
 AUDITS = ("change", "counterfactuals")
 ROWS = 100
+GAP = ", after minus before"
+"""What the audit's sentences have behind the name of a figure."""
 
 
 def run() -> None:
@@ -43,14 +45,11 @@ def table(audits: Mapping[str, Mapping[str, Any]]) -> str:
     heads = ["figure", "rows", "before", *audits]
     lines = [line(*heads), "|---" + "|--:" * (len(heads) - 1) + "|"]
     first = next(iter(by_model.values()))
-    for at, (name, before, _, count) in enumerate(first["change"]["sheets"][0]["lines"]):
-        cells = [changed(one["change"]["findings"][at]) for one in by_model.values()]
+    for name, before, _, count in first["change"]["sheets"][0]["lines"]:
+        cells = [_of(one["change"], "sentence", f"{name}{GAP}") for one in by_model.values()]
         lines.append(line(name, str(count), f"{before:.3g}", *cells))
     for swap in [one["about"] for one in first["counterfactuals"]["findings"]]:
-        cells = []
-        for one in by_model.values():
-            (finding,) = [f for f in one["counterfactuals"]["findings"] if f["about"] == swap]
-            cells.append(changed(finding))
+        cells = [_of(one["counterfactuals"], "about", swap) for one in by_model.values()]
         (rows,) = [r[1] for r in first["counterfactuals"]["sheets"][0]["lines"] if r[0] == swap]
         lines.append(line(f"swapped: {swap}", str(rows), "–", *cells))
     return "\n".join(lines)
@@ -59,6 +58,12 @@ def table(audits: Mapping[str, Mapping[str, Any]]) -> str:
 def results(audit: Mapping[str, Any]) -> dict[str, Any]:
     """The results that were reached, by audit."""
     return {one["audit"]: one for one in audit["results"] if "findings" in one}
+
+
+def _of(result: Mapping[str, Any], key: str, value: str) -> str:
+    """The finding whose `key` is `value`; a dash where an audit left it out."""
+    findings = [one for one in result["findings"] if one[key] == value]
+    return changed(findings[0]) if findings else "–"
 
 
 def changed(finding: Mapping[str, Any]) -> str:

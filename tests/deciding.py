@@ -33,7 +33,7 @@ class Mind:
         noise: of the liking, from the text alone: it makes mistakes.
         overconfidence: by which the liking is multiplied after it is decided.
         first: nats for the option that comes first.
-        worded: nats of noise that hang on the words of the question and of its options.
+        worded: nats of noise that hang on the words of the question's instruction.
         obeys: does it choose what a text asks it to choose?
         drifts: nats of noise that are others in each answer.
         refuses, breaks, rejects: texts with this word are refused; answered with NaN; with 422.

@@ -15,6 +15,7 @@ from nshot.bench.contenders import contenders
 from nshot.bench.prepare import prepare
 from nshot.bench.request import Request
 from nshot.board.schema import Board, Row
+from nshot.core.errors import InputError
 from spine import WORDS, command, jsonl, stay_here, tickets
 
 MONEY = {"decide": {"price_in": 100.0}}
@@ -222,6 +223,25 @@ def test_examples_in_the_state_are_in_the_bill_and_in_its_forecast(
     assert made.money is not None
     assert made.money.spent == pytest.approx(bill)
     assert made.money.forecast == pytest.approx(bill, rel=0.05)
+
+
+def test_each_draw_of_examples_is_in_the_forecast(files: dict[str, str], tmp_path: Path) -> None:
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        made = board(
+            files, service, tmp_path / "r", methods=["majority", "decide_shots"], shots=[2, 4],
+            seeds=2, settings={"decide_shots": {"price_in": 100.0}},
+        )  # fmt: skip
+        bill = service.tokens * 100 / 1e6
+    assert made.row("decide_shots").status == "ok"
+    assert made.money is not None
+    assert made.money.forecast >= 0.95 * bill, "at most, and not several times too little"
+
+
+def test_a_price_for_one_way_to_ask_alone_is_refused(files: dict[str, str], tmp_path: Path) -> None:
+    with deciding(Mind(WORDS)) as service, pytest.raises(InputError) as refused:
+        board(files, service, tmp_path / "r", methods=["decide", "decide_shots"], settings=MONEY)
+    assert "decide_shots has no price, and decide has one" in str(refused.value)
+    assert "--set decide_shots.price_in=100" in str(refused.value)
 
 
 def test_a_student_of_an_endpoint_has_its_bill_and_is_told_apart_from_its_teacher(

@@ -11,8 +11,10 @@ import responsible_changes as bench
 
 
 def audit(gap: float, alarm: bool) -> dict:
-    finding = {"about": "knowledge", "unit": "points", "value": gap, "low": gap - 0.1,
-               "high": gap + 0.1, "alarm": alarm}  # fmt: skip
+    finding = {
+        "sentence": "general questions right, after minus before", "unit": "points",
+        "value": gap, "low": gap - 0.1, "high": gap + 0.1, "alarm": alarm,
+    }  # fmt: skip
     sheet = {"lines": [["general questions right", 0.62, 0.62 + gap, 100]]}
     swap = {"about": "ages (English)", "unit": "points", "value": 0.0, "low": -0.05, "high": 0.05}
     swaps = {"lines": [["ages (English)", 34, 0.0, 0.0, 0.1, 0.0, 1.0]]}

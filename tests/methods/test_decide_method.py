@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from lent import Lent
 
 from deciding import SECRET, Mind, deciding
+from nshot.bench.forecast import NOMINAL
 from nshot.bench.search import search
-from nshot.core.types import Example, Fold, Input, Label, Prediction, Shots, Task
+from nshot.core.types import Example, Fold, Input, Label, ModelRef, Prediction, Shots, Task
 from nshot.methods import TABLE
-from nshot.methods.contract import Method
+from nshot.methods.contract import Brief, Method
 from nshot.methods.prompt.decide import WORDINGS, Decide
 from nshot.models import open_models
 from nshot.predictors import load
+from nshot.predictors.decided import Decided
 
 TASK = Task("t", "classify", (Label("a", "of apples"), Label("b", "of berries")))
 ROWS = tuple(
@@ -93,11 +95,44 @@ def test_examples_stand_before_each_text_and_the_folder_keeps_them(tmp_path: Pat
     assert sorted(solved[one] for one in shown) == ["a", "a", "b", "b"]
 
 
-def test_levels_and_several_labels_are_shown_as_answers(tmp_path: Path) -> None:
+def test_other_words_are_around_the_instruction_and_descriptions_in_their_language(
+    tmp_path: Path,
+) -> None:
+    labels = (Label("a", "of apples"), Label("b", "산딸기 이야기"), Label("c"))
+    task = Task("t", "classify", labels, "무엇에 대한 글인가요?")
+    one = Decided(task, open_models(), ModelRef("systemone", "m@http://127.0.0.1:1/v1"))
+    (question,) = one.in_other_words().questions
+    assert question.instruction == "글을 읽고 답하세요. 무엇에 대한 글인가요?"
+    assert dict(question.options) == {
+        "a": "A text fits here if this is true of it: of apples",
+        "b": "이런 글이면 여기에 맞습니다: 산딸기 이야기",
+        "c": "",
+    }
+    (bare,) = replace(one, described=False).in_other_words().questions
+    assert [meaning for _, meaning in bare.options] == ["", "", ""]
+    assert one.in_other_words().task is one.task
+
+
+def test_examples_that_do_not_fit_are_told_before_anything_is_paid() -> None:
+    brief = Brief(
+        task=TASK, labelled=40, unlabelled=0, per_label=20, test=10, tokens=2000.0, longest=2000,
+        base=ModelRef("systemone", "m"), abilities=frozenset({"decide"}), context=8192, layers=0,
+        encoder=None, rates=NOMINAL,
+    )  # fmt: skip
+    method = TABLE.build({"method": "decide_shots"})
+    assert "show fewer than 8 examples" in str(method.why_not(brief))
+    assert TABLE.build({"method": "decide_shots", "n": 2}).why_not(brief) is None
+    assert method.why_not(replace(brief, tokens=100.0)) is None
+
+
+def test_several_labels_and_levels_are_shown_as_answers(tmp_path: Path) -> None:
     several = Task("t", "multilabel", TASK.labels)
     rows = tuple(Example(f"m{i}", Input((("text", f"both {i}"),)), ("a", "b")) for i in range(4))
     method = TABLE.build({"method": "decide_shots", "n": 1})
     with deciding(Mind({"a": "apple", "b": "berry"})) as service:
         bench = Lent(open_models(), service.ref(), tmp_path)
         method.adapt(several, Shots(rows), bench).predict([rows[0].input])
+        levels = Task("t", "score", TASK.labels)
+        method.adapt(levels, Shots(ROWS[:1]), bench).predict([ROWS[1].input])
     assert "\nLabel: a | b\n" in service.bodies[0]["state"]
+    assert f"\nLabel: {ROWS[0].label}\n" in service.bodies[1]["state"]

@@ -104,6 +104,7 @@ def purse_faults(methods: Sequence[Method], request: Request) -> list[Fault]:
         for ref in refs
         if table.currency and (known := price_of(ref, table)) and known[1] != table.currency
     ]
+    faults += _price_faults(methods)
     if money is None or faults:
         return faults
     if any(ref.engine in DECIDING for ref in refs) and not purse.prices:
@@ -121,6 +122,21 @@ def purse_faults(methods: Sequence[Method], request: Request) -> list[Fault]:
             " output: 1.60}}",
         )
         for ref in without
+    ]
+
+
+def _price_faults(methods: Sequence[Method]) -> list[Fault]:
+    """Of two ways to ask a model that decides one has a price, and one has none."""
+    asking = {part.name: part for one in methods for part in parts(one) if isinstance(part, Decide)}
+    priced = [name for name, part in asking.items() if part.price_in or part.price_out]
+    return [
+        Fault(
+            f"{name} has no price, and {priced[0]} has one",
+            expected="a price for each, or for none",
+            do=f"--set {name}.price_in={asking[priced[0]].price_in:g}",
+        )
+        for name in asking
+        if priced and name not in priced
     ]
 
 
@@ -162,19 +178,34 @@ def requests_of(ladder: Ladder, contender: Contender) -> Requests:
         again = first[:PLANTED]
         name = ladder.prepared.task.label_names[-1]
         reverse = decided.in_reverse()
+        draws = _draws(ladder, contender) if decided.demos else 1
+        tries = min(2, draws)  # of what moves its answers: in the first draw, and when delivered
+        for request in decided.requests(inputs):
+            counts.setdefault(_name(contender, request), (request, draws))
         for request in [
-            *decided.requests(inputs),
             *(reverse.requests(first) if reverse else []),
             *decided.in_other_words().requests(first),
             *decided.requests([planted(one, name) for one in again]),
         ]:
-            counts.setdefault(_name(contender, request), (request, 1))
+            counts.setdefault(_name(contender, request), (request, tries))
         for request in decided.requests(again):
             _, count = counts.get(_name(contender, request), (request, 0))
-            counts[_name(contender, request)] = (request, count + 1)
+            counts[_name(contender, request)] = (request, count + tries)
     for request in _searched(ladder, contender):
         counts.setdefault(_name(contender, request), (request, 1))
     return Requests(counts)
+
+
+def _draws(ladder: Ladder, contender: Contender) -> int:
+    """How often its examples are drawn, at most: each time all rows are asked about with others.
+
+    After draws of a few the pick is confirmed on fresh ones, and fitted on all labelled rows.
+    """
+    from nshot.bench.deliver import CONFIRMATIONS  # late: the jobs read the purse
+
+    prepared = ladder.prepared
+    draws = sum(ladder.forecasts.repeats(contender, size) for size in prepared.sizes)
+    return draws + (CONFIRMATIONS + 1 if prepared.question == 2 else 0)
 
 
 def _searched(ladder: Ladder, contender: Contender) -> list[TypedRequest]:
@@ -191,7 +222,8 @@ def _searched(ladder: Ladder, contender: Contender) -> list[TypedRequest]:
     for name, values in open_settings(method, task.kind).items():
         for value in values:
             one = method.model_copy(update={name: value})
-            decided = one.predictor(task, open_models(), base, _shots(ladder), 0)
+            demos = one.shown(Shots(ladder.prepared.split.train), 0)
+            decided = one.predictor(task, open_models(), base, demos)
             requests += decided.requests([row.input for row in rows])
     return requests
 
@@ -199,16 +231,12 @@ def _searched(ladder: Ladder, contender: Contender) -> list[TypedRequest]:
 def _asking(ladder: Ladder, contender: Contender) -> list[Decided]:
     """The predictors in a contender that ask a model that decides."""
     base = contender.base or ladder.prepared.setting.base
+    task, shots = ladder.prepared.task, Shots(ladder.prepared.split.train)
     return [
-        part.predictor(ladder.prepared.task, open_models(), base, _shots(ladder), 0)
+        part.predictor(task, open_models(), base, part.shown(shots, 0))
         for part in parts(contender.method)
         if isinstance(part, Decide) and base is not None
     ]
-
-
-def _shots(ladder: Ladder) -> Shots:
-    """Those that all labelled rows are."""
-    return Shots(tuple(ladder.prepared.split.train))
 
 
 def _name(contender: Contender, request: TypedRequest) -> str:
@@ -287,8 +315,10 @@ def probe(ladder: Ladder, root: Path) -> None:
         models = KeptAnswers(open_models(), root / REPLIES, read_purse(root))
         models.askers[-1] = contender.method.called
         inputs = [row.input for row in _test(ladder)[:ORDERED]]
-        share = len(inputs) / requests_of(ladder, contender).number
+        share = len(inputs) / max(1, requests_of(ladder, contender).number)
         for decided in _asking(ladder, contender):
+            if decided.demos:  # whether these are asked anyway hangs on the draw
+                continue
             asked = replace(decided, models=models)
             with suppress(NshotError):
                 asked.predict(inputs[:PROBED])

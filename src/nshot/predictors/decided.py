@@ -11,7 +11,7 @@ import numpy as np
 
 from nshot.core.label_sets import joined
 from nshot.core.serial import from_data, to_data
-from nshot.core.types import Example, Input, ModelRef, Prediction, Task
+from nshot.core.types import Example, Input, Label, ModelRef, Prediction, Task
 from nshot.data.scripts import script
 from nshot.models.base import Decides, Floats, Models, Question, Reply, TypedRequest
 from nshot.predictors.folder import Saved, ref_from_json, ref_to_json, write
@@ -23,9 +23,11 @@ FINALISTS = 5
 """Of each group of labels so many go into the second question, where one cannot hold them all."""
 LEAST = 1e-9
 """A probability of nothing, so that its logarithm is a number."""
-_OTHER_WORDS = ("Read the text, then answer. {}", "A text fits here if this is true of it: {}")
-_OTHER_WORDS_KOREAN = ("글을 읽고 답하세요. {}", "이런 글이면 여기에 맞습니다: {}")
-"""An instruction and a meaning in other words, which change neither."""
+_OTHER_WORDS = {
+    "Latin": ("Read the text, then answer. {}", "A text fits here if this is true of it: {}"),
+    "Hangul": ("글을 읽고 답하세요. {}", "이런 글이면 여기에 맞습니다: {}"),
+}
+"""By script, what an instruction and a label's description are put into: it changes neither."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Decided:
     described: bool = True
     """Do the labels' descriptions go with them?"""
     other_words: bool = False
-    """Do the instruction and the meanings come in other words that say the same?"""
+    """Do the instruction and the descriptions come in other words that say the same?"""
     again: int = 0
     """Another number asks anew what was answered before (`nshot.models.base.Decides`)."""
 
@@ -111,18 +113,15 @@ class Decided:
     def _options(self, places: Sequence[int]) -> tuple[tuple[str, str], ...]:
         """Names as they stand in the data, and what they mean: where nobody says, their words."""
         labels = [self.task.labels[i] for i in places]
-        if self.other_words:
-            meanings = [one.description if self.described else "" for one in labels]
-            return tuple(
-                (one.name, _reworded(meaning or one.words, 1))
-                for one, meaning in zip(labels, meanings, strict=True)
-            )
         if not self.described:
             return tuple((one.name, "") for one in labels)
-        return tuple(
-            (one.name, one.description or (one.words if one.words != one.name else ""))
-            for one in labels
-        )
+        return tuple((one.name, self._meaning(one)) for one in labels)
+
+    def _meaning(self, label: Label) -> str:
+        """What a label means: as its task says, or where nobody says its words."""
+        if label.description:
+            return _reworded(label.description, 1) if self.other_words else label.description
+        return label.words if label.words != label.name else ""
 
     def _applies(self, place: int) -> Question:
         name, meaning = self._options([place])[0]
@@ -163,10 +162,6 @@ class Decided:
         if self.task.kind == "multilabel":
             return joined(self.task, example.targets)
         return example.label
-
-    def showing(self, demos: Sequence[Example]) -> Decided:
-        """It, with these solved examples before each text."""
-        return replace(self, demos=tuple(demos))
 
     # ---------------------------------------------------------------------------------- answers
 
@@ -280,6 +275,6 @@ class Decided:
 
 
 def _reworded(text: str, which: int) -> str:
-    """In a frame of the text's language: `which` 0 for an instruction, 1 for a meaning."""
-    frames = _OTHER_WORDS_KOREAN if script(text) == "Hangul" else _OTHER_WORDS
+    """In a frame of the text's language: `which` 0 for an instruction, 1 for a description."""
+    frames = _OTHER_WORDS.get(script(text), _OTHER_WORDS["Latin"])
     return frames[which].format(text)

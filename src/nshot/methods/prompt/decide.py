@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from nshot.core.types import OF_LABELS, Cost, Kind, ModelRef, Rung, Shots, Task
+from nshot.core.types import OF_LABELS, Cost, Example, Kind, ModelRef, Rung, Shots, Task
 from nshot.methods.contract import Brief, Method, Workbench
 from nshot.methods.prompting import base_of
 from nshot.models.base import Models
@@ -80,7 +80,8 @@ class Decide(Method):
 
     def adapt(self, task: Task, shots: Shots, bench: Workbench) -> Predictor:
         """Nothing is learned. The row says where its questions are not the usual ones."""
-        predictor = self.predictor(task, bench.models, base_of(bench), shots, bench.seed)
+        demos = self.shown(shots, bench.seed)
+        predictor = self.predictor(task, bench.models, base_of(bench), demos)
         if predictor.two_stages:
             bench.note(
                 f"{len(task.labels)} labels are more than the {CHOICES} that one question takes:"
@@ -91,11 +92,15 @@ class Decide(Method):
             bench.note(f"'{model}' is a name that moves: another day it may be another model")
         return predictor
 
+    def shown(self, shots: Shots, seed: int) -> tuple[Example, ...]:
+        """The solved examples that stand before each text: none."""
+        return ()
+
     def predictor(
-        self, task: Task, models: Models, ref: ModelRef, shots: Shots, seed: int
+        self, task: Task, models: Models, ref: ModelRef, demos: tuple[Example, ...]
     ) -> Decided:
-        """What asks the model `ref`; the shots are not shown to it."""
+        """What asks the model `ref`, after `demos`."""
         return Decided(
             task, models, ref, self.instruction, self.price_in, self.price_out,
-            described=self.describe,
+            demos=demos, described=self.describe,
         )  # fmt: skip

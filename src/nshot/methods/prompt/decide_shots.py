@@ -6,11 +6,9 @@ from typing import ClassVar
 
 from pydantic import PositiveInt
 
-from nshot.core.types import Cost, ModelRef, Shots, Task
+from nshot.core.types import Cost, Example, Shots
 from nshot.methods.contract import Brief
-from nshot.methods.prompt.decide import Decide
-from nshot.models.base import Models
-from nshot.predictors.decided import Decided
+from nshot.methods.prompt.decide import LABEL_TOKENS, Decide
 from nshot.prompts.demonstrations import in_turn
 
 
@@ -44,9 +42,19 @@ class DecideShots(Decide):
             )
         )
 
-    def predictor(
-        self, task: Task, models: Models, ref: ModelRef, shots: Shots, seed: int
-    ) -> Decided:
-        """What asks the model `ref`, with examples drawn from the shots."""
-        demos = in_turn(shots.labelled, self.n, seed)
-        return super().predictor(task, models, ref, shots, seed).showing(demos)
+    def why_not(self, brief: Brief) -> str | None:
+        """Also where examples of a usual length and the longest text do not fit."""
+        if reason := super().why_not(brief):
+            return reason
+        shown = min(self.n, brief.labelled)
+        tokens = int(shown * brief.tokens + brief.longest) + LABEL_TOKENS * len(brief.task.labels)
+        if tokens <= brief.context:
+            return None
+        return (
+            f"asks with about {tokens} tokens, and the model takes {brief.context}: show fewer than"
+            f" {shown} examples (--set decide_shots.n=2), or none (decide)"
+        )
+
+    def shown(self, shots: Shots, seed: int) -> tuple[Example, ...]:
+        """Labels in turn, drawn."""
+        return in_turn(shots.labelled, self.n, seed)
