@@ -136,3 +136,18 @@ def test_several_labels_and_levels_are_shown_as_answers(tmp_path: Path) -> None:
         method.adapt(levels, Shots(ROWS[:1]), bench).predict([ROWS[1].input])
     assert "\nLabel: a | b\n" in service.bodies[0]["state"]
     assert f"\nLabel: {ROWS[0].label}\n" in service.bodies[1]["state"]
+
+
+def test_a_row_without_a_label_is_not_shown_and_korean_texts_have_korean_headings(
+    tmp_path: Path,
+) -> None:
+    task = Task("t", "multilabel", TASK.labels)
+    rows = (Example("e", Input((("text", "아무것도 아님"),)), ()),
+            Example("f", Input((("text", "사과와 딸기"),)), ("a", "b")))  # fmt: skip
+    method = TABLE.build({"method": "decide_shots"})
+    with deciding(Mind({"a": "사과", "b": "딸기"})) as service:
+        bench = Lent(open_models(), service.ref(), tmp_path)
+        method.adapt(task, Shots(rows), bench).predict([rows[0].input])
+    begin, *shown, note, text = service.bodies[0]["state"].split("\n\n")
+    assert (begin, note, text) == ("풀이된 예:", "판단할 글:", "아무것도 아님")
+    assert shown == ["사과와 딸기\nLabel: a | b"]

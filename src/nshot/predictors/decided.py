@@ -28,6 +28,11 @@ _OTHER_WORDS = {
     "Hangul": ("글을 읽고 답하세요. {}", "이런 글이면 여기에 맞습니다: {}"),
 }
 """By script, what an instruction and a label's description are put into: it changes neither."""
+_HEADINGS = {
+    "Latin": ("Solved examples:", "To be decided:"),
+    "Hangul": ("풀이된 예:", "판단할 글:"),
+}
+"""By script of a text, what stands above the examples and above the text."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,9 @@ class Decided:
         shown = [
             f"{self._fields(one.input)}\n{answer}: {self._solution(one)}" for one in self.demos
         ]
-        return "\n\n".join(["Solved examples:", *shown, "To be decided:", self._fields(input)])
+        text = self._fields(input)
+        before, after = _HEADINGS.get(script(text), _HEADINGS["Latin"])
+        return "\n\n".join([before, *shown, after, text])
 
     def _fields(self, input: Input) -> str:
         """The one text; of several fields each under its name."""

@@ -96,6 +96,16 @@ def test_yes_or_no_is_answered_by_the_named_folder_of_two_labels(
     assert answer == {"type": "noul", "noul": pytest.approx(math.exp(prediction.scores[0]))}
 
 
+def test_a_request_that_names_no_model_goes_to_the_first_folder_unless_one_has_the_name(
+    tmp_path: Path, folders: list[Path], client: Client
+) -> None:
+    criteria = dict.fromkeys(TEXTS)
+    question = {"type": "choice", "criteria": criteria}
+    assert asked(client, "money back", "jev-latest", q=question)["model"] == "head"
+    with serving([folders[0], prompt(tmp_path / "jev-latest")]) as other:
+        assert asked(other, "money back", "jev-latest", q=question)["model"] == "jev-latest"
+
+
 def test_what_no_folder_answers_a_prompt_does(client: Client) -> None:
     body = asked(
         client, {"subject": "the bill", "text": "apples and pears"}, "spam",

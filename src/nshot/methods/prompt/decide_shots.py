@@ -56,5 +56,5 @@ class DecideShots(Decide):
         )
 
     def shown(self, shots: Shots, seed: int) -> tuple[Example, ...]:
-        """Labels in turn, drawn."""
-        return in_turn(shots.labelled, self.n, seed)
+        """Labels in turn, drawn. A row to which no label applies has no turn."""
+        return in_turn([one for one in shots.labelled if one.targets], self.n, seed)

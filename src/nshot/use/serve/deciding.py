@@ -138,8 +138,10 @@ def _language_model(service: Service, named: Answerer) -> ModelRef:
         ref = language_model_of(one.predictor)
         if ref is not None and "score" in service.shelf.models.open(ref).facts.can:
             return ref
-    message = "no folder that is served has these answers, and none is a prompt on a language model"
-    raise Refusal(422, message)
+    names = named.task.label_names
+    own = f" ('{named.name}' has {', '.join(names[:8])}{', ...' * (len(names) > 8)})" * bool(names)
+    problem = f"no folder that is served has these answers{own}"
+    raise Refusal(422, f"{problem}, and none is a prompt on a language model")
 
 
 @lru_cache(maxsize=256)

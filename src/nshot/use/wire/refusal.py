@@ -54,7 +54,8 @@ class Refusal(Exception):
 def unknown_model(name: str, known: Iterable[str]) -> Refusal:
     """404, with what is there."""
     names = list(known)
-    return Refusal(404, f"no model '{name[:80]}': {nearest(name, names)} (of {', '.join(names)})")
+    every, near = ", ".join(names), nearest(name, names)
+    return Refusal(404, f"no model '{name[:80]}': {near}" + f" (of {every})" * (every not in near))
 
 
 def busy(message: str) -> Refusal:
