@@ -319,10 +319,10 @@ def probe(ladder: Ladder, root: Path) -> None:
         for decided in _asking(ladder, contender):
             if decided.demos:  # whether these are asked anyway hangs on the draw
                 continue
-            asked = replace(decided, models=models)
+            keeping = replace(decided, models=models)
             with suppress(NshotError):
-                asked.predict(inputs[:PROBED])
-                asked.in_other_words().predict(inputs[: math.ceil(share * PROBED)])
+                keeping.predict(inputs[:PROBED])
+                keeping.in_other_words().predict(inputs[: math.ceil(share * PROBED)])
 
 
 def _purse(ladder: Ladder) -> Purse:
