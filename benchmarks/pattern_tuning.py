@@ -88,9 +88,14 @@ class Cell:
     seed: int
 
     @property
+    def file(self) -> str:
+        """What its record is called."""
+        return f"{self.board}.{self.variant.replace(', ', '-')}.{self.seed}.json"
+
+    @property
     def path(self) -> Path:
         """Where it is kept."""
-        return FOLDER / f"{self.board}.{self.variant.replace(', ', '-')}.{self.seed}.json"
+        return FOLDER / self.file
 
 
 def load(name: str, data: Path) -> Board:

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from nshot.metrics import metric_of
 from nshot.models import open_models
 from nshot.models.catalog import resolve
 from nshot.report import charts
-from pattern_tuning import SHOTS, Board, interval, load, percent, points
+from pattern_tuning import SHOTS, Board, Cell, interval, load, percent, points
 from table import ROOT, data_folder, line, read, write
 from workbench import Shelf, Workbench
 
@@ -63,20 +62,6 @@ SHOWN: Mapping[str, Mapping[str, Any]] = {
 OF_TEXTS = ("zero-shot", "zero-shot, plain", "zero-shot, chat", "1 shots", "4 shots", "8 shots",
             "8 shots, likest")  # fmt: skip
 """Of these those that answers in words can have; each is one draw."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One prompt on one draw of one board."""
-
-    board: str
-    variant: str
-    seed: int
-
-    @property
-    def path(self) -> Path:
-        """Where it is kept."""
-        return FOLDER / f"{self.board}.{self.variant.replace(', ', '-')}.{self.seed}.json"
 
 
 def cells(boards: Sequence[str]) -> Iterator[Cell]:
@@ -127,10 +112,11 @@ def run(boards: Sequence[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     opens = {name: opened(name, data) for name in boards}
     for cell in cells(boards):
-        if not cell.path.exists():
+        path = FOLDER / cell.file
+        if not path.exists():
             record = measure(cell, opens[cell.board], models)
-            write_atomic(cell.path, json.dumps(record, ensure_ascii=False) + "\n")
-            print(cell.path.stem, record["score"], flush=True)
+            write_atomic(path, json.dumps(record, ensure_ascii=False) + "\n")
+            print(path.stem, record["score"], flush=True)
 
 
 def measure(cell: Cell, board: Board, models: Any) -> dict[str, Any]:

@@ -22,12 +22,13 @@ def put(variant: str, seed: int, right: str, board: str = "sst2") -> None:
     points = [float(one) for one in right]
     record = {"board": board, "variant": variant, "seed": seed, "points": points, "tokens": 40.0,
               "score": sum(points) / len(points), "milliseconds": 12.0}  # fmt: skip
-    prompting.Cell(board, variant, seed).path.write_text(json.dumps(record), encoding="utf-8")
+    path = prompting.FOLDER / prompting.Cell(board, variant, seed).file
+    path.write_text(json.dumps(record), encoding="utf-8")
 
 
 def test_the_first_draw_of_every_board_comes_before_the_second_of_any() -> None:
     every = list(prompting.cells([*prompting.LABELLED, *prompting.WRITTEN]))
-    assert len({cell.path for cell in every}) == len(every)
+    assert len({cell.file for cell in every}) == len(every)
     seeds = [cell.seed for cell in every]
     assert seeds == sorted(seeds)
     assert {cell.variant for cell in every if cell.seed == 21} == {*prompting.SHOWN}
