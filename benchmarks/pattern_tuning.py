@@ -56,6 +56,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "patterns, full": {"method": "pattern_tuning", "learn": "weights"},
 }
 """Row of the table -> method."""
+MAIN = ("lora", "full", "patterns")
+"""What is measured before all others."""
 IN_CONTEXT: Mapping[str, Mapping[str, Any]] = {
     "few_shot": {"method": "few_shot", "n": 4},
     "in_context_tuning": {"method": "in_context_tuning", "n": 4},
@@ -139,11 +141,13 @@ def fields(row: Mapping[str, str], field: str) -> Input:
 
 
 def cells(boards: Sequence[str]) -> Iterator[Cell]:
-    """What is to be measured: board after board, seed after seed, each with all methods."""
-    for board in boards:
+    """What is to be measured: the main comparison first, seed after seed on every board."""
+    for variants in (MAIN, *((one,) for one in (*VARIANTS, *IN_CONTEXT) if one not in MAIN)):
         for seed in SEEDS:
-            for variant in (*VARIANTS, *(IN_CONTEXT if board in ABSENT else ())):
-                yield Cell(board, variant, seed)
+            for board in boards:
+                for variant in variants:
+                    if variant in VARIANTS or board in ABSENT:
+                        yield Cell(board, variant, seed)
 
 
 def run(boards: Sequence[str]) -> None:
@@ -151,13 +155,12 @@ def run(boards: Sequence[str]) -> None:
     data, models, base = data_folder(), open_models(), resolve(None, "lm")
     background = others(data)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in boards:
-        board = load(name, data)
-        for cell in cells([name]):
-            if not cell.path.exists():
-                record = measure(cell, board, background, models, base)
-                write_atomic(cell.path, json.dumps(record, ensure_ascii=False) + "\n")
-                print(cell.path.stem, record.get("score", record.get("failed")), flush=True)
+    tasks = {name: load(name, data) for name in boards}
+    for cell in cells(boards):
+        if not cell.path.exists():
+            record = measure(cell, tasks[cell.board], background, models, base)
+            write_atomic(cell.path, json.dumps(record, ensure_ascii=False) + "\n")
+            print(cell.path.stem, record.get("score", record.get("failed")), flush=True)
 
 
 def measure(

@@ -10,7 +10,7 @@ import pytest
 
 import nshot
 from endpoint import SECRET, Endpoint, Reply, completion, serving
-from nshot.board.schema import Board, Row
+from nshot.board.schema import Board, Row, Wish
 from spine import command, jsonl, stay_here, tickets
 
 PINNED: dict[str, Any] = {"pins": {"calibration": "none"}, "shots": 4, "seeds": 1}
@@ -176,7 +176,12 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     Path(files["prices"]).write_text(PRICE + "hour: 0.36\n")
     with serving(guess, delay=0.02) as endpoint:
         made = compare(
-            files, endpoint, tmp_path / "r", methods=["tfidf_lr", "zero_shot"], **PINNED
+            files,
+            endpoint,
+            tmp_path / "r",
+            methods=["tfidf_lr", "zero_shot"],
+            prefer="money",
+            **PINNED,
         ).board
     ((pair),) = made.break_even
     own, other = made.row("tfidf_lr"), made.row("zero_shot")
@@ -190,6 +195,9 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     assert money.own.once == pytest.approx(pair.seconds.own.once * 0.36 / 3600)
     assert money.requests is not None
     assert money.requests < 1, "an answer of the endpoint costs more than the whole building"
+    assert made.money is not None
+    assert made.money.hour == 0.36
+    assert made.decide(Wish(prefer="money", give_up=1.0)).pick == "tfidf_lr"
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert "chart-break-even" in page
     assert "Score against money for 1,000 answers" in page

@@ -356,11 +356,56 @@ def test_costs_under_each_wish() -> None:
         "serving": 3.0,
         "building": 100.0,
         "memory": 5e9,
+        "money": 0.0,
     }
     for unknown in (None, 0):
         assert cost_of(row.model_copy(update={"build_peak_bytes": unknown}), "memory") == math.inf
     assert give_up_of("accuracy") == 0
     assert give_up_of("serving") == 0.02
+
+
+def test_money_is_what_is_billed_or_else_the_time_of_this_machine_by_its_price() -> None:
+    """7 + 10 times 0.5 for 10,000 answers; 130 s of an hour for 3.60."""
+    (row,) = rows([coins("lora", 0.5, 9)]).values()
+    own = row.model_copy(update={"build_seconds": 100.0, "use_seconds_per_1000": 3.0})
+    paid = own.model_copy(update={"build_money": 7.0, "money_per_1000": 0.5})
+    assert cost_of(paid, "money", hour=3.6) == cost_of(paid, "money") == 12e6
+    assert cost_of(own, "money", hour=3.6) == pytest.approx(0.13e6)
+    outside = paid.model_copy(update={"use_seconds_per_1000": None})
+    assert (cost_of(outside, "money"), cost_of(outside, "balanced")) == (12e6, math.inf)
+
+
+def billed_board() -> Board:
+    """Two that are paid for, the better and quicker one twice as much, and one that is not."""
+    shown = board([
+        exactly("quick", 161, 200, cost=5.0),
+        exactly("slow", 160, 200, cost=9.0),
+        exactly("own", 120, 200, cost=100.0),
+    ])  # fmt: skip
+    money = {"quick": 0.8, "slow": 0.4, "own": None}
+    return shown.model_copy(
+        update={
+            "rows": tuple(
+                r.model_copy(update={"money_per_1000": money[r.name]}) for r in shown.rows
+            )
+        }
+    )
+
+
+def test_a_wish_for_little_money_takes_what_is_paid_less_for() -> None:
+    advice = billed_board().decide(Wish(prefer="money"))
+    assert advice.pick == "slow"
+    assert any("2.0x dearer" in one for one in advice.reasons)
+
+
+def test_under_another_wish_it_is_said_what_is_as_good_and_paid_less_for() -> None:
+    advice = billed_board().decide(Wish())
+    assert advice.pick == "quick"
+    assert (
+        "It is paid 8 in money to build and answer 10,000 requests; slow, measured 0.5 points below"
+        " it, 4 in money to build and answer 10,000 requests: --prefer money takes what costs the"
+        " least of those." in advice.reasons
+    )
 
 
 def test_memory_that_was_not_measured_is_not_the_least() -> None:

@@ -603,7 +603,7 @@ def test_check_of_a_task_says_how_it_is_understood(typed: Typed, place: Path) ->
 # ---------------------------------------------------------------- advise, methods, models
 
 
-@pytest.mark.parametrize("wish", ["balanced", "accuracy", "serving", "building", "memory"])
+@pytest.mark.parametrize("wish", ["balanced", "accuracy", "serving", "building", "memory", "money"])
 def test_advise_under_every_wish(typed: Typed, place: Path, wish: str) -> None:
     before = (place / "run" / "leaderboard.json").read_bytes()
     code, out, _ = typed("advise", str(place / "run"), "--prefer", wish, "--json")

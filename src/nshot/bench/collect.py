@@ -23,7 +23,6 @@ from nshot.bench.plan import Known, Single
 from nshot.bench.purses import (
     Requests,
     all_requests,
-    machine_hour,
     money_cell,
     spent_by,
     unpriced,
@@ -127,7 +126,7 @@ class Collector:
         c = collected
         board = self._with_money(reduce(self.facts, c.entries, c.outside, c.fresh, c.verdicts))
         pick = board.advice.pick if board.advice else None
-        pairs = break_evens(self.facts, c.entries, board.rows, pick, machine_hour(self.ladder))
+        pairs = break_evens(self.facts, c.entries, board.rows, pick, self.ladder.hour)
         board = board.model_copy(update={"break_even": pairs})
         margin = self.ladder.prepared.request.margin
         if margin is None:

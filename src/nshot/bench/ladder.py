@@ -16,9 +16,10 @@ from nshot.bench.jobs import rates
 from nshot.bench.jobs.job import Job
 from nshot.bench.plan import Known, Piece, Single, Work
 from nshot.bench.prepare import Prepared
+from nshot.bench.purses import prices_of
 from nshot.board.racing import blocks
 from nshot.board.reduce import Size, shown
-from nshot.board.words import cost_in_seconds, give_up_of
+from nshot.board.words import cost_in_money, cost_in_seconds, give_up_of
 from nshot.core.types import ModelRef, group_numbers
 from nshot.methods import TABLE, TRIVIAL
 from nshot.methods.contract import Method
@@ -67,12 +68,17 @@ class Ladder:
         """Seconds on a fixed machine; see `Forecasts.nominal`."""
         return self.forecasts.nominal(contender)
 
-    def cost(self, contender: Contender) -> float:
-        """What a wish would weigh, on that machine."""
-        nominal, rows = self.nominal(contender), self.rows or len(self.prepared.split.train)
-        return cost_in_seconds(
-            self.prepared.request.prefer, nominal.build + nominal.search, 1000 * nominal.use / rows
-        )
+    def cost(self, contender: Contender, bill: float) -> float:
+        """What a wish would weigh, on that machine; of `bill` see `nshot.board.words.billed`."""
+        prefer, nominal = self.prepared.request.prefer, self.nominal(contender)
+        use = 1000 * nominal.use / (self.rows or len(self.prepared.split.train))
+        seconds = cost_in_seconds(prefer, nominal.build + nominal.search, use)
+        return cost_in_money(bill, seconds, self.hour) if prefer == "money" else seconds
+
+    @cached_property
+    def hour(self) -> float | None:
+        """What one of this machine costs, where the table of prices says."""
+        return prices_of(self.prepared.request).hour
 
     @property
     def give_up(self) -> float:

@@ -344,7 +344,7 @@ def _by_model(root: Path) -> dict[str, Bill]:
 def money_cell(ladder: Ladder, requests: Mapping[str, Requests]) -> MoneyCell | None:
     """What a run has spent, and may; None where no price is known."""
     purse = _purse(ladder)
-    if not purse.prices:
+    if not purse.prices and purse.hour is None:
         return None
     root = ladder.prepared.out
     bills = _by_model(root)
@@ -358,6 +358,7 @@ def money_cell(ladder: Ladder, requests: Mapping[str, Requests]) -> MoneyCell | 
             PriceCell(model=model, input=price.input, output=price.output, origin=price.origin)
             for model, price in purse.prices.items()
         ),
+        hour=purse.hour,
     )
 
 
@@ -382,8 +383,3 @@ def unpriced(ladder: Ladder) -> dict[str, str]:
         for one in ladder.contenders
         if one.base and one.base.engine == "openai" and one.base.name not in purse.prices
     }
-
-
-def machine_hour(ladder: Ladder) -> float | None:
-    """What an hour of this machine costs, where the table says."""
-    return _purse(ladder).hour

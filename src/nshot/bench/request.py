@@ -180,7 +180,11 @@ class Request:
         Flag("processes that work side by side (default: what cores and memory allow)", "N"),
     ] = None
     prefer: Annotated[
-        Preference, Flag("which cost weighs; balanced: building plus 10,000 answers")
+        Preference,
+        Flag(
+            "which cost weighs; balanced: building plus 10,000 answers; money: the same by the"
+            " table of prices"
+        ),
     ] = "balanced"
     give_up: Annotated[
         Number | None,

@@ -29,7 +29,10 @@ _PER = {
     "serving": "for 1,000 answers",
     "building": "to build",
     "memory": "of memory at its peak",
+    "money": f"to build and answer {REQUESTS:,} requests",
 }
+_MILLION = 1e6
+"""Money is weighed in millionths: what no clock can tell apart, half a second, is nothing of it."""
 _TRAINS = {
     "nothing": "It trains nothing.",
     "head": "It trains a small head; the base model stays as it is.",
@@ -65,18 +68,41 @@ class Scope:
     trials: Mapping[str, TrialScore] = field(default_factory=dict)
 
 
-def cost_of(row: Row, prefer: Preference) -> float:
-    """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only.
+def cost_of(row: Row, prefer: Preference, hour: float | None = None) -> float:
+    """The cost a wish looks at: seconds, bytes for `memory`, millionths of a currency for `money`.
 
-    Memory that was not measured, or did not grow, which is the same where an earlier method had
-    taken more, is dearer than any that was; and so is what an answer takes where it was not
-    recorded.
+    `accuracy` breaks ties only. `hour` is the price of one of this machine, whose time costs
+    nothing without it. Memory that was not measured, or did not grow, which is the same where an
+    earlier method had taken more, is dearer than any that was; and so is what an answer takes where
+    it was not recorded.
     """
     if prefer == "memory":
         return float(row.build_peak_bytes or math.inf)
+    if prefer == "money":
+        return cost_in_money(money_of(row), cost_of(row, "balanced"), hour)
     if row.is_measured and row.use_seconds_per_1000 is None and prefer != "building":
         return math.inf
     return cost_in_seconds(prefer, row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0)
+
+
+def money_of(row: Row) -> float:
+    """What building it and `REQUESTS` answers are billed, in millionths of the currency."""
+    return billed(row.build_money or 0.0, row.money_per_1000 or 0.0)
+
+
+def billed(build: float, use: float) -> float:
+    """What is paid to build, and to `use` it for 1,000 answers, in millionths."""
+    return _MILLION * (build + use * REQUESTS / 1000)
+
+
+def cost_in_money(bill: float, seconds: float, hour: float | None) -> float:
+    """A bill in millionths and the seconds of this machine, whose `hour` has a price or none.
+
+    What is billed waits for a service: its seconds are not counted.
+    """
+    if bill or not hour:
+        return bill
+    return _MILLION * seconds * hour / 3600
 
 
 def cost_in_seconds(prefer: Preference, build: float, use: float) -> float:
@@ -128,13 +154,14 @@ def reasons(
     sentences = [
         _say_pick(d, by_name[d.pick], scope),
         _say_groups(d),
-        _say_why(columns, d, rows, prefer),
+        _say_why(columns, d, prefer),
         _say_cost(rows[d.pick]),
         _say_verdict(d),
         _say_left_out(scope),
         _say_set(columns, d, scope),
         _say_aside(columns, d, scope),
-        _say_cheapest(columns, d, rows, prefer),
+        _say_cheapest(columns, d, prefer),
+        _say_less_money(columns, d, prefer),
         _say_sight(d),
         _say_draws(d),
         _say_look(d),
@@ -237,9 +264,7 @@ def _say_groups(d: Decision) -> str:
     )
 
 
-def _say_why(
-    columns: Sequence[Column], d: Decision, rows: Mapping[str, Row], prefer: Preference
-) -> str:
+def _say_why(columns: Sequence[Column], d: Decision, prefer: Preference) -> str:
     if d.pick == d.top:
         if len(columns) == 1:
             return "It is the only method measured."
@@ -253,7 +278,8 @@ def _say_why(
     behind = f"It measured {in_points(d.gap[d.top])} below the top"
     if d.top not in {c.name for c in columns if c.allowed}:
         return f"{behind}, {d.top}, which your wish leaves out."
-    dearer = _dearer(rows[d.top], rows[d.pick], prefer)
+    cost = {c.name: c.cost for c in columns}
+    dearer = _dearer(cost[d.top], cost[d.pick], prefer)
     if d.gap[d.top] <= TINY:
         return f"It measured the same score as {d.top} ({dearer})."
     within = f"within the {in_points(d.give_up)} you give up for less cost"
@@ -272,11 +298,10 @@ def _cheaper(columns: Sequence[Column], d: Decision) -> str:
     return "clearly cheaper" if near else "cheaper"
 
 
-def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
+def _dearer(high: float, low: float, prefer: Preference) -> str:
     """How much more the dear one costs, as a ratio; in full where the cheap one costs nothing."""
-    high, low = cost_of(dear, prefer), cost_of(cheap, prefer)
     if low <= 0 or not math.isfinite(high):
-        return _amount(dear, prefer)
+        return _amount(high, prefer)
     ratio = high / low
     if ratio < 1.05:
         return "at much the same cost"
@@ -284,14 +309,19 @@ def _dearer(dear: Row, cheap: Row, prefer: Preference) -> str:
     return f"{times} the memory" if prefer == "memory" else f"{times} dearer"
 
 
-def _amount(row: Row, prefer: Preference) -> str:
+def _amount(value: float, prefer: Preference) -> str:
     """A cost with its unit: ``12 s to build``, or ``free to build``."""
-    value = cost_of(row, prefer)
     if not math.isfinite(value):
         return "no memory measured" if prefer == "memory" else "its cost was not recorded"
     if value <= 0:
         return f"free {_PER[prefer]}"
-    amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
+    match prefer:
+        case "memory":
+            amount = f"{value / 1e6:,.0f} MB"
+        case "money":
+            amount = f"{value / _MILLION:.3g} in money"
+        case _:
+            amount = _duration(value)
     return f"{amount} {_PER[prefer]}"
 
 
@@ -467,9 +497,7 @@ def _why_aside(reason: str) -> str:
     return reason.removeprefix("put aside").lstrip(": ")
 
 
-def _say_cheapest(
-    columns: Sequence[Column], d: Decision, rows: Mapping[str, Row], prefer: Preference
-) -> str:
+def _say_cheapest(columns: Sequence[Column], d: Decision, prefer: Preference) -> str:
     """The cheapest contender beside the pick: what one would gain and risk by taking it."""
     inside = [c for c in columns if c.allowed and c.name in d.could_be_best]
     if len(inside) < 2:
@@ -484,9 +512,27 @@ def _say_cheapest(
             f"the same and measured {_signed(d.gap[cheapest])} the pick."
         )
     return (
-        f"The cheapest of those is {cheapest}: {_amount(rows[cheapest], prefer)}, "
+        f"The cheapest of those is {cheapest}: {_amount(least.cost, prefer)}, "
         f"measured {_signed(d.gap[cheapest])} the pick, could be "
         f"{_range(d.gap_low[cheapest], d.gap_high[cheapest])}."
+    )
+
+
+def _say_less_money(columns: Sequence[Column], d: Decision, prefer: Preference) -> str:
+    """Which one is paid less for and as good, where the wish looked at another cost."""
+    pick = next(c for c in columns if c.name == d.pick)
+    as_good = [
+        c
+        for c in columns
+        if c.allowed and c.name in d.could_be_best and d.gap[c.name] >= -d.give_up - TINY
+    ]
+    least = min(as_good, key=lambda c: (c.money, -d.gap[c.name], c.name), default=pick)
+    if prefer == "money" or not pick.money or alike(np.array([least.money]), pick.money)[0]:
+        return ""
+    return (
+        f"It is paid {_amount(pick.money, 'money')}; {least.name}, measured"
+        f" {_signed(d.gap[least.name])} it, {_amount(least.money, 'money')}: --prefer money takes"
+        " what costs the least of those."
     )
 
 
