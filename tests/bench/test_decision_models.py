@@ -225,6 +225,22 @@ def test_examples_in_the_state_are_in_the_bill_and_in_its_forecast(
     assert made.money.forecast == pytest.approx(bill, rel=0.05)
 
 
+def test_a_table_of_prices_is_on_the_row_too(files: dict[str, str], tmp_path: Path) -> None:
+    table = tmp_path / "prices.yaml"
+    table.write_text("currency: EUR\nmodels:\n  scripted: {input: 100, output: 0}\n")
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        made = board(files, service, tmp_path / "r", prices=str(table))
+        bill = service.tokens * 100 / 1e6
+    one = made.row("decide")
+    assert made.money is not None
+    assert (made.money.currency, made.money.spent) == ("EUR", pytest.approx(bill))
+    assert one.money_per_1000 == pytest.approx(one.tokens_per_request * 100 / 1000, rel=0.1)
+    free = tmp_path / "free"
+    with deciding(Mind(WORDS, noise=0.3)) as service:
+        made = board(files, service, free, settings=MONEY, prices=str(table))
+    assert made.row("decide").money_per_1000 == pytest.approx(one.money_per_1000), "the same price"
+
+
 def test_each_draw_of_examples_is_in_the_forecast(files: dict[str, str], tmp_path: Path) -> None:
     with deciding(Mind(WORDS, noise=0.3)) as service:
         made = board(

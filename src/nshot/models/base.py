@@ -153,7 +153,8 @@ class Reply:
     """The answers to a request: of each question the probabilities of its options, in their order.
 
     () for a question that was refused; `refusal` says in whose words. `seconds` is what the request
-    took when it was answered, without the attempts before.
+    took when it was answered, without the attempts before; `money` what it costs by the prices of a
+    run, 0 without.
     """
 
     probabilities: tuple[tuple[float, ...], ...]
@@ -161,6 +162,7 @@ class Reply:
     tokens_out: int = 0
     seconds: float = 0.0
     refusal: str = ""
+    money: float = 0.0
 
 
 class PrefixState(Protocol):

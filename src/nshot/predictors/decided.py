@@ -224,12 +224,13 @@ class Decided:
     def _prediction(self, row: Floats | None, replies: Sequence[Reply]) -> Prediction:
         tokens_in = sum(reply.tokens_in for reply in replies)
         tokens_out = sum(reply.tokens_out for reply in replies)
+        own = (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
         bare = Prediction(
             "",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             seconds=sum(reply.seconds for reply in replies),
-            money=(tokens_in * self.price_in + tokens_out * self.price_out) / 1e6,
+            money=own or sum(reply.money for reply in replies),
         )
         if row is None:
             return bare

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -220,7 +220,7 @@ class KeptModel(AroundModel):
         """(index, reply), those that are kept first; the others are kept as they come."""
         keys = [_key(self.facts.ref, request, again) for request in requests]
         known = self.kept.get(list(dict.fromkeys(keys)))
-        yield from ((i, known[key]) for i, key in enumerate(keys) if key in known)
+        yield from ((i, self._priced(known[key])) for i, key in enumerate(keys) if key in known)
         places: dict[str, list[int]] = {}
         for i, key in enumerate(keys):
             if key not in known:
@@ -231,7 +231,13 @@ class KeptModel(AroundModel):
         for number, reply in self._paid(missing, guesses, again):
             name = self.facts.ref.name
             self.kept.put(fresh[number], reply, self.asker, name, guesses[number])
-            yield from ((i, reply) for i in places[fresh[number]])
+            yield from ((i, self._priced(reply)) for i in places[fresh[number]])
+
+    def _priced(self, reply: Reply) -> Reply:
+        """With what it costs; 0 without a price."""
+        purse = self.purse or Purse()
+        money = purse.cost(self.facts.ref.name, reply.tokens_in, reply.tokens_out)
+        return replace(reply, money=money)
 
     def _paid(
         self, requests: Sequence[TypedRequest], guesses: Sequence[float], again: int
