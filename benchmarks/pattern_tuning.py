@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -142,12 +143,11 @@ def fields(row: Mapping[str, str], field: str) -> Input:
 
 def cells(boards: Sequence[str]) -> Iterator[Cell]:
     """What is to be measured: the main comparison first, seed after seed on every board."""
-    for variants in (MAIN, *((one,) for one in (*VARIANTS, *IN_CONTEXT) if one not in MAIN)):
-        for seed in SEEDS:
-            for board in boards:
-                for variant in variants:
-                    if variant in VARIANTS or board in ABSENT:
-                        yield Cell(board, variant, seed)
+    others = [(one,) for one in (*VARIANTS, *IN_CONTEXT) if one not in MAIN]
+    for variants, seed, board in product((MAIN, *others), SEEDS, boards):
+        for variant in variants:
+            if variant in VARIANTS or board in ABSENT:
+                yield Cell(board, variant, seed)
 
 
 def run(boards: Sequence[str]) -> None:
