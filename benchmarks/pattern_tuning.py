@@ -115,10 +115,10 @@ def load(name: str, data: Path) -> Board:
     return Board(task, cut.train, cut.test)
 
 
-def others(data: Path) -> tuple[Example, ...]:
-    """Some rows of every other task, each set a group."""
+def some_rows(sets: Sequence[str], data: Path) -> tuple[Example, ...]:
+    """Some rows of each of these sets, which is a group."""
     made: list[Example] = []
-    for name in OTHERS:
+    for name in sets:
         every = rows(data / name / "train.jsonl", "Text")
         some = random.Random(name).sample(every, OTHER_ROWS)
         made += [replace(row, id=f"{name}:{row.id}", group=name) for row in some]
@@ -153,7 +153,7 @@ def cells(boards: Sequence[str]) -> Iterator[Cell]:
 def run(boards: Sequence[str]) -> None:
     """Measure the cells that are not there."""
     data, models, base = data_folder(), open_models(), resolve(None, "lm")
-    background = others(data)
+    background = some_rows(OTHERS, data)
     FOLDER.mkdir(parents=True, exist_ok=True)
     tasks = {name: load(name, data) for name in boards}
     for cell in cells(boards):
@@ -170,19 +170,26 @@ def measure(
     spec = {**VARIANTS, **IN_CONTEXT}[cell.variant]
     record: dict[str, Any] = {"board": cell.board, "variant": cell.variant, "seed": cell.seed,
                               "spec": spec, "model": Path(base.name).name}  # fmt: skip
+    shots = board.drawn(cell.seed, background)
+    return record | adapt_and_answer(spec, shots, cell.seed, board, models, base)
+
+
+def adapt_and_answer(
+    spec: Mapping[str, Any], shots: Shots, seed: int, board: Board, models: Any, base: Any
+) -> dict[str, Any]:
+    """What one method makes of these shots: points by test row, seconds, tokens; or why not."""
     with tempfile.TemporaryDirectory() as folder:
-        bench = Workbench(models, base, Path(folder), cell.seed, shelf=Shelf())
+        bench = Workbench(models, base, Path(folder), seed, shelf=Shelf())
         start = time.process_time()
         try:
-            shots = board.drawn(cell.seed, background)
             predictor = TABLE.build(spec).adapt(board.task, shots, bench)
         except NshotError as error:
-            return record | {"failed": str(error)}
+            return {"failed": str(error)}
         built = time.process_time()
         answers = predictor.predict([row.input for row in board.test])
         answered = time.process_time()
     points = [float(one.answer == row.label) for one, row in zip(answers, board.test, strict=True)]
-    return record | {
+    return {
         "score": float(np.mean(points)),
         "points": points,
         "build_seconds": built - start,

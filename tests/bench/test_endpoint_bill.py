@@ -176,13 +176,9 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     Path(files["prices"]).write_text(PRICE + "hour: 0.36\n")
     with serving(guess, delay=0.02) as endpoint:
         made = compare(
-            files,
-            endpoint,
-            tmp_path / "r",
-            methods=["tfidf_lr", "zero_shot"],
-            prefer="money",
+            files, endpoint, tmp_path / "r", methods=["tfidf_lr", "zero_shot"], prefer="money",
             **PINNED,
-        ).board
+        ).board  # fmt: skip
     ((pair),) = made.break_even
     own, other = made.row("tfidf_lr"), made.row("zero_shot")
     assert (pair.own, pair.other, pair.hour) == ("tfidf_lr", "zero_shot", 0.36)
@@ -195,9 +191,10 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     assert money.own.once == pytest.approx(pair.seconds.own.once * 0.36 / 3600)
     assert money.requests is not None
     assert money.requests < 1, "an answer of the endpoint costs more than the whole building"
-    assert made.money is not None
-    assert made.money.hour == 0.36
-    assert made.decide(Wish(prefer="money", give_up=1.0)).pick == "tfidf_lr"
+    assert made.hour == 0.36
+    assert made.advice is not None
+    assert made.advice == made.decide(Wish(prefer="money")), "the price of an hour is known to both"
+    assert "By the prices it is" in " ".join(made.advice.reasons)
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert "chart-break-even" in page
     assert "Score against money for 1,000 answers" in page

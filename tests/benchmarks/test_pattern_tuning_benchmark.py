@@ -76,7 +76,7 @@ def test_what_is_there_is_not_measured_again(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(bench, "measure", measure)
     monkeypatch.setattr(bench, "load", lambda name, data: films())
-    monkeypatch.setattr(bench, "others", lambda data: ())
+    monkeypatch.setattr(bench, "some_rows", lambda sets, data: ())
     bench.run(["sst2"])
     assert len(tried) == 5 * 7 - 5
     assert tried[0] == bench.Cell("sst2", "lora", 21), "the main comparison comes first"

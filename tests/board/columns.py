@@ -47,7 +47,6 @@ def boards(draw: st.DrawFn) -> list[Column]:
                 fast=draw(st.booleans()),
                 searched=draw(st.booleans()),
                 folds=draw(st.sampled_from([0, 0, 0, 3, 5])),
-                money=draw(st.sampled_from([0.0, 0.0, 2e6, 2.1e6, 9e6])),
             )
         )
     if draw(st.booleans()):

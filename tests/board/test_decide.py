@@ -452,22 +452,6 @@ def test_costs_that_a_clock_cannot_tell_apart_leave_it_to_the_score(
     assert decide([*columns, exactly("least", 70, 100, cost=0.01)]).pick == pick
 
 
-@pytest.mark.parametrize(
-    ("seconds", "better", "worse", "pick"),
-    [(10.4, 4e6, 1e6, "worse"), (10.4, 4e6, 0.0, "worse"), (10.4, 1.2e6, 1e6, "better"),
-     (10.4, 1e6, 4e6, "better"), (5.0, 4e6, 1e6, "better"), (20.0, 1e6, 4e6, "worse")],
-)  # fmt: skip
-def test_of_costs_that_are_alike_the_one_that_is_paid_less_for(
-    seconds: float, better: float, worse: float, pick: str
-) -> None:
-    columns = [
-        exactly("better", 80, 100, cost=seconds, money=better),
-        exactly("worse", 79, 100, cost=10.0, money=worse),
-    ]
-    assert decide(columns).pick == pick
-    assert decide(columns, give_up=0.0).pick == "better"
-
-
 def test_an_excluded_method_counts_but_is_not_picked() -> None:
     lora = exactly("lora", 90, 100, allowed=False)
     head, prompt = exactly("head", 88, 100, cost=5.0), exactly("prompt", 87, 100, cost=1.0)

@@ -19,6 +19,7 @@ from nshot.board.schema import (
     Advice,
     Board,
     CurvePoint,
+    Latency,
     Points,
     Preference,
     Row,
@@ -364,48 +365,69 @@ def test_costs_under_each_wish() -> None:
     assert give_up_of("serving") == 0.02
 
 
-def test_money_is_what_is_billed_or_else_the_time_of_this_machine_by_its_price() -> None:
-    """7 + 10 times 0.5 for 10,000 answers; 130 s of an hour for 3.60."""
-    (row,) = rows([coins("lora", 0.5, 9)]).values()
-    own = row.model_copy(update={"build_seconds": 100.0, "use_seconds_per_1000": 3.0})
-    paid = own.model_copy(update={"build_money": 7.0, "money_per_1000": 0.5})
-    assert cost_of(paid, "money", hour=3.6) == cost_of(paid, "money") == 12e6
-    assert cost_of(own, "money", hour=3.6) == pytest.approx(0.13e6)
-    outside = paid.model_copy(update={"use_seconds_per_1000": None})
-    assert (cost_of(outside, "money"), cost_of(outside, "balanced")) == (12e6, math.inf)
+SEEN = Latency(median=0.1, p95=0.2)
 
 
-def billed_board() -> Board:
-    """Two that are paid for, the better and quicker one twice as much, and one that is not."""
+@pytest.mark.parametrize(
+    ("row", "hour", "money"),
+    [
+        ({"build_money": 7.0, "money_per_1000": 0.5, "latency": SEEN}, None, 12.0),
+        ({"build_money": 7.0, "money_per_1000": 0.5, "latency": SEEN}, 3.6, 12.0),
+        ({"build_money": 7.0, "build_seconds": 100.0, "trains": "head"}, 3.6, 7.13),
+        ({"build_seconds": 100.0, "money_per_1000": 0.5, "latency": SEEN, "trains": "adapter"},
+         3.6, 5.1),
+        ({"build_seconds": 100.0, "trains": "adapter"}, 3.6, 0.13),
+        ({"build_seconds": 100.0, "trains": "adapter"}, None, 0.0),
+        ({"money_per_1000": 0.0, "latency": SEEN}, 3.6, 0.0),
+        ({"latency": SEEN}, 3.6, math.inf),
+        ({"rung": "outside"}, None, math.inf),
+        ({"rung": "outside", "money_per_1000": 0.5, "use_seconds_per_1000": None}, 3.6, 5.0),
+    ],
+    ids=["endpoint", "its seconds are a wait", "taught by one", "cascade onto one", "own",
+         "own, no hour", "free endpoint", "no price", "recorded, no cost", "recorded"],
+)  # fmt: skip
+def test_money_is_what_is_billed_and_the_time_of_this_machine_by_its_price(
+    row: dict[str, Any], hour: float | None, money: float
+) -> None:
+    """10,000 answers; an hour of 3.60 is a thousandth a second, and an own answer takes 3 ms."""
+    (bare,) = rows([coins("one", 0.5, 9)]).values()
+    usual = {"build_seconds": 20.0, "use_seconds_per_1000": 3.0, "trains": "nothing"}
+    one = bare.model_copy(update=usual | row)
+    assert cost_of(one, "money", hour) == pytest.approx(1e6 * money)
+
+
+def paid_board() -> Board:
+    """Two endpoints, the better and quicker one twice as dear, and a model that runs here."""
     shown = board([
         exactly("quick", 161, 200, cost=5.0),
         exactly("slow", 160, 200, cost=9.0),
         exactly("own", 120, 200, cost=100.0),
     ])  # fmt: skip
-    money = {"quick": 0.8, "slow": 0.4, "own": None}
-    return shown.model_copy(
-        update={
-            "rows": tuple(
-                r.model_copy(update={"money_per_1000": money[r.name]}) for r in shown.rows
-            )
-        }
-    )
+    money = {"quick": 8.0, "slow": 4.0}
+    made = [
+        row.model_copy(update={"money_per_1000": money[row.name], "latency": SEEN})
+        if row.name in money
+        else row
+        for row in shown.rows
+    ]
+    return shown.model_copy(update={"rows": tuple(made)})
 
 
 def test_a_wish_for_little_money_takes_what_is_paid_less_for() -> None:
-    advice = billed_board().decide(Wish(prefer="money"))
+    assert paid_board().decide(Wish()).pick == "quick"
+    advice = paid_board().decide(Wish(prefer="money"))
     assert advice.pick == "slow"
-    assert any("2.0x dearer" in one for one in advice.reasons)
+    assert any("(quick, 2.0x dearer)" in one for one in advice.reasons)
+    amount = "By the prices it is 40.00 in money to build and answer 10,000 requests."
+    assert amount in advice.reasons
 
 
-def test_under_another_wish_it_is_said_what_is_as_good_and_paid_less_for() -> None:
-    advice = billed_board().decide(Wish())
-    assert advice.pick == "quick"
-    assert (
-        "It is paid 8 in money to build and answer 10,000 requests; slow, measured 0.5 points below"
-        " it, 4 in money to build and answer 10,000 requests: --prefer money takes what costs the"
-        " least of those." in advice.reasons
+def test_a_board_without_a_price_says_so_under_a_wish_for_little_money() -> None:
+    advice = board([exactly("better", 161, 200), exactly("worse", 160, 200)]).decide(
+        Wish(prefer="money")
     )
+    assert advice.pick == "better"
+    assert any("Nothing here has a price" in one for one in advice.reasons)
 
 
 def test_memory_that_was_not_measured_is_not_the_least() -> None:

@@ -153,15 +153,6 @@ def test_who_costs_the_same_only_has_to_be_better() -> None:
     assert dear < alike < cheap
 
 
-def test_where_costs_are_alike_money_says_who_is_dearer() -> None:
-    paid = [replace(head, money=2e6) for head in heads()]
-    chances = [
-        race([*paid, slow("other", 0.8, 200, cost=1.3, money=money)], rows=N).chance["other"]
-        for money in (9e6, 2e6, 1e6)
-    ]
-    assert chances[0] < chances[1] < chances[2]
-
-
 def test_the_pick_itself_is_measured_to_the_end() -> None:
     s = race([*heads(), slow("best", 0.95, 100)], rows=N)
     assert (s.pick, s.go) == ("best", ("best",))

@@ -36,7 +36,7 @@ from nshot.board.decide import Floats
 from nshot.board.judge import Verdicts
 from nshot.board.matching import matches
 from nshot.board.reduce import Entry, Facts, Searching, Size, matrix, reduce, shown
-from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Trial
+from nshot.board.schema import Board, CalibrationCell, DeliveredFolder, Row, Trial
 from nshot.board.words import trial_words
 from nshot.board.writing import KEY, together
 from nshot.core.errors import RunFailed
@@ -146,11 +146,16 @@ class Collector:
         rows = []
         for row in board.rows:
             if row.in_contest and row.name in spent:
-                row = row.model_copy(update={"spent_money": spent[row.name]})
+                row = _with_bill(row, spent[row.name])
             if row.is_measured and row.name in words:
                 row = row.model_copy(update={"notes": (*row.notes, words[row.name])})
             rows.append(row)
-        return board.model_copy(update={"money": cell, "rows": tuple(rows)})
+        board = board.model_copy(
+            update={"money": cell, "hour": self.ladder.hour, "rows": tuple(rows)}
+        )
+        if board.advice is None or self.facts.wish.prefer != "money":
+            return board
+        return board.model_copy(update={"advice": board.decide(self.facts.wish)})
 
     def collect(self) -> Collected:
         """All as it stands."""
@@ -490,3 +495,10 @@ def _weighted(scores: Sequence[tuple[float | None, int]]) -> float | None:
     present = [(score, rows) for score, rows in scores if score is not None]
     total = sum(rows for _, rows in present)
     return sum(score * rows for score, rows in present) / total if total else None
+
+
+def _with_bill(row: Row, spent: float) -> Row:
+    """With what was paid for all that it asked; answers that cost nothing have that price."""
+    free = spent == 0 and row.is_measured and row.money_per_1000 is None
+    update = {"spent_money": spent} | ({"money_per_1000": 0.0} if free else {})
+    return row.model_copy(update=update)

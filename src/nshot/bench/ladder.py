@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,8 +19,9 @@ from nshot.bench.prepare import Prepared
 from nshot.bench.purses import prices_of
 from nshot.board.racing import blocks
 from nshot.board.reduce import Size, shown
-from nshot.board.words import cost_in_money, cost_in_seconds, give_up_of
-from nshot.core.types import ModelRef, group_numbers
+from nshot.board.reliance import latency
+from nshot.board.words import Outlay, cost_in_money, cost_in_seconds, give_up_of
+from nshot.core.types import Measurement, ModelRef, group_numbers
 from nshot.methods import TABLE, TRIVIAL
 from nshot.methods.contract import Method
 from nshot.metrics import metric_of, score
@@ -68,16 +69,29 @@ class Ladder:
         """Seconds on a fixed machine; see `Forecasts.nominal`."""
         return self.forecasts.nominal(contender)
 
-    def cost(self, contender: Contender, bill: float) -> float:
-        """What a wish would weigh, on that machine; of `bill` see `nshot.board.words.billed`."""
+    def cost(self, contender: Contender, measurements: Sequence[Measurement]) -> float:
+        """What a wish would weigh, on that machine; in money by what was billed so far.
+
+        An endpoint without a price counts as free: in a race nothing is lost by that.
+        """
         prefer, nominal = self.prepared.request.prefer, self.nominal(contender)
-        use = 1000 * nominal.use / (self.rows or len(self.prepared.split.train))
-        seconds = cost_in_seconds(prefer, nominal.build + nominal.search, use)
-        return cost_in_money(bill, seconds, self.hour) if prefer == "money" else seconds
+        rows = self.rows or len(self.prepared.split.train)
+        build, use = nominal.build + nominal.search, 1000 * nominal.use / rows
+        if prefer != "money":
+            return cost_in_seconds(prefer, build, use)
+        elsewhere = latency(measurements) is not None
+        answers = max(1, sum(len(one.ids) for one in measurements))
+        outlay = Outlay(
+            seconds=0.0 if elsewhere and contender.method.trains == "nothing" else build,
+            use_seconds=0.0 if elsewhere else use,
+            money=max((one.build.money for one in measurements), default=0.0),
+            use_money=1000 * sum(one.use.money for one in measurements) / answers,
+        )
+        return cost_in_money(outlay, self.hour)
 
     @cached_property
     def hour(self) -> float | None:
-        """What one of this machine costs, where the table of prices says."""
+        """What an hour of this machine costs, where the table of prices says."""
         return prices_of(self.prepared.request).hour
 
     @property

@@ -344,7 +344,7 @@ def _by_model(root: Path) -> dict[str, Bill]:
 def money_cell(ladder: Ladder, requests: Mapping[str, Requests]) -> MoneyCell | None:
     """What a run has spent, and may; None where no price is known."""
     purse = _purse(ladder)
-    if not purse.prices and purse.hour is None:
+    if not purse.prices:
         return None
     root = ladder.prepared.out
     bills = _by_model(root)
@@ -358,7 +358,6 @@ def money_cell(ladder: Ladder, requests: Mapping[str, Requests]) -> MoneyCell | 
             PriceCell(model=model, input=price.input, output=price.output, origin=price.origin)
             for model, price in purse.prices.items()
         ),
-        hour=purse.hour,
     )
 
 

@@ -182,8 +182,8 @@ class Request:
     prefer: Annotated[
         Preference,
         Flag(
-            "which cost weighs; balanced: building plus 10,000 answers; money: the same by the"
-            " table of prices"
+            "which cost weighs; balanced: building plus 10,000 answers; money: the same by prices"
+            " (docs/endpoints.md)"
         ),
     ] = "balanced"
     give_up: Annotated[

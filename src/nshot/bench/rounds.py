@@ -25,7 +25,6 @@ from nshot.board.decide import Column, Floats
 from nshot.board.racing import looks_of
 from nshot.board.reduce import Size, shown
 from nshot.board.schema import TrialScore
-from nshot.board.words import billed
 from nshot.methods.contract import Method
 from nshot.methods.spec import spec_hash
 from nshot.metrics import Metric, metric_of, points, score
@@ -371,24 +370,16 @@ class Runner:
 
     def column(self, metric: Metric) -> Column:
         """What it has answered, with the cost of a fixed machine."""
-        table, bill = self._table(metric), self._bill()
+        table = self._table(metric)
+        measurements = [one.measurement for parts in self.parts.values() for one in parts]
         return Column(
             self.contender.name,
             table[:1] if self.is_still else table,
-            self.ladder.cost(self.contender, bill),
+            self.ladder.cost(self.contender, measurements),
             deterministic=self.is_still,
             fast=self.fast,
             searched=self.searched,
-            money=bill,
         )
-
-    def _bill(self) -> float:
-        """See `nshot.board.words.billed`: in the median draw, by the answers that are there."""
-        each = [[outcome.measurement for outcome in parts] for parts in self.parts.values()]
-        rows = sum(len(one.ids) for parts in each for one in parts)
-        paid = sum(one.use.money for parts in each for one in parts)
-        build = float(np.median([parts[0].build.money for parts in each]))
-        return billed(build, 1000 * paid / rows if rows else 0.0)
 
 
 def _points(parts: list[Outcome], metric: Metric) -> Floats:

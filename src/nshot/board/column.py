@@ -32,8 +32,6 @@ class Column:
             pseudo-values of a metric that is no mean of points. S is 1 for one fit, the repeats of
             folds, or the draws of the shots (draw s is the same shots for every method).
         cost: under the user's wish, lower is better.
-        money: what is paid, which chooses among costs that are alike; in millionths, as
-            `words.money_of`.
         deterministic: neither shots nor seed change its answers.
         allowed: the user's wish lets it be the pick. If not, it still counts and is shown.
         fast: answers at once, so that it has all rows and, of the shots, many draws.
@@ -56,7 +54,6 @@ class Column:
     folds: int = 0
     score: float | None = None
     without: Floats | None = None
-    money: float = 0.0
 
     @property
     def rows(self) -> int:
@@ -94,7 +91,7 @@ def in_order(columns: Sequence[Column], groups: Sequence[int] | None = None) -> 
     for c in columns:
         if c.points.ndim != 2 or c.points.size == 0 or not np.isfinite(c.points).all():
             raise ValueError(f"{c.name}: points must be (draws, test rows), finite and not empty")
-        if np.isnan(c.cost + c.money) or c.folds == 1 or c.folds < 0:
+        if np.isnan(c.cost) or c.folds == 1 or c.folds < 0:
             raise ValueError(f"{c.name}: cost must be a number, folds 0 or at least 2")
     _check_groups(columns, groups)
     return sorted(columns, key=lambda c: c.name)

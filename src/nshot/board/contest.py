@@ -53,7 +53,6 @@ class Contest:
     n: int
     units: int
     cost: Floats
-    money: Floats
     wished: Bools
     ready: Bools
     fixed: Bools
@@ -137,7 +136,6 @@ def estimate(
         n=n,
         units=units,
         cost=np.array([c.cost for c in columns], dtype=np.float64),
-        money=np.array([c.money for c in columns], dtype=np.float64),
         wished=np.array([c.allowed for c in columns]),
         ready=searched & (rows == n),
         fixed=fixed,

@@ -15,8 +15,7 @@ TINY = 1e-9
 """Scores nearer than this are ties: .80 - .78 must not exceed a give-up of .02."""
 ALIKE_SHARE, ALIKE_SECONDS = 0.2, 0.5
 """Costs nearer than that share of the lower one, or those seconds, are told apart by chance: a
-clock read twice differs by as much. Of bytes (a wish for little memory) and of millionths (of
-money) only the share counts."""
+clock read twice differs by as much. Of bytes (a wish for little memory) only the share counts."""
 SIMULATIONS = 10_000
 """So many that the one fixed sample leaves 5 % between 4.8 and 5.4 % for each of twelve."""
 
@@ -64,8 +63,7 @@ def picks(p: Floats, inside: Bools, contest: Contest, give_up: float) -> Ints:
     """Index of the pick for each row of `p` (B, K), given the contenders `inside` the set (B, K).
 
     The cheapest allowed one of the set within `give_up` of the top; where no such is in the set,
-    the best allowed one. Costs that are alike by money, where that is alike too by score, then by
-    name.
+    the best allowed one. Costs that are alike by score, then by name.
     """
     top = np.where(contest.rated, p, -np.inf).max(axis=-1, keepdims=True)
     behind = np.where(contest.allowed, top - p, np.inf)
@@ -74,8 +72,6 @@ def picks(p: Floats, inside: Bools, contest: Contest, give_up: float) -> Ints:
     open_to |= ~open_to.any(axis=-1, keepdims=True) & best
     cost = np.where(open_to, contest.cost, np.inf)
     cheapest = open_to & alike(cost, cost.min(axis=-1, keepdims=True))
-    money = np.where(cheapest, contest.money, np.inf)
-    cheapest &= alike(money, money.min(axis=-1, keepdims=True))
     return np.asarray(np.where(cheapest, p.round(9), -np.inf).argmax(axis=-1))
 
 

@@ -260,21 +260,13 @@ def _pick(contest: Contest, give_up: float) -> int:
 def _ahead(contest: Contest, pick: int, give_up: float) -> Floats:
     """By how much each, searched, would be past the point where it becomes the pick, (K,).
 
-    A dearer one has to beat the pick by the give-up, a cheaper one to come within it; where costs
-    are alike money says which is the dearer, and where that is alike too the better one wins. The
-    pick itself is not asked to beat itself.
+    A dearer one has to beat the pick by the give-up, a cheaper one to come within it, one of a cost
+    that is alike to be better. The pick itself is not asked to beat itself.
     """
-    by_cost, by_money = (_by(amount, pick, give_up) for amount in (contest.cost, contest.money))
-    price = np.where(by_cost == 0, by_money, by_cost)
+    price = np.where(contest.cost > contest.cost[pick], give_up, -give_up)
+    price[alike(contest.cost, float(contest.cost[pick]))] = 0.0
     price[pick] = -give_up
     return np.asarray(contest.p + contest.lift - contest.p[pick] - price)
-
-
-def _by(amount: Floats, pick: int, give_up: float) -> Floats:
-    """(K,) the give-up where an amount is more than the pick's, less than 0 where less, 0 alike."""
-    price = np.where(amount > amount[pick], give_up, -give_up)
-    price[alike(amount, float(amount[pick]))] = 0.0
-    return price
 
 
 def _normal(gap: float, sd: float) -> float:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from nshot.board.decide import Column, Decision, Floats, Verdict, decide
-from nshot.board.words import Scope, cost_of, frontier, give_up_of, money_of, reasons
+from nshot.board.words import Scope, cost_of, frontier, give_up_of, reasons
 from nshot.core.errors import Fault, InputError
 from nshot.core.files import write_atomic
 from nshot.core.serial import dumps, from_data, read_json
@@ -748,9 +748,6 @@ class MoneyCell(Part):
     limit: FiniteFloat | None = Field(None, description="`--money`; null without")
     currency: str = Field("", description='of all prices; "" where nobody says')
     prices: tuple[PriceCell, ...] = Field((), description="of each model, below")
-    hour: FiniteFloat | None = Field(
-        None, description="what one of this machine costs; null where the table of prices has none"
-    )
 
 
 class Board(Part):
@@ -774,7 +771,10 @@ class Board(Part):
         (), description="with `--margin`: own models against what stands already, below"
     )
     money: MoneyCell | None = Field(
-        None, description="what was paid, below; null where there is no price, nor that of an hour"
+        None, description="what was paid, below; null where no price is known"
+    )
+    hour: FiniteFloat | None = Field(
+        None, description="what an hour of this machine costs, where a table of prices says"
     )
     break_even: tuple[BreakEven, ...] = Field(
         (),
@@ -824,14 +824,13 @@ class Board(Part):
             Column(
                 name,
                 row.array,
-                cost_of(self.row(name), wish.prefer, self.money.hour if self.money else None),
+                cost_of(self.row(name), wish.prefer, self.hour),
                 deterministic=row.deterministic,
                 allowed=wish.allows(self.row(name)),
                 fast=row.fast,
                 searched=row.searched,
                 folds=row.folds,
                 without=None if row.without is None else np.array(row.without),
-                money=money_of(self.row(name)),
             )
             for name, row in self._points.rows.items()
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,10 +29,11 @@ _PER = {
     "serving": "for 1,000 answers",
     "building": "to build",
     "memory": "of memory at its peak",
-    "money": f"to build and answer {REQUESTS:,} requests",
+    "money": f"in money to build and answer {REQUESTS:,} requests",
 }
 _MILLION = 1e6
-"""Money is weighed in millionths: what no clock can tell apart, half a second, is nothing of it."""
+"""Money is weighed in millionths of its unit: `alike` lets half a second pass as no difference, and
+half a millionth is none."""
 _TRAINS = {
     "nothing": "It trains nothing.",
     "head": "It trains a small head; the base model stays as it is.",
@@ -68,41 +69,59 @@ class Scope:
     trials: Mapping[str, TrialScore] = field(default_factory=dict)
 
 
-def cost_of(row: Row, prefer: Preference, hour: float | None = None) -> float:
-    """The cost a wish looks at: seconds, bytes for `memory`, millionths of a currency for `money`.
+class Outlay(NamedTuple):
+    """What a contender takes to build, and for 1,000 answers, in seconds and in money.
 
-    `accuracy` breaks ties only. `hour` is the price of one of this machine, whose time costs
-    nothing without it. Memory that was not measured, or did not grow, which is the same where an
-    earlier method had taken more, is dearer than any that was; and so is what an answer takes where
-    it was not recorded.
+    `seconds` are those of this machine alone. `use_money` None: somebody is paid, nobody knows how
+    much.
+    """
+
+    seconds: float
+    use_seconds: float
+    money: float
+    use_money: float | None
+
+
+def cost_of(row: Row, prefer: Preference, hour: float | None = None) -> float:
+    """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only.
+
+    For `money` see `cost_in_money`; `hour` is the price of an hour of this machine.
+    Memory that was not measured, or did not grow, which is the same where an earlier method had
+    taken more, is dearer than any that was; and so is what an answer takes where it was not
+    recorded.
     """
     if prefer == "memory":
         return float(row.build_peak_bytes or math.inf)
     if prefer == "money":
-        return cost_in_money(money_of(row), cost_of(row, "balanced"), hour)
+        return cost_in_money(_outlay(row), hour)
     if row.is_measured and row.use_seconds_per_1000 is None and prefer != "building":
         return math.inf
     return cost_in_seconds(prefer, row.build_seconds or 0.0, row.use_seconds_per_1000 or 0.0)
 
 
-def money_of(row: Row) -> float:
-    """What building it and `REQUESTS` answers are billed, in millionths of the currency."""
-    return billed(row.build_money or 0.0, row.money_per_1000 or 0.0)
+def _outlay(row: Row) -> Outlay:
+    elsewhere = row.latency is not None or row.rung == "outside"
+    waits = elsewhere and row.trains == "nothing"  # its building is a wait too
+    return Outlay(
+        seconds=0.0 if waits else row.build_seconds or 0.0,
+        use_seconds=0.0 if elsewhere else row.use_seconds_per_1000 or 0.0,
+        money=row.build_money or 0.0,
+        use_money=row.money_per_1000 if elsewhere else row.money_per_1000 or 0.0,
+    )
 
 
-def billed(build: float, use: float) -> float:
-    """What is paid to build, and to `use` it for 1,000 answers, in millionths."""
-    return _MILLION * (build + use * REQUESTS / 1000)
+def cost_in_money(outlay: Outlay, hour: float | None) -> float:
+    """What building and `REQUESTS` answers cost, in millionths of the currency.
 
-
-def cost_in_money(bill: float, seconds: float, hour: float | None) -> float:
-    """A bill in millionths and the seconds of this machine, whose `hour` has a price or none.
-
-    What is billed waits for a service: its seconds are not counted.
+    The time of this machine counts where its `hour` has a price. What is not known is dearer than
+    anything that is.
     """
-    if bill or not hour:
-        return bill
-    return _MILLION * seconds * hour / 3600
+    if outlay.use_money is None:
+        return math.inf
+    times = REQUESTS / 1000
+    seconds = outlay.seconds + times * outlay.use_seconds
+    money = outlay.money + times * outlay.use_money + seconds * (hour or 0.0) / 3600
+    return _MILLION * money
 
 
 def cost_in_seconds(prefer: Preference, build: float, use: float) -> float:
@@ -156,12 +175,12 @@ def reasons(
         _say_groups(d),
         _say_why(columns, d, prefer),
         _say_cost(rows[d.pick]),
+        _say_money(columns, d, prefer),
         _say_verdict(d),
         _say_left_out(scope),
         _say_set(columns, d, scope),
         _say_aside(columns, d, scope),
         _say_cheapest(columns, d, prefer),
-        _say_less_money(columns, d, prefer),
         _say_sight(d),
         _say_draws(d),
         _say_look(d),
@@ -314,15 +333,16 @@ def _amount(value: float, prefer: Preference) -> str:
     if not math.isfinite(value):
         return "no memory measured" if prefer == "memory" else "its cost was not recorded"
     if value <= 0:
-        return f"free {_PER[prefer]}"
-    match prefer:
-        case "memory":
-            amount = f"{value / 1e6:,.0f} MB"
-        case "money":
-            amount = f"{value / _MILLION:.3g} in money"
-        case _:
-            amount = _duration(value)
+        return f"free {_PER[prefer].removeprefix('in money ')}"
+    if prefer == "money":
+        amount = _sum_of_money(value / _MILLION)
+    else:
+        amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
     return f"{amount} {_PER[prefer]}"
+
+
+def _sum_of_money(value: float) -> str:
+    return f"{value:,.2f}" if value >= 10 else f"{value:.2g}"
 
 
 def _duration(seconds: float) -> str:
@@ -337,6 +357,20 @@ def _say_cost(row: Row) -> str:
     build = f"took {_duration(row.build_seconds)} to build" if row.build_seconds else "is free"
     use = _duration(row.use_seconds_per_1000 or 0.0)
     return f"It {build} and needs {use} for 1,000 answers here. {_TRAINS[row.trains]}"
+
+
+def _say_money(columns: Sequence[Column], d: Decision, prefer: Preference) -> str:
+    """By which amount a wish for little money has chosen."""
+    if prefer != "money":
+        return ""
+    if not any(math.isfinite(c.cost) and c.cost > 0 for c in columns):
+        return (
+            "Nothing here has a price, so that all cost the same: a table of prices (--prices"
+            " FILE, docs/endpoints.md) has those of models behind endpoints and of an hour of this"
+            " machine."
+        )
+    pick = next(c for c in columns if c.name == d.pick)
+    return f"By the prices it is {_amount(pick.cost, prefer)}."
 
 
 def _say_what_stands(row: Row) -> str:
@@ -515,24 +549,6 @@ def _say_cheapest(columns: Sequence[Column], d: Decision, prefer: Preference) ->
         f"The cheapest of those is {cheapest}: {_amount(least.cost, prefer)}, "
         f"measured {_signed(d.gap[cheapest])} the pick, could be "
         f"{_range(d.gap_low[cheapest], d.gap_high[cheapest])}."
-    )
-
-
-def _say_less_money(columns: Sequence[Column], d: Decision, prefer: Preference) -> str:
-    """Which one is paid less for and as good, where the wish looked at another cost."""
-    pick = next(c for c in columns if c.name == d.pick)
-    as_good = [
-        c
-        for c in columns
-        if c.allowed and c.name in d.could_be_best and d.gap[c.name] >= -d.give_up - TINY
-    ]
-    least = min(as_good, key=lambda c: (c.money, -d.gap[c.name], c.name), default=pick)
-    if prefer == "money" or not pick.money or alike(np.array([least.money]), pick.money)[0]:
-        return ""
-    return (
-        f"It is paid {_amount(pick.money, 'money')}; {least.name}, measured"
-        f" {_signed(d.gap[least.name])} it, {_amount(least.money, 'money')}: --prefer money takes"
-        " what costs the least of those."
     )
 
 

@@ -25,7 +25,7 @@ def result(board: Board, width: int | None = None) -> str:
     standing += [
         f"  - {row.name}: {one}" for row in _elsewhere_rows(board) for one in trust_words(row)
     ]
-    if board.money is not None and board.money.prices:
+    if board.money is not None:
         standing.append(f"  - {money_words(board.money)}")
     table = board_table(board, width)
     return "\n".join([*head, "", of, "", table, "", *others, *standing]).rstrip()
