@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nshot.core.errors import CannotAdapt
 from nshot.core.types import Grammar, ModelRef
 from nshot.models import open_models
 from nshot.models.base import Completion, Decoding
@@ -69,6 +70,19 @@ def test_an_expression(lm: Any, expression: str, lead: str, more: int, seed: int
     one = written(lm, Grammar("regex", expression, lead), more, seed)
     assert one.text.startswith(lead)
     assert re.fullmatch(expression, one.text[len(lead) :]), (expression, one.text)
+
+
+@pytest.mark.parametrize(("expression", "whole"), [("(a)?", True), ("a*", True), (None, False)])
+def test_no_token_at_all_is_whole_where_the_form_allows_an_empty_text(
+    lm: Any, expression: str | None, whole: bool
+) -> None:
+    grammar = None if expression is None else Grammar("regex", expression)
+    how = Decoding(0, grammar=grammar)
+    (one,) = lm.generate([PROMPT], how)
+    assert (one.text, one.tokens_out, one.finished) == ("", 0, whole)
+    assert "".join(lm.stream(PROMPT, how)) == ""
+    with pytest.raises(CannotAdapt, match="too few"):
+        lm.generate([PROMPT], Decoding(0, grammar=Grammar("regex", "a+")))
 
 
 @SOME

@@ -96,11 +96,11 @@ class Text:
         over = self.place is not None and self.place.take(token)
         self.finished = over or rules.stopped(self.tokens)
         if not self.finished and len(self.tokens) >= rules.how.max_tokens:
-            self._close(rules.how.max_tokens)
+            self.close(rules.how.max_tokens)
             return False
         return not self.finished
 
-    def _close(self, most: int) -> None:
+    def close(self, most: int) -> None:
         """End the form where the tokens left just sufficed: what the model wrote after that goes.
 
         Nothing before that would have been another: it is as if it had been forced there.

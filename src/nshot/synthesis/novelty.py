@@ -6,6 +6,7 @@ https://aclanthology.org/W04-1013/, section 3; the F of precision and recall wit
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Earlier:
     """Texts to be unlike: exact answers, with few subsequences computed."""
 
     def __init__(self, texts: Sequence[str] = ()) -> None:
-        self._texts: list[tuple[list[str], frozenset[str]]] = []
+        self._texts: list[tuple[list[str], Counter[str]]] = []
         for text in texts:
             self.add(text)
 
@@ -40,22 +41,23 @@ class Earlier:
     def add(self, text: str) -> None:
         """From now on this text too is an earlier one."""
         theirs = units(text)
-        self._texts.append((theirs, frozenset(theirs)))
+        self._texts.append((theirs, Counter(theirs)))
 
     def has_like(self, text: str, at_least: float) -> bool:
         """Whether the ROUGE-L with an earlier text is `at_least` that, which is above 0.
 
-        A common subsequence is no longer than the shorter text, nor than the different units in
-        common and the repeated ones of this text: that tells nearly all texts apart.
+        A common subsequence is no longer than the shorter text, nor than the units in common, each
+        as often as both have it: that tells nearly all texts apart.
         """
         ours = units(text)
-        different, size = frozenset(ours), len(ours)
-        repeated = size - len(different)
-        for theirs, theirs_different in self._texts:
+        counts, size = Counter(ours), len(ours)
+        repeated = size - len(counts)
+        for theirs, their_counts in self._texts:
             needed = at_least * (size + len(theirs)) / 2 - 1e-9
             if (
                 min(size, len(theirs)) >= needed
-                and len(different & theirs_different) + repeated >= needed
+                and len(counts.keys() & their_counts.keys()) + repeated >= needed  # it is quicker
+                and (counts & their_counts).total() >= needed
                 and rouge_l(ours, theirs) >= at_least
             ):
                 return True

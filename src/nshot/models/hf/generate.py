@@ -51,14 +51,15 @@ def generate(
     with full attention; None: there is one. Raises `InputError` for a grammar that cannot be read,
     `CannotAdapt` for one whose shortest text has more tokens.
     """
-    if how.max_tokens < 1 or not prompts:
-        return [Completion("", len(prompt), 0, False) for prompt in prompts]
+    if not prompts:
+        return []
     rules = Rules(tokenizer, ends(module, tokenizer), how)
     grammar = grammar_of(rules)
     texts = [begun(prompt, rules, grammar) for prompt in prompts]
     for text, slot in zip(texts, slots or (), strict=False):
         text.slot = slot
-    _write(module, texts, prefix, rules)
+    if how.max_tokens > 0:
+        _write(module, texts, prefix, rules)
     return [text.completion(rules) for text in texts]
 
 
@@ -115,9 +116,15 @@ def _write(module: Any, texts: Sequence[Text], prefix: Prefixes, rules: Rules) -
 
 
 def begun(prompt: Tokens, rules: Rules, grammar: Compiled | None, *number: str) -> Text:
-    """Before the first token; the `number` of one of several to a prompt sets it apart."""
+    """Before the first token; the `number` of one of several to a prompt sets it apart.
+
+    One that may have no token is over, and whole where its form allows an empty text.
+    """
     rng = random.Random(digest(str(rules.how.seed), str(prompt), *number))
-    return Text(prompt, rng, grammar.start() if grammar else None)
+    text = Text(prompt, rng, grammar.start() if grammar else None)
+    if rules.how.max_tokens < 1:
+        text.close(0)
+    return text
 
 
 def ends(module: Any, tokenizer: Any) -> frozenset[int]:
