@@ -266,21 +266,15 @@ def table(variants: Iterable[str], against: Sequence[str], made: Whole) -> str:
 
 
 def missing(made: Whole) -> str:
-    """Which cells are not there; a board without any is named by itself."""
+    """How many cells are not there, and which rows have none."""
     every = list(cells(list(BOARDS)))
-    absent = [cell for cell in every if not _there(cell, made)]
-    if not absent:
+    count = sum(cell.seed in made.get((cell.board, cell.variant), {}) for cell in every)
+    if count == len(every):
         return ""
-    none = [board for board in BOARDS if not any(key[0] == board for key in made)]
-    some = [f"`{cell.path.stem}`" for cell in absent if cell.board not in none]
-    text = f"{len(every) - len(absent)} cells of {len(every)} are measured."
-    if some:
-        text += f" Not measured: {', '.join(some)}."
-    return text + (f" Of {', '.join(none)} nothing is." if none else "")
-
-
-def _there(cell: Cell, made: Whole) -> bool:
-    return cell.seed in made.get((cell.board, cell.variant), {})
+    rows = dict.fromkeys((cell.board, cell.variant) for cell in every)
+    none = [f"`{variant}` on {board}" for board, variant in rows if (board, variant) not in made]
+    text = f"{count} cells of {len(every)} are measured: a whole row has {len(SEEDS)} draws."
+    return text + (f" Not measured at all: {', '.join(none)}." if none else "")
 
 
 def _row(board: str, variant: str, against: Sequence[str], made: Whole) -> str:

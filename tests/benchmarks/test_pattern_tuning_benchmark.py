@@ -107,8 +107,9 @@ def test_the_page_pairs_draws_and_names_what_is_missing(folder: Path, tmp_path: 
     (row,) = [one for one in text.splitlines() if "`patterns`" in one]
     assert "| 1 | 100.0 (100.0 to 100.0) | **+50.0" in row or "| +50.0" in row
     assert "3 cells of 130 are measured" in text, "three boards of 35 cells, one of 25"
-    assert "`sst2.patterns.21`" in text
-    assert "Of tweet_emotion, nsmc, banking10 nothing is." in text
+    assert "`full` on sst2" in text
+    assert "`lora` on nsmc" in text, "it failed"
+    assert "`lora` on sst2" not in text
     assert "None of these is measured yet." in text
     page = tmp_path / "page.md"
     page.write_text(f"# x\n{table.mark('pattern_tuning.py')}\nold\n{table.END}\nafter\n", "utf-8")
