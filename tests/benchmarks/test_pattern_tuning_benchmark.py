@@ -104,7 +104,7 @@ def test_the_page_pairs_draws_and_names_what_is_missing(folder: Path, tmp_path: 
         {"board": "nsmc", "variant": "lora", "seed": 13, "failed": "did not learn"},
     )
     text = bench.page()
-    (row,) = [one for one in text.splitlines() if "`patterns`" in one]
+    (row,) = [one for one in text.splitlines() if one.startswith("| sst2 | `patterns` |")]
     assert "| 1 | 100.0 (100.0 to 100.0) | **+50.0" in row or "| +50.0" in row
     assert "3 cells of 130 are measured" in text, "three boards of 35 cells, one of 25"
     assert "`full` on sst2" in text
