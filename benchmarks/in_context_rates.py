@@ -44,7 +44,7 @@ RATES = (1e-3, 3e-4, 1e-4)
 
 
 def load(name: str) -> Board:
-    """A task that is left out, with the other tasks' rows to be drawn as its background."""
+    """A task that is left out."""
     train, test = (
         rows(data_folder() / name / f"{part}.jsonl", "Text") for part in ("train", "test")
     )

@@ -10,7 +10,7 @@ import pytest
 
 import nshot
 from endpoint import SECRET, Endpoint, Reply, completion, serving
-from nshot.board.schema import Board, Row, Wish
+from nshot.board.schema import Board, Row
 from spine import command, jsonl, stay_here, tickets
 
 PINNED: dict[str, Any] = {"pins": {"calibration": "none"}, "shots": 4, "seeds": 1}
@@ -177,7 +177,7 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     with serving(guess, delay=0.02) as endpoint:
         made = compare(
             files, endpoint, tmp_path / "r", methods=["tfidf_lr", "zero_shot"], prefer="money",
-            **PINNED,
+            give_up=100, **PINNED,
         ).board  # fmt: skip
     ((pair),) = made.break_even
     own, other = made.row("tfidf_lr"), made.row("zero_shot")
@@ -193,8 +193,12 @@ def test_a_small_model_of_ones_own_against_the_endpoint_with_both_lines(
     assert money.requests < 1, "an answer of the endpoint costs more than the whole building"
     assert made.hour == 0.36
     assert made.advice is not None
-    assert made.advice == made.decide(Wish(prefer="money")), "the price of an hour is known to both"
-    assert "By the prices it is" in " ".join(made.advice.reasons)
+    assert made.advice == made.decide(made.advice.wish), "the price of an hour is known to both"
+    assert made.advice.pick == "tfidf_lr"
+    assert own.build_seconds is not None
+    assert own.use_seconds_per_1000 is not None
+    cost = 0.36 / 3600 * (own.build_seconds + 10 * own.use_seconds_per_1000)
+    assert f"By the prices it is {cost:.2g} in money" in " ".join(made.advice.reasons)
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert "chart-break-even" in page
     assert "Score against money for 1,000 answers" in page

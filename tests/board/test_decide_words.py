@@ -422,6 +422,19 @@ def test_a_wish_for_little_money_takes_what_is_paid_less_for() -> None:
     assert amount in advice.reasons
 
 
+def test_a_pick_of_unknown_price_is_said_to_be_one() -> None:
+    shown = paid_board()
+    unknown = [
+        row.model_copy(update={"money_per_1000": None}) if row.name == "quick" else row
+        for row in shown.rows
+    ]
+    half_known = shown.model_copy(update={"rows": tuple(unknown)})
+    assert half_known.decide(Wish(prefer="money")).pick == "slow", "what is known is cheaper"
+    advice = half_known.decide(Wish(prefer="money", give_up=0.0))
+    assert advice.pick == "quick"
+    assert "No price of it is known." in advice.reasons
+
+
 def test_a_board_without_a_price_says_so_under_a_wish_for_little_money() -> None:
     advice = board([exactly("better", 161, 200), exactly("worse", 160, 200)]).decide(
         Wish(prefer="money")

@@ -16,7 +16,7 @@ from nshot.bench.jobs import rates
 from nshot.bench.jobs.job import Job
 from nshot.bench.plan import Known, Piece, Single, Work
 from nshot.bench.prepare import Prepared
-from nshot.bench.purses import prices_of
+from nshot.bench.purses import purse_of
 from nshot.board.racing import blocks
 from nshot.board.reduce import Size, shown
 from nshot.board.reliance import latency
@@ -25,6 +25,7 @@ from nshot.core.types import Measurement, ModelRef, group_numbers
 from nshot.methods import TABLE, TRIVIAL
 from nshot.methods.contract import Method
 from nshot.metrics import metric_of, score
+from nshot.models.wrap.purse import Purse
 
 
 @dataclass(frozen=True)
@@ -70,29 +71,33 @@ class Ladder:
         return self.forecasts.nominal(contender)
 
     def cost(self, contender: Contender, measurements: Sequence[Measurement]) -> float:
-        """What a wish would weigh, on that machine; in money by what was billed so far.
-
-        An endpoint without a price counts as free: in a race nothing is lost by that.
-        """
+        """What a wish would weigh, on that machine; in money by what was billed so far."""
         prefer, nominal = self.prepared.request.prefer, self.nominal(contender)
         rows = self.rows or len(self.prepared.split.train)
         build, use = nominal.build + nominal.search, 1000 * nominal.use / rows
         if prefer != "money":
             return cost_in_seconds(prefer, build, use)
-        elsewhere = latency(measurements) is not None
+        paid = sum(one.use.money for one in measurements)
         answers = max(1, sum(len(one.ids) for one in measurements))
-        outlay = Outlay(
-            seconds=0.0 if elsewhere and contender.method.trains == "nothing" else build,
-            use_seconds=0.0 if elsewhere else use,
-            money=max((one.build.money for one in measurements), default=0.0),
-            use_money=1000 * sum(one.use.money for one in measurements) / answers,
+        base = contender.base
+        known = paid > 0 or (base is not None and base.name in self.purse.prices)
+        outlay = Outlay.of(
+            (build, max((one.build.money for one in measurements), default=0.0)),
+            (use, 1000 * paid / answers if known else None),
+            contender.method.trains,
+            elsewhere=latency(measurements) is not None,
         )
         return cost_in_money(outlay, self.hour)
 
     @cached_property
+    def purse(self) -> Purse:
+        """The prices of its models."""
+        return purse_of(self.prepared.methods, self.prepared.request)
+
+    @property
     def hour(self) -> float | None:
         """What an hour of this machine costs, where the table of prices says."""
-        return prices_of(self.prepared.request).hour
+        return self.purse.hour
 
     @property
     def give_up(self) -> float:

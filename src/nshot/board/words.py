@@ -15,6 +15,7 @@ import numpy as np
 from nshot.board.contest import FEW_GROUPS
 from nshot.board.critical import TINY, alike
 from nshot.board.decide import BEST, FEWEST_GROUPS, FEWEST_ROWS, Column, Decision
+from nshot.core.types import Trains
 
 if TYPE_CHECKING:  # the board is typed there, and decides by what is said here
     from nshot.board.schema import Estimate, Preference, Row, TrialScore
@@ -29,8 +30,9 @@ _PER = {
     "serving": "for 1,000 answers",
     "building": "to build",
     "memory": "of memory at its peak",
-    "money": f"in money to build and answer {REQUESTS:,} requests",
+    "money": f"to build and answer {REQUESTS:,} requests",
 }
+_UNKNOWN = {"memory": "no memory measured", "money": "no price is known"}
 _MILLION = 1e6
 """Money is weighed in millionths of its unit: `alike` lets half a second pass as no difference, and
 half a millionth is none."""
@@ -81,6 +83,16 @@ class Outlay(NamedTuple):
     money: float
     use_money: float | None
 
+    @staticmethod
+    def of(
+        build: tuple[float, float], use: tuple[float, float | None], trains: Trains, elsewhere: bool
+    ) -> Outlay:
+        """Of (seconds, money) to build and to use; where the answers come from `elsewhere` this
+        machine waits for them, and where nothing is trained its building is a wait too."""
+        waits = elsewhere and trains == "nothing"
+        seconds, use_seconds = (0.0 if waits else build[0]), (0.0 if elsewhere else use[0])
+        return Outlay(seconds, use_seconds, build[1], use[1] if elsewhere else use[1] or 0.0)
+
 
 def cost_of(row: Row, prefer: Preference, hour: float | None = None) -> float:
     """The cost a wish looks at: seconds, or bytes for `memory`. `accuracy` breaks ties only.
@@ -100,13 +112,11 @@ def cost_of(row: Row, prefer: Preference, hour: float | None = None) -> float:
 
 
 def _outlay(row: Row) -> Outlay:
-    elsewhere = row.latency is not None or row.rung == "outside"
-    waits = elsewhere and row.trains == "nothing"  # its building is a wait too
-    return Outlay(
-        seconds=0.0 if waits else row.build_seconds or 0.0,
-        use_seconds=0.0 if elsewhere else row.use_seconds_per_1000 or 0.0,
-        money=row.build_money or 0.0,
-        use_money=row.money_per_1000 if elsewhere else row.money_per_1000 or 0.0,
+    return Outlay.of(
+        (row.build_seconds or 0.0, row.build_money or 0.0),
+        (row.use_seconds_per_1000 or 0.0, row.money_per_1000),
+        row.trains,
+        elsewhere=row.latency is not None or row.rung == "outside",
     )
 
 
@@ -331,11 +341,11 @@ def _dearer(high: float, low: float, prefer: Preference) -> str:
 def _amount(value: float, prefer: Preference) -> str:
     """A cost with its unit: ``12 s to build``, or ``free to build``."""
     if not math.isfinite(value):
-        return "no memory measured" if prefer == "memory" else "its cost was not recorded"
+        return _UNKNOWN.get(prefer, "its cost was not recorded")
     if value <= 0:
-        return f"free {_PER[prefer].removeprefix('in money ')}"
+        return f"free {_PER[prefer]}"
     if prefer == "money":
-        amount = _sum_of_money(value / _MILLION)
+        amount = f"{_sum_of_money(value / _MILLION)} in money"
     else:
         amount = f"{value / 1e6:,.0f} MB" if prefer == "memory" else _duration(value)
     return f"{amount} {_PER[prefer]}"
@@ -370,6 +380,8 @@ def _say_money(columns: Sequence[Column], d: Decision, prefer: Preference) -> st
             " machine."
         )
     pick = next(c for c in columns if c.name == d.pick)
+    if not math.isfinite(pick.cost):
+        return "No price of it is known."
     return f"By the prices it is {_amount(pick.cost, prefer)}."
 
 

@@ -43,7 +43,8 @@ class Decided:
     yes or no each in one request, anything else as a choice among the labels with their
     descriptions. More labels than a choice takes are asked in two stages: in groups, then among the
     likeliest of each. `order` are the labels' places in the order in which they are offered, () as
-    the task has them. Prices are for a million tokens read and written. What the model refuses is
+    the task has them. Prices are for a million tokens read and written;
+    without them those of a run count. What the model refuses is
     the answer "" without scores.
     """
 
